@@ -1,0 +1,98 @@
+/** What every voxelgrad error tells: which rule broke, and what the reader can do about it. */
+export interface ErrorOptionsWithHint {
+  /** One sentence: what to do next. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+/**
+ * Base of all errors that voxelgrad throws on purpose. `code` is stable and can be switched on;
+ * `message` names the thing, the rule and the values; `hint` says what to do.
+ */
+export class VoxelgradError extends Error {
+  readonly code: string;
+  readonly hint: string | undefined;
+  constructor(code: string, message: string, options: ErrorOptionsWithHint = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.hint = options.hint;
+  }
+}
+
+/** A command line, setting or call that cannot be meant (the CLI exits 2). */
+export class UsageError extends VoxelgradError {
+  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+    super('usage', message, options);
+  }
+}
+
+/** Shapes that an op's rule refuses; the message names the op, the rule and the shapes. */
+export class ShapeError extends VoxelgradError {
+  constructor(op: string, rule: string, shapes: string, options: ErrorOptionsWithHint = {}) {
+    super('shape', `${op}: ${rule}; got ${shapes}`, options);
+  }
+}
+
+/** A file that is not what it claims to be: truncated, corrupt, unsupported, non-finite. */
+export class FileFormatError extends VoxelgradError {
+  constructor(path: string, message: string, options: ErrorOptionsWithHint = {}) {
+    super('file-format', `${path}: ${message}`, options);
+  }
+}
+
+/** A data set that breaks a rule of its layout: missing modality, unknown subject, empty mask. */
+export class DatasetError extends VoxelgradError {
+  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+    super('dataset', message, options);
+  }
+}
+
+/** Volumes of one subject that do not share a voxel grid; the message holds both grids. */
+export class GridMismatchError extends VoxelgradError {
+  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+    super('grid-mismatch', message, options);
+  }
+}
+
+/** A checkpoint that does not fit the model or the settings it is loaded into. */
+export class CheckpointError extends VoxelgradError {
+  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+    super('checkpoint', message, options);
+  }
+}
+
+/** A file or folder that cannot be read or written. */
+export class StorageError extends VoxelgradError {
+  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+    super('storage', message, options);
+  }
+}
+
+/** No adapter, a kernel that does not compile, or a call that the device's validation refused. */
+export class GpuError extends VoxelgradError {
+  constructor(message: string, options: ErrorOptionsWithHint = {}, code = 'gpu') {
+    super(code, message, options);
+  }
+}
+
+/** The device went away (driver reset, destroyed context). Work since the last checkpoint is lost. */
+export class DeviceLostError extends GpuError {
+  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+    super(message, options, 'device-lost');
+  }
+}
+
+/** A tensor or arena that the device cannot allocate; the message names it and its size. */
+export class OutOfMemoryError extends GpuError {
+  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+    super(message, options, 'out-of-memory');
+  }
+}
+
+/** Training produced a value that is not finite; the message names the step. */
+export class NonFiniteError extends VoxelgradError {
+  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+    super('non-finite', message, options);
+  }
+}

@@ -1,0 +1,29 @@
+/** Extents of a tensor, outermost first. Activations are [batch, channels, depth, height, width]. */
+export type Shape = readonly number[];
+
+/** Number of elements. */
+export function sizeOf(shape: Shape): number {
+  let n = 1;
+  for (const extent of shape) n *= extent;
+  return n;
+}
+
+/** `[2, 16, 64, 64, 64]` as `2x16x64x64x64`. */
+export function formatShape(shape: Shape): string {
+  return shape.length === 0 ? 'scalar' : shape.join('x');
+}
+
+/** Whether both have the same rank and extents. */
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((extent, i) => extent === b[i]);
+}
+
+/** Smallest multiple of `step` that is at least `n`. */
+export function roundUp(n: number, step: number): number {
+  return Math.ceil(n / step) * step;
+}
+
+/** `n / d` rounded up. */
+export function ceilDiv(n: number, d: number): number {
+  return Math.ceil(n / d);
+}
