@@ -1,5 +1,5 @@
+import type { Connectivity } from '../volume/components.ts';
 import type { Grid } from '../volume/volume.ts';
-import type { Connectivity } from './lesions.ts';
 import { connectedComponents, requireMask, touchedComponents, voxelMl } from './lesions.ts';
 
 /**

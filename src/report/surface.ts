@@ -1,3 +1,4 @@
+import { boundingBox, cropData } from '../volume/crop.ts';
 import type { Grid } from '../volume/volume.ts';
 import { requireMask } from './lesions.ts';
 
@@ -19,12 +20,14 @@ export interface SurfaceDistance {
 export function surfaceDistance(prediction: Uint8Array, truth: Uint8Array, grid: Grid): SurfaceDistance {
   requireMask('surfaceDistance, prediction', prediction, grid);
   requireMask('surfaceDistance, truth', truth, grid);
-  const a = surfaceVoxels(prediction, grid);
-  const b = surfaceVoxels(truth, grid);
-  if (a.length === 0 && b.length === 0) return { hd95: 0, assd: 0 };
-  if (a.length === 0 || b.length === 0) return { hd95: Number.NaN, assd: Number.NaN };
-  const there = directedDistances(a, b, grid);
-  const back = directedDistances(b, a, grid);
+  const union = prediction.map((p, i) => p | truth[i]!);
+  const box = boundingBox(union, grid.shape);
+  if (!box) return { hd95: 0, assd: 0 };
+  const a = surface(cropData(prediction, grid.shape, box), box.shape);
+  const b = surface(cropData(truth, grid.shape, box), box.shape);
+  const there = directedDistances(a, b, box.shape, grid.spacing);
+  const back = directedDistances(b, a, box.shape, grid.spacing);
+  if (there.length === 0 || back.length === 0) return { hd95: Number.NaN, assd: Number.NaN };
   const sum = there.reduce((s, d) => s + d, 0) + back.reduce((s, d) => s + d, 0);
   return {
     hd95: Math.max(percentile(there, 0.95), percentile(back, 0.95)),
@@ -99,14 +102,13 @@ function lowerEnvelope(
   }
 }
 
-function surfaceVoxels(mask: Uint8Array, grid: Grid): Int32Array {
-  const [nx, ny, nz] = grid.shape;
+/** The mask less its 6-connected erosion. */
+function surface(mask: Uint8Array, [nx, ny, nz]: readonly [number, number, number]): Uint8Array {
   const inside = (x: number, y: number, z: number): boolean =>
     x >= 0 && y >= 0 && z >= 0 && x < nx && y < ny && z < nz && mask[(z * ny + y) * nx + x]! !== 0;
-  const found: number[] = [];
-  for (let i = 0; i < mask.length; i++) {
-    if (mask[i]! === 0) continue;
-    const [x, y, z] = position(i, grid);
+  return mask.map((value, i) => {
+    if (value === 0) return 0;
+    const [x, y, z] = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))];
     const enclosed =
       inside(x - 1, y, z) &&
       inside(x + 1, y, z) &&
@@ -114,37 +116,18 @@ function surfaceVoxels(mask: Uint8Array, grid: Grid): Int32Array {
       inside(x, y + 1, z) &&
       inside(x, y, z - 1) &&
       inside(x, y, z + 1);
-    if (!enclosed) found.push(i);
-  }
-  return Int32Array.from(found);
+    return enclosed ? 0 : 1;
+  });
 }
 
-/** Distance of each voxel of `from` to the nearest of `to`; only their common bounding box is transformed. */
-function directedDistances(from: Int32Array, to: Int32Array, grid: Grid): Float64Array {
-  const low: [number, number, number] = [...grid.shape];
-  const high: [number, number, number] = [0, 0, 0];
-  for (const voxels of [from, to])
-    for (const voxel of voxels) {
-      const at = position(voxel, grid);
-      for (const axis of [0, 1, 2] as const) {
-        low[axis] = Math.min(low[axis], at[axis]);
-        high[axis] = Math.max(high[axis], at[axis]);
-      }
-    }
-  const [bx, by, bz] = low.map((l, axis) => high[axis]! - l + 1) as [number, number, number];
-  const inBox = (voxel: number): number => {
-    const [x, y, z] = position(voxel, grid);
-    return ((z - low[2]) * by + y - low[1]) * bx + x - low[0];
-  };
-  const target = new Uint8Array(bx * by * bz);
-  for (const voxel of to) target[inBox(voxel)] = 1;
-  const distance = distanceTransform(target, [bx, by, bz], grid.spacing);
-  return Float64Array.from(from, (voxel) => distance[inBox(voxel)]!);
-}
-
-function position(voxel: number, grid: Grid): [number, number, number] {
-  const [nx, ny] = grid.shape;
-  return [voxel % nx, Math.floor(voxel / nx) % ny, Math.floor(voxel / (nx * ny))];
+/** For each voxel of `from`, in memory order, the distance to the nearest voxel of `to`. */
+function directedDistances(
+  from: Uint8Array,
+  to: Uint8Array,
+  shape: readonly [number, number, number],
+  spacing: readonly [number, number, number],
+): Float64Array {
+  return distanceTransform(to, shape, spacing).filter((_, i) => from[i]! !== 0);
 }
 
 /** NumPy's default percentile: linear between the two nearest ranks. */

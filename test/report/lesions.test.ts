@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { ShapeError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
-import type { Connectivity } from '../../src/report/lesions.ts';
 import {
   componentVolumes,
   connectedComponents,
   touchedComponents,
   voxelMl,
 } from '../../src/report/lesions.ts';
+import type { Connectivity } from '../../src/volume/components.ts';
 import { axisAlignedGrid } from '../../src/volume/volume.ts';
 import { goldenCases, unpack } from './golden.ts';
 
