@@ -1,4 +1,4 @@
-import { vec3 } from 'gl-matrix';
+import { mat4, vec3 } from 'gl-matrix';
 
 /**
  * Where a volume's voxels lie. `affine` maps voxel indices (i, j, k, 1) to world millimetres in RAS+, as
@@ -35,6 +35,29 @@ export function axisAlignedGrid(
   affine.set(origin, 12);
   affine[15] = 1;
   return { shape, spacing, affine };
+}
+
+/**
+ * A grid whose spacing is read off its affine.
+ * @param affine voxel index to RAS+ mm, column-major; its last row must be 0 0 0 1.
+ */
+export function gridFromAffine(shape: readonly [number, number, number], affine: Float64Array): Grid {
+  const column = (c: number): number =>
+    Math.hypot(affine[c * 4] ?? 0, affine[c * 4 + 1] ?? 0, affine[c * 4 + 2] ?? 0);
+  return { shape, spacing: [column(0), column(1), column(2)], affine };
+}
+
+/** The affine from RAS+ mm back to voxel indices, column-major. @throws RangeError where the affine is singular. */
+export function worldToVoxel(grid: Grid): Float64Array {
+  const out = new Float64Array(16);
+  if (mat4.invert(out, grid.affine as Float64Array) === null)
+    throw new RangeError(`the affine of ${describeGrid(grid)} is singular`);
+  return out;
+}
+
+/** Volume of one voxel in mm³ (the determinant of the affine, so that sheared grids count right). */
+export function voxelVolume(grid: Grid): number {
+  return Math.abs(mat4.determinant(grid.affine as Float64Array));
 }
 
 /** World position (RAS+ mm) of a voxel index. */
