@@ -1,0 +1,254 @@
+import { constants } from 'node:fs';
+import {
+  access,
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { StorageError } from '../core/errors.ts';
+import type { FileEntry, FileSink, FileSource } from '../core/files.ts';
+
+/** What to do about an error of the file system, by its code. */
+const HINTS: Readonly<Record<string, string>> = {
+  EACCES: 'Check the permissions of the folder, or choose another one.',
+  EPERM: 'Check the permissions of the folder, or choose another one.',
+  ENOSPC: 'Free some disk space, or choose a folder on another disk.',
+  EDQUOT: 'Your disk quota is used up: free some space, or choose a folder on another disk.',
+  EROFS: 'The file system is read-only: choose another folder.',
+  ENOTDIR: 'A part of the path is a file where a folder is needed.',
+  EISDIR: 'A folder stands where a file is needed.',
+  EEXIST: 'A file stands where a folder is needed.',
+  ENOENT: 'Check the path.',
+  ENAMETOOLONG: 'Choose a shorter path.',
+  ELOOP: 'The path holds links that lead in a circle.',
+  EMFILE: 'Too many files are open: raise the limit (ulimit -n).',
+};
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  ENOSPC: 'no space left on the disk',
+  EDQUOT: 'disk quota exceeded',
+  EROFS: 'the file system is read-only',
+  ENOTDIR: 'not a folder',
+  EISDIR: 'is a folder',
+  EEXIST: 'is in the way',
+  ENOENT: 'no such file or folder',
+  ENAMETOOLONG: 'the name is too long',
+  ELOOP: 'too many links',
+  EMFILE: 'too many open files',
+};
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+function storageError(path: string, doing: string, cause: unknown): StorageError {
+  if (cause instanceof StorageError) return cause;
+  const code = codeOf(cause);
+  const reason = REASONS[code] ?? (cause instanceof Error ? cause.message : String(cause));
+  return new StorageError(`${path}: cannot be ${doing}: ${reason}${code ? ` (${code})` : ''}`, {
+    hint: HINTS[code] ?? 'Check the path and the disk.',
+    cause,
+  });
+}
+
+/**
+ * A folder of the disk. Paths are relative to its root and `/`-separated; a path that would leave the root
+ * (`..`, absolute, NUL, or a backslash) is refused. Reading follows links, since data sets are often made of
+ * links into a store; writing never goes through a link out of the root.
+ */
+export class NodeFolder implements FileSource, FileSink {
+  /** The folder as the user gave it. */
+  readonly name: string;
+  readonly #root: string;
+  #writes = 0;
+
+  constructor(folder: string) {
+    if (folder.includes('\0')) throw new StorageError('a folder name holds a NUL character');
+    this.name = folder;
+    this.#root = resolve(folder);
+  }
+
+  /** The absolute path of the root. */
+  get root(): string {
+    return this.#root;
+  }
+
+  /** @throws StorageError where the path leaves the root. */
+  #resolve(path: string): string {
+    const shown = `${this.name}/${path.replaceAll('\0', '\\0')}`;
+    const refuse = (why: string): StorageError =>
+      new StorageError(`${shown}: refused, ${why}`, { hint: 'Use a relative path inside the folder.' });
+    if (path.includes('\0')) throw refuse('it holds a NUL character');
+    if (path.includes('\\')) throw refuse('it holds a backslash');
+    if (isAbsolute(path)) throw refuse('it is absolute');
+    if (path.split('/').includes('..')) throw refuse('it leaves the folder');
+    return join(this.#root, path);
+  }
+
+  /**
+   * Entries of a folder sorted by name, links by what they point at; dangling links and devices are left out.
+   * @returns nothing where there is no such folder inside the root.
+   * @throws StorageError where the root is missing or a folder cannot be read.
+   */
+  async list(path: string): Promise<FileEntry[]> {
+    const full = this.#resolve(path);
+    try {
+      const entries: FileEntry[] = [];
+      for (const entry of await readdir(full, { withFileTypes: true })) {
+        const info = entry.isSymbolicLink()
+          ? await stat(join(full, entry.name)).catch(() => undefined)
+          : entry;
+        if (info?.isDirectory()) entries.push({ name: entry.name, kind: 'folder' });
+        else if (info?.isFile()) entries.push({ name: entry.name, kind: 'file' });
+      }
+      return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    } catch (error) {
+      const missing = codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR';
+      if (missing && full !== this.#root) return [];
+      throw storageError(full, 'read', error);
+    }
+  }
+
+  /** Whole content, in a buffer of its own. @throws StorageError where it cannot be read. */
+  async read(path: string): Promise<Uint8Array> {
+    const full = this.#resolve(path);
+    try {
+      // Not readFile: that one refuses files of 2 GiB and more.
+      return await withFile(full, 'r', async (file) => {
+        const { size } = await file.stat();
+        const bytes = new Uint8Array(size);
+        let filled = 0;
+        while (filled < size) {
+          const length = Math.min(size - filled, 1 << 28);
+          const { bytesRead } = await file.read(bytes, filled, length, filled);
+          if (bytesRead === 0) break;
+          filled += bytesRead;
+        }
+        return bytes.subarray(0, filled);
+      });
+    } catch (error) {
+      throw storageError(full, 'read', error);
+    }
+  }
+
+  /**
+   * Writes a whole file at once: into a temporary file beside it, synced to the disk, renamed over the old one.
+   * At no moment is there a half-written file under the name; a failure leaves the old file as it was.
+   * @throws StorageError where it cannot be written.
+   */
+  async write(path: string, bytes: Uint8Array): Promise<void> {
+    const full = this.#resolve(path);
+    const folder = dirname(full);
+    let temporary: string | undefined;
+    try {
+      await this.#makeFolder(folder);
+      // A file or link under the name is replaced; a folder there makes the rename fail.
+      temporary = join(folder, `.${basename(full).slice(0, 200)}.${process.pid}-${this.#writes++}.tmp`);
+      await withFile(temporary, 'wx', async (file) => {
+        await file.writeFile(bytes);
+        await file.sync();
+      });
+      await rename(temporary, full);
+      await syncFolder(folder);
+    } catch (error) {
+      if (temporary !== undefined) await rm(temporary, { force: true }).catch(() => undefined);
+      throw storageError(full, 'written', error);
+    }
+  }
+
+  /**
+   * Finds out whether files can be written here, making the folder, before hours are spent on what would go
+   * into it.
+   * @throws StorageError where they cannot.
+   */
+  async checkWritable(): Promise<void> {
+    try {
+      await this.#makeFolder(this.#root);
+      await access(this.#root, constants.W_OK);
+      const probe = join(this.#root, `.voxelgrad-${process.pid}-${this.#writes++}.tmp`);
+      await withFile(probe, 'wx', (file) => file.writeFile('x'));
+      await rm(probe);
+    } catch (error) {
+      throw storageError(this.#root, 'written to', error);
+    }
+  }
+
+  /** Makes a folder inside the root, checking first that no link on the way leads out of it. */
+  async #makeFolder(folder: string): Promise<void> {
+    await makeFolders(this.#root);
+    const realRoot = await realpath(this.#root);
+    let at = this.#root;
+    for (const part of relative(this.#root, folder).split(sep)) {
+      if (part === '') continue;
+      at = join(at, part);
+      const info = await lstat(at).catch((error: unknown) => {
+        if (codeOf(error) === 'ENOENT') return undefined;
+        throw error;
+      });
+      if (!info) await makeFolders(at);
+      const real = await realpath(at);
+      if (real !== realRoot && !real.startsWith(realRoot.endsWith(sep) ? realRoot : realRoot + sep)) {
+        throw new StorageError(`${at}: refused, it is a link that leaves ${this.#root}`, {
+          hint: 'Remove the link, or write into the folder that it points at.',
+        });
+      }
+    }
+  }
+}
+
+/**
+ * Makes a folder and those above it. Not mkdir's `recursive`: Node 20 loops for ever where a file system answers
+ * ENOENT to every mkdir, as /proc does.
+ */
+async function makeFolders(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'ENOENT' && !(await exists(dirname(path)))) {
+      await makeFolders(dirname(path));
+      await makeFolders(path);
+    } else if (!(await stat(path).catch(() => undefined))?.isDirectory()) {
+      throw error;
+    }
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await lstat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Opens a file, works with it, and closes it whatever happens. */
+async function withFile<T>(
+  path: string,
+  flags: 'r' | 'wx',
+  work: (file: FileHandle) => Promise<T>,
+): Promise<T> {
+  const file = await open(path, flags);
+  try {
+    return await work(file);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Makes a rename last through a power cut; a file system that cannot sync folders has none to offer. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    await withFile(folder, 'r', (file) => file.sync());
+  } catch {
+    // Windows and some network file systems refuse this; the file itself is synced.
+  }
+}

@@ -1,0 +1,187 @@
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { StorageError } from '../../src/core/errors.ts';
+import { NodeFolder } from '../../src/platform/node-files.ts';
+
+let top: string;
+let root: string;
+let folder: NodeFolder;
+const data = new Uint8Array([1, 2, 3]);
+
+beforeEach(() => {
+  top = mkdtempSync(join(tmpdir(), 'voxelgrad-files-'));
+  root = join(top, 'root');
+  mkdirSync(root);
+  folder = new NodeFolder(root);
+});
+afterEach(() => {
+  rmSync(top, { recursive: true, force: true });
+});
+
+async function refusal(work: Promise<unknown>): Promise<StorageError> {
+  const error = await work.then(
+    () => new Error('it was allowed'),
+    (e: unknown) => e,
+  );
+  expect(error).toBeInstanceOf(StorageError);
+  expect((error as StorageError).hint).toBeTruthy();
+  return error as StorageError;
+}
+
+describe('reading', () => {
+  it('lists names sorted, with links by what they point at', async () => {
+    mkdirSync(join(root, 'b'));
+    writeFileSync(join(root, 'c'), data);
+    writeFileSync(join(top, 'store'), data);
+    symlinkSync(join(top, 'store'), join(root, 'a'));
+    symlinkSync(join(top, 'nowhere'), join(root, 'd'));
+    expect(await folder.list('')).toEqual([
+      { name: 'a', kind: 'file' },
+      { name: 'b', kind: 'folder' },
+      { name: 'c', kind: 'file' },
+    ]);
+    expect(await folder.read('a')).toEqual(data);
+    expect(await folder.list('missing')).toEqual([]);
+    expect(await folder.list('c')).toEqual([]);
+  });
+  it('says that the root is missing', async () => {
+    const error = await refusal(new NodeFolder(join(top, 'nowhere')).list(''));
+    expect(error.message).toContain('ENOENT');
+  });
+  it('says that a file is missing or is a folder', async () => {
+    expect((await refusal(folder.read('x.nii'))).message).toContain('x.nii: cannot be read: no such file');
+    mkdirSync(join(root, 'x'));
+    expect((await refusal(folder.read('x'))).message).toContain('is a folder');
+  });
+  it('hands out a buffer of its own that starts at 0', async () => {
+    await folder.write('x', data);
+    const bytes = await folder.read('x');
+    expect([bytes.byteOffset, bytes.buffer.byteLength]).toEqual([0, 3]);
+  });
+});
+
+describe('paths', () => {
+  it.each(['../x', 'a/../../x', '/etc/passwd', 'a\0b', '..', 'a/..', 'a\\..\\b'])(
+    '%j are refused',
+    async (path) => {
+      for (const work of [folder.read(path), folder.list(path), folder.write(path, data)])
+        expect((await refusal(work)).message).toContain('refused');
+      expect(readdirSync(top)).toEqual(['root']);
+    },
+  );
+  it('with NUL in the root are refused', () => {
+    expect(() => new NodeFolder('a\0b')).toThrow(StorageError);
+  });
+  it('through a link out of the root are refused for writing', async () => {
+    mkdirSync(join(top, 'outside'));
+    symlinkSync(join(top, 'outside'), join(root, 'link'));
+    expect((await refusal(folder.write('link/x', data))).message).toContain('link that leaves');
+    expect((await refusal(folder.write('link/deep/x', data))).message).toContain('link that leaves');
+    expect(readdirSync(join(top, 'outside'))).toEqual([]);
+  });
+  it('a link under the name itself is replaced, not followed', async () => {
+    writeFileSync(join(top, 'outside'), 'keep');
+    symlinkSync(join(top, 'outside'), join(root, 'x'));
+    await folder.write('x', data);
+    expect(readFileSync(join(top, 'outside'), 'utf8')).toBe('keep');
+    expect(await folder.read('x')).toEqual(data);
+  });
+  it('through a link that stays inside are fine', async () => {
+    mkdirSync(join(root, 'real'));
+    symlinkSync(join(root, 'real'), join(root, 'link'));
+    await folder.write('link/x', data);
+    expect(await folder.read('real/x')).toEqual(data);
+  });
+});
+
+describe('writing', () => {
+  it('makes folders, replaces whole files and leaves nothing else', async () => {
+    await folder.write('sub-01/anat/x.nii', new Uint8Array(1000));
+    await folder.write('sub-01/anat/x.nii', data);
+    expect(await folder.read('sub-01/anat/x.nii')).toEqual(data);
+    expect(readdirSync(join(root, 'sub-01/anat'))).toEqual(['x.nii']);
+  });
+  it('makes the root where it is missing', async () => {
+    const fresh = new NodeFolder(join(top, 'new', 'deep'));
+    await fresh.checkWritable();
+    await fresh.write('x', data);
+    expect(await fresh.read('x')).toEqual(data);
+  });
+  it('into a place where a file stands is refused and the file kept', async () => {
+    await folder.write('x', data);
+    expect((await refusal(folder.write('x/y', data))).message).toMatch(/EEXIST|ENOTDIR/);
+    expect(await folder.read('x')).toEqual(data);
+    expect((await refusal(new NodeFolder(join(root, 'x')).checkWritable())).message).toMatch(
+      /EEXIST|ENOTDIR/,
+    );
+  });
+  it('over a folder is refused and leaves no temporary file', async () => {
+    mkdirSync(join(root, 'x'));
+    await refusal(folder.write('x', data));
+    expect(readdirSync(root)).toEqual(['x']);
+  });
+  it('with a name that is too long is refused', async () => {
+    expect((await refusal(folder.write('x'.repeat(300), data))).message).toContain('ENAMETOOLONG');
+    expect(readdirSync(root)).toEqual([]);
+  });
+  it.skipIf(process.getuid?.() === 0)('into a folder without permission is refused', async () => {
+    chmodSync(root, 0o500);
+    try {
+      expect((await refusal(folder.write('x', data))).message).toContain('EACCES');
+      expect((await refusal(folder.checkWritable())).message).toContain('EACCES');
+    } finally {
+      chmodSync(root, 0o700);
+    }
+  });
+  it.skipIf(process.platform !== 'linux' || !existsSync('/proc/self'))(
+    'onto a file system that takes no files is refused',
+    async () => {
+      await refusal(new NodeFolder('/proc/voxelgrad').checkWritable());
+      await refusal(new NodeFolder('/proc').write('x', data));
+    },
+  );
+  it('onto a full or read-only disk keeps the old file', async (context) => {
+    const small = mountSmallDisk();
+    if (small === undefined) return context.skip('needs the right to mount a small disk');
+    const disk = new NodeFolder(small);
+    try {
+      await disk.write('x', data);
+      expect((await refusal(disk.write('x', new Uint8Array(1 << 20)))).message).toContain('ENOSPC');
+      expect(await disk.read('x')).toEqual(data);
+      expect(readdirSync(small)).toEqual(['x']);
+      execFileSync('mount', ['-o', 'remount,ro', small]);
+      expect((await refusal(disk.write('x', new Uint8Array(1)))).message).toContain('EROFS');
+      expect((await refusal(disk.checkWritable())).message).toContain('EROFS');
+      expect(await disk.read('x')).toEqual(data);
+    } finally {
+      execFileSync('umount', [small]);
+      rmSync(small, { recursive: true });
+    }
+  });
+});
+
+/** A disk of 64 kB where this machine lets tests mount one. */
+function mountSmallDisk(): string | undefined {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return undefined;
+  const at = mkdtempSync(join(tmpdir(), 'voxelgrad-disk-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', at], { stdio: 'ignore' });
+    return at;
+  } catch {
+    rmSync(at, { recursive: true });
+    return undefined;
+  }
+}
