@@ -13,7 +13,7 @@ export interface LearningCurveOptions {
 
 const WIDTH = 360;
 const HEIGHT = 220;
-const PLOT = { left: 46, right: 352, top: 18, bottom: 182 } as const;
+const PLOT = { left: 46, right: 352, top: 28, bottom: 182 } as const;
 
 /**
  * Loss against step as SVG: each value (faint) and their moving average (bold). Own code, because the plotting
@@ -50,7 +50,7 @@ export function learningCurve(losses: readonly number[], options: LearningCurveO
     line.map(({ x, y }, i) => `${i === 0 ? 'M' : 'L'}${px(x).toFixed(1)} ${py(y).toFixed(1)}`).join('');
   const decimals = tickDecimals(yTicks);
   return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${label}" font-size="12" fill="var(--quiet, #56626f)">
-<text x="0" y="11">${options.yLabel ?? 'loss'}${log && ' (log scale)'}</text>
+<text x="0" y="12">${options.yLabel ?? 'loss'}${log && ' (log scale)'}</text>
 ${yTicks.map(
   (t) => html`<path d="M${PLOT.left} ${py(t).toFixed(1)}H${PLOT.right}" stroke="var(--line, #d5dbe1)"/>
 <text x="${PLOT.left - 6}" y="${(py(t) + 4).toFixed(1)}" text-anchor="end">${log ? String(t) : t.toFixed(decimals)}</text>

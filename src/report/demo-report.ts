@@ -140,13 +140,13 @@ export function demoMontage(data: DemoReportData): RgbaImage {
 }
 
 function headline({ variants, baseline }: DemoReportData): string {
-  const limit = `a FLAIR threshold ${baseline.metrics.dice.toFixed(3)}`;
+  const limit = `${baseline.metrics.dice.toFixed(3)} for a FLAIR threshold`;
   const [best] = [...variants].sort((a, b) => b.metrics.dice - a.metrics.dice);
-  if (!best) return `No variant was trained; ${limit} Dice`;
+  if (!best) return `No variant was trained; Dice is ${limit}`;
   const reached = `Dice ${best.metrics.dice.toFixed(3)}`;
   return best.metrics.dice > baseline.metrics.dice
     ? `${variantLabel(best.variant)} segments the unseen patient best: ${reached}, against ${limit}`
-    : `No variant beats thresholding: the best, ${variantLabel(best.variant)}, reaches ${reached}, ${limit}`;
+    : `No variant beats thresholding: the best, ${variantLabel(best.variant)}, reaches ${reached}, against ${limit}`;
 }
 
 function resultSection(data: DemoReportData): Section {
@@ -269,12 +269,7 @@ function settingsSection({ settings }: DemoReportData): Section {
   return {
     id: 'settings',
     title: 'Settings',
-    body: factList(
-      Object.entries(settings).map(([name, value]) => [
-        name,
-        typeof value === 'string' ? value : (JSON.stringify(value) ?? 'not set'),
-      ]),
-    ),
+    body: factList(Object.entries(settings).map(([name, value]) => [name, formatSetting(value)])),
   };
 }
 
@@ -299,6 +294,13 @@ function slices({ heldOut }: DemoReportData): PaintedSlice[] {
     const where = `${name}, ${axis} = ${Math.round(view.position).toString().replace('-', '−')} mm`;
     return { view, gray: paintGray(view, flair, window), where };
   });
+}
+
+/** Text and numbers as they are, lists with commas, anything deeper as JSON. */
+function formatSetting(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (Array.isArray(value)) return value.map(formatSetting).join(', ');
+  return JSON.stringify(value) ?? 'not set';
 }
 
 function variantLabel(variant: string): string {

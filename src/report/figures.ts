@@ -72,6 +72,9 @@ const PLANE_AXES: Readonly<Record<Plane, readonly [number, number, number]>> = {
   sagittal: [1, 2, 0],
 };
 
+/** Of an overlay's inside; its rim is opaque. */
+const FILL_OPACITY = 0.6;
+
 /** What {@link sliceView} shows of a slice, and how large. */
 export interface SliceViewOptions {
   /** Shows only the bounding box of this mask (say, the brain) with a margin of 5 mm; an empty one shows all. */
@@ -220,7 +223,7 @@ export function paintOverlay(
         y + dy >= height ||
         classes[(y + dy) * width + x + dx] !== here;
       const rim = differs(-1, 0) || differs(1, 0) || differs(0, -1) || differs(0, 1);
-      blend(out, (y * width + x) * 4, color, rim ? 1 : 0.5);
+      blend(out, (y * width + x) * 4, color, rim ? 1 : FILL_OPACITY);
     }
   return out;
 }

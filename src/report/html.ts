@@ -111,7 +111,7 @@ export function tableHtml(table: Table): Markup {
   );
   return html`<div class="scroll" role="region" aria-label="${table.caption}" tabindex="0">
 <table>
-<caption>${table.caption}</caption>
+<caption><span>${table.caption}</span></caption>
 <thead><tr>${heads}</tr></thead>
 <tbody>
 ${table.rows.map(row)}</tbody>
@@ -156,7 +156,7 @@ export function figure(pictures: readonly Picture[], caption: HtmlValue, kind: '
     }</div>\n`;
   };
   return html`<figure>
-<div class="${kind}">
+<div class="${kind}" style="--pictures:${pictures.length}">
 ${pictures.map(one)}</div>
 <figcaption>${caption}</figcaption>
 </figure>`;

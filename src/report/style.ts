@@ -25,6 +25,7 @@ dd{margin:0;overflow-wrap:anywhere}
 .scroll:focus-visible{outline:2px solid var(--accent);outline-offset:4px}
 table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9375rem}
 caption{padding:0 0 8px;color:var(--quiet);text-align:left;font-size:.875rem}
+caption span{position:sticky;left:0;display:inline-block;max-width:calc(100vw - 32px)}
 th,td{padding:8px 10px;border-bottom:1px solid var(--line);text-align:left;vertical-align:baseline}
 thead th{color:var(--quiet);font-size:.8125rem;font-weight:500;line-height:1.25;vertical-align:bottom;border-color:var(--quiet)}
 tbody th{font-weight:500;white-space:nowrap}
@@ -36,14 +37,14 @@ td.number{white-space:nowrap}
 figure{margin:0 0 28px}
 figcaption{margin-top:8px;color:var(--quiet);font-size:.875rem;max-width:80ch}
 .scans,.charts{display:grid;gap:12px}
-.scans{grid-template-columns:repeat(auto-fill,minmax(min(46%,200px),1fr))}
-.charts{grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));gap:20px 24px}
+.scans{grid-template-columns:repeat(auto-fit,minmax(min(46%,200px),1fr));max-width:calc(var(--pictures)*300px)}
+.charts{grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));gap:20px 24px;max-width:calc(var(--pictures)*480px)}
 .picture{min-width:0}
 .picture img,.picture svg{display:block;width:100%;height:auto}
 .picture img{border-radius:6px;background:#000}
 .picture p{margin:6px 0 0;font-size:.875rem;line-height:1.35}
 .picture b{font-weight:600}
-.picture span{color:var(--quiet);font-variant-numeric:tabular-nums}
+.picture span{white-space:nowrap;color:var(--quiet);font-variant-numeric:tabular-nums}
 .legend{display:flex;flex-wrap:wrap;gap:4px 20px;margin:0 0 14px;padding:0;list-style:none;font-size:.875rem}
 .legend li{display:flex;align-items:center;gap:8px}
 .legend i{width:14px;height:14px;border-radius:3px;box-shadow:inset 0 0 0 1px #0003}

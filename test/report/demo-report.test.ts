@@ -12,7 +12,7 @@ describe('demoReport', () => {
     const best = data.variants[1]!.metrics.dice.toFixed(3);
     const limit = data.baseline.metrics.dice.toFixed(3);
     expect(report).toContain(
-      `<h1>Multi-input segments the unseen patient best: Dice ${best}, against a FLAIR threshold ${limit}</h1>`,
+      `<h1>Multi-input segments the unseen patient best: Dice ${best}, against ${limit} for a FLAIR threshold</h1>`,
     );
   });
 

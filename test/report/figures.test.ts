@@ -132,7 +132,7 @@ describe('paintOverlay', () => {
     const at = (voxel: number): number => (3 - voxel) * 5;
     const rims = [1, 2, 3].map((v) => pixel(image, at(v), 0).slice(0, 3));
     expect(rims).toEqual([OVERLAY_COLORS.missed, OVERLAY_COLORS.found, OVERLAY_COLORS.extra]);
-    const mixed = OVERLAY_COLORS.found.map((c) => Math.round((c + 100) / 2));
+    const mixed = OVERLAY_COLORS.found.map((c) => Math.round(0.6 * c + 0.4 * 100));
     pixel(image, at(2) + 2, 2)
       .slice(0, 3)
       .forEach((c, i) => {

@@ -112,7 +112,7 @@ describe('tableHtml', () => {
       ],
       summaryRows: [2],
     });
-    expect(text).toContain('<caption>Dice</caption>');
+    expect(text).toContain('<caption><span>Dice</span></caption>');
     expect(text).toContain('<th scope="col" class="number">Dice</th>');
     expect(text).toContain('<tr><th scope="row">b</th><td class="number"><strong>0.75</strong></td></tr>');
     expect(text).toContain('<tr class="summary"><th scope="row">mean</th>');
