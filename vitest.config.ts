@@ -1,7 +1,7 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
 // One fork, no file parallelism: the tests share one software GPU, which uses every core by itself.
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
@@ -10,3 +10,4 @@ export default defineConfig({
     hookTimeout: 120_000,
   },
 });
+export default config;

@@ -1,0 +1,188 @@
+import { DeviceLostError, GpuError, OutOfMemoryError } from '../core/errors.ts';
+import { type Capabilities, capabilitiesOf, type DriverOrigin } from './capabilities.ts';
+import { KernelCache } from './kernel.ts';
+
+/** Limits that are asked for at the adapter's own value; what is not asked for stays at WebGPU's default. */
+const LIMITS = [
+  'maxStorageBufferBindingSize',
+  'maxBufferSize',
+  'maxUniformBufferBindingSize',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+  'maxComputeWorkgroupSizeZ',
+  'maxComputeWorkgroupsPerDimension',
+  'maxStorageBuffersPerShaderStage',
+  'minStorageBufferOffsetAlignment',
+  'minUniformBufferOffsetAlignment',
+] as const satisfies readonly (keyof GPUSupportedLimits)[];
+
+const FEATURES: readonly GPUFeatureName[] = ['subgroups', 'shader-f16', 'timestamp-query'];
+
+/** Named by {@link Gpu.createBuffer} in errors, so that an allocation that fails says what it was for. */
+export interface BufferRequest {
+  readonly label: string;
+  readonly bytes: number;
+  readonly usage: GPUBufferUsageFlags;
+}
+
+/** One opened device with its compiled kernels. Everything of the engine runs on one of these. */
+export class Gpu {
+  readonly device: GPUDevice;
+  readonly capabilities: Capabilities;
+  readonly kernels: KernelCache;
+  #lost: DeviceLostError | undefined;
+  #error: GpuError | undefined;
+  readonly #lostPromise: Promise<never>;
+  readonly #buffers: Map<GPUBuffer, BufferRequest> = new Map();
+
+  private constructor(device: GPUDevice, capabilities: Capabilities) {
+    this.device = device;
+    this.capabilities = capabilities;
+    this.kernels = new KernelCache(device);
+    this.#lostPromise = device.lost.then((info) => {
+      this.#lost = new DeviceLostError(
+        `the device "${capabilities.description}" was lost (${info.reason}): ${info.message || 'no reason given'}`,
+        { hint: 'Run the command again; a training run goes on from its last checkpoint.' },
+      );
+      throw this.#lost;
+    });
+    this.#lostPromise.catch(() => undefined);
+    device.addEventListener('uncapturederror', (event) => {
+      event.preventDefault();
+      // Only the first is kept: one bad bind group repeats its message at every dispatch.
+      this.#error ??= new GpuError(`the device refused a call: ${firstLines(event.error.message)}`);
+    });
+  }
+
+  /**
+   * Opens a device on the adapter with all the limits it offers.
+   * @throws GpuError where the adapter refuses.
+   */
+  static async open(adapter: GPUAdapter, driver: DriverOrigin = 'system'): Promise<Gpu> {
+    const requiredLimits: Record<string, number> = {};
+    for (const name of LIMITS) requiredLimits[name] = adapter.limits[name];
+    let device: GPUDevice;
+    try {
+      device = await adapter.requestDevice({
+        requiredLimits,
+        requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
+      });
+    } catch (cause) {
+      throw new GpuError(`the adapter "${adapter.info.description}" gave no device: ${String(cause)}`, {
+        hint: 'Close other programs that use the GPU, or choose another adapter (see `voxelgrad doctor`).',
+        cause,
+      });
+    }
+    return new Gpu(device, capabilitiesOf(device, adapter.info, driver));
+  }
+
+  /** Bytes in buffers that are alive. */
+  get allocatedBytes(): number {
+    let sum = 0;
+    for (const request of this.#buffers.values()) sum += request.bytes;
+    return sum;
+  }
+
+  /** Labels and sizes of the buffers that are alive, for leak checks. */
+  get buffers(): BufferRequest[] {
+    return [...this.#buffers.values()];
+  }
+
+  /**
+   * Makes a buffer (zeroed, as WebGPU promises).
+   * @throws OutOfMemoryError naming the label and size; DeviceLostError.
+   */
+  async createBuffer(request: BufferRequest): Promise<GPUBuffer> {
+    this.check();
+    const { label, bytes, usage } = request;
+    const tooLarge = (why: string, cause?: unknown): OutOfMemoryError =>
+      new OutOfMemoryError(`${label} needs ${formatBytes(bytes)}: ${why}`, {
+        hint: 'Use a smaller --patch, --batch or --base-channels.',
+        cause,
+      });
+    if (bytes > this.capabilities.maxBufferBytes)
+      throw tooLarge(`this adapter allows ${formatBytes(this.capabilities.maxBufferBytes)} a buffer`);
+    this.device.pushErrorScope('validation');
+    this.device.pushErrorScope('out-of-memory');
+    let buffer: GPUBuffer | undefined;
+    let thrown: unknown;
+    try {
+      buffer = this.device.createBuffer({ label, size: Math.max(16, Math.ceil(bytes / 4) * 4), usage });
+    } catch (cause) {
+      thrown = cause;
+    }
+    // Both scopes are popped before the first await: another call's scopes must not come in between.
+    const [memory, invalid] = await Promise.all([
+      this.device.popErrorScope(),
+      this.device.popErrorScope(),
+    ]);
+    if (memory || thrown || !buffer) throw tooLarge(memory?.message ?? String(thrown), thrown);
+    if (invalid) throw new GpuError(`buffer ${label}: ${firstLines(invalid.message)}`);
+    this.#buffers.set(buffer, request);
+    return buffer;
+  }
+
+  /** Destroys a buffer made by {@link createBuffer}. */
+  destroyBuffer(buffer: GPUBuffer): void {
+    this.#buffers.delete(buffer);
+    buffer.destroy();
+  }
+
+  /** @throws the error that the device reported since the last check, or DeviceLostError. */
+  check(): void {
+    if (this.#lost) throw this.#lost;
+    const error = this.#error;
+    this.#error = undefined;
+    if (error) throw error;
+  }
+
+  /** Waits for a promise of the device, but no longer than the device lives. */
+  async guard<T>(promise: Promise<T>): Promise<T> {
+    const value = await Promise.race([promise, this.#lostPromise]);
+    this.check();
+    return value;
+  }
+
+  /** Resolves when all submitted work is done. @throws GpuError, DeviceLostError. */
+  async idle(): Promise<void> {
+    await this.guard(this.device.queue.onSubmittedWorkDone());
+  }
+
+  /** Copies `bytes` of a buffer to the host. @throws GpuError, DeviceLostError. */
+  async read(buffer: GPUBuffer, offset: number, bytes: number): Promise<ArrayBuffer> {
+    const size = Math.ceil(bytes / 4) * 4;
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    const staging = await this.createBuffer({ label: 'readback', bytes: size, usage });
+    try {
+      const encoder = this.device.createCommandEncoder({ label: 'readback' });
+      encoder.copyBufferToBuffer(buffer, offset, staging, 0, size);
+      this.device.queue.submit([encoder.finish()]);
+      await this.guard(staging.mapAsync(GPUMapMode.READ));
+      return staging.getMappedRange().slice(0, bytes);
+    } finally {
+      this.destroyBuffer(staging);
+    }
+  }
+
+  /** Ends the device; resolves when it is gone. Buffers that are still alive go with it. */
+  async close(): Promise<void> {
+    for (const buffer of this.#buffers.keys()) buffer.destroy();
+    this.#buffers.clear();
+    this.device.destroy();
+    await this.device.lost;
+  }
+}
+
+/** `67.1 MB`: sizes in messages. */
+export function formatBytes(bytes: number): string {
+  if (bytes < 1e3) return `${bytes} B`;
+  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} kB`;
+  if (bytes < 1e9) return `${(bytes / 1e6).toFixed(1)} MB`;
+  return `${(bytes / 1e9).toFixed(2)} GB`;
+}
+
+function firstLines(message: string): string {
+  return message.split('\n').slice(0, 6).join('\n');
+}

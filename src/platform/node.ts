@@ -1,0 +1,71 @@
+import { create, globals } from 'webgpu';
+import { GpuError } from '../core/errors.ts';
+import type { DriverOrigin } from '../gpu/capabilities.ts';
+import { Gpu } from '../gpu/gpu.ts';
+import { activateBundledDriver, unpackBundledDriver } from './bundled-driver.ts';
+
+/** Settings of {@link openNodeGpu}. */
+export interface NodeGpuOptions {
+  /** Dawn's own flags, such as `backend=null` or `adapter=llvmpipe`. */
+  readonly flags?: readonly string[];
+  /** `bundled` passes over the system's drivers; `system` never falls back to the bundled one. */
+  readonly driver?: 'auto' | DriverOrigin;
+}
+
+// Dawn's instance must outlive every device: if it is collected first, the process aborts.
+const instances: GPU[] = [];
+
+/**
+ * Opens a GPU on Node through Dawn: a real GPU or a good system driver first, else the bundled software driver.
+ * The environment variable VOXELGRAD_DRIVER=bundled|system sets the default of `driver`.
+ *
+ * @throws GpuError naming what was tried and how to get a driver on this platform.
+ */
+export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
+  Object.assign(globalThis, globals);
+  const wanted = options.driver ?? driverFromEnvironment();
+  if (wanted !== 'bundled') {
+    const adapter = await requestAdapter(options.flags ?? []);
+    if (adapter) return Gpu.open(adapter, 'system');
+  }
+  if (wanted !== 'system') {
+    const driver = unpackBundledDriver();
+    if (driver) {
+      activateBundledDriver(driver);
+      // A new instance: one that has found no adapter keeps answering null.
+      const adapter = await requestAdapter(options.flags ?? []);
+      if (adapter) return Gpu.open(adapter, 'bundled');
+    }
+  }
+  throw new GpuError('no WebGPU adapter was found, neither a system driver nor the bundled software driver', {
+    hint: adapterHint(),
+  });
+}
+
+/** A device of Dawn's null backend: it validates and compiles shaders and executes nothing. */
+export async function openNullGpu(): Promise<Gpu> {
+  Object.assign(globalThis, globals);
+  const adapter = await requestAdapter(['backend=null']);
+  if (!adapter) throw new GpuError('Dawn offers no null adapter');
+  return Gpu.open(adapter, 'system');
+}
+
+async function requestAdapter(flags: readonly string[]): Promise<GPUAdapter | null> {
+  const instance = create([...flags]);
+  const adapter = await instance.requestAdapter();
+  if (adapter) instances.push(instance);
+  return adapter;
+}
+
+function driverFromEnvironment(): 'auto' | DriverOrigin {
+  const value = process.env.VOXELGRAD_DRIVER;
+  return value === 'bundled' || value === 'system' ? value : 'auto';
+}
+
+function adapterHint(): string {
+  if (process.platform === 'linux')
+    return process.arch === 'x64'
+      ? 'Run `npm ci` again (the bundled driver comes with it), or install Mesa 24 or later: apt-get install mesa-vulkan-drivers libvulkan1.'
+      : 'Install a Vulkan driver: apt-get install mesa-vulkan-drivers libvulkan1 (Mesa 24 or later).';
+  return 'Update the graphics driver; macOS needs Metal, Windows needs Direct3D 12.';
+}

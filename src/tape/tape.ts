@@ -1,0 +1,164 @@
+import { ShapeError, VoxelgradError } from '../core/errors.ts';
+import { formatShape, sameShape } from '../core/shape.ts';
+import type { Capabilities } from '../gpu/capabilities.ts';
+import type { Command } from './command.ts';
+import type { Emitter, GradientThunk, Op } from './op.ts';
+import { type Tensor, tensor } from './tensor.ts';
+
+interface Recorded {
+  readonly inputs: readonly Tensor[];
+  readonly output: Tensor;
+  backward(gradOutput: Tensor): readonly (GradientThunk | null)[];
+}
+
+/** Where backward starts: an output and the gradient of the total with respect to it. */
+export interface Root {
+  readonly output: Tensor;
+  readonly grad: Tensor;
+}
+
+/** A call of the tape that its order does not allow. */
+export class TapeError extends VoxelgradError {
+  constructor(message: string) {
+    super('tape', message);
+  }
+}
+
+/**
+ * Records a computation once: `apply` runs shape rules and emits the forward dispatches, `backward` walks the nodes
+ * in reverse and emits the gradient dispatches. Nothing touches the GPU; the list of commands is compiled by
+ * `compilePlan` and replayed each step.
+ */
+export class Tape {
+  readonly capabilities: Capabilities;
+  readonly commands: Command[] = [];
+  readonly emitter: Emitter;
+  readonly #nodes: Recorded[] = [];
+  readonly #gradients: Map<Tensor, Tensor> = new Map();
+  #scope = '';
+  #differentiated = false;
+
+  /** The variant that each slot got, to be recorded with a run. */
+  readonly choices: Map<string, string> = new Map();
+
+  /** @param wanted variants by slot, from an earlier run or the autotuner; unknown names are passed over. */
+  constructor(capabilities: Capabilities, wanted: (slot: string) => string | undefined = () => undefined) {
+    this.capabilities = capabilities;
+    this.emitter = {
+      capabilities,
+      run: (command) => {
+        checkCommand(command, capabilities);
+        this.commands.push(command);
+      },
+      scratch: (label, shape) => tensor(this.#label(label), shape, 'arena'),
+      panel: (label, shape) => tensor(this.#label(label), shape, 'panel'),
+      choose: (slot, candidates) => {
+        const name = wanted(slot);
+        const chosen = candidates.find((candidate) => candidate.name === name) ?? candidates[0];
+        if (!chosen) throw new TapeError(`${slot}: no variant runs on ${capabilities.description}`);
+        this.choices.set(slot, chosen.name);
+        return chosen;
+      },
+    };
+  }
+
+  #label(label: string): string {
+    return this.#scope ? `${this.#scope}/${label}` : label;
+  }
+
+  /** Prefixes the labels of everything that `record` makes: `encoder.0`. */
+  scope<T>(name: string, record: () => T): T {
+    const outer = this.#scope;
+    this.#scope = outer ? `${outer}.${name}` : name;
+    try {
+      return record();
+    } finally {
+      this.#scope = outer;
+    }
+  }
+
+  /**
+   * Applies an op. The output requires a gradient where one of the inputs does.
+   * @throws ShapeError from the op's rule.
+   */
+  apply<A, S>(op: Op<A, S>, inputs: readonly Tensor[], attributes: A): Tensor {
+    const shape = op.shape(
+      inputs.map((input) => input.shape),
+      attributes,
+    );
+    const requiresGrad = inputs.some((input) => input.requiresGrad);
+    const output = tensor(this.#label(op.name), shape, 'arena', { requiresGrad });
+    const saved = op.forward(this.emitter, inputs, output, attributes);
+    if (requiresGrad) {
+      const scope = this.#scope;
+      this.#nodes.push({
+        inputs,
+        output,
+        backward: (gradOutput) => {
+          this.#scope = scope;
+          return op.backward({ inputs, output, attributes, saved }, gradOutput);
+        },
+      });
+    }
+    return output;
+  }
+
+  /**
+   * Emits the gradients of the weighted sum of `roots` with respect to everything that requires one. The first
+   * consumer that backward reaches overwrites a gradient, later ones accumulate, so an activation that feeds two
+   * ops gets the sum.
+   *
+   * @param roots outputs with the gradient that each starts from, of the output's own shape
+   * @throws TapeError where called twice or where a root depends on nothing that requires a gradient;
+   *   ShapeError for a root gradient of another shape.
+   */
+  backward(roots: readonly Root[]): void {
+    if (this.#differentiated)
+      throw new TapeError('backward: this tape was differentiated already; record a new one');
+    for (const { output, grad } of roots) {
+      if (!output.requiresGrad)
+        throw new TapeError(`backward: ${output.label} depends on nothing that requires a gradient`);
+      if (!sameShape(grad.shape, output.shape))
+        throw new ShapeError(
+          'backward',
+          'a root gradient has the shape of its output',
+          `${formatShape(grad.shape)} for ${formatShape(output.shape)}`,
+        );
+      this.#gradients.set(output, grad);
+    }
+    this.#differentiated = true;
+    for (const node of this.#nodes.reverse()) this.#backwardNode(node);
+    this.#nodes.length = 0;
+    this.#scope = '';
+  }
+
+  #backwardNode(node: Recorded): void {
+    const gradOutput = this.#gradients.get(node.output);
+    if (!gradOutput) return;
+    const thunks = node.backward(gradOutput);
+    node.inputs.forEach((input, i) => {
+      const thunk = thunks[i];
+      if (!input.requiresGrad || !thunk) return;
+      const existing = this.#gradients.get(input);
+      const grad = existing ?? input.grad ?? tensor(`grad ${input.label}`, input.shape, 'arena');
+      this.#gradients.set(input, grad);
+      thunk(this.emitter, grad, existing !== undefined);
+    });
+  }
+
+  /** The gradient of a tensor after {@link backward}; undefined where none was needed. */
+  gradient(of: Tensor): Tensor | undefined {
+    return this.#gradients.get(of);
+  }
+}
+
+function checkCommand(command: Command, capabilities: Capabilities): void {
+  for (const count of command.workgroups) {
+    if (Number.isInteger(count) && count >= 1 && count <= capabilities.maxWorkgroups) continue;
+    throw new ShapeError(
+      command.label,
+      `each number of workgroups lies in 1 to ${capabilities.maxWorkgroups} on this adapter`,
+      command.workgroups.join('x'),
+    );
+  }
+}

@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import type { Shape } from '../../src/core/shape.ts';
+import type { Op } from '../../src/tape/op.ts';
+import { useGpu } from './gpu.ts';
+import { type Nd, normal, relativeError, zeros } from './nd.ts';
+import { runOp } from './run-op.ts';
+
+/** A float64 implementation of an op: the plain formula, no tricks. */
+export interface Reference<A> {
+  forward(inputs: readonly Nd[], attributes: A): Nd;
+  /** Gradient of each input, null where there is none. */
+  backward(inputs: readonly Nd[], attributes: A, gradOutput: Nd): readonly (Nd | null)[];
+}
+
+/** One set of inputs that drives the test, the gradient check and the bench. */
+export interface OpCase<A> {
+  readonly name: string;
+  readonly inputs: readonly Nd[];
+  readonly attributes: A;
+  /** Small enough for central differences in the reference (default: up to 400 input elements in all). */
+  readonly checkGradient?: boolean;
+}
+
+/** Inputs that a shape rule must refuse, and what the message says. */
+export interface BadCase<A> {
+  readonly name: string;
+  readonly shapes: readonly Shape[];
+  readonly attributes: A;
+  readonly message: RegExp;
+}
+
+/** Tests an op: its reference by central differences, every variant against the reference, its shape rule. */
+export function describeOp<A, S>(
+  op: Op<A, S>,
+  reference: Reference<A>,
+  cases: readonly OpCase<A>[],
+  badCases: readonly BadCase<A>[],
+  tolerance = 2e-5,
+): void {
+  const context = useGpu();
+  describe(`${op.name} reference`, () => {
+    for (const testCase of cases) {
+      const elements = testCase.inputs.reduce((sum, input) => sum + input.data.length, 0);
+      if (!(testCase.checkGradient ?? elements <= 400)) continue;
+      it(`gradient by central differences: ${testCase.name}`, () => {
+        checkReferenceGradient(reference, testCase);
+      });
+    }
+  });
+  describe(`${op.name} on the GPU`, () => {
+    for (const testCase of cases) {
+      it(testCase.name, async () => {
+        const { inputs, attributes } = testCase;
+        const expected = reference.forward(inputs, attributes);
+        const gradOutput = normal(expected.shape, 77);
+        const grads = reference.backward(inputs, attributes, gradOutput);
+        const first = await runOp(context.gpu, op, inputs, attributes, gradOutput);
+        const longest = Math.max(1, ...[...first.candidates.values()].map((names) => names.length));
+        for (let k = 0; k < longest; k++) {
+          const result =
+            k === 0
+              ? first
+              : await runOp(
+                  context.gpu,
+                  op,
+                  inputs,
+                  attributes,
+                  gradOutput,
+                  (slot) => first.candidates.get(slot)?.[k],
+                );
+          const variant = [...result.choices].map((choice) => choice.join(': ')).join('; ');
+          expect(relativeError(result.output, expected.data), `forward, ${variant}`).toBeLessThan(tolerance);
+          grads.forEach((grad, i) => {
+            if (!grad) return;
+            expect(result.grads[i], `gradient of input ${i}, ${variant}`).not.toBeNull();
+            expect(
+              relativeError(result.grads[i]!, grad.data),
+              `gradient of input ${i}, ${variant}`,
+            ).toBeLessThan(tolerance);
+          });
+        }
+      });
+    }
+  });
+  describe(`${op.name} shape rule`, () => {
+    for (const bad of badCases) {
+      it(`refuses ${bad.name}`, () => {
+        expect(() => op.shape(bad.shapes, bad.attributes)).toThrow(bad.message);
+      });
+    }
+  });
+}
+
+/** Compares backward with central differences of a random projection of forward, every input element. */
+export function checkReferenceGradient<A>(reference: Reference<A>, { inputs, attributes }: OpCase<A>): void {
+  const output = reference.forward(inputs, attributes);
+  const projection = normal(output.shape, 78);
+  const grads = reference.backward(inputs, attributes, projection);
+  const value = (): number => {
+    const { data } = reference.forward(inputs, attributes);
+    let sum = 0;
+    for (let i = 0; i < data.length; i++) sum += data[i]! * projection.data[i]!;
+    return sum;
+  };
+  inputs.forEach((input, k) => {
+    const grad = grads[k];
+    if (!grad) return;
+    const numeric = zeros(input.shape);
+    for (let i = 0; i < input.data.length; i++) {
+      const x = input.data[i]!;
+      const h = 1e-5;
+      input.data[i] = x + h;
+      const up = value();
+      input.data[i] = x - h;
+      const down = value();
+      input.data[i] = x;
+      numeric.data[i] = (up - down) / (2 * h);
+    }
+    expect(relativeError(grad.data, numeric.data), `gradient of input ${k}`).toBeLessThan(1e-6);
+  });
+}
