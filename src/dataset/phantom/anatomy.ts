@@ -1,4 +1,5 @@
 import type { Random } from '../../core/random.ts';
+import { fillHoles, largestComponent } from '../../volume/components.ts';
 import type { Grid } from '../../volume/volume.ts';
 import { voxelCount } from '../../volume/volume.ts';
 import { Cortex, callosalArch, cerebrumHull } from './cortex.ts';
@@ -69,7 +70,7 @@ export class Anatomy {
     const cerebrum = cerebrumHull(x, y, z);
     const cerebellum = z < 12 && y < -25 ? cerebellumHull(x, y, z) : 30;
     const stem = z < 14 && y < 15 && y > -80 ? brainStem(x, y, z) : 30;
-    const hull = smoothMin(smoothMin(cerebrum, cerebellum, 10), stem, 8);
+    const hull = smoothMin(smoothMin(cerebrum, cerebellum, 16), stem, 10);
     out.surfaceDepth = -hull;
     out.inBrain = hull < OUTER_FLUID;
     if (!out.inBrain) {
@@ -171,7 +172,6 @@ export function rasterizeAnatomy(anatomy: Anatomy, grid: Grid, frame: Frame): An
     white: new Float32Array(count),
     ventricleDistance: new Float32Array(count).fill(99),
   };
-  let inside = 0;
   let index = 0;
   for (let k = 0; k < nz; k++) {
     const z = frame.origin[2] + k * frame.step[2];
@@ -180,7 +180,6 @@ export function rasterizeAnatomy(anatomy: Anatomy, grid: Grid, frame: Frame): An
       for (let i = 0; i < nx; i++, index++) {
         const sample = anatomy.at(frame.origin[0] + i * frame.step[0], y, z, frame.voxel);
         if (!sample.inBrain) continue;
-        inside++;
         maps.brain[index] = 1;
         maps.corticalGrey[index] = sample.corticalGrey;
         maps.deepGrey[index] = sample.deepGrey;
@@ -190,7 +189,9 @@ export function rasterizeAnatomy(anatomy: Anatomy, grid: Grid, frame: Frame): An
       }
     }
   }
-  const voxels = new Int32Array(inside);
-  for (let at = 0, n = 0; at < count; at++) if (maps.brain[at] === 1) voxels[n++] = at;
-  return { ...maps, voxels };
+  // One piece without holes, as skull stripping leaves it: what a hole is filled with is fluid.
+  const brain = fillHoles(largestComponent(maps.brain, grid.shape), grid.shape);
+  const voxels = new Int32Array(brain.reduce((sum, v) => sum + v, 0));
+  for (let at = 0, n = 0; at < count; at++) if (brain[at] === 1) voxels[n++] = at;
+  return { ...maps, brain, voxels };
 }

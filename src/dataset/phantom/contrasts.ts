@@ -19,7 +19,7 @@ export interface Contrast {
  * 2017; PDw and the nuclei: usual values at 3 T (putamen and pallidum hold iron, hence darker than cortex on T2).
  */
 const TYPICAL: Readonly<Record<Modality, Contrast>> = {
-  FLAIR: { corticalGrey: 1.17, deepGrey: 1.1, pallidum: 0.93, fluid: 0.36, lesion: 1.45 },
+  FLAIR: { corticalGrey: 1.15, deepGrey: 1.1, pallidum: 0.93, fluid: 0.36, lesion: 1.45 },
   T1w: { corticalGrey: 0.78, deepGrey: 0.85, pallidum: 0.94, fluid: 0.25, lesion: 0.55 },
   PDw: { corticalGrey: 1.17, deepGrey: 1.12, pallidum: 1.0, fluid: 1.08, lesion: 1.27 },
   T2w: { corticalGrey: 1.28, deepGrey: 1.14, pallidum: 0.86, fluid: 2.5, lesion: 1.72 },
@@ -63,7 +63,7 @@ export const CONFOUNDERS: Readonly<Record<Modality, Confounders>> = {
   FLAIR: {
     cap: 0.32,
     unevenWhite: 0.03,
-    brightCortex: 0.13,
+    brightCortex: 0.12,
     flow: 1,
     septum: 0.25,
     ghost: 0.32,

@@ -2,7 +2,7 @@ import type { Random } from '../../core/random.ts';
 import { ellipsoid, type Limb, limb, smoothMin, smoothStep } from './geometry.ts';
 import { WaveNoise } from './noise.ts';
 
-const MEDULLA: Limb = { a: [0, -35, -42], b: [0, -46, -72], ra: 9.5, rb: 6.5 };
+const MEDULLA: Limb = { a: [0, -35, -42], b: [0, -44, -62], ra: 9.5, rb: 7 };
 const PEDUNCLE: Limb = { a: [13, -32, -32], b: [21, -57, -36], ra: 6.5, rb: 4.5 };
 const CRUS: Limb = { a: [9, -20, -16], b: [18, -12, 2], ra: 7, rb: 8 };
 

@@ -9,6 +9,30 @@ import { type Lattice, valueNoise } from './noise.ts';
 /** The value of {@link LesionField.inside} far from any lesion. */
 export const FAR = -99;
 
+/** How far a lesion looks away from its own place in the border noise, at most (mm, per axis). */
+export const BORDER_OFFSET = 30;
+
+/** The roughness of lesion borders: two octaves of noise, 5 and 2.5 mm, made once for a subject. */
+export class BorderNoise {
+  readonly #coarse: Lattice;
+  readonly #fine: Lattice;
+  readonly #value: Float64Array = new Float64Array(1);
+
+  constructor(random: Random) {
+    const low = [-80 - BORDER_OFFSET, -115 - BORDER_OFFSET, -75 - BORDER_OFFSET] as const;
+    const high = [80 + BORDER_OFFSET, 85 + BORDER_OFFSET, 90 + BORDER_OFFSET] as const;
+    this.#coarse = valueNoise(random.fork('coarse'), low, high, 5);
+    this.#fine = valueNoise(random.fork('fine'), low, high, 2.5);
+  }
+
+  at(x: number, y: number, z: number): number {
+    this.#coarse.sample(x, y, z, this.#value);
+    const coarse = this.#value[0]!;
+    this.#fine.sample(x, y, z, this.#value);
+    return coarse + 0.5 * this.#value[0]!;
+  }
+}
+
 /** Lesions on a grid: how deep a voxel lies in a lesion, and in which one. */
 export class LesionField {
   /** Approximate distance (model mm) to the border of the nearest lesion, positive inside, {@link FAR} far away. */
@@ -18,18 +42,15 @@ export class LesionField {
   readonly #maps: AnatomyMaps;
   readonly #grid: Grid;
   readonly #frame: Frame;
-  readonly #coarse: Lattice;
-  readonly #fine: Lattice;
+  readonly #border: BorderNoise;
 
-  /** @param random the border noise; the same state gives the same borders at every visit. */
-  constructor(maps: AnatomyMaps, grid: Grid, frame: Frame, random: Random) {
+  constructor(maps: AnatomyMaps, grid: Grid, frame: Frame, border: BorderNoise) {
     this.#maps = maps;
     this.#grid = grid;
     this.#frame = frame;
     this.inside = new Float32Array(maps.brain.length).fill(FAR);
     this.owner = new Uint16Array(maps.brain.length);
-    this.#coarse = valueNoise(random.fork('coarse'), [-140, -170, -120], [140, 140, 140], 5);
-    this.#fine = valueNoise(random.fork('fine'), [-140, -170, -120], [140, 140, 140], 2.5);
+    this.#border = border;
   }
 
   /** Adds a lesion where there is white matter. Returns how many voxels became lesion by it. */
@@ -53,7 +74,6 @@ export class LesionField {
       readonly [number, number],
       readonly [number, number],
     ];
-    const noise = new Float64Array(1);
     const [u, v, w] = axes;
     let gained = 0;
     for (let k = zs[0]; k <= zs[1]; k++) {
@@ -76,10 +96,7 @@ export class LesionField {
           const px = x + centre[0] + offset[0];
           const py = y + centre[1] + offset[1];
           const pz = z + centre[2] + offset[2];
-          this.#coarse.sample(px, py, pz, noise);
-          let inside = smooth + rough * noise[0]!;
-          this.#fine.sample(px, py, pz, noise);
-          inside += 0.5 * rough * noise[0]!;
+          let inside = smooth + rough * this.#border.at(px, py, pz);
           // Grey matter and fluid stop a lesion; the border follows the partial volume.
           inside = Math.min(inside, 1.5 * voxel * (this.#maps.white[index]! - 0.42));
           const before = this.inside[index]!;

@@ -2,7 +2,7 @@ import type { Random } from '../../core/random.ts';
 import type { Grid } from '../../volume/volume.ts';
 import type { Anatomy, AnatomyMaps } from './anatomy.ts';
 import type { Frame } from './frame.ts';
-import { LesionField } from './lesion-field.ts';
+import { BORDER_OFFSET, type BorderNoise, LesionField } from './lesion-field.ts';
 import {
   COUNT_DEVIATION,
   COUNT_INTERCEPT,
@@ -12,6 +12,7 @@ import {
   SEMI_AXES,
   SMALL_LESION_DEVIATION,
   SMALL_LESION_MEDIAN,
+  SMALLEST_LESION,
 } from './lesion-statistics.ts';
 import { WaveNoise } from './noise.ts';
 
@@ -41,6 +42,7 @@ export interface LesionSite {
   readonly maps: AnatomyMaps;
   readonly grid: Grid;
   readonly frame: Frame;
+  readonly border: BorderNoise;
 }
 
 /**
@@ -51,7 +53,7 @@ export interface LesionSite {
  */
 export function planLesions(site: LesionSite, load: number, random: Random): Lesion[] {
   const { frame } = site;
-  const field = new LesionField(site.maps, site.grid, frame, random.fork('border'));
+  const field = new LesionField(site.maps, site.grid, frame, site.border);
   const voxelVolume = frame.voxel ** 3;
   const volume = load * 1000;
   const share = Math.min(
@@ -77,16 +79,16 @@ export function planLesions(site: LesionSite, load: number, random: Random): Les
 
   let rest = Math.max(volume * (1 - share) + Math.min(left, 0), 2 * voxelVolume);
   const count = Math.exp(COUNT_INTERCEPT + COUNT_SLOPE * Math.log(load) + random.normal(0, COUNT_DEVIATION));
-  const most = Math.floor(rest / (2.5 * voxelVolume));
+  const most = Math.floor(rest / (2 * voxelVolume));
   const sizes: number[] = [];
   for (let i = 0; i < Math.max(1, Math.min(count, most, MAX_LESIONS / 2)); i++) {
     sizes.push(SMALL_LESION_MEDIAN * Math.exp(random.normal(0, SMALL_LESION_DEVIATION)));
   }
-  const fit = (1.15 * rest) / sizes.reduce((sum, size) => sum + size, 0);
+  const fit = (1.05 * rest) / sizes.reduce((sum, size) => sum + size, 0);
   sizes.sort((a, b) => b - a);
   for (const size of sizes) {
-    if (rest <= 0) break;
-    const fitted = Math.min(Math.max(size * fit, 1.5 * voxelVolume), 4000);
+    if (rest < -0.05 * volume) break;
+    const fitted = Math.min(Math.max(size * fit, SMALLEST_LESION, 1.3 * voxelVolume), 4000);
     for (let tries = 0, gained = 0; gained === 0 && tries < 5; tries++) {
       gained = place(() => drawScattered(site, fitted, random));
       rest -= gained;
@@ -163,7 +165,7 @@ function drawScattered(site: LesionSite, size: number, random: Random): Lesion {
     z = random.uniform(-52, 76);
     const sample = anatomy.at(x, y, z, frame.voxel);
     if (!sample.inBrain || sample.white < 0.85 || sample.ventricleDistance < 2) continue;
-    const near = Math.exp(-sample.ventricleDistance / 13) + 0.06;
+    const near = Math.exp(-sample.ventricleDistance / 16) + 0.1;
     if (random.uniform() < near * (z < -18 ? 0.12 : 1)) break;
   }
   const long = randomDirection(random);
@@ -179,7 +181,8 @@ function makeLesion(
 ): Lesion {
   const short = orthogonal(long, random);
   const middle: Triple = cross(long, short);
-  const offset = [random.uniform(-60, 60), random.uniform(-60, 60), random.uniform(-60, 60)] as const;
+  const shift = (): number => random.uniform(-BORDER_OFFSET, BORDER_OFFSET);
+  const offset = [shift(), shift(), shift()] as const;
   return {
     centre,
     axes: [short, middle, long],

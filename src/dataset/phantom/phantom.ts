@@ -5,9 +5,9 @@ import { Anatomy, type AnatomyMaps, rasterizeAnatomy } from './anatomy.ts';
 import type { Modality } from './contrasts.ts';
 import { type Frame, placeGrid } from './frame.ts';
 import { type Acquisition, renderModalities } from './imaging.ts';
-import { LesionField } from './lesion-field.ts';
+import { BorderNoise, LesionField } from './lesion-field.ts';
 import { loadAtQuantile } from './lesion-statistics.ts';
-import { evolveLesions, type Lesion, planLesions } from './lesions.ts';
+import { evolveLesions, type Lesion, type LesionSite, planLesions } from './lesions.ts';
 import { drawRaters } from './raters.ts';
 
 /** Settings of a phantom. Equal settings give equal bytes. */
@@ -24,7 +24,7 @@ export interface PhantomOptions {
   readonly spacing?: number | readonly [number, number, number];
   /** Lesion volume (ml at true brain size) instead of one drawn from the measured distribution (0.3 to 52 ml). */
   readonly lesionLoad?: number;
-  /** Noise deviation relative to white matter instead of one drawn from .02 to .035. */
+  /** Noise deviation relative to white matter instead of one drawn from .018 to .032. */
   readonly noise?: number;
   /** Peak-to-peak swing of the bias field instead of one drawn per image from .1 to .2. */
   readonly biasField?: number;
@@ -51,8 +51,8 @@ export class PhantomSubject {
   readonly #options: PhantomOptions;
   readonly #frame: Frame;
   readonly #random: Random;
-  readonly #anatomy: Anatomy;
   readonly #maps: AnatomyMaps;
+  readonly #site: LesionSite;
   readonly #plan: readonly Lesion[];
 
   /** @throws UsageError where a setting makes no sense. */
@@ -64,8 +64,10 @@ export class PhantomSubject {
     this.#frame = frame;
     const study = new Random(options.seed);
     this.#random = study.fork(`subject ${subjectIndex}`);
-    this.#anatomy = new Anatomy(this.#random.fork('anatomy'));
-    this.#maps = rasterizeAnatomy(this.#anatomy, grid, frame);
+    const anatomy = new Anatomy(this.#random.fork('anatomy'));
+    this.#maps = rasterizeAnatomy(anatomy, grid, frame);
+    const border = new BorderNoise(this.#random.fork('border'));
+    this.#site = { anatomy, maps: this.#maps, grid, frame, border };
     // Steps of the golden ratio spread the loads of any number of patients over the whole distribution.
     const quantile = (study.fork('load').uniform() + subjectIndex * 0.6180339887) % 1;
     // Below some forty voxels there is nothing to segment.
@@ -74,16 +76,12 @@ export class PhantomSubject {
     this.#plan = planLesions(this.#site, load, this.#random.fork('lesions'));
   }
 
-  get #site(): { anatomy: Anatomy; maps: AnatomyMaps; grid: Grid; frame: Frame } {
-    return { anatomy: this.#anatomy, maps: this.#maps, grid: this.grid, frame: this.#frame };
-  }
-
   /** The scan of a visit, counted from 0. */
   scan(visit: number): Phantom {
     const maps = this.#maps;
     const random = this.#random;
     const lesions = evolveLesions(this.#site, this.#plan, visit, random.fork('course'));
-    const field = new LesionField(maps, this.grid, this.#frame, random.fork('lesions').fork('border'));
+    const field = new LesionField(maps, this.grid, this.#frame, this.#site.border);
     lesions.forEach((lesion, i) => {
       field.stamp(lesion, i + 1);
     });
@@ -98,7 +96,7 @@ export class PhantomSubject {
     const now = random.fork(`visit ${visit}`);
     const scene = { grid: this.grid, frame: this.#frame, maps, lesions, field, position };
     const acquire = (draw: Random): Acquisition => ({
-      noise: this.#options.noise ?? draw.uniform(0.02, 0.035),
+      noise: this.#options.noise ?? draw.uniform(0.018, 0.032),
       biasField: this.#options.biasField ?? draw.uniform(0.1, 0.2),
     });
     const truth = new Uint8Array(maps.brain.length);
