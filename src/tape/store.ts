@@ -7,6 +7,8 @@ import { type Region, type Tensor, tensor } from './tensor.ts';
 export interface TensorSpec {
   readonly name: string;
   readonly shape: Shape;
+  /** False where the store has gradients but this tensor gets none. */
+  readonly requiresGrad?: boolean;
 }
 
 /** Elements that each tensor of a store is aligned to: 256 bytes, which every device accepts as an offset. */
@@ -62,7 +64,7 @@ export class TensorStore {
     const tensors = new Map<string, Tensor>();
     specs.forEach((spec, i) => {
       const grad = options.grads?.tensors.get(spec.name);
-      const requiresGrad = options.requiresGrad ?? grad !== undefined;
+      const requiresGrad = spec.requiresGrad !== false && (options.requiresGrad ?? grad !== undefined);
       const place: Region = { buffer, offset: offsets[i]! * 4 };
       tensors.set(
         spec.name,
