@@ -3,13 +3,15 @@ import type { Shape } from '../../src/core/shape.ts';
 import type { Op } from '../../src/tape/op.ts';
 import { useGpu } from './gpu.ts';
 import { type Nd, normal, relativeError, zeros } from './nd.ts';
-import { runOp } from './run-op.ts';
+import { type HostAttributes, runOp } from './run-op.ts';
 
 /** A float64 implementation of an op: the plain formula, no tricks. */
 export interface Reference<A> {
   forward(inputs: readonly Nd[], attributes: A): Nd;
   /** Gradient of each input, null where there is none. */
   backward(inputs: readonly Nd[], attributes: A, gradOutput: Nd): readonly (Nd | null)[];
+  /** What forward leaves in tensor attributes (running statistics), by attribute name. */
+  after?(inputs: readonly Nd[], attributes: A): Readonly<Record<string, Nd>>;
 }
 
 /** One set of inputs that drives the test, the gradient check and the bench. */
@@ -32,9 +34,9 @@ export interface BadCase<A> {
 /** Tests an op: its reference by central differences, every variant against the reference, its shape rule. */
 export function describeOp<A, S>(
   op: Op<A, S>,
-  reference: Reference<A>,
-  cases: readonly OpCase<A>[],
-  badCases: readonly BadCase<A>[],
+  reference: Reference<HostAttributes<NoInfer<A>>>,
+  cases: readonly OpCase<HostAttributes<NoInfer<A>>>[],
+  badCases: readonly BadCase<NoInfer<A>>[],
   tolerance = 2e-5,
 ): void {
   const context = useGpu();
@@ -78,7 +80,17 @@ export function describeOp<A, S>(
               `gradient of input ${i}, ${variant}`,
             ).toBeLessThan(tolerance);
           });
+          for (const [key, value] of Object.entries(reference.after?.(inputs, attributes) ?? {}))
+            expect(relativeError(result.attributes.get(key) ?? [], value.data), key).toBeLessThan(tolerance);
         }
+        const twice = await runOp(context.gpu, op, inputs, attributes, gradOutput, undefined, 2);
+        grads.forEach((grad, i) => {
+          if (!grad) return;
+          const doubled = grad.data.map((g) => 2 * g);
+          expect(relativeError(twice.grads[i]!, doubled), `accumulated gradient ${i}`).toBeLessThan(
+            tolerance,
+          );
+        });
       });
     }
   });

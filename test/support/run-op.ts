@@ -3,13 +3,20 @@ import type { Op } from '../../src/tape/op.ts';
 import { compilePlan } from '../../src/tape/plan.ts';
 import { TensorStore } from '../../src/tape/store.ts';
 import { Tape } from '../../src/tape/tape.ts';
+import type { Tensor } from '../../src/tape/tensor.ts';
 import { type Nd, toFloat32 } from './nd.ts';
+
+/** An op's attributes with arrays in place of GPU tensors: what cases and references hold. */
+export type HostAttributes<A> = { readonly [K in keyof A]: HostAttribute<A[K]> };
+type HostAttribute<T> = T extends Tensor ? Nd : T;
 
 /** What an op computed on the GPU. */
 export interface OpResult {
   readonly output: Float32Array;
   /** Gradient of each input, null where the op has none. */
   readonly grads: readonly (Float32Array | null)[];
+  /** What tensor attributes hold after the run, by attribute name. */
+  readonly attributes: ReadonlyMap<string, Float32Array>;
   /** The variant that each slot got. */
   readonly choices: ReadonlyMap<string, string>;
   /** Every slot's candidates, so that a test can run them all. */
@@ -18,22 +25,23 @@ export interface OpResult {
 
 /**
  * Runs an op forward and backward, its arena poisoned with NaN before.
+ * @param attributes arrays among them are uploaded, each into a buffer of its own
  * @param gradOutput where given, backward runs too
  * @param wanted variant by slot
- * @param accumulate start every input gradient from a copy of this value and add to it (fan-out of two)
+ * @param uses how many times the op is applied to the same inputs; with 2, the second gradient accumulates
  */
 export async function runOp<A, S>(
   gpu: Gpu,
   op: Op<A, S>,
   inputs: readonly Nd[],
-  attributes: A,
+  attributes: HostAttributes<NoInfer<A>>,
   gradOutput?: Nd,
   wanted?: (slot: string) => string | undefined,
+  uses = 1,
 ): Promise<OpResult> {
   const name = (i: number): string => `input${i}`;
   const specs = inputs.map((input, i) => ({ name: name(i), shape: input.shape }));
   const grads = await TensorStore.create(gpu, 'grads', specs);
-  const values = await TensorStore.create(gpu, 'inputs', specs);
   // Each input in a buffer of its own: a shader may declare one read-only and another writable.
   const stores = await Promise.all(
     specs.map((spec) =>
@@ -43,6 +51,13 @@ export async function runOp<A, S>(
   const root = await TensorStore.create(gpu, 'gradOutput', [
     { name: 'gradOutput', shape: gradOutput?.shape ?? [1] },
   ]);
+  const held = new Map<string, TensorStore>();
+  for (const [key, value] of Object.entries(attributes)) {
+    if (!isArray(value)) continue;
+    const store = await TensorStore.create(gpu, key, [{ name: key, shape: value.shape }]);
+    store.write(key, toFloat32(value));
+    held.set(key, store);
+  }
   try {
     inputs.forEach((input, i) => {
       stores[i]!.write(name(i), toFloat32(input));
@@ -60,12 +75,14 @@ export async function runOp<A, S>(
       }) satisfies typeof choose,
     });
     const tensors = stores.map((store, i) => store.get(name(i)));
-    const output = tape.apply(op, tensors, attributes);
+    const onDevice = { ...attributes, ...Object.fromEntries([...held].map(([k, s]) => [k, s.get(k)])) } as A;
+    const outputs = Array.from({ length: uses }, () => tape.apply(op, tensors, onDevice));
+    const output = outputs[0]!;
     if (gradOutput) {
       root.write('gradOutput', toFloat32(gradOutput));
       for (let i = 0; i < inputs.length; i++)
         grads.write(name(i), new Float32Array(inputs[i]!.data.length).fill(Number.NaN));
-      tape.backward([{ output, grad: root.get('gradOutput') }]);
+      tape.backward(outputs.map((each) => ({ output: each, grad: root.get('gradOutput') })));
     }
     const plan = await compilePlan(gpu, tape.commands, { label: op.name, keep: [output], poison: true });
     try {
@@ -74,11 +91,17 @@ export async function runOp<A, S>(
       const out: (Float32Array | null)[] = [];
       for (const [i, tensor] of tensors.entries())
         out.push(gradOutput && tape.gradient(tensor) ? await grads.read(name(i)) : null);
-      return { output: result, grads: out, choices: tape.choices, candidates };
+      const after = new Map<string, Float32Array>();
+      for (const [key, store] of held) after.set(key, await store.read(key));
+      return { output: result, grads: out, attributes: after, choices: tape.choices, candidates };
     } finally {
       plan.destroy();
     }
   } finally {
-    for (const store of [grads, values, root, ...stores]) store.destroy();
+    for (const store of [grads, root, ...stores, ...held.values()]) store.destroy();
   }
+}
+
+function isArray(value: unknown): value is Nd {
+  return typeof value === 'object' && value !== null && 'data' in value && value.data instanceof Float64Array;
 }
