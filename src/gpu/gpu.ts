@@ -32,13 +32,16 @@ export class Gpu {
   readonly device: GPUDevice;
   readonly capabilities: Capabilities;
   readonly kernels: KernelCache;
+  /** False for a device that compiles and validates only. */
+  readonly executes: boolean;
   #lost: DeviceLostError | undefined;
   #error: GpuError | undefined;
   readonly #lostPromise: Promise<never>;
   readonly #buffers: Map<GPUBuffer, BufferRequest> = new Map();
 
-  private constructor(device: GPUDevice, capabilities: Capabilities) {
+  private constructor(device: GPUDevice, capabilities: Capabilities, executes: boolean) {
     this.device = device;
+    this.executes = executes;
     this.capabilities = capabilities;
     this.kernels = new KernelCache(device);
     this.#lostPromise = device.lost.then((info) => {
@@ -58,9 +61,14 @@ export class Gpu {
 
   /**
    * Opens a device on the adapter with all the limits it offers.
+   * @param options `execute: false` for an adapter that computes nothing: running a plan or reading back throws
    * @throws GpuError where the adapter refuses.
    */
-  static async open(adapter: GPUAdapter, driver: DriverOrigin = 'system'): Promise<Gpu> {
+  static async open(
+    adapter: GPUAdapter,
+    driver: DriverOrigin = 'system',
+    options: { readonly execute?: boolean } = {},
+  ): Promise<Gpu> {
     const requiredLimits: Record<string, number> = {};
     for (const name of LIMITS) requiredLimits[name] = adapter.limits[name];
     let device: GPUDevice;
@@ -75,7 +83,7 @@ export class Gpu {
         cause,
       });
     }
-    return new Gpu(device, capabilitiesOf(device, adapter.info, driver));
+    return new Gpu(device, capabilitiesOf(device, adapter.info, driver), options.execute ?? true);
   }
 
   /** Bytes in buffers that are alive. */
@@ -114,10 +122,7 @@ export class Gpu {
       thrown = cause;
     }
     // Both scopes are popped before the first await: another call's scopes must not come in between.
-    const [memory, invalid] = await Promise.all([
-      this.device.popErrorScope(),
-      this.device.popErrorScope(),
-    ]);
+    const [memory, invalid] = await Promise.all([this.device.popErrorScope(), this.device.popErrorScope()]);
     if (memory || thrown || !buffer) throw tooLarge(memory?.message ?? String(thrown), thrown);
     if (invalid) throw new GpuError(`buffer ${label}: ${firstLines(invalid.message)}`);
     this.#buffers.set(buffer, request);
@@ -138,6 +143,17 @@ export class Gpu {
     if (error) throw error;
   }
 
+  /** @throws GpuError on a device that computes nothing, so that its zeros are never taken for results. */
+  expectExecution(): void {
+    if (this.executes) return;
+    throw new GpuError(
+      `the device "${this.capabilities.description}" compiles shaders and executes nothing`,
+      {
+        hint: 'Open a GPU with openNodeGpu() to compute.',
+      },
+    );
+  }
+
   /** Waits for a promise of the device, but no longer than the device lives. */
   async guard<T>(promise: Promise<T>): Promise<T> {
     const value = await Promise.race([promise, this.#lostPromise]);
@@ -152,6 +168,7 @@ export class Gpu {
 
   /** Copies `bytes` of a buffer to the host. @throws GpuError, DeviceLostError. */
   async read(buffer: GPUBuffer, offset: number, bytes: number): Promise<ArrayBuffer> {
+    this.expectExecution();
     const size = Math.ceil(bytes / 4) * 4;
     const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
     const staging = await this.createBuffer({ label: 'readback', bytes: size, usage });

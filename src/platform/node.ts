@@ -42,12 +42,12 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
   });
 }
 
-/** A device of Dawn's null backend: it validates and compiles shaders and executes nothing. */
+/** A device of Dawn's null backend: it validates and compiles shaders, and refuses to run a plan or to read back. */
 export async function openNullGpu(): Promise<Gpu> {
   Object.assign(globalThis, globals);
   const adapter = await requestAdapter(['backend=null']);
   if (!adapter) throw new GpuError('Dawn offers no null adapter');
-  return Gpu.open(adapter, 'system');
+  return Gpu.open(adapter, 'system', { execute: false });
 }
 
 async function requestAdapter(flags: readonly string[]): Promise<GPUAdapter | null> {

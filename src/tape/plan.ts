@@ -65,9 +65,10 @@ export class Plan {
   /**
    * Submits every dispatch in one command buffer.
    * @param before encodes dispatches of the caller's own in front, in the same pass (a patch sampler)
-   * @throws the device's error since the last call, DeviceLostError.
+   * @throws the device's error since the last call, DeviceLostError; GpuError on a device that executes nothing.
    */
   run(before?: (pass: GPUComputePassEncoder) => void): void {
+    this.#gpu.expectExecution();
     this.#gpu.check();
     const { device } = this.#gpu;
     for (const buffer of this.#poisoned)

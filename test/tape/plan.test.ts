@@ -1,0 +1,240 @@
+import { describe, expect, it } from 'vitest';
+import { DeviceLostError, GpuError, OutOfMemoryError } from '../../src/core/errors.ts';
+import type { Gpu } from '../../src/gpu/gpu.ts';
+import { relu } from '../../src/ops/relu.ts';
+import { openNodeGpu, openNullGpu } from '../../src/platform/node.ts';
+import { type Command, read, uniform, write } from '../../src/tape/command.ts';
+import { compilePlan, type Plan, splitCommand } from '../../src/tape/plan.ts';
+import { TensorStore } from '../../src/tape/store.ts';
+import { Tape, TapeError } from '../../src/tape/tape.ts';
+import { type Tensor, tensor } from '../../src/tape/tensor.ts';
+import { useGpu } from '../support/gpu.ts';
+
+/** ReLU of `size` elements from one tensor into another. */
+function reluCommand(input: Tensor, output: Tensor, size: number): Command {
+  return {
+    label: 'relu/forward',
+    kernel: { file: 'relu.wgsl', entry: 'forward' },
+    bindings: [read(input), write(output)],
+    params: [size, { f32: 0 }, 0, 1],
+    workgroups: [1, 1, 1],
+  };
+}
+
+/** A store with one input of alternating signs. */
+async function inputStore(gpu: Gpu, shape: readonly number[]): Promise<TensorStore> {
+  const store = await TensorStore.create(gpu, 'input', [{ name: 'x', shape }]);
+  const n = shape.reduce((a, b) => a * b, 1);
+  store.write(
+    'x',
+    Float32Array.from({ length: n }, (_, i) => (i % 2 === 0 ? i + 1 : -i)),
+  );
+  return store;
+}
+
+const positive = (n: number): Float32Array =>
+  Float32Array.from({ length: n }, (_, i) => (i % 2 === 0 ? i + 1 : 0));
+
+async function record(gpu: Gpu, store: TensorStore, ops: number): Promise<{ plan: Plan; output: Tensor }> {
+  const tape = new Tape(gpu.capabilities);
+  let x = store.get('x');
+  for (let i = 0; i < ops; i++) x = tape.apply(relu, [x], { slope: 0 });
+  return {
+    plan: await compilePlan(gpu, tape.commands, { label: 'test', keep: [x], poison: true }),
+    output: x,
+  };
+}
+
+describe('compilePlan', () => {
+  const context = useGpu();
+
+  it('reuses the memory of dead tensors, replays with the same bits, and frees everything', async () => {
+    const { gpu } = context;
+    const store = await inputStore(gpu, [1024]);
+    const { plan, output } = await record(gpu, store, 8);
+    expect(plan.statistics).toMatchObject({ arenaBytes: 8192, livenessBytes: 8192, dispatches: 8 });
+    for (let run = 0; run < 2; run++) {
+      plan.run();
+      expect(await plan.read(output)).toEqual(positive(1024));
+    }
+    expect(await plan.read(store.get('x')), 'fixed tensors are read too').toHaveLength(1024);
+    plan.destroy();
+    expect(gpu.buffers.map((buffer) => buffer.label)).toEqual(['input']);
+    store.destroy();
+    expect(gpu.allocatedBytes).toBe(0);
+  });
+
+  it('refuses a command that reads what nothing wrote, and frees what it had made', async () => {
+    const { gpu } = context;
+    const never = tensor('never', [4], 'arena');
+    const out = tensor('out', [4], 'arena');
+    await expect(compilePlan(gpu, [reluCommand(never, out, 4)], { label: 'test' })).rejects.toThrow(
+      TapeError,
+    );
+    await expect(compilePlan(gpu, [reluCommand(never, out, 4)], { label: 'test' })).rejects.toThrow(
+      'relu/forward reads never 4 before anything wrote it',
+    );
+    expect(gpu.buffers).toEqual([]);
+  });
+
+  it('knows its own tensors only', async () => {
+    const { gpu } = context;
+    const store = await inputStore(gpu, [8]);
+    const { plan } = await record(gpu, store, 1);
+    await expect(plan.read(tensor('other', [8], 'arena'))).rejects.toThrow(
+      'other 8 is no tensor of this plan',
+    );
+    plan.destroy();
+    store.destroy();
+  });
+
+  it('names the kernel, the line and the plan where a kernel cannot be made or bound', async () => {
+    const { gpu } = context;
+    const store = await inputStore(gpu, [8]);
+    const x = store.get('x');
+    const out = tensor('out', [8], 'arena');
+    const good = reluCommand(x, out, 8);
+    const noEntry = { ...good, kernel: { file: 'relu.wgsl', entry: 'sideways' } };
+    await expect(compilePlan(gpu, [noEntry], { label: 'test' })).rejects.toThrow(/relu\.wgsl:sideways/);
+    const noFile = { ...good, kernel: { file: 'none.wgsl', entry: 'forward' } };
+    await expect(compilePlan(gpu, [noFile], { label: 'test' })).rejects.toThrow('none.wgsl: no such shader');
+    const unbound = { ...good, bindings: [read(x)] };
+    const failure = compilePlan(gpu, [unbound], { label: 'my plan' });
+    await expect(failure).rejects.toThrow(GpuError);
+    await expect(failure).rejects.toThrow(/my plan: binding a kernel failed/);
+    gpu.check();
+    expect(gpu.buffers.map((buffer) => buffer.label)).toEqual(['input']);
+    store.destroy();
+  });
+
+  it('runs a command once a sample where its bindings pass the limit, with the same result', async () => {
+    const { gpu } = context;
+    const store = await inputStore(gpu, [3, 128]);
+    const { capabilities } = gpu;
+    const out = tensor('out', [3, 128], 'arena');
+    const command: Command = {
+      ...reluCommand(store.get('x'), out, 128),
+      bindings: [read(store.get('x'), true), write(out, true)],
+      workgroups: [1, 1, 3],
+      samples: 3,
+    };
+    Object.assign(gpu, { capabilities: { ...capabilities, maxBindingBytes: 512 } });
+    try {
+      const plan = await compilePlan(gpu, [command], { label: 'split', keep: [out], poison: true });
+      expect(plan.dispatches.map((dispatch) => dispatch.workgroups)).toEqual([
+        [1, 1, 1],
+        [1, 1, 1],
+        [1, 1, 1],
+      ]);
+      plan.run();
+      expect(await plan.read(out)).toEqual(positive(384));
+      plan.destroy();
+    } finally {
+      Object.assign(gpu, { capabilities });
+      store.destroy();
+    }
+  });
+});
+
+describe('splitCommand', () => {
+  const input = tensor('input', [2, 4, 8, 8, 8], 'arena');
+  const output = tensor('output', [2, 4, 8, 8, 8], 'arena');
+  const weight = tensor('weight', [4, 4, 3, 3, 3], 'arena');
+  const panel = tensor('panel', [100_000], 'panel');
+  const command: Command = {
+    label: 'conv3d/forward',
+    kernel: { file: 'conv3d.wgsl', entry: 'forward' },
+    bindings: [read(input, true), read(weight), write(output, true), uniform(panel)],
+    workgroups: [5, 7, 6],
+    samples: 2,
+  };
+  const sampleBytes = 4 * 512 * 4;
+
+  it('leaves a command alone that fits, uniform bindings not counted', () => {
+    expect(splitCommand(command, 2 * sampleBytes)).toEqual([command]);
+  });
+
+  it('slices per-sample bindings and shares the z workgroups out', () => {
+    const slices = splitCommand(command, sampleBytes);
+    expect(slices.map((slice) => slice.workgroups)).toEqual([
+      [5, 7, 3],
+      [5, 7, 3],
+    ]);
+    expect(slices.map((slice) => slice.bindings.map(({ first, count }) => [first, count]))).toEqual([
+      [
+        [0, 2048],
+        [undefined, undefined],
+        [0, 2048],
+        [0, 100_000],
+      ],
+      [
+        [2048, 2048],
+        [undefined, undefined],
+        [2048, 2048],
+        [0, 100_000],
+      ],
+    ]);
+  });
+
+  it('names the command, the tensor and both sizes where slicing cannot help', () => {
+    const attempts: [Command, number, RegExp][] = [
+      [
+        command,
+        sampleBytes - 4,
+        /conv3d\/forward binds input 2x4x8x8x8, 8\.2 kB; this adapter binds at most 8\.2 kB/,
+      ],
+      [{ ...command, samples: 1 }, sampleBytes, /binds input 2x4x8x8x8, 16\.4 kB/],
+      [{ ...command, bindings: [read(input, true), write(output)] }, sampleBytes, /binds output 2x4x8x8x8/],
+    ];
+    const { samples, ...unsplittable } = command;
+    expect(samples).toBe(2);
+    attempts.push([unsplittable, sampleBytes, /binds input/]);
+    for (const [attempt, limit, message] of attempts) {
+      expect(() => splitCommand(attempt, limit)).toThrow(OutOfMemoryError);
+      expect(() => splitCommand(attempt, limit)).toThrow(message);
+    }
+  });
+});
+
+describe('a device that goes away', () => {
+  it('gives DeviceLostError from every later call, with a hint', async () => {
+    const gpu = await openNodeGpu();
+    const store = await inputStore(gpu, [64]);
+    const { plan, output } = await record(gpu, store, 1);
+    plan.run();
+    gpu.device.destroy();
+    await gpu.device.lost;
+    expect(() => plan.run()).toThrow(DeviceLostError);
+    expect(() => plan.run()).toThrow(/was lost \(destroyed\)/);
+    await expect(plan.read(output)).rejects.toMatchObject({ code: 'device-lost', hint: /checkpoint/ });
+    await expect(gpu.createBuffer({ label: 'late', bytes: 16, usage: 128 })).rejects.toThrow(DeviceLostError);
+    await expect(gpu.idle()).rejects.toThrow(DeviceLostError);
+    await gpu.close();
+  });
+
+  it('gives DeviceLostError to a readback that was under way', async () => {
+    const gpu = await openNodeGpu();
+    const store = await inputStore(gpu, [64]);
+    const { plan, output } = await record(gpu, store, 1);
+    plan.run();
+    const reading = plan.read(output);
+    const waiting = expect(reading).rejects.toThrow(GpuError);
+    gpu.device.destroy();
+    await waiting;
+    await gpu.close();
+  });
+});
+
+describe('the null device', () => {
+  it('compiles a plan and refuses to run it or to read from it', async () => {
+    const gpu = await openNullGpu();
+    const store = await inputStore(gpu, [64]);
+    const { plan, output } = await record(gpu, store, 2);
+    expect(plan.statistics.dispatches).toBe(2);
+    expect(() => plan.run()).toThrow(GpuError);
+    expect(() => plan.run()).toThrow(/executes nothing/);
+    await expect(plan.read(output)).rejects.toThrow(/executes nothing/);
+    await expect(store.readAll()).rejects.toThrow(/executes nothing/);
+    await gpu.close();
+  });
+});
