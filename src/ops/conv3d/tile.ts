@@ -1,0 +1,119 @@
+import { ceilDiv } from '../../core/shape.ts';
+import { read, readWrite, write } from '../../tape/command.ts';
+import type { Emitter } from '../../tape/op.ts';
+import { flatGroups } from '../../tape/workgroups.ts';
+import { type ConvolutionTask, sliceCount, type WeightGradientTask } from './task.ts';
+
+/** Tile of shaders/conv3d.wgsl: x, y, z voxels and output channels a workgroup. */
+const TILE = { x: 8, y: 4, z: 4, channels: 16 } as const;
+/** Tile of its weight gradient: positions staged at once, and input channels a workgroup. */
+const GRADIENT_TILE = { x: 8, y: 4, z: 2, inChannels: 4 } as const;
+
+/** Convolution through workgroup memory: runs on any device, meant for GPUs. */
+export function convolveTile(emit: Emitter, task: ConvolutionTask): void {
+  const [depth, height, width] = task.outExtents;
+  const tilesX = ceilDiv(width, TILE.x);
+  const blocks = ceilDiv(task.outChannels, TILE.channels);
+  task.sources.forEach(({ tensor, channels, weight }, i) => {
+    const bias = i === 0 ? task.bias : null;
+    const accumulate = task.accumulate || i > 0;
+    emit.run({
+      label: task.label,
+      kernel: {
+        file: 'conv3d.wgsl',
+        entry: 'convolve',
+        // Two channels at stride 2, where a patch is larger: workgroup memory stays below 16 KiB.
+        spec: { K: task.kernel, STRIDE: task.stride, CI: task.kernel === 1 ? 8 : task.stride === 2 ? 1 : 4 },
+      },
+      bindings: [
+        read(tensor, true),
+        read(weight.tensor),
+        read(bias ?? weight.tensor),
+        accumulate ? readWrite(task.output, true) : write(task.output, true),
+      ],
+      params: [
+        channels,
+        task.outChannels,
+        ...task.inExtents,
+        ...task.outExtents,
+        task.padding,
+        task.dilation,
+        weight.first,
+        weight.byOut,
+        weight.byIn,
+        weight.flip ? 1 : 0,
+        bias ? 1 : 0,
+        accumulate ? 1 : 0,
+        tilesX,
+        blocks,
+      ],
+      workgroups: [tilesX * ceilDiv(height, TILE.y), ceilDiv(depth, TILE.z) * blocks, task.samples],
+      samples: task.samples,
+    });
+  });
+}
+
+/** Weight gradient through workgroup memory: runs on any device, meant for GPUs. */
+export function weightGradientTile(emit: Emitter, task: WeightGradientTask): void {
+  const [depth, height, width] = task.outExtents;
+  const tilesX = ceilDiv(width, GRADIENT_TILE.x);
+  const tilesY = ceilDiv(height, GRADIENT_TILE.y);
+  const tiles = tilesX * tilesY * ceilDiv(depth, GRADIENT_TILE.z);
+  for (const source of task.sources) {
+    const groups = [
+      ceilDiv(source.channels, GRADIENT_TILE.inChannels),
+      ceilDiv(task.outChannels, TILE.channels),
+    ] as const;
+    const slices = sliceCount(tiles, groups[0] * groups[1] * task.samples, 512, 8);
+    const inner = source.channels * task.kernel ** 3;
+    const partial = emit.scratch('conv3d/weight_partial', [task.samples * slices, task.outChannels, inner]);
+    emit.run({
+      label: 'conv3d/backward_weight',
+      kernel: { file: 'conv3d.wgsl', entry: 'weight_partial', spec: { K: task.kernel, STRIDE: task.stride } },
+      bindings: [read(source.tensor, true), read(task.gradOutput, true), write(partial, true)],
+      params: [
+        source.channels,
+        task.outChannels,
+        ...task.inExtents,
+        ...task.outExtents,
+        task.padding,
+        slices,
+        tiles,
+        tilesX,
+        tilesY,
+      ],
+      workgroups: [...groups, task.samples * slices],
+      samples: task.samples,
+    });
+    reduceWeightPartials(emit, task, source, partial, task.samples * slices);
+  }
+}
+
+/** Adds up partial weight gradients [partials, out, channels of the source x taps] in a fixed order. */
+export function reduceWeightPartials(
+  emit: Emitter,
+  task: WeightGradientTask,
+  source: WeightGradientTask['sources'][number],
+  partial: ReturnType<Emitter['scratch']>,
+  partials: number,
+): void {
+  const taps = task.kernel ** 3;
+  const inner = source.channels * taps;
+  const groups = flatGroups(inner * task.outChannels, 64, emit.capabilities);
+  const whole = task.sources.length === 1 && !task.accumulate;
+  emit.run({
+    label: 'conv3d/backward_weight_reduce',
+    kernel: { file: 'conv3d.wgsl', entry: 'weight_reduce' },
+    bindings: [read(partial), whole ? write(task.gradWeight) : readWrite(task.gradWeight)],
+    params: [
+      inner,
+      task.outChannels,
+      partials,
+      task.inChannels * taps,
+      source.first * taps,
+      task.accumulate ? 1 : 0,
+      groups[0],
+    ],
+    workgroups: groups,
+  });
+}
