@@ -1,0 +1,234 @@
+import { ceilDiv, type Shape } from '../core/shape.ts';
+import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
+import { type Param, read, readWrite, write } from '../tape/command.ts';
+import type { Emitter, Op } from '../tape/op.ts';
+import type { Tensor } from '../tape/tensor.ts';
+
+/** What batch normalisation takes beside its inputs. */
+export interface BatchNormAttributes {
+  /** Normalise with the batch's own statistics and move the running ones; else with the running ones. */
+  readonly training: boolean;
+  /** Weight of the new value in the running statistics (PyTorch's meaning; .1 there). */
+  readonly momentum: number;
+  readonly eps: number;
+  /** Below zero the output is multiplied by this: 0 fuses a ReLU, .01 a leaky one; null fuses nothing. */
+  readonly slope: number | null;
+  /** [channels]; updated by each training forward. */
+  readonly runningMean: Tensor;
+  /** [channels], unbiased; updated by each training forward. */
+  readonly runningVar: Tensor;
+}
+
+/** `statistics` [channels, 2]: mean and 1 / sqrt(var + eps) that forward used. */
+export interface BatchNormSaved {
+  readonly statistics: Tensor;
+}
+
+const FILE = 'batch-norm.wgsl';
+const LANES = 64;
+/** Values (of 1 or 4 floats) that a lane handles between two checks; 8 vec4 is best on software drivers. */
+const ITEMS = 8;
+/** Batches of LANES * ITEMS that one workgroup of a reduction reads: enough to be worth a workgroup. */
+const BATCHES = { lavapipe: 16, swiftshader: 16, gpu: 4 } as const;
+
+/**
+ * Batch normalisation of [batch, channels, depth, height, width] (Ioffe and Szegedy 2015) with a fused activation:
+ * output = f((input - mean) / sqrt(var + eps) * weight + bias), mean and biased var over all but the channels.
+ * Inputs: input, weight [channels], bias [channels]. Backward recomputes the normalised input and the activation's
+ * mask from the raw input, so the output need not be kept.
+ */
+export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
+  name: 'batch-norm',
+
+  shape(inputs: readonly Shape[], { training, runningMean, runningVar }: BatchNormAttributes): Shape {
+    const [input, weight, bias] = expectInputs('batch-norm', inputs, 3);
+    const [batch, channels, depth, height, width] = expectActivation('batch-norm', input, inputs);
+    for (const [name, shape] of [
+      ['weight', weight!],
+      ['bias', bias!],
+      ['runningMean', runningMean.shape],
+      ['runningVar', runningVar.shape],
+    ] as const)
+      expectRule('batch-norm', shape.length === 1 && shape[0] === channels, `${name} is [channels]`, [
+        input!,
+        shape,
+      ]);
+    const one = batch * depth * height * width === 1;
+    expectRule('batch-norm', !(training && one), 'training needs more than one value a channel', inputs);
+    return input!;
+  },
+
+  forward(emit, [input, weight, bias], output, attributes): BatchNormSaved {
+    const layout = layoutOf(emit, input!.shape);
+    const { channels, samples, partials } = layout;
+    const statistics = emit.scratch('batch-norm/statistics', [channels, 2]);
+    const { runningMean, runningVar } = attributes;
+    if (attributes.training) {
+      const scratch = emit.scratch('batch-norm/partials', [samples, channels, 3, partials]);
+      emit.run({
+        label: 'batch-norm/statistics',
+        kernel: { file: FILE, entry: 'statistics', spec: layout.spec },
+        bindings: [read(input!, true), write(scratch, true)],
+        params: paramsOf(layout, attributes),
+        workgroups: layout.reduceGroups,
+        samples,
+      });
+      emit.run({
+        label: 'batch-norm/finish-statistics',
+        kernel: { file: FILE, entry: 'finish_statistics' },
+        bindings: [read(scratch), readWrite(runningMean), readWrite(runningVar), write(statistics)],
+        params: paramsOf(layout, attributes),
+        workgroups: [channels, 1, 1],
+      });
+    } else {
+      emit.run({
+        label: 'batch-norm/evaluation-statistics',
+        kernel: { file: FILE, entry: 'evaluation_statistics' },
+        bindings: [read(runningMean), read(runningVar), write(statistics)],
+        params: paramsOf(layout, attributes),
+        workgroups: [ceilDiv(channels, LANES), 1, 1],
+      });
+    }
+    emit.run({
+      label: 'batch-norm/forward',
+      kernel: { file: FILE, entry: 'forward', spec: layout.spec },
+      bindings: [read(input!, true), read(statistics), read(weight!), read(bias!), write(output, true)],
+      params: paramsOf(layout, attributes),
+      workgroups: layout.groups,
+      samples,
+    });
+    return { statistics };
+  },
+
+  backward({ inputs: [input, weight, bias], attributes, saved: { statistics } }, gradOutput) {
+    // All three gradients need the same two sums; the first thunk that is called emits them.
+    let sums: Tensor | undefined;
+    const sumsOf = (emit: Emitter): Tensor => {
+      if (sums) return sums;
+      const layout = layoutOf(emit, input!.shape);
+      const { channels, samples, partials } = layout;
+      const scratch = emit.scratch('batch-norm/partial-sums', [samples, channels, 2, partials]);
+      sums = emit.scratch('batch-norm/sums', [channels, 2]);
+      emit.run({
+        label: 'batch-norm/backward-sums',
+        kernel: { file: FILE, entry: 'backward_sums', spec: layout.spec },
+        bindings: [
+          read(input!, true),
+          read(gradOutput, true),
+          read(statistics),
+          read(weight!),
+          read(bias!),
+          write(scratch, true),
+        ],
+        params: paramsOf(layout, attributes),
+        workgroups: layout.reduceGroups,
+        samples,
+      });
+      emit.run({
+        label: 'batch-norm/finish-sums',
+        kernel: { file: FILE, entry: 'finish_sums' },
+        bindings: [read(scratch), write(sums)],
+        params: paramsOf(layout, attributes),
+        workgroups: [channels, 1, 1],
+      });
+      return sums;
+    };
+    const gradParameter =
+      (column: number) =>
+      (emit: Emitter, grad: Tensor, accumulate: boolean): void => {
+        const layout = layoutOf(emit, input!.shape);
+        emit.run({
+          label: 'batch-norm/backward-parameter',
+          kernel: { file: FILE, entry: 'backward_parameter' },
+          bindings: [read(sumsOf(emit)), accumulate ? readWrite(grad) : write(grad)],
+          params: paramsOf(layout, attributes, accumulate, column),
+          workgroups: [ceilDiv(layout.channels, LANES), 1, 1],
+        });
+      };
+    return [
+      (emit, gradInput, accumulate) => {
+        const layout = layoutOf(emit, input!.shape);
+        const target = accumulate ? readWrite(gradInput, true) : write(gradInput, true);
+        const sources = [read(input!, true), read(gradOutput, true), read(statistics)];
+        const parameters = [read(weight!), read(bias!)];
+        emit.run({
+          label: 'batch-norm/backward-input',
+          kernel: {
+            file: FILE,
+            entry: attributes.training ? 'backward_input' : 'backward_input_evaluation',
+            spec: layout.spec,
+          },
+          bindings: attributes.training
+            ? [...sources, read(sumsOf(emit)), ...parameters, target]
+            : [...sources, ...parameters, target],
+          params: paramsOf(layout, attributes, accumulate),
+          workgroups: layout.groups,
+          samples: layout.samples,
+        });
+      },
+      gradParameter(1),
+      gradParameter(0),
+    ];
+  },
+};
+
+interface Layout {
+  readonly samples: number;
+  readonly channels: number;
+  readonly voxels: number;
+  /** `real` values in one channel of one sample. */
+  readonly items: number;
+  readonly batches: number;
+  readonly partials: number;
+  readonly spec: { readonly real: string; readonly WIDTH: number; readonly ITEMS: number };
+  readonly groups: readonly [number, number, number];
+  readonly reduceGroups: readonly [number, number, number];
+}
+
+function layoutOf(emit: Emitter, shape: Shape): Layout {
+  const [samples, channels, depth, height, width] = shape as readonly [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const voxels = depth * height * width;
+  const vector = voxels % 4 === 0;
+  const items = vector ? voxels / 4 : voxels;
+  const blocks = ceilDiv(items, LANES * ITEMS);
+  const batches = Math.min(BATCHES[emit.capabilities.family], blocks);
+  const reduceBlocks = ceilDiv(blocks, batches);
+  return {
+    samples,
+    channels,
+    voxels,
+    items,
+    batches,
+    partials: reduceBlocks * LANES,
+    spec: { real: vector ? 'vec4f' : 'f32', WIDTH: vector ? 4 : 1, ITEMS },
+    groups: [blocks, channels, samples],
+    reduceGroups: [reduceBlocks, channels, samples],
+  };
+}
+
+function paramsOf(
+  layout: Layout,
+  { slope, eps, momentum }: BatchNormAttributes,
+  accumulate = false,
+  column = 0,
+): Param[] {
+  return [
+    layout.items,
+    layout.channels,
+    layout.samples,
+    layout.batches,
+    layout.partials,
+    accumulate ? 1 : 0,
+    column,
+    { f32: layout.samples * layout.voxels },
+    { f32: slope ?? 1 },
+    { f32: eps },
+    { f32: momentum },
+  ];
+}
