@@ -1,0 +1,57 @@
+import { type ArgsDef, parseArgs, renderUsage } from 'citty';
+import { checkArguments } from './arguments.ts';
+import { Options, SHARED_ARGS, type SharedName } from './common.ts';
+import { Output } from './output.ts';
+
+/** A command line that `--help` shows, and what it does. */
+export interface Example {
+  readonly line: string;
+  readonly does: string;
+}
+
+/** A command as main.ts registers it. */
+export interface Command {
+  readonly name: string;
+  readonly description: string;
+  /** What `--help` prints. */
+  help(): Promise<string>;
+  /** @throws UsageError for wrong words; whatever the command throws. */
+  run(words: readonly string[]): Promise<void>;
+}
+
+/** What a command is made from. */
+export interface CommandSpec<Args extends ArgsDef> {
+  readonly name: string;
+  readonly description: string;
+  /** citty's definitions; the shared options are added. */
+  readonly args: Args;
+  readonly examples: readonly Example[];
+  run(options: Options<(keyof Args & string) | SharedName>, output: Output): Promise<void>;
+}
+
+export const PROGRAM = 'voxelgrad';
+
+/** Makes a command: its words are checked, parsed and handed to `run`. */
+export function command<const Args extends ArgsDef>(spec: CommandSpec<Args>): Command {
+  const args: ArgsDef = { ...spec.args, ...SHARED_ARGS };
+  const { name, description } = spec;
+  return {
+    name,
+    description,
+    async help() {
+      const usage = await renderUsage({ meta: { name, description }, args }, { meta: { name: PROGRAM } });
+      const examples = spec.examples.map(({ line, does }) => `  ${PROGRAM} ${line}\n      ${does}`);
+      return `${usage.trimEnd()}\n\nEXAMPLES\n\n${examples.join('\n')}\n`;
+    },
+    async run(words) {
+      checkArguments(words, args, `${PROGRAM} ${name}`);
+      const parsed = parseArgs([...words], args);
+      const output = new Output(parsed.json === true);
+      try {
+        await spec.run(new Options({ ...parsed }), output);
+      } finally {
+        output.close();
+      }
+    },
+  };
+}

@@ -1,0 +1,120 @@
+import type { ArgDef } from 'citty';
+import { UsageError } from '../core/errors.ts';
+
+export type SharedName = 'json' | 'seed' | 'debug';
+
+/** Options of every command. */
+export const SHARED_ARGS: Readonly<Record<SharedName, ArgDef>> = {
+  json: { type: 'boolean', description: 'Print one JSON object on stdout and everything else on stderr' },
+  seed: { type: 'string', valueHint: 'N', description: 'Seed of all random numbers (default 1)' },
+  debug: { type: 'boolean', description: 'Print the stack of an error' },
+};
+
+/** The seed where none is given. */
+export const DEFAULT_SEED = 1;
+
+/** Bounds of a number, inclusive. */
+export interface Range {
+  readonly min?: number;
+  readonly max?: number;
+  /** The number must be greater than this. */
+  readonly above?: number;
+}
+
+/** Options of a command line by name, read with types and ranges. Undefined where an option is not given. */
+export class Options<Name extends string> {
+  readonly #values: Readonly<Record<string, unknown>>;
+
+  constructor(values: Readonly<Record<string, unknown>>) {
+    this.#values = values;
+  }
+
+  flag(name: Name): boolean {
+    return this.#values[name] === true;
+  }
+
+  text(name: Name): string | undefined {
+    const value = this.#values[name];
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  /** A positional argument that the command requires. */
+  required(name: Name): string {
+    const value = this.text(name);
+    if (value === undefined) throw new UsageError(`${name.toUpperCase()} is missing`);
+    return value;
+  }
+
+  /** @throws UsageError where it is no number in the range. */
+  number(name: Name, range: Range = {}): number | undefined {
+    const text = this.text(name);
+    return text === undefined ? undefined : parseNumber(text, `--${name}`, range);
+  }
+
+  /** @throws UsageError where it is no whole number in the range. */
+  integer(name: Name, range: Range = {}): number | undefined {
+    const text = this.text(name);
+    return text === undefined ? undefined : parseInteger(text, `--${name}`, range);
+  }
+
+  /** Comma-separated words. @throws UsageError where one is empty. */
+  list(name: Name): string[] | undefined {
+    const text = this.text(name);
+    return text === undefined ? undefined : parseList(text, `--${name}`);
+  }
+
+  /** Comma-separated numbers. @throws UsageError where one is out of the range. */
+  numbers(name: Name, range: Range = {}): number[] | undefined {
+    return this.text(name)
+      ?.split(',')
+      .map((word) => parseNumber(word, `--${name}`, range));
+  }
+
+  /** The shared `--seed`: an unsigned 32-bit number. */
+  seed(): number {
+    const text = this.#values.seed;
+    if (typeof text !== 'string') return DEFAULT_SEED;
+    return parseInteger(text, '--seed', { min: 0, max: 2 ** 32 - 1 });
+  }
+}
+
+/** @throws UsageError where the text is no decimal number in the range. */
+export function parseNumber(text: string, name: string, range: Range = {}): number {
+  const value = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text.trim()) ? Number(text) : Number.NaN;
+  if (Number.isFinite(value) && inRange(value, range)) return value;
+  throw new UsageError(`${name} must be a number${describeRange(range)}, not ${JSON.stringify(text)}`);
+}
+
+/** @throws UsageError where the text is no whole number in the range. */
+export function parseInteger(text: string, name: string, range: Range = {}): number {
+  const value = /^[-+]?\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(value) && inRange(value, range)) return value;
+  throw new UsageError(`${name} must be a whole number${describeRange(range)}, not ${JSON.stringify(text)}`);
+}
+
+/** Words between commas, without the blanks around them. @throws UsageError where one is empty or repeated. */
+export function parseList(text: string, name: string): string[] {
+  const words = text.split(',').map((word) => word.trim());
+  if (words.includes(''))
+    throw new UsageError(
+      `${name} must be a list of words with commas between them, not ${JSON.stringify(text)}`,
+    );
+  const twice = words.find((word, i) => words.indexOf(word) !== i);
+  if (twice !== undefined) throw new UsageError(`${name} names ${JSON.stringify(twice)} twice`);
+  return words;
+}
+
+function inRange(value: number, { min, max, above }: Range): boolean {
+  return (
+    (min === undefined || value >= min) &&
+    (max === undefined || value <= max) &&
+    (above === undefined || value > above)
+  );
+}
+
+function describeRange({ min, max, above }: Range): string {
+  const low = above !== undefined ? ` above ${above}` : min !== undefined ? ` of at least ${min}` : '';
+  if (max === undefined) return low;
+  if (min !== undefined) return ` from ${min} to ${max}`;
+  return low === '' ? ` of at most ${max}` : `${low} and of at most ${max}`;
+}

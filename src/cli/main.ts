@@ -1,0 +1,76 @@
+#!/usr/bin/env node
+import { UsageError } from '../core/errors.ts';
+import {
+  commandLine,
+  onFatalError,
+  packageVersion,
+  setExitCode,
+  writeError,
+  writeOut,
+} from '../platform/terminal.ts';
+import { type Command, PROGRAM } from './command.ts';
+import { doctor } from './doctor.ts';
+import { reportError } from './output.ts';
+import { phantom } from './phantom.ts';
+
+const COMMANDS: readonly Command[] = [doctor, phantom];
+
+function overview(): string {
+  const width = Math.max(...COMMANDS.map((command) => command.name.length));
+  return [
+    `${PROGRAM} ${packageVersion()}: trains and runs 3D U-Nets that segment lesions in brain MRI, on WebGPU`,
+    '',
+    `USAGE ${PROGRAM} COMMAND [OPTIONS]`,
+    '',
+    'COMMANDS',
+    ...COMMANDS.map((command) => `  ${command.name.padEnd(width)}  ${command.description}`),
+    '',
+    `${PROGRAM} COMMAND --help shows a command's options and examples.`,
+    'Exit codes: 0 success, 2 wrong usage, 1 any other failure.',
+    '',
+  ].join('\n');
+}
+
+async function run(words: readonly string[]): Promise<void> {
+  const [name, ...rest] = words;
+  if (name === undefined) throw new UsageError('no command is given', { hint: `See \`${PROGRAM} --help\`.` });
+  if (name === '--help' || name === '-h' || name === 'help') {
+    writeOut(overview());
+    return;
+  }
+  if (name === '--version' || name === '-v') {
+    writeOut(`${packageVersion()}\n`);
+    return;
+  }
+  const command = COMMANDS.find((candidate) => candidate.name === name);
+  if (!command) {
+    const what = name.startsWith('-')
+      ? `option ${name} before the command`
+      : `unknown command ${JSON.stringify(name)}`;
+    throw new UsageError(what, { hint: `Commands are ${COMMANDS.map((c) => c.name).join(', ')}.` });
+  }
+  if (wants(rest, '--help') || wants(rest, '-h')) writeOut(await command.help());
+  else await command.run(rest);
+}
+
+/** Whether an option stands before `--`. */
+function wants(words: readonly string[], option: string): boolean {
+  const end = words.indexOf('--');
+  return (end < 0 ? words : words.slice(0, end)).includes(option);
+}
+
+const words = commandLine();
+
+function fail(error: unknown): number {
+  const report = reportError(error, wants(words, '--debug'));
+  writeError(report.text);
+  if (wants(words, '--json')) writeOut(`${JSON.stringify(report.json)}\n`);
+  return report.exitCode;
+}
+
+onFatalError(fail);
+try {
+  await run(words);
+} catch (error) {
+  setExitCode(fail(error));
+}

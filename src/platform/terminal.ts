@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { stripVTControlCharacters } from 'node:util';
+
+/** Words of the command line after the program's name. */
+export function commandLine(): string[] {
+  return process.argv.slice(2);
+}
+
+/** Writes to stdout: results only. Colours are taken out where it is no terminal. */
+export function writeOut(text: string): void {
+  process.stdout.write(process.stdout.isTTY ? text : stripVTControlCharacters(text));
+}
+
+/** Writes to stderr: progress, notes and errors. */
+export function writeError(text: string): void {
+  process.stderr.write(process.stderr.isTTY ? text : stripVTControlCharacters(text));
+}
+
+/** Where progress bars are drawn. */
+export function errorStream(): NodeJS.WriteStream {
+  return process.stderr;
+}
+
+/** Whether somebody watches stderr, so that a bar may redraw its line. */
+export function isInteractive(): boolean {
+  return process.stderr.isTTY === true && process.env.TERM !== 'dumb';
+}
+
+/** The code that the process ends with once nothing is left to do. */
+export function setExitCode(code: number): void {
+  process.exitCode = code;
+}
+
+/**
+ * Reports errors that no code waits for, and ends the process. A reader that closes our stdout early (`| head`) is
+ * no error.
+ * @param report writes the error and returns the exit code.
+ */
+export function onFatalError(report: (error: unknown) => number): void {
+  const fatal = (error: unknown): void => process.exit(report(error));
+  process.on('uncaughtException', fatal);
+  process.on('unhandledRejection', fatal);
+  process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+    error.code === 'EPIPE' ? process.exit() : fatal(error),
+  );
+  process.stderr.on('error', () => process.exit());
+}
+
+/** Version of the package, from its own package.json. */
+export function packageVersion(): string {
+  // Two folders up from src/platform as from dist/platform.
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
