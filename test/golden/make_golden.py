@@ -1,0 +1,448 @@
+"""Golden values from PyTorch for the engine: ops, losses, the three network variants, Adam.
+
+Run: python3 make_golden.py        (PyTorch 1.13.0a0; writes *.safetensors beside this file)
+
+Everything is computed in float64 from values that are exact in float32, and stored in float32: PyTorch's own
+rounding does not count against the tolerance. Random numbers come from one generator a file, seeded with SEED, so
+that a file stays the same when another one grows. Ops and optimizers are PyTorch's own; the losses, which PyTorch
+does not have, are written below from their formulae and differentiated by autograd.
+
+A .safetensors file is an 8-byte little-endian header length, a JSON header and the data. The header's
+__metadata__ holds "torch" (the version), "seed" and "cases" (JSON: a list of named cases; each names its
+attributes, and its tensors are called "<case>/<tensor>").
+"""
+import json
+import struct
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+SEED = 20150
+HERE = Path(__file__).parent
+torch.set_default_dtype(torch.float64)
+torch.use_deterministic_algorithms(True)
+
+
+class Golden:
+    """Tensors and cases of one file, with the file's own random numbers."""
+
+    def __init__(self, name):
+        self.name = name
+        self.tensors = {}
+        self.cases = []
+        self.random = torch.Generator().manual_seed(SEED)
+
+    def normal(self, *shape, scale=1.0, shift=0.0):
+        """Normal deviates that are exact in float32."""
+        draw = torch.randn(*shape, generator=self.random, dtype=torch.float64) * scale + shift
+        return draw.float().double()
+
+    def uniform(self, *shape):
+        return torch.rand(*shape, generator=self.random, dtype=torch.float64).float().double()
+
+    def put(self, name, tensor):
+        assert name not in self.tensors, name
+        self.tensors[name] = tensor.detach().float().contiguous()
+
+    def case(self, name, tensors, **fields):
+        for key, tensor in tensors.items():
+            self.put(f"{name}/{key}", tensor)
+        self.cases.append({"name": name, **fields})
+
+    def write(self):
+        header = {
+            "__metadata__": {
+                "torch": torch.__version__,
+                "seed": str(SEED),
+                "cases": json.dumps(self.cases, separators=(",", ":")),
+            }
+        }
+        data = b""
+        for name, tensor in self.tensors.items():
+            start = len(data)
+            data += struct.pack(f"<{tensor.numel()}f", *tensor.flatten().tolist())
+            header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [start, len(data)]}
+        text = json.dumps(header, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % 8)
+        path = HERE / f"{self.name}.safetensors"
+        path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+        print(f"{path.name}: {len(self.tensors)} tensors, {path.stat().st_size} bytes")
+
+
+# Ops ------------------------------------------------------------------------------------------------------------
+
+
+def op_case(golden, name, op, attributes, inputs, forward, state=()):
+    """One case of an op: inputs, output, a random grad_output, the gradient of each input, state after forward."""
+    for tensor in inputs:
+        tensor.requires_grad_(True)
+    before = {f"before.{key}": tensor.clone() for key, tensor in state}
+    output = forward(*inputs)
+    grad_output = golden.normal(*output.shape)
+    grads = torch.autograd.grad(output, inputs, grad_output)
+    tensors = {f"input{i}": tensor for i, tensor in enumerate(inputs)}
+    tensors |= before
+    tensors |= {"output": output, "gradOutput": grad_output}
+    tensors |= {f"grad{i}": tensor for i, tensor in enumerate(grads)}
+    tensors |= {f"after.{key}": tensor for key, tensor in state}
+    golden.case(name, tensors, op=op, attributes=attributes, inputs=len(inputs), state=[key for key, _ in state])
+
+
+def conv3d_cases(golden):
+    for name, shape, out, kernel, stride, padding, bias in [
+        ("kernel 3", (2, 3, 4, 5, 7), 4, 3, 1, 1, True),
+        ("kernel 3, no bias", (1, 4, 3, 4, 8), 8, 3, 1, 1, False),
+        ("kernel 3, unpadded", (1, 2, 5, 4, 6), 3, 3, 1, 0, True),
+        ("kernel 3, stride 2", (2, 3, 4, 5, 7), 4, 3, 2, 1, True),
+        ("kernel 1", (2, 5, 4, 3, 5), 2, 1, 1, 0, True),
+    ]:
+        inputs = [golden.normal(*shape), golden.normal(out, shape[1], kernel, kernel, kernel, scale=0.3)]
+        if bias:
+            inputs.append(golden.normal(out))
+        attributes = {"stride": stride, "padding": padding, "sources": 1, "bias": bias}
+        op_case(golden, f"conv3d/{name}", "conv3d", attributes, inputs,
+                lambda x, w, b=None, s=stride, p=padding: F.conv3d(x, w, b, stride=s, padding=p))
+    inputs = [golden.normal(2, 3, 3, 4, 6), golden.normal(2, 5, 3, 4, 6),
+              golden.normal(4, 8, 3, 3, 3, scale=0.2), golden.normal(4)]
+    attributes = {"stride": 1, "padding": 1, "sources": 2, "bias": True}
+    op_case(golden, "conv3d/two sources", "conv3d", attributes, inputs,
+            lambda a, b, w, bias: F.conv3d(torch.cat([a, b], dim=1), w, bias, padding=1))
+
+
+def conv_transpose3d_cases(golden):
+    for name, shape, out, kernel, padding, output_padding, bias in [
+        ("kernel 2", (2, 6, 2, 3, 5), 3, 2, 0, 0, False),
+        ("kernel 2, bias", (1, 4, 2, 3, 2), 5, 2, 0, 0, True),
+        ("kernel 3", (2, 4, 3, 2, 4), 3, 3, 1, 1, True),
+    ]:
+        inputs = [golden.normal(*shape), golden.normal(shape[1], out, kernel, kernel, kernel, scale=0.3)]
+        if bias:
+            inputs.append(golden.normal(out))
+        attributes = {"stride": 2, "padding": padding, "outputPadding": output_padding, "bias": bias}
+        op_case(golden, f"conv-transpose3d/{name}", "conv-transpose3d", attributes, inputs,
+                lambda x, w, b=None, p=padding, q=output_padding:
+                F.conv_transpose3d(x, w, b, stride=2, padding=p, output_padding=q))
+
+
+def batch_norm_cases(golden):
+    for name, training, slope, momentum in [
+        ("training", True, None, 0.1),
+        ("training, ReLU", True, 0, 0.1),
+        ("training, leaky ReLU", True, 0.01, 0.3),
+        ("evaluation, ReLU", False, 0, 0.1),
+        ("evaluation", False, None, 0.1),
+    ]:
+        channels = 4
+        # A mean far from zero beside a small deviation: a one-pass variance would lose its digits here.
+        inputs = [golden.normal(2, channels, 2, 3, 5, scale=1.5, shift=4.0),
+                  golden.normal(channels, scale=0.5, shift=1.0), golden.normal(channels)]
+        mean = golden.normal(channels, shift=3.0)
+        var = golden.uniform(channels) + 0.5
+
+        def forward(x, w, b):
+            y = F.batch_norm(x, mean, var, w, b, training=training, momentum=momentum, eps=1e-5)
+            return y if slope is None else F.leaky_relu(y, slope)
+
+        attributes = {"training": training, "momentum": momentum, "eps": 1e-5, "slope": slope}
+        op_case(golden, f"batch-norm/{name}", "batch-norm", attributes, inputs, forward,
+                [("runningMean", mean), ("runningVar", var)])
+
+
+def other_op_cases(golden):
+    op_case(golden, "max-pool3d/even", "max-pool3d", {}, [golden.normal(2, 2, 4, 6, 8)],
+            lambda x: F.max_pool3d(x, 2))
+    op_case(golden, "max-pool3d/odd", "max-pool3d", {}, [golden.normal(1, 2, 5, 3, 7)], lambda x: F.max_pool3d(x, 2))
+    # Rounded to whole numbers: every window has ties, and the gradient goes to the first.
+    op_case(golden, "max-pool3d/ties", "max-pool3d", {}, [golden.normal(1, 3, 4, 4, 6).round()],
+            lambda x: F.max_pool3d(x, 2))
+    for slope in [0, 0.01]:
+        x = golden.normal(2, 3, 4, 3, 5)
+        x[0, 0, 0] = 0.0
+        op_case(golden, f"relu/slope {slope}", "relu", {"slope": slope}, [x], lambda x, s=slope: F.leaky_relu(x, s))
+    for channels in [2, 4]:
+        op_case(golden, f"softmax/{channels} channels", "softmax", {},
+                [golden.normal(2, channels, 3, 4, 5, scale=4.0)], lambda x: F.softmax(x, dim=1))
+    # Logits whose exponentials overflow float32 unless the largest is subtracted first.
+    op_case(golden, "softmax/large logits", "softmax", {}, [golden.normal(1, 3, 2, 3, 4, scale=90.0)],
+            lambda x: F.softmax(x, dim=1))
+    op_case(golden, "sigmoid/both tails", "sigmoid", {}, [golden.normal(2, 2, 3, 4, 5, scale=30.0)], torch.sigmoid)
+
+
+def make_ops():
+    golden = Golden("ops")
+    conv3d_cases(golden)
+    conv_transpose3d_cases(golden)
+    batch_norm_cases(golden)
+    other_op_cases(golden)
+    golden.write()
+
+
+# Losses ---------------------------------------------------------------------------------------------------------
+
+SMOOTH = 1e-5
+LEAST_TRUTH = 0.5
+
+
+def segmentation_loss(logits, target, loss, weights, tpr, tprWeight, crossEntropy, pool):
+    """Value and parts (overlap, TPR term, cross entropy) of a segmentation loss.
+
+    logits [N, L, D, H, W]; target [N, L - 1, D, H, W] are the foreground probabilities. Sums run over an item's voxels
+    or the batch's; the value is the mean over these pools.
+    - generalized-dice: Sudre 2017, all labels; weights relative to the pool's largest, so that SMOOTH counts voxels;
+      a label without truth gets the largest weight of those that have one.
+    - dice: the mean over the foreground labels. literal: Abolvardi's eq. 1 as printed, the same mean.
+    - +tpr: Abolvardi's eq. 2 as printed (2 I / R); 1-tpr: 1 - I / R; nothing for a label without truth.
+    """
+    r = torch.cat([1 - target.sum(dim=1, keepdim=True), target], dim=1)
+    p = torch.softmax(logits, dim=1)
+    dims = (2, 3, 4) if pool == "item" else (0, 2, 3, 4)
+    labels = logits.shape[1]
+    P, R, I = (x.sum(dim=dims).reshape(-1, labels) for x in (p, r, r * p))
+    present = R >= LEAST_TRUTH
+    front = slice(1, None)
+    if loss == "generalized-dice":
+        power = {"square": 2, "simple": 1, "uniform": 0}[weights]
+        w = torch.where(present, R, torch.full_like(R, torch.inf)) ** -power if power else torch.ones_like(R)
+        largest = w.max(dim=1, keepdim=True).values
+        w = torch.where(present, w, largest.expand_as(w)) / largest
+        overlap = 1 - (2 * (w * I).sum(1) + SMOOTH) / ((w * (P + R)).sum(1) + SMOOTH)
+    elif loss == "dice":
+        overlap = (1 - (2 * I + SMOOTH) / (P + R + SMOOTH))[:, front].mean(1)
+    else:
+        # Labels without truth are left out before dividing: a masked 0 / 0 would still poison the gradient.
+        truth = torch.where(present, R, torch.ones_like(R))
+        ratio = 2 * (I / truth**2) / (truth / truth**2 + P)
+        overlap = torch.where(present, 1 - ratio, torch.ones_like(R))[:, front].mean(1)
+    truth = torch.where(present, R, torch.ones_like(R))
+    term = {"off": 0 * I, "+tpr": 2 * I / truth, "1-tpr": 1 - I / truth}[tpr]
+    term = torch.where(present, term, torch.zeros_like(term))[:, front].mean(1)
+    entropy = -(r * torch.log_softmax(logits, dim=1)).sum(dim=1).mean()
+    parts = torch.stack([overlap.mean(), term.mean(), entropy])
+    return parts[0] + tprWeight * parts[1] + crossEntropy * parts[2], parts
+
+
+OVERLAPS = [("generalized-dice", "square"), ("generalized-dice", "simple"), ("generalized-dice", "uniform"),
+            ("dice", "square"), ("literal", "square")]
+
+
+def make_losses():
+    golden = Golden("losses")
+    # Item 1 of "lesion" is empty; "soft" is a mean of two raters, odd extents; "tissue" has three foreground labels,
+    # one of which is missing in item 0.
+    lesion = (golden.uniform(2, 1, 3, 4, 5) < 0.15).double()
+    lesion[1] = 0
+    soft = ((golden.uniform(2, 1, 3, 3, 5) < 0.3).double() + (golden.uniform(2, 1, 3, 3, 5) < 0.3).double()) / 2
+    tissue = torch.softmax(golden.normal(2, 4, 3, 4, 5, scale=3.0), dim=1)[:, 1:].float().double()
+    tissue[0, 2] = 0
+    empty = torch.zeros(2, 1, 2, 3, 4)
+    for name, target, terms in [
+        ("lesion", lesion, [(t, λ, ce, p) for t, λ in [("off", 1.0), ("1-tpr", 0.5), ("+tpr", 1.0)]
+                            for ce in [0.0, 0.75] for p in ["item", "batch"]]),
+        ("soft", soft, [("off", 1.0, 0.0, "item"), ("1-tpr", 1.0, 0.5, "batch")]),
+        ("tissue", tissue, [("off", 1.0, 0.0, "item"), ("1-tpr", 2.0, 0.25, "item"), ("+tpr", 0.5, 0.0, "batch")]),
+        ("empty", empty, [("1-tpr", 1.0, 0.0, "item"), ("+tpr", 1.0, 0.5, "batch")]),
+    ]:
+        items, foreground, *volume = target.shape
+        logits = golden.normal(items, foreground + 1, *volume, scale=2.0).requires_grad_(True)
+        golden.put(f"{name}/logits", logits)
+        golden.put(f"{name}/target", target)
+        for loss, weights in OVERLAPS:
+            for tpr, tpr_weight, cross_entropy, pool in terms:
+                settings = {"loss": loss, "weights": weights, "tpr": tpr, "tprWeight": tpr_weight,
+                            "crossEntropy": cross_entropy, "pool": pool}
+                value, parts = segmentation_loss(logits, target, **settings)
+                (grad,) = torch.autograd.grad(value, logits)
+                assert torch.isfinite(grad).all(), settings
+                case = f"{name}: {loss} {weights}, {tpr} x {tpr_weight}, cross entropy x {cross_entropy}, {pool}"
+                golden.case(case, {"value": value.reshape(1), "parts": parts, "grad": grad}, data=name, settings=settings)
+    golden.write()
+
+
+# Networks -------------------------------------------------------------------------------------------------------
+
+
+class Block(nn.Module):
+    """Two 3x3x3 convolutions, each with batch norm and ReLU; several sources are concatenated along channels."""
+
+    def __init__(self, channels, width):
+        super().__init__()
+        self.conv1 = nn.Conv3d(channels, width, 3, padding=1)
+        self.norm1 = nn.BatchNorm3d(width)
+        self.conv2 = nn.Conv3d(width, width, 3, padding=1)
+        self.norm2 = nn.BatchNorm3d(width)
+
+    def forward(self, *sources):
+        x = torch.cat(sources, dim=1)
+        x = F.relu(self.norm1(self.conv1(x)))
+        return F.relu(self.norm2(self.conv2(x)))
+
+
+class UNet3d(nn.Module):
+    """The house's 3D U-Net; the names of its parameters are those of the engine."""
+
+    def __init__(self, channels, base, levels, heads):
+        super().__init__()
+        widths = [base * 2**level for level in range(levels)]
+        self.encoder = nn.ModuleList(Block(c, w) for c, w in zip([channels, *widths], widths))
+        self.decoder = nn.ModuleList(Block(2 * w, w) for w in widths[:-1])
+        for block, below in zip(self.decoder, widths[1:]):
+            block.up = nn.ConvTranspose3d(below, below // 2, 2, stride=2, bias=False)
+        self.heads = nn.ModuleDict({name: nn.Conv3d(base, classes, 1) for name, classes in heads.items()})
+
+    def forward(self, x):
+        skips = []
+        for level, block in enumerate(self.encoder):
+            x = block(F.max_pool3d(x, 2) if level else x)
+            skips.append(x)
+        for block, skip in reversed(list(zip(self.decoder, skips))):
+            x = block(skip, block.up(x))
+        return {name: head(x) for name, head in self.heads.items()}
+
+
+def initialise(net, golden):
+    """He initialisation; scales, shifts, biases and running statistics off their usual 0 and 1, so that they count."""
+    for name, tensor in net.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        if tensor.dim() == 5:
+            fan_in = tensor.shape[0] if ".up." in name else tensor[0].numel()
+            tensor.copy_(golden.normal(*tensor.shape, scale=(2 / fan_in) ** 0.5))
+        elif name.endswith("running_var"):
+            tensor.copy_(golden.uniform(*tensor.shape) + 0.5)
+        else:
+            shift = 1.0 if ".norm" in name and name.endswith("weight") else 0.0
+            tensor.copy_(golden.normal(*tensor.shape, scale=0.1, shift=shift))
+
+
+def state_of(net):
+    return {name: tensor for name, tensor in net.state_dict().items() if not name.endswith("num_batches_tracked")}
+
+
+SETTINGS = {"loss": "generalized-dice", "weights": "square", "tpr": "off", "tprWeight": 1.0, "crossEntropy": 0.0,
+            "pool": "item"}
+WITH_TPR = {**SETTINGS, "tpr": "1-tpr"}
+WIDTHS = {"baseChannels": 4, "levels": 3}
+# Per head: the loss's settings and the head's weight in the total.
+VARIANTS = {
+    "single": {"lesion": (SETTINGS, 1.0)},
+    "multi-input": {"lesion": (WITH_TPR, 1.0)},
+    "multi-output": {"lesion": (WITH_TPR, 1.0), "tissue": (SETTINGS, 0.5)},
+}
+CLASSES = {"lesion": 2, "tissue": 4}
+
+
+def make_scan():
+    """One batch for all variants: four modalities that show the lesions and tissues under noise, 2 x 16 x 16 x 16."""
+    golden = Golden("scan")
+    smooth = F.avg_pool3d(golden.normal(2, 4, 18, 18, 18, scale=9.0), 3, stride=1)
+    tissue = torch.softmax(smooth, dim=1)[:, 1:].float().double()
+    lesion = (F.avg_pool3d(golden.normal(2, 1, 18, 18, 18), 3, stride=1) > 0.3).double()
+    contrast = golden.normal(4, 4)
+    images = torch.einsum("mt,ntdhw->nmdhw", contrast, torch.cat([tissue, 2 * lesion], dim=1))
+    images = (images + golden.normal(2, 4, 16, 16, 16)).float().double()
+    tensors = {"images": images, "tissue": tissue, "lesion": lesion}
+    for name, tensor in tensors.items():
+        golden.put(name, tensor)
+    golden.write()
+    return tensors
+
+
+def variant_net(golden, variant):
+    heads = {name: CLASSES[name] for name in VARIANTS[variant]}
+    net = UNet3d(7 if variant == "multi-input" else 4, WIDTHS["baseChannels"], WIDTHS["levels"], heads)
+    initialise(net, golden)
+    return net
+
+
+def total_loss(net, variant, scan):
+    x = torch.cat([scan["images"], scan["tissue"]], dim=1) if variant == "multi-input" else scan["images"]
+    logits = net(x)
+    losses = {}
+    for head, (settings, _) in VARIANTS[variant].items():
+        losses[head] = segmentation_loss(logits[head], scan[head], **settings)[0]
+    return logits, losses, sum(weight * losses[head] for head, (_, weight) in VARIANTS[variant].items())
+
+
+def make_variant(variant, scan):
+    """State before, evaluation logits, then one training step: logits, losses, all gradients, running statistics.
+
+    To save space, evaluation logits are those of every other voxel, and training logits those of the first item.
+    """
+    golden = Golden(variant)
+    net = variant_net(golden, variant)
+    for name, tensor in state_of(net).items():
+        golden.put(f"before/{name}", tensor)
+    net.eval()
+    with torch.no_grad():
+        for head, logits in total_loss(net, variant, scan)[0].items():
+            golden.put(f"evaluation/{head}", logits[:, :, ::2, ::2, ::2])
+    net.train()
+    logits, losses, total = total_loss(net, variant, scan)
+    total.backward()
+    for head in logits:
+        golden.put(f"logits/{head}", logits[head][:1])
+        golden.put(f"loss/{head}", losses[head].reshape(1))
+    for name, parameter in net.named_parameters():
+        golden.put(f"grad/{name}", parameter.grad)
+    for name, tensor in state_of(net).items():
+        if ".running_" in name:
+            golden.put(f"after/{name}", tensor)
+    heads = {head: {"settings": settings, "weight": weight} for head, (settings, weight) in VARIANTS[variant].items()}
+    golden.case(variant, {}, widths=WIDTHS, heads=heads)
+    golden.write()
+
+
+# Optimizer ------------------------------------------------------------------------------------------------------
+
+
+def make_adam(scan, steps=10, lr=5e-4):
+    """Ten Adam steps of the single variant on one batch, from the weights of single.safetensors; and, on two small
+    tensors with made-up gradients, Adam with decoupled weight decay, with clipping by global norm, and with both."""
+    golden = Golden("adam")
+    net = variant_net(Golden("single"), "single")
+    adam = torch.optim.Adam(net.parameters(), lr=lr)
+    losses = []
+    for _ in range(steps):
+        adam.zero_grad()
+        _, _, loss = total_loss(net, "single", scan)
+        loss.backward()
+        adam.step()
+        losses.append(loss.detach())
+    golden.case("training", {"losses": torch.stack(losses), **{f"after/{k}": v for k, v in state_of(net).items()}},
+                lr=lr, steps=steps)
+    for name, decay, clip, betas, eps in [
+        ("plain", 0.0, None, (0.9, 0.999), 1e-8),
+        ("weight decay", 0.1, None, (0.9, 0.99), 1e-8),
+        ("clipping", 0.0, 1.0, (0.8, 0.999), 1e-6),
+        ("both", 0.05, 2.0, (0.9, 0.999), 1e-8),
+    ]:
+        parameters = {"weight": golden.normal(3, 5, scale=0.5), "bias": golden.normal(70, scale=0.1)}
+        tensors = {f"before/{key}": value.clone() for key, value in parameters.items()}
+        optimizer = torch.optim.AdamW(parameters.values(), lr=0.01, betas=betas, eps=eps, weight_decay=decay)
+        rates = [0.01, 0.02, 0.005, 0.001]
+        for step, rate in enumerate(rates):
+            for key, value in parameters.items():
+                # Steps of very different size, so that some are clipped and some are not; and gradients of 0.
+                value.grad = golden.normal(*value.shape, scale=0.02 * 8.0**step)
+                value.grad[value.grad.abs() < 0.002 * 8.0**step] = 0.0
+                tensors[f"grad{step}/{key}"] = value.grad.clone()
+            if clip:
+                nn.utils.clip_grad_norm_(parameters.values(), clip)
+            optimizer.param_groups[0]["lr"] = rate
+            optimizer.step()
+            for key, value in parameters.items():
+                tensors[f"after{step}/{key}"] = value.clone()
+        golden.case(name, tensors, rates=rates, betas=betas, eps=eps, weightDecay=decay, clip=clip)
+    golden.write()
+
+
+if __name__ == "__main__":
+    print(f"PyTorch {torch.__version__}")
+    make_ops()
+    make_losses()
+    batch = make_scan()
+    for each in VARIANTS:
+        make_variant(each, batch)
+    make_adam(batch)
