@@ -24,6 +24,8 @@ export interface FileSink {
   readonly name: string;
   /** @throws StorageError where it cannot be written. */
   write(path: string, bytes: Uint8Array): Promise<void>;
+  /** Adds to the end of a file, making it where there is none: for logs. @throws StorageError */
+  append(path: string, bytes: Uint8Array): Promise<void>;
 }
 
 /** A tree that lives in memory: for tests, and for handing results on without a disk. */
@@ -52,5 +54,12 @@ export class MemoryFiles implements FileSource, FileSink {
   write(path: string, bytes: Uint8Array): Promise<void> {
     this.files.set(path, bytes);
     return Promise.resolve();
+  }
+  append(path: string, bytes: Uint8Array): Promise<void> {
+    const old = this.files.get(path) ?? new Uint8Array(0);
+    const joined = new Uint8Array(old.length + bytes.length);
+    joined.set(old);
+    joined.set(bytes, old.length);
+    return this.write(path, joined);
   }
 }

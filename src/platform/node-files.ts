@@ -165,6 +165,17 @@ export class NodeFolder implements FileSource, FileSink {
     }
   }
 
+  /** Adds to the end of a file, making it and its folder where missing. @throws StorageError */
+  async append(path: string, bytes: Uint8Array): Promise<void> {
+    const full = this.#resolve(path);
+    try {
+      await this.#makeFolder(dirname(full));
+      await withFile(full, 'a', (file) => file.writeFile(bytes));
+    } catch (error) {
+      throw storageError(full, 'written', error);
+    }
+  }
+
   /**
    * Finds out whether files can be written here, making the folder, before hours are spent on what would go
    * into it.
@@ -233,7 +244,7 @@ async function exists(path: string): Promise<boolean> {
 /** Opens a file, works with it, and closes it whatever happens. */
 async function withFile<T>(
   path: string,
-  flags: 'r' | 'wx',
+  flags: 'r' | 'wx' | 'a',
   work: (file: FileHandle) => Promise<T>,
 ): Promise<T> {
   const file = await open(path, flags);
