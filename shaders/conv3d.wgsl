@@ -55,6 +55,9 @@ struct Params {
   accumulate: u32,
   tiles_x: u32,
   blocks: u32,
+  // K and CI again: a bound that the compiler does not know, so that it leaves these loops rolled.
+  rows: u32,
+  staged: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> input: array<f32>;
@@ -102,13 +105,13 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
   }
   for (var i0 = 0u; i0 < params.in_channels; i0 += CI) {
     workgroupBarrier();
-    for (var p = lane; p < CI * PATCH; p += THREADS) {
+    for (var p = lane; p < params.staged * PATCH; p += THREADS) {
       let x = i32(x0 * STRIDE + p % IN_X) - pad;
       let y = i32(y0 * STRIDE + (p / IN_X) % IN_Y) - pad;
       let z = i32(z0 * STRIDE + (p / (IN_X * IN_Y)) % IN_Z) - pad;
       patch_tile[p] = padded_input(group.z, i0 + p / PATCH, z, y, x);
     }
-    for (var p = lane; p < CI * TAPS * 4u; p += THREADS) {
+    for (var p = lane; p < params.staged * TAPS * 4u; p += THREADS) {
       let i = i0 + p / (TAPS * 4u);
       let tap = (p / 4u) % TAPS;
       let o = o0 + (p % 4u) * 4u;
@@ -116,9 +119,9 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
         weight_at(o, i, tap), weight_at(o + 1u, i, tap), weight_at(o + 2u, i, tap), weight_at(o + 3u, i, tap));
     }
     workgroupBarrier();
-    for (var i = 0u; i < CI; i++) {
-      for (var ky = 0u; ky < K; ky++) {
-        for (var kx = 0u; kx < K; kx++) {
+    for (var i = 0u; i < params.staged; i++) {
+      for (var ky = 0u; ky < params.rows; ky++) {
+        for (var kx = 0u; kx < params.rows; kx++) {
           let corner = i * PATCH + (lane_y * STRIDE + ky) * IN_X + lane_x * STRIDE + kx;
           var column: array<f32, COLUMN>;
           for (var z = 0u; z < COLUMN; z++) { // @unroll
@@ -180,6 +183,10 @@ struct WeightParams {
   tiles: u32,
   tiles_x: u32,
   tiles_y: u32,
+  // CIW, POSITIONS and GY * GZ again, as bounds that the compiler does not know.
+  staged: u32,
+  positions: u32,
+  lines: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> saved_input: array<f32>;
@@ -232,13 +239,13 @@ fn weight_partial(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
     let y0 = ((tile / weight_params.tiles_x) % weight_params.tiles_y) * GY;
     let z0 = (tile / (weight_params.tiles_x * weight_params.tiles_y)) * GZ;
     workgroupBarrier();
-    for (var p = lane; p < CIW * WIN; p += WTHREADS) {
+    for (var p = lane; p < weight_params.staged * WIN; p += WTHREADS) {
       let x = i32(x0 * STRIDE + p % WIN_X) - pad;
       let y = i32(y0 * STRIDE + (p / WIN_X) % WIN_Y) - pad;
       let z = i32(z0 * STRIDE + (p / (WIN_X * WIN_Y)) % WIN_Z) - pad;
       window_tile[p] = saved_at(sample, i0 + p / WIN, z, y, x);
     }
-    for (var p = lane; p < POSITIONS * 4u; p += WTHREADS) {
+    for (var p = lane; p < weight_params.positions * 4u; p += WTHREADS) {
       let position = p % POSITIONS;
       let x = x0 + position % GX;
       let y = y0 + (position / GX) % GY;
@@ -248,7 +255,7 @@ fn weight_partial(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
         grad_at(sample, o + 2u, z, y, x), grad_at(sample, o + 3u, z, y, x));
     }
     workgroupBarrier();
-    for (var line = 0u; line < GY * GZ; line++) {
+    for (var line = 0u; line < weight_params.lines; line++) {
       let corner = i * WIN + (((line / GY) * STRIDE + kz) * WIN_Y + (line % GY) * STRIDE + ky) * WIN_X;
       var window: array<f32, WIN_X>;
       for (var x = 0u; x < WIN_X; x++) { // @unroll

@@ -14,6 +14,8 @@ export function convolveTile(emit: Emitter, task: ConvolutionTask): void {
   const [depth, height, width] = task.outExtents;
   const tilesX = ceilDiv(width, TILE.x);
   const blocks = ceilDiv(task.outChannels, TILE.channels);
+  // One channel at stride 2, where a patch is larger: workgroup memory stays below 16 KiB.
+  const staged = task.kernel === 1 ? 8 : task.stride === 2 ? 1 : 4;
   task.sources.forEach(({ tensor, channels, weight }, i) => {
     const bias = i === 0 ? task.bias : null;
     const accumulate = task.accumulate || i > 0;
@@ -22,8 +24,7 @@ export function convolveTile(emit: Emitter, task: ConvolutionTask): void {
       kernel: {
         file: 'conv3d.wgsl',
         entry: 'convolve',
-        // Two channels at stride 2, where a patch is larger: workgroup memory stays below 16 KiB.
-        spec: { K: task.kernel, STRIDE: task.stride, CI: task.kernel === 1 ? 8 : task.stride === 2 ? 1 : 4 },
+        spec: { K: task.kernel, STRIDE: task.stride, CI: staged },
       },
       bindings: [
         read(tensor, true),
@@ -46,6 +47,8 @@ export function convolveTile(emit: Emitter, task: ConvolutionTask): void {
         accumulate ? 1 : 0,
         tilesX,
         blocks,
+        task.kernel,
+        staged,
       ],
       workgroups: [tilesX * ceilDiv(height, TILE.y), ceilDiv(depth, TILE.z) * blocks, task.samples],
       samples: task.samples,
@@ -81,6 +84,9 @@ export function weightGradientTile(emit: Emitter, task: WeightGradientTask): voi
         tiles,
         tilesX,
         tilesY,
+        GRADIENT_TILE.inChannels,
+        GRADIENT_TILE.x * GRADIENT_TILE.y * GRADIENT_TILE.z,
+        GRADIENT_TILE.y * GRADIENT_TILE.z,
       ],
       workgroups: [...groups, task.samples * slices],
       samples: task.samples,
