@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest';
+import { layeringBreaches } from './layering.ts';
+import { filesBelow, readAll } from './sources.ts';
+
+describe('house order', () => {
+  it('holds for every import of src', () => {
+    const sources = readAll(filesBelow('src', '.ts'));
+    expect(sources.size).toBeGreaterThan(40);
+    expect(layeringBreaches(sources)).toEqual([]);
+  });
+});
+
+describe('the check', () => {
+  const core = ['src/core/shape.ts', 'export {};'] as const;
+  const breaches = (...files: (readonly [string, string])[]): string[] =>
+    layeringBreaches(new Map([core, ...files]));
+
+  it('passes what follows the order, types, re-exports and dynamic imports included', () => {
+    expect(
+      breaches(
+        ['src/gpu/gpu.ts', "import type { Shape } from '../core/shape.ts';"],
+        [
+          'src/tape/tape.ts',
+          "export { Gpu } from '../gpu/gpu.ts';\nconst m = await import('../core/shape.ts');",
+        ],
+        ['src/ops/relu.ts', "import '../tape/tape.ts';\nimport { zipSync } from 'fflate';"],
+        [
+          'src/platform/node.ts',
+          "import { create } from 'webgpu';\nimport { join } from 'node:path';\nprocess.exit();",
+        ],
+        ['src/cli/main.ts', "import { defineCommand } from 'citty';\nimport '../platform/node.ts';"],
+      ),
+    ).toEqual([]);
+  });
+
+  it('finds arrows against the order', () => {
+    expect(breaches(['src/core/a.ts', "import '../gpu/b.ts';"], ['src/gpu/b.ts', ''])).toEqual([
+      'src/core/a.ts: imports src/gpu/b.ts; gpu is not below core',
+    ]);
+    for (const [from, to] of [
+      ['volume', 'nifti'],
+      ['gpu', 'volume'],
+      ['dataset', 'tape'],
+      ['ops', 'loss'],
+      ['loss', 'ops'],
+      ['optim', 'checkpoint'],
+      ['report', 'train'],
+      ['infer', 'train'],
+      ['train', 'platform'],
+      ['platform', 'cli'],
+      ['web', 'cli'],
+      ['cli', 'web'],
+    ])
+      expect(
+        breaches([`src/${from}/a.ts`, `import type { B } from '../${to}/b.ts';`], [`src/${to}/b.ts`, '']),
+      ).toEqual([`src/${from}/a.ts: imports src/${to}/b.ts; ${to} is not below ${from}`]);
+    expect(breaches(['src/new-room/a.ts', "import '../core/shape.ts';"])).toEqual([
+      'src/new-room/a.ts: new-room is no room of the house order',
+    ]);
+  });
+
+  it("finds Node's modules, packages and globals outside their rooms", () => {
+    expect(
+      breaches(
+        ['src/report/a.ts', "import { readFileSync } from 'node:fs';"],
+        ['src/gpu/b.ts', "const { create } = await import('webgpu');"],
+        ['src/train/c.ts', "import consola from 'consola';"],
+        ['src/nifti/d.ts', "const b = Buffer.from('x');"],
+        ['src/cli/e.ts', 'process.exitCode = 1;'],
+      ),
+    ).toEqual([
+      'src/report/a.ts: imports node:fs; only src/platform may',
+      'src/gpu/b.ts: imports webgpu; only src/platform may',
+      'src/train/c.ts: imports consola; only src/cli may',
+      "src/nifti/d.ts: uses Buffer. of Node's; only src/platform may",
+      "src/cli/e.ts: uses process. of Node's; only src/platform may",
+    ]);
+  });
+
+  it('finds circles, files that are not there, and paths out of src', () => {
+    expect(breaches(['src/gpu/a.ts', "import './b.ts';"], ['src/gpu/b.ts', "import './a.ts';"])).toEqual([
+      'src/gpu/a.ts -> src/gpu/b.ts -> src/gpu/a.ts: imports in a circle',
+    ]);
+    expect(breaches(['src/gpu/a.ts', "import './none.ts';\nimport '../../test/data.ts';"])).toEqual([
+      'src/gpu/a.ts: imports ./none.ts, which is no file',
+      'src/gpu/a.ts: imports ../../test/data.ts, outside src',
+    ]);
+  });
+
+  it("finds a browser-safe entry that reaches Node's by way of platform", () => {
+    const files = [
+      ['src/index.ts', "export * from './platform/browser.ts';"],
+      ['src/platform/browser.ts', "import './node.ts';"],
+      ['src/platform/node.ts', "import 'node:fs';"],
+    ] as const;
+    expect(breaches(...files)).toEqual([
+      "src/index.ts -> src/platform/browser.ts -> src/platform/node.ts -> node:fs: a browser-safe entry reaches Node's",
+    ]);
+    expect(breaches(['src/node.ts', "export * from './platform/node.ts';"], ...files.slice(2))).toEqual([]);
+  });
+
+  it('is not misled by comments and strings', () => {
+    expect(
+      breaches([
+        'src/core/a.ts',
+        "// import '../gpu/gpu.ts'\n/* from 'node:fs' */\nconst hint = 'set process.env.X // or not';\n",
+      ]),
+    ).toEqual([]);
+  });
+});

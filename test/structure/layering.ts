@@ -1,0 +1,163 @@
+import { withoutComments } from './sources.ts';
+
+/**
+ * The house order. Each room may import itself, the rooms that are named here, and what these may import in turn.
+ * Two chains start in core; they meet in train, infer and tissue.
+ */
+const DIRECTLY_BELOW: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  volume: ['core'],
+  nifti: ['volume'],
+  dataset: ['nifti'],
+  report: ['dataset'],
+  gpu: ['core'],
+  tape: ['gpu'],
+  ops: ['tape'],
+  loss: ['tape'],
+  nn: ['ops', 'loss'],
+  optim: ['nn'],
+  checkpoint: ['optim'],
+  tissue: ['dataset', 'checkpoint'],
+  infer: ['dataset', 'checkpoint', 'tissue', 'report'],
+  train: ['infer'],
+  platform: ['dataset', 'gpu'],
+  cli: ['train', 'platform'],
+  web: ['train', 'platform'],
+  'index.ts': ['train', 'platform', 'web'],
+  'node.ts': ['index.ts'],
+};
+
+/** Packages that only run on Node, and the room that may import them. */
+const NODE_PACKAGES: Readonly<Record<string, string>> = {
+  webgpu: 'platform',
+  nanotar: 'platform',
+  '@sparticuz/chromium': 'platform',
+  citty: 'cli',
+  consola: 'cli',
+  'cli-progress': 'cli',
+};
+
+/** Node's globals; browsers have none of them. */
+const NODE_GLOBALS = /\b(?:process|Buffer|__dirname|__filename)\s*[.[]|\brequire\s*\(/;
+
+/** A module of src with what it imports, types included. */
+interface Module {
+  readonly path: string;
+  readonly room: string;
+  readonly imports: readonly string[];
+}
+
+/**
+ * Every breach of the order in a set of sources:
+ * - an import from one room into another that is not below it;
+ * - a circle of imports;
+ * - `webgpu` or `node:*`, or a package or global of Node's, outside src/platform (command-line packages: src/cli);
+ * - a browser-safe entry (src/index.ts, src/web) that reaches a module of Node's.
+ *
+ * @param sources text by path, such as `src/ops/relu.ts`
+ * @returns one line a breach, naming the file, the import and the rule
+ */
+export function layeringBreaches(sources: ReadonlyMap<string, string>): string[] {
+  const modules = new Map([...sources].map(([path, text]) => [path, parse(path, text)]));
+  const breaches: string[] = [];
+  for (const module of modules.values()) {
+    for (const name of module.imports) breaches.push(...importBreaches(module, name, modules));
+    const uses = NODE_GLOBALS.exec(withoutStrings(withoutComments(sources.get(module.path)!)));
+    if (uses && module.room !== 'platform')
+      breaches.push(`${module.path}: uses ${uses[0]} of Node's; only src/platform may`);
+  }
+  for (const circle of circles(modules)) breaches.push(`${circle.join(' -> ')}: imports in a circle`);
+  for (const module of modules.values()) {
+    if (module.path !== 'src/index.ts' && module.room !== 'web') continue;
+    const path = pathToNode(module, modules);
+    if (path) breaches.push(`${path.join(' -> ')}: a browser-safe entry reaches Node's`);
+  }
+  return breaches;
+}
+
+function parse(path: string, text: string): Module {
+  const imports = [...withoutComments(text).matchAll(/(?:\bfrom|\bimport)\s*\(?\s*(['"])([^'"]+)\1/g)].map(
+    (match) => match[2]!,
+  );
+  return { path, room: path.split('/')[1]!, imports };
+}
+
+function withoutStrings(text: string): string {
+  return text.replace(/"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g, "''");
+}
+
+function importBreaches(module: Module, name: string, modules: ReadonlyMap<string, Module>): string[] {
+  const { path, room } = module;
+  if (!name.startsWith('.')) {
+    const owner = name.startsWith('node:') ? 'platform' : NODE_PACKAGES[packageOf(name)];
+    return owner && owner !== room ? [`${path}: imports ${name}; only src/${owner} may`] : [];
+  }
+  const target = resolve(path, name);
+  if (!target.startsWith('src/')) return [`${path}: imports ${name}, outside src`];
+  if (!modules.has(target) && !target.endsWith('.generated.ts'))
+    return [`${path}: imports ${name}, which is no file`];
+  const other = target.split('/')[1]!;
+  if (other === room) return [];
+  if (!(room in DIRECTLY_BELOW)) return [`${path}: ${room} is no room of the house order`];
+  return below(room).has(other) ? [] : [`${path}: imports ${target}; ${other} is not below ${room}`];
+}
+
+/** Rooms that a room may import. */
+function below(room: string, seen: Set<string> = new Set()): Set<string> {
+  for (const next of DIRECTLY_BELOW[room] ?? []) {
+    if (seen.has(next)) continue;
+    seen.add(next);
+    below(next, seen);
+  }
+  return seen;
+}
+
+function packageOf(name: string): string {
+  return name
+    .split('/')
+    .slice(0, name.startsWith('@') ? 2 : 1)
+    .join('/');
+}
+
+function resolve(path: string, name: string): string {
+  return new URL(name, `file:///${path}`).pathname.slice(1);
+}
+
+function targets(module: Module, modules: ReadonlyMap<string, Module>): Module[] {
+  return module.imports.flatMap((name) => {
+    const target = name.startsWith('.') ? modules.get(resolve(module.path, name)) : undefined;
+    return target ? [target] : [];
+  });
+}
+
+/** One path around each circle that a depth-first walk closes. */
+function circles(modules: ReadonlyMap<string, Module>): string[][] {
+  const found: string[][] = [];
+  const done = new Set<Module>();
+  const walk = (module: Module, trail: readonly Module[]): void => {
+    const start = trail.indexOf(module);
+    if (start >= 0) found.push([...trail.slice(start), module].map(({ path }) => path));
+    if (start >= 0 || done.has(module)) return;
+    for (const next of targets(module, modules)) walk(next, [...trail, module]);
+    done.add(module);
+  };
+  for (const module of modules.values()) walk(module, []);
+  return found;
+}
+
+/** The shortest path from a module to one that imports `webgpu` or `node:*`. */
+function pathToNode(from: Module, modules: ReadonlyMap<string, Module>): string[] | undefined {
+  const queue: Module[][] = [[from]];
+  const seen = new Set([from]);
+  for (let trail = queue.shift(); trail; trail = queue.shift()) {
+    const last = trail[trail.length - 1]!;
+    const bad = last.imports.find((name) => name.startsWith('node:') || packageOf(name) in NODE_PACKAGES);
+    if (bad) return [...trail.map(({ path }) => path), bad];
+    for (const next of targets(last, modules)) {
+      if (seen.has(next)) continue;
+      seen.add(next);
+      queue.push([...trail, next]);
+    }
+  }
+  return undefined;
+}
