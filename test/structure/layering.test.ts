@@ -81,6 +81,13 @@ describe('the check', () => {
     expect(breaches(['src/gpu/a.ts', "import './b.ts';"], ['src/gpu/b.ts', "import './a.ts';"])).toEqual([
       'src/gpu/a.ts -> src/gpu/b.ts -> src/gpu/a.ts: imports in a circle',
     ]);
+    expect(
+      breaches(
+        ['src/gpu/a.ts', "import { b } from './b.ts';"],
+        ['src/gpu/b.ts', "import type { A } from './a.ts';"],
+      ),
+      'a circle of types vanishes',
+    ).toEqual([]);
     expect(breaches(['src/gpu/a.ts', "import './none.ts';\nimport '../../test/data.ts';"])).toEqual([
       'src/gpu/a.ts: imports ./none.ts, which is no file',
       'src/gpu/a.ts: imports ../../test/data.ts, outside src',
@@ -97,6 +104,19 @@ describe('the check', () => {
       "src/index.ts -> src/platform/browser.ts -> src/platform/node.ts -> node:fs: a browser-safe entry reaches Node's",
     ]);
     expect(breaches(['src/node.ts', "export * from './platform/node.ts';"], ...files.slice(2))).toEqual([]);
+  });
+
+  it('reads declarations over several lines, and export lists', () => {
+    expect(
+      breaches(
+        [
+          'src/core/a.ts',
+          "import {\n  type B,\n  c,\n} from '../gpu/b.ts';\nexport type { D } from '../tape/d.ts';\n",
+        ],
+        ['src/gpu/b.ts', ''],
+        ['src/tape/d.ts', ''],
+      ),
+    ).toHaveLength(2);
   });
 
   it('is not misled by comments and strings', () => {

@@ -40,17 +40,18 @@ const NODE_PACKAGES: Readonly<Record<string, string>> = {
 /** Node's globals; browsers have none of them. */
 const NODE_GLOBALS = /\b(?:process|Buffer|__dirname|__filename)\s*[.[]|\brequire\s*\(/;
 
-/** A module of src with what it imports, types included. */
+/** A module of src with what it imports, types included, and what of it is left when it runs. */
 interface Module {
   readonly path: string;
   readonly room: string;
   readonly imports: readonly string[];
+  readonly atRunTime: readonly string[];
 }
 
 /**
  * Every breach of the order in a set of sources:
  * - an import from one room into another that is not below it;
- * - a circle of imports;
+ * - a circle of imports (types, which the compiler erases, left out);
  * - `webgpu` or `node:*`, or a package or global of Node's, outside src/platform (command-line packages: src/cli);
  * - a browser-safe entry (src/index.ts, src/web) that reaches a module of Node's.
  *
@@ -75,11 +76,14 @@ export function layeringBreaches(sources: ReadonlyMap<string, string>): string[]
   return breaches;
 }
 
+const IMPORT =
+  /(?:\b(?:import|export)\s+(type\s+[\w{*])?[^;'"()]*?\bfrom|\bimport)\s*\(?\s*(['"])([^'"]+)\2/g;
+
 function parse(path: string, text: string): Module {
-  const imports = [...withoutComments(text).matchAll(/(?:\bfrom|\bimport)\s*\(?\s*(['"])([^'"]+)\1/g)].map(
-    (match) => match[2]!,
-  );
-  return { path, room: path.split('/')[1]!, imports };
+  const found = [...withoutComments(text).matchAll(IMPORT)];
+  const names = (matches: readonly RegExpExecArray[]): string[] => matches.map((match) => match[3]!);
+  const atRunTime = names(found.filter((match) => !match[1]));
+  return { path, room: path.split('/')[1]!, imports: names(found), atRunTime };
 }
 
 function withoutStrings(text: string): string {
@@ -123,8 +127,9 @@ function resolve(path: string, name: string): string {
   return new URL(name, `file:///${path}`).pathname.slice(1);
 }
 
+/** Modules that are loaded with this one. */
 function targets(module: Module, modules: ReadonlyMap<string, Module>): Module[] {
-  return module.imports.flatMap((name) => {
+  return module.atRunTime.flatMap((name) => {
     const target = name.startsWith('.') ? modules.get(resolve(module.path, name)) : undefined;
     return target ? [target] : [];
   });
@@ -151,7 +156,7 @@ function pathToNode(from: Module, modules: ReadonlyMap<string, Module>): string[
   const seen = new Set([from]);
   for (let trail = queue.shift(); trail; trail = queue.shift()) {
     const last = trail[trail.length - 1]!;
-    const bad = last.imports.find((name) => name.startsWith('node:') || packageOf(name) in NODE_PACKAGES);
+    const bad = last.atRunTime.find((name) => name.startsWith('node:') || packageOf(name) in NODE_PACKAGES);
     if (bad) return [...trail.map(({ path }) => path), bad];
     for (const next of targets(last, modules)) {
       if (seen.has(next)) continue;
