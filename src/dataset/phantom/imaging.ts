@@ -179,7 +179,7 @@ function flairConspicuity({ field, maps, frame }: Scene): number {
   let voxels = 0;
   for (const index of maps.voxels) if (field.inside[index]! > 0) voxels++;
   const ml = Math.max((voxels * frame.voxel ** 3) / 1000, 0.2);
-  return (1.12 - 0.085 * Math.log(ml)) * Math.min(1.2, (2 / frame.voxel) ** 0.35);
+  return (1.12 - 0.085 * Math.log(ml)) * Math.min(1.12, (2 / frame.voxel) ** 0.35);
 }
 
 /** What each lesion shows on one image, relative to white matter = 1. */
