@@ -1,0 +1,178 @@
+// Max pooling, kernel 2x2x2, stride 2; extents are halved, rounding down.
+//
+//   forward   output[z, y, x] = max of input[2z..2z+1, 2y..2y+1, 2x..2x+1]
+//   backward  the gradient goes to the window's first largest value in memory order, as in PyTorch; the rest,
+//             and what no window covers, gets 0 (or keeps its value where gradients accumulate)
+//
+// Layout: [batch, channels, depth, height, width]. The winner is found again from the input: no index is stored.
+// Mapping: workgroup.y is the channel, workgroup.z the sample; a lane owns a window (forward and backward write
+// everything of it, so nothing overlaps), or four windows along x where the width is a multiple of 8: then every
+// load and store is a vec4f. No barriers.
+
+const LANES = 64u;
+
+struct Params {
+  channels: u32,
+  depth: u32,
+  height: u32,
+  width: u32,
+  out_depth: u32,
+  out_height: u32,
+  out_width: u32,
+  rows: u32,       // windows along y; backward counts the incomplete one at the end
+  columns: u32,    // windows (or groups of four) along x, likewise
+  items: u32,      // rows * columns * windows along z
+  accumulate: u32,
+}
+
+// x, y, z of the window or group of windows.
+fn window_of(i: u32, params: Params) -> vec3u {
+  let row = i / params.columns;
+  let z = row / params.rows;
+  return vec3u(i - row * params.columns, row - z * params.rows, z);
+}
+
+@group(0) @binding(0) var<storage, read_write> input: array<f32>;
+@group(0) @binding(1) var<storage, read_write> output: array<f32>;
+@group(0) @binding(2) var<uniform> params: Params;
+
+@compute @workgroup_size(LANES)
+fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let plane = params.height * params.width;
+  let row = group.z * params.channels + group.y;
+  let base = row * params.depth * plane;
+  let i = group.x * LANES + lane;
+  if (i < params.items) {
+    let w = window_of(i, params);
+    var a = base + ((2u * w.z) * params.height + 2u * w.y) * params.width + 2u * w.x;
+    var b = a + params.width;
+    let near = max(max(input[a], input[a + 1u]), max(input[b], input[b + 1u]));
+    a += plane;
+    b += plane;
+    let far = max(max(input[a], input[a + 1u]), max(input[b], input[b + 1u]));
+    output[row * params.items + i] = max(near, far);
+  }
+}
+
+@group(0) @binding(0) var<storage, read_write> input4: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> output4: array<vec4f>;
+
+fn largest_pairs(at: u32) -> vec4f {
+  let p = input4[at];
+  let q = input4[at + 1u];
+  return max(vec4f(p.xz, q.xz), vec4f(p.yw, q.yw));
+}
+
+@compute @workgroup_size(LANES)
+fn forward_vec4(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let line = params.width / 4u;
+  let plane = params.height * line;
+  let row = group.z * params.channels + group.y;
+  let base = row * params.depth * plane;
+  let i = group.x * LANES + lane;
+  if (i < params.items) {
+    let w = window_of(i, params);
+    let at = base + ((2u * w.z) * params.height + 2u * w.y) * line + 2u * w.x;
+    output4[row * params.items + i] = max(
+      max(largest_pairs(at), largest_pairs(at + line)),
+      max(largest_pairs(at + plane), largest_pairs(at + plane + line)),
+    );
+  }
+}
+
+@group(0) @binding(0) var<storage, read_write> back_input: array<f32>;
+@group(0) @binding(1) var<storage, read_write> grad_output: array<f32>;
+@group(0) @binding(2) var<storage, read_write> grad_input: array<f32>;
+@group(0) @binding(3) var<uniform> back_params: Params;
+
+@compute @workgroup_size(LANES)
+fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let plane = back_params.height * back_params.width;
+  let row = group.z * back_params.channels + group.y;
+  let base = row * back_params.depth * plane;
+  let extent = vec3u(back_params.width, back_params.height, back_params.depth);
+  let out_extent = vec3u(back_params.out_width, back_params.out_height, back_params.out_depth);
+  let i = group.x * LANES + lane;
+  if (i < back_params.items) {
+    let w = window_of(i, back_params);
+    let at = base + ((2u * w.z) * back_params.height + 2u * w.y) * back_params.width + 2u * w.x;
+    var winner = 8u;
+    var gradient = 0.0;
+    if (all(w < out_extent)) {
+      var largest = back_input[at];
+      winner = 0u;
+      for (var t = 1u; t < 8u; t++) { // @unroll
+        let x = back_input[at + (t >> 2u) * plane + ((t >> 1u) & 1u) * back_params.width + (t & 1u)];
+        winner = select(winner, t, x > largest);
+        largest = max(largest, x);
+      }
+      gradient = grad_output[((row * out_extent.z + w.z) * out_extent.y + w.y) * out_extent.x + w.x];
+    }
+    for (var t = 0u; t < 8u; t++) { // @unroll
+      let offset = vec3u(t & 1u, (t >> 1u) & 1u, t >> 2u);
+      if (all(2u * w + offset < extent)) {
+        let target_at = at + offset.z * plane + offset.y * back_params.width + offset.x;
+        var result = select(0.0, gradient, winner == t);
+        if (back_params.accumulate != 0u) {
+          result += grad_input[target_at];
+        }
+        grad_input[target_at] = result;
+      }
+    }
+  }
+}
+
+@group(0) @binding(0) var<storage, read_write> back_input4: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> grad_output4: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> grad_input4: array<vec4f>;
+
+fn store_pairs(at: u32, even: vec4f, odd: vec4f) {
+  var p = vec4f(even.x, odd.x, even.y, odd.y);
+  var q = vec4f(even.z, odd.z, even.w, odd.w);
+  if (back_params.accumulate != 0u) {
+    p += grad_input4[at];
+    q += grad_input4[at + 1u];
+  }
+  grad_input4[at] = p;
+  grad_input4[at + 1u] = q;
+}
+
+@compute @workgroup_size(LANES)
+fn backward_vec4(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let line = back_params.width / 4u;
+  let plane = back_params.height * line;
+  let row = group.z * back_params.channels + group.y;
+  let base = row * back_params.depth * plane;
+  let i = group.x * LANES + lane;
+  if (i < back_params.items) {
+    let w = window_of(i, back_params);
+    let at = base + ((2u * w.z) * back_params.height + 2u * w.y) * line + 2u * w.x;
+    var winner = vec4u(8u);
+    var gradient = vec4f(0.0);
+    if (w.y < back_params.out_height && w.z < back_params.out_depth) {
+      var largest = vec4f(0.0);
+      for (var t = 0u; t < 4u; t++) { // @unroll
+        let p = back_input4[at + (t >> 1u) * plane + (t & 1u) * line];
+        let q = back_input4[at + (t >> 1u) * plane + (t & 1u) * line + 1u];
+        let even = vec4f(p.xz, q.xz);
+        let odd = vec4f(p.yw, q.yw);
+        winner = select(winner, vec4u(2u * t), (even > largest) | vec4<bool>(t == 0u));
+        largest = select(max(largest, even), even, t == 0u);
+        winner = select(winner, vec4u(2u * t + 1u), odd > largest);
+        largest = max(largest, odd);
+      }
+      gradient = grad_output4[
+        ((row * back_params.out_depth + w.z) * back_params.out_height + w.y) * back_params.columns + w.x
+      ];
+    }
+    for (var t = 0u; t < 4u; t++) { // @unroll
+      if (2u * w.y + (t & 1u) < back_params.height && 2u * w.z + (t >> 1u) < back_params.depth) {
+        store_pairs(
+          at + (t >> 1u) * plane + (t & 1u) * line,
+          select(vec4f(0.0), gradient, winner == vec4u(2u * t)),
+          select(vec4f(0.0), gradient, winner == vec4u(2u * t + 1u)),
+        );
+      }
+    }
+  }
+}
