@@ -1,0 +1,49 @@
+/**
+ * What is missing beside the ops and losses of a project. Basenames mirror: `src/ops/conv3d.ts` wants
+ * `shaders/conv3d.wgsl`, `test/reference/conv3d.ts`, `test/cases/conv3d.ts`, `test/ops/conv3d.test.ts` and a bench
+ * (`bench/conv3d.bench.ts`, or a bench that imports the op); losses the same with src/loss and test/loss, without a
+ * bench. The other way round, each of these files wants its source, and each shader a source that names it.
+ *
+ * @param files text by path from the project's root
+ * @returns one line a file that is missing or left over
+ */
+export function incompleteSets(files: ReadonlyMap<string, string>): string[] {
+  const faults: string[] = [];
+  const matching = (pattern: RegExp): RegExpExecArray[] =>
+    [...files.keys()].flatMap((path) => {
+      const match = pattern.exec(path);
+      return match ? [match] : [];
+    });
+
+  for (const [path, room, stem] of matching(/^src\/(ops|loss)\/([^/]+)\.ts$/)) {
+    const wanted = [
+      `shaders/${stem}.wgsl`,
+      `test/reference/${stem}.ts`,
+      `test/cases/${stem}.ts`,
+      `test/${room}/${stem}.test.ts`,
+    ];
+    for (const file of wanted) if (!files.has(file)) faults.push(`${path}: ${file} is missing`);
+    if (!new RegExp(`name: '${stem}'`).test(files.get(path)!))
+      faults.push(`${path}: its op is not named ${stem}`);
+    const benched = matching(/^bench\/.*\.ts$/).some(
+      ([bench]) => bench === `bench/${stem}.bench.ts` || files.get(bench)!.includes(`src/ops/${stem}.ts`),
+    );
+    if (room === 'ops' && !benched) faults.push(`${path}: no bench imports it`);
+  }
+
+  const stems = new Set(matching(/^src\/.*?([^/]+)\.ts$/).map(([, stem]) => stem));
+  for (const [path, stem] of matching(/^test\/(?:reference|cases)\/([^/]+)\.ts$/))
+    if (!stems.has(stem!)) faults.push(`${path}: no source of src is called ${stem}`);
+  for (const [path, room, stem] of matching(/^test\/(ops|loss)\/([^/]+)\.test\.ts$/))
+    if (!files.has(`src/${room}/${stem}.ts`)) faults.push(`${path}: src/${room}/${stem}.ts is missing`);
+
+  const sources = matching(/^src\/.*\.ts$/).map(([path]) => files.get(path)!);
+  for (const [path, name] of matching(/^shaders\/(.*\.wgsl)$/)) {
+    const users = name!.startsWith('common/')
+      ? matching(/^shaders\/.*\.wgsl$/).map(([shader]) => files.get(shader)!)
+      : sources;
+    const mark = name!.startsWith('common/') ? `//!include ${name}` : `'${name}'`;
+    if (!users.some((text) => text.includes(mark))) faults.push(`${path}: nothing uses it`);
+  }
+  return faults;
+}
