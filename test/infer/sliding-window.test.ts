@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/core/random.ts';
+import { SlidingWindow, type TileModel } from '../../src/infer/sliding-window.ts';
+import { importance, tileCorners } from '../../src/infer/tiles.ts';
+import { relu } from '../../src/ops/relu.ts';
+import { TensorStore } from '../../src/tape/store.ts';
+import { Tape } from '../../src/tape/tape.ts';
+import { useGpu } from '../support/gpu.ts';
+
+describe('tiles', () => {
+  it('step by half a patch and end flush with the border', () => {
+    const corners = tileCorners([20, 8, 13], [8, 8, 8], 0.5);
+    expect([...new Set(corners.map(([z]) => z))]).toEqual([0, 4, 8, 12]);
+    expect([...new Set(corners.map(([, y]) => y))]).toEqual([0]);
+    expect([...new Set(corners.map(([, , x]) => x))]).toEqual([0, 4, 5]);
+    expect(corners).toHaveLength(12);
+  });
+
+  it('start at 0 where the volume is smaller than the patch', () => {
+    expect(tileCorners([5, 6, 7], [8, 8, 8], 0.5)).toEqual([[0, 0, 0]]);
+  });
+
+  it('leave out those without brain', () => {
+    const brain = new Uint8Array(16 * 8 * 8);
+    brain[15 * 64] = 1;
+    expect(tileCorners([16, 8, 8], [8, 8, 8], 0, brain)).toEqual([[8, 0, 0]]);
+  });
+
+  it('refuse an overlap of 1', () => {
+    expect(() => tileCorners([8, 8, 8], [8, 8, 8], 1)).toThrow(/overlap.*below 1; got 1/);
+  });
+
+  it('weigh their middle most, symmetrically, never 0', () => {
+    const weights = importance(16);
+    expect(weights[7]).toBe(weights[8]);
+    expect(weights[0]).toBe(weights[15]);
+    expect(weights[7]! / weights[5]!).toBeCloseTo(Math.exp((0.5 * (2.5 ** 2 - 0.5 ** 2)) / 4), 5);
+    expect(Math.min(...weights)).toBeGreaterThan(0);
+  });
+});
+
+describe('sliding window', () => {
+  const context = useGpu();
+
+  /** A model that passes its three channels through: class 0 is ignored, classes 1 and 2 come back. */
+  async function identity(patch: number): Promise<{ model: TileModel; store: TensorStore }> {
+    const store = await TensorStore.create(context.gpu, 'input', [
+      { name: 'input', shape: [1, 3, patch, patch, patch] },
+    ]);
+    const tape = new Tape(context.gpu.capabilities);
+    const input = store.get('input');
+    const output = tape.apply(relu, [input], { slope: 1 });
+    return { model: { input, commands: tape.commands, probabilities: new Map([['lesion', output]]) }, store };
+  }
+
+  async function roundTrip(shape: [number, number, number], patch: number, overlap: number): Promise<void> {
+    const voxels = shape[0] * shape[1] * shape[2];
+    const random = new Random(3);
+    const channels = Float32Array.from({ length: 3 * voxels }, () => random.uniform());
+    const { model, store } = await identity(patch);
+    const window = await SlidingWindow.create(context.gpu, model, shape);
+    const seen: number[] = [];
+    try {
+      for (const _ of [1, 2]) {
+        const maps = await window.predict(channels, { overlap, onTile: (done) => seen.push(done) });
+        const lesion = maps.get('lesion')!;
+        expect(lesion).toHaveLength(2);
+        for (const k of [1, 2])
+          for (let i = 0; i < voxels; i++)
+            expect(Math.abs(lesion[k - 1]![i]! - channels[k * voxels + i]!)).toBeLessThan(2e-6);
+      }
+    } finally {
+      window.destroy();
+      store.destroy();
+    }
+    const tiles = tileCorners(shape, [patch, patch, patch], overlap).length;
+    expect(seen).toHaveLength(2 * tiles);
+    expect(seen.at(-1)).toBe(tiles);
+  }
+
+  it('gives back what the network gives, where tiles overlap', async () => {
+    await roundTrip([11, 9, 21], 8, 0.5);
+  });
+
+  it('gives back what the network gives, where the volume is smaller than a tile', async () => {
+    await roundTrip([5, 9, 3], 8, 0.25);
+  });
+
+  it('is 0 where no tile came, and stops when told to', async () => {
+    const { model, store } = await identity(8);
+    const window = await SlidingWindow.create(context.gpu, model, [16, 8, 8]);
+    const brain = new Uint8Array(1024);
+    brain[0] = 1;
+    const channels = new Float32Array(3 * 1024).fill(1);
+    const map = (await window.predict(channels, { overlap: 0, brain })).get('lesion')![0]!;
+    expect(map.subarray(0, 512).every((p) => Math.abs(p - 1) < 1e-6)).toBe(true);
+    expect(map.subarray(512).every((p) => p === 0)).toBe(true);
+    const stop = new AbortController();
+    await expect(
+      window.predict(channels, {
+        overlap: 0,
+        onTile: () => stop.abort(new Error('enough')),
+        signal: stop.signal,
+      }),
+    ).rejects.toThrow('enough');
+    await expect(window.predict(channels.subarray(1))).rejects.toThrow(
+      /3 channels of 16x8x8; got 3071 values/,
+    );
+    window.destroy();
+    store.destroy();
+  });
+});
