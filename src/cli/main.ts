@@ -10,10 +10,11 @@ import {
 } from '../platform/terminal.ts';
 import { type Command, PROGRAM } from './command.ts';
 import { doctor } from './doctor.ts';
+import { evaluate } from './evaluate.ts';
 import { reportError } from './output.ts';
 import { phantom } from './phantom.ts';
 
-const COMMANDS: readonly Command[] = [doctor, phantom];
+const COMMANDS: readonly Command[] = [doctor, phantom, evaluate];
 
 function overview(): string {
   const width = Math.max(...COMMANDS.map((command) => command.name.length));
