@@ -32,8 +32,8 @@ function weightDirect(tile: WeightTile): WeightGradientVariant {
 /** Register tiles by subgroup size, best first for many output channels. */
 const DIRECT_TILES: Readonly<Record<number, readonly DirectTile[]>> = {
   8: [
-    { lanes: 8, vectors: 2, planes: 1 },
     { lanes: 8, vectors: 1, planes: 2 },
+    { lanes: 8, vectors: 2, planes: 1 },
   ],
   4: [
     { lanes: 4, vectors: 4, planes: 1 },
