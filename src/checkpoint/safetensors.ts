@@ -226,7 +226,8 @@ function checkCoverage(ranges: readonly Range[], dataBytes: number, path: string
 
 function decode(bytes: Uint8Array, start: number, { dtype, shape, begin, end }: Range): StoredTensor {
   // Copied, because a view needs an aligned offset; typed arrays are little-endian on every platform that runs this.
-  const { buffer } = bytes.slice(start + begin, start + end);
+  // Not by slice: that of Node's Buffer is a view of the whole file.
+  const { buffer } = new Uint8Array(bytes.subarray(start + begin, start + end));
   if (dtype === 'F32') return { shape, data: new Float32Array(buffer) };
   return { shape, data: dtype === 'U32' ? new Uint32Array(buffer) : new BigInt64Array(buffer) };
 }
