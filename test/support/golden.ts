@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Shape } from '../../src/core/shape.ts';
+import { readSafetensors } from '../../src/checkpoint/safetensors.ts';
 import { fromArray, type Nd } from './nd.ts';
 
 /** Tensors and cases of one file below test/golden, written by make_golden.py. */
@@ -7,40 +7,30 @@ export interface Golden<Case> {
   readonly cases: readonly Case[];
   /** @throws Error for an unknown name. */
   get(name: string): Nd;
-  /** Names of tensors that start with a prefix, without it. */
-  below(prefix: string): string[];
-  has(name: string): boolean;
-}
-
-interface Entry {
-  readonly dtype: string;
-  readonly shape: Shape;
-  readonly data_offsets: readonly [number, number];
+  /** Tensors whose names start with a prefix, by the rest of the name. */
+  below(prefix: string): Map<string, Float32Array>;
 }
 
 /** Reads `test/golden/<name>.safetensors`. */
 export function loadGolden<Case extends { readonly name: string }>(name: string): Golden<Case> {
-  const bytes = readFileSync(new URL(`../golden/${name}.safetensors`, import.meta.url));
-  const start = 8 + Number(bytes.readBigUInt64LE(0));
-  const { __metadata__: metadata, ...entries } = JSON.parse(bytes.toString('utf8', 8, start)) as Record<
-    string,
-    Entry
-  > & { readonly __metadata__: { readonly cases: string } };
-  const names = Object.keys(entries);
+  const path = `test/golden/${name}.safetensors`;
+  const { tensors, metadata } = readSafetensors(
+    readFileSync(new URL(`../../${path}`, import.meta.url)),
+    path,
+  );
+  const floats = (tensor: string): Float32Array => {
+    const data = tensors.get(tensor)?.data;
+    if (!(data instanceof Float32Array)) throw new Error(`${path} holds no floats ${tensor}`);
+    return data;
+  };
   return {
-    cases: JSON.parse(metadata.cases) as Case[],
-    get(tensor) {
-      const entry = entries[tensor];
-      if (!entry) throw new Error(`test/golden/${name}.safetensors holds no ${tensor}`);
-      const [from, to] = entry.data_offsets;
-      // A copy, so that the view is aligned.
-      return fromArray(
-        entry.shape,
-        new Float32Array(Uint8Array.from(bytes.subarray(start + from, start + to)).buffer),
-      );
-    },
+    cases: JSON.parse(metadata.get('cases') ?? '[]') as Case[],
+    get: (tensor) => fromArray(tensors.get(tensor)?.shape ?? [0], floats(tensor)),
     below: (prefix) =>
-      names.filter((tensor) => tensor.startsWith(prefix)).map((tensor) => tensor.slice(prefix.length)),
-    has: (tensor) => tensor in entries,
+      new Map(
+        [...tensors.keys()]
+          .filter((tensor) => tensor.startsWith(prefix))
+          .map((tensor) => [tensor.slice(prefix.length), floats(tensor)]),
+      ),
   };
 }
