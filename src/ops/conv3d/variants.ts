@@ -1,7 +1,8 @@
 import type { Capabilities } from '../../gpu/capabilities.ts';
 import type { Emitter, Variant } from '../../tape/op.ts';
 import { convolveDirect, type DirectTile, type WeightTile, weightGradientDirect } from './direct.ts';
-import { type ConvolutionTask, slotOf, type WeightGradientTask } from './task.ts';
+import { convolvePointwise, weightGradientPointwise } from './pointwise.ts';
+import { type ConvolutionTask, inChannelsOf, slotOf, type WeightGradientTask } from './task.ts';
 import { convolveTile, weightGradientTile } from './tile.ts';
 
 interface ConvolutionVariant extends Variant {
@@ -14,6 +15,9 @@ interface WeightGradientVariant extends Variant {
 
 const TILE: ConvolutionVariant = { name: 'tile', run: convolveTile };
 const WEIGHT_TILE: WeightGradientVariant = { name: 'tile', run: weightGradientTile };
+
+const POINTWISE: ConvolutionVariant = { name: 'pointwise', run: convolvePointwise };
+const WEIGHT_POINTWISE: WeightGradientVariant = { name: 'pointwise', run: weightGradientPointwise };
 
 function direct(tile: DirectTile): ConvolutionVariant {
   return {
@@ -54,7 +58,12 @@ const WEIGHT_TILES: Readonly<Record<number, readonly WeightTile[]>> = {
 
 /** The variants that can convolve this here, best first by what was measured (see bench/results). */
 function convolutionCandidates(capabilities: Capabilities, task: ConvolutionTask): ConvolutionVariant[] {
-  if (task.kernel !== 3 || task.stride !== 1 || task.dilation !== 1) return [TILE];
+  if (task.stride !== 1 || task.dilation !== 1) return [TILE];
+  // A head has few channels on one side; with many on both, a GPU gains from sharing loads.
+  if (task.kernel === 1) {
+    const narrow = capabilities.software || Math.min(task.outChannels, inChannelsOf(task)) <= 8;
+    return narrow ? [POINTWISE, TILE] : [TILE, POINTWISE];
+  }
   const tiles = DIRECT_TILES[capabilities.subgroupSize] ?? [];
   const vectors = Math.ceil(task.outChannels / capabilities.subgroupSize);
   // Fewer vectors than the tile has would multiply zeros.
@@ -65,7 +74,11 @@ function convolutionCandidates(capabilities: Capabilities, task: ConvolutionTask
 
 /** The variants that can compute this weight gradient here, best first. */
 function weightCandidates(capabilities: Capabilities, task: WeightGradientTask): WeightGradientVariant[] {
-  if (task.kernel !== 3 || task.stride !== 1) return [WEIGHT_TILE];
+  if (task.stride !== 1) return [WEIGHT_TILE];
+  if (task.kernel === 1) {
+    const narrow = capabilities.software || Math.min(task.outChannels, task.inChannels) <= 8;
+    return narrow ? [WEIGHT_POINTWISE, WEIGHT_TILE] : [WEIGHT_TILE, WEIGHT_POINTWISE];
+  }
   const tiles = WEIGHT_TILES[capabilities.subgroupSize] ?? [];
   const vectors = Math.ceil(task.outChannels / capabilities.subgroupSize);
   const fits = tiles.filter((tile) => tile.vectors <= vectors).map(weightDirect);
