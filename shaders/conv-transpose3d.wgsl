@@ -1,0 +1,255 @@
+// Transposed convolution, stride 2, kernel 2 or 3: the kernels that run on every adapter, and the reductions.
+//
+//   forward          output[co, o] = bias[co] + sum over ci, t with o = 2 i - padding + t of input[ci, i] weight[ci, co, t]
+//   backward_input   grad_input[ci, i] = sum over co, t of grad_output[co, 2 i - padding + t] weight[ci, co, t]
+//   backward_weight  grad_weight[ci, co, t] = sum over i of input[ci, i] grad_output[co, 2 i - padding + t], in
+//                    partial sums; `finish` adds these in fixed order
+//   backward_bias    sums of grad_output over one sample, for `finish`
+//
+// Layout: activations [batch, channels, depth, height, width], weight [Cin, Cout, K, K, K] as in PyTorch.
+// Mapping of forward: a lane owns a cell b, the 2x2x2 outputs o with o + padding = 2 b + (0 or 1) along each axis, for
+// CO output channels. Along an axis the even output takes tap 0 of input b and, with K = 3, tap 2 of input b - 1; the
+// odd one takes tap 1 of input b. So a cell needs 1 or 8 inputs and each weight once, and never a test of parity.
+// Mapping of backward_input: a lane owns an input voxel, for CI channels. Neighbouring lanes are neighbours along x.
+// Barriers: one in each of backward_weight and backward_bias, to add up the lanes.
+
+const K = 2u; // @spec
+// Register tiles: output channels of a lane in forward, input channels in backward_input and backward_weight.
+const CO = 4u; // @spec
+const CI = 4u; // @spec
+const TAPS = K * K * K;
+const LANES = 64u;
+// Inputs along an axis that a cell needs.
+const REACH = K - 1u;
+const NEIGHBOURS = REACH * REACH * REACH;
+
+struct Params {
+  in_extent: vec3u,   // x, y, z
+  padding: u32,
+  out_extent: vec3u,
+  accumulate: u32,
+  cells: vec3u,       // of forward
+  blocks: u32,        // of channels in forward and backward_input; of partial sums a sample in backward_weight
+  in_channels: u32,
+  out_channels: u32,
+  bias: u32,          // whether there is one
+  slices: u32,        // of partial sums in finish
+  elements: u32,      // of the result of finish
+  stride: u32,        // elements, rounded up to what a binding's offset must be a multiple of
+  groups_x: u32,
+}
+
+fn place(i: u32, cells: vec3u) -> vec3u {
+  let row = i / cells.x;
+  let z = row / cells.y;
+  return vec3u(i - row * cells.x, row - z * cells.y, z);
+}
+
+fn index_of(p: vec3u, extent: vec3u) -> u32 {
+  return (p.z * extent.y + p.y) * extent.x + p.x;
+}
+
+@group(0) @binding(0) var<storage, read_write> input: array<f32>;
+@group(0) @binding(1) var<storage, read> weight: array<f32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> output: array<f32>;
+@group(0) @binding(4) var<uniform> params: Params;
+
+@compute @workgroup_size(LANES)
+fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let sample = group.z / params.blocks;
+  let first = (group.z % params.blocks) * CO;
+  let volume = params.in_extent.x * params.in_extent.y * params.in_extent.z;
+  let i = (group.y * params.groups_x + group.x) * LANES + lane;
+  if (i >= params.cells.x * params.cells.y * params.cells.z) {
+    return;
+  }
+  let cell = place(i, params.cells);
+  var at: array<u32, NEIGHBOURS>;
+  var present: array<bool, NEIGHBOURS>;
+  for (var j = 0u; j < NEIGHBOURS; j++) { // @unroll
+    let p = cell - vec3u(j & 1u, (j >> 1u) & 1u, j >> 2u);
+    present[j] = all(p < params.in_extent);
+    at[j] = select(0u, index_of(p, params.in_extent), present[j]);
+  }
+  var sum: array<f32, 8u * CO>;
+  for (var c = 0u; c < CO; c++) { // @unroll
+    var start = 0.0;
+    if (params.bias != 0u) {
+      start = bias[min(first + c, params.out_channels - 1u)];
+    }
+    for (var r = 0u; r < 8u; r++) { // @unroll
+      sum[c * 8u + r] = start;
+    }
+  }
+  for (var ci = 0u; ci < params.in_channels; ci++) {
+    let base = (sample * params.in_channels + ci) * volume;
+    var x: array<f32, NEIGHBOURS>;
+    for (var j = 0u; j < NEIGHBOURS; j++) { // @unroll
+      x[j] = select(0.0, input[base + at[j]], present[j]);
+    }
+    for (var c = 0u; c < CO; c++) { // @unroll
+      let w = (ci * params.out_channels + min(first + c, params.out_channels - 1u)) * TAPS;
+      for (var t = 0u; t < TAPS; t++) { // @unroll
+        sum[c * 8u + ((t / (K * K)) % 2u) * 4u + ((t / K % K) % 2u) * 2u + (t % K) % 2u] +=
+          x[(t / (K * K)) / 2u * 4u + (t / K % K) / 2u * 2u + (t % K) / 2u] * weight[w + t];
+      }
+    }
+  }
+  let out_volume = params.out_extent.x * params.out_extent.y * params.out_extent.z;
+  for (var c = 0u; c < CO; c++) { // @unroll
+    if (first + c < params.out_channels) {
+      let base = (sample * params.out_channels + first + c) * out_volume;
+      for (var r = 0u; r < 8u; r++) { // @unroll
+        // Below the padding this wraps round, and fails the test.
+        let p = 2u * cell + vec3u(r & 1u, (r >> 1u) & 1u, r >> 2u) - vec3u(params.padding);
+        if (all(p < params.out_extent)) {
+          output[base + index_of(p, params.out_extent)] = sum[c * 8u + r];
+        }
+      }
+    }
+  }
+}
+
+@group(0) @binding(0) var<storage, read_write> grad_output: array<f32>;
+@group(0) @binding(1) var<storage, read> back_weight: array<f32>;
+@group(0) @binding(2) var<storage, read_write> grad_input: array<f32>;
+@group(0) @binding(3) var<uniform> back_params: Params;
+
+@compute @workgroup_size(LANES)
+fn backward_input(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let sample = group.z / back_params.blocks;
+  let first = (group.z % back_params.blocks) * CI;
+  let volume = back_params.in_extent.x * back_params.in_extent.y * back_params.in_extent.z;
+  let out_extent = back_params.out_extent;
+  let out_volume = out_extent.x * out_extent.y * out_extent.z;
+  let i = (group.y * back_params.groups_x + group.x) * LANES + lane;
+  if (i >= volume) {
+    return;
+  }
+  let corner = 2u * place(i, back_params.in_extent) - vec3u(back_params.padding);
+  var sum: array<f32, CI>;
+  for (var co = 0u; co < back_params.out_channels; co++) {
+    let base = (sample * back_params.out_channels + co) * out_volume;
+    for (var t = 0u; t < TAPS; t++) { // @unroll
+      let p = corner + vec3u(t % K, t / K % K, t / (K * K));
+      let present = all(p < out_extent);
+      let g = select(0.0, grad_output[base + select(0u, index_of(p, out_extent), present)], present);
+      for (var c = 0u; c < CI; c++) { // @unroll
+        let ci = min(first + c, back_params.in_channels - 1u);
+        sum[c] += g * back_weight[(ci * back_params.out_channels + co) * TAPS + t];
+      }
+    }
+  }
+  for (var c = 0u; c < CI; c++) { // @unroll
+    if (first + c < back_params.in_channels) {
+      let at = (sample * back_params.in_channels + first + c) * volume + i;
+      var result = sum[c];
+      if (back_params.accumulate != 0u) {
+        result += grad_input[at];
+      }
+      grad_input[at] = result;
+    }
+  }
+}
+
+@group(0) @binding(0) var<storage, read_write> sums_input: array<f32>;
+@group(0) @binding(1) var<storage, read_write> sums_grad_output: array<f32>;
+// [samples, blocks, stride], of which in_channels * out_channels * TAPS hold sums
+@group(0) @binding(2) var<storage, read_write> partial_sums: array<f32>;
+@group(0) @binding(3) var<uniform> sums_params: Params;
+
+const SUMS = CI * TAPS;
+var<workgroup> lane_sums: array<f32, SUMS * LANES>;
+
+@compute @workgroup_size(LANES)
+fn backward_weight(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let sample = group.z / sums_params.blocks;
+  let block = group.z % sums_params.blocks;
+  let first = group.x * CI;
+  let co = group.y;
+  let volume = sums_params.in_extent.x * sums_params.in_extent.y * sums_params.in_extent.z;
+  let out_extent = sums_params.out_extent;
+  let base = (sample * sums_params.out_channels + co) * out_extent.x * out_extent.y * out_extent.z;
+  var sum: array<f32, SUMS>;
+  for (var i = block * LANES + lane; i < volume; i += sums_params.blocks * LANES) {
+    let corner = 2u * place(i, sums_params.in_extent) - vec3u(sums_params.padding);
+    var x: array<f32, CI>;
+    for (var c = 0u; c < CI; c++) { // @unroll
+      let ci = min(first + c, sums_params.in_channels - 1u);
+      x[c] = sums_input[(sample * sums_params.in_channels + ci) * volume + i];
+    }
+    for (var t = 0u; t < TAPS; t++) { // @unroll
+      let p = corner + vec3u(t % K, t / K % K, t / (K * K));
+      let present = all(p < out_extent);
+      let g = select(0.0, sums_grad_output[base + select(0u, index_of(p, out_extent), present)], present);
+      for (var c = 0u; c < CI; c++) { // @unroll
+        sum[c * TAPS + t] += x[c] * g;
+      }
+    }
+  }
+  for (var j = 0u; j < SUMS; j++) { // @unroll
+    lane_sums[j * LANES + lane] = sum[j];
+  }
+  workgroupBarrier();
+  let ci = first + lane / TAPS;
+  if (lane < SUMS && ci < sums_params.in_channels) {
+    var total = 0.0;
+    for (var l = 0u; l < LANES; l++) {
+      total += lane_sums[lane * LANES + l];
+    }
+    let at = (ci * sums_params.out_channels + co) * TAPS + lane % TAPS;
+    partial_sums[group.z * sums_params.stride + at] = total;
+  }
+}
+
+@group(0) @binding(0) var<storage, read_write> bias_grad_output: array<f32>;
+// [samples, stride], of which out_channels hold sums
+@group(0) @binding(1) var<storage, read_write> bias_sums: array<f32>;
+@group(0) @binding(2) var<uniform> bias_params: Params;
+
+var<workgroup> lane_bias: array<f32, LANES>;
+
+@compute @workgroup_size(LANES)
+fn backward_bias(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row = group.z * bias_params.out_channels + group.x;
+  let volume = bias_params.out_extent.x * bias_params.out_extent.y * bias_params.out_extent.z;
+  var total = 0.0;
+  // Blocks of 64 are added up by themselves first: the error grows with the number of blocks, not of voxels.
+  for (var start = lane; start < volume; start += LANES * 64u) {
+    var sum = 0.0;
+    for (var i = start; i < min(start + LANES * 64u, volume); i += LANES) {
+      sum += bias_grad_output[row * volume + i];
+    }
+    total += sum;
+  }
+  lane_bias[lane] = total;
+  workgroupBarrier();
+  if (lane == 0u) {
+    total = 0.0;
+    for (var l = 0u; l < LANES; l++) {
+      total += lane_bias[l];
+    }
+    bias_sums[group.z * bias_params.stride + group.x] = total;
+  }
+}
+
+// result[i] (+)= sum over slices of partials[slice, i]
+@group(0) @binding(0) var<storage, read_write> finish_partials: array<f32>;
+@group(0) @binding(1) var<storage, read_write> finish_result: array<f32>;
+@group(0) @binding(2) var<uniform> finish_params: Params;
+
+@compute @workgroup_size(LANES)
+fn finish(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = (group.y * finish_params.groups_x + group.x) * LANES + lane;
+  if (i < finish_params.elements) {
+    var total = 0.0;
+    for (var slice = 0u; slice < finish_params.slices; slice++) {
+      total += finish_partials[slice * finish_params.stride + i];
+    }
+    if (finish_params.accumulate != 0u) {
+      total += finish_result[i];
+    }
+    finish_result[i] = total;
+  }
+}
