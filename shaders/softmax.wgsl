@@ -1,0 +1,122 @@
+// Softmax over the channels.
+//
+//   forward   output[c] = exp(input[c] - m) / sum over k of exp(input[k] - m), m = the largest input
+//   backward  grad_input[c] (+)= output[c] * (grad_output[c] - sum over k of grad_output[k] * output[k])
+//
+// Layout: [batch, channels, voxels] walked as `real`, vec4f where voxels is a multiple of 4.
+// Mapping: a lane owns all channels of ITEMS `real` of voxels, a workgroup apart; workgroup.z is the sample. With few
+// channels they stay in registers and are read once; the `_many` entry points read twice instead. No barriers.
+
+alias real = f32; // @spec
+const CHANNELS = 2u; // @spec
+const ITEMS = 2u; // @spec
+const LANES = 64u;
+
+struct Params {
+  items: u32,      // of `real`, in one channel of one sample
+  channels: u32,
+  accumulate: u32,
+}
+
+@group(0) @binding(0) var<storage, read_write> input: array<real>;
+@group(0) @binding(1) var<storage, read_write> output: array<real>;
+@group(0) @binding(2) var<uniform> params: Params;
+
+@compute @workgroup_size(LANES)
+fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let items = params.items;
+  let base = group.z * params.channels * items;
+  for (var k = 0u; k < ITEMS; k++) { // @unroll
+    let i = (group.x * ITEMS + k) * LANES + lane;
+    if (i < items) {
+      var x: array<real, CHANNELS>;
+      for (var c = 0u; c < CHANNELS; c++) { // @unroll
+        x[c] = input[base + c * items + i];
+      }
+      var largest = x[0];
+      for (var c = 1u; c < CHANNELS; c++) { // @unroll
+        largest = max(largest, x[c]);
+      }
+      var sum = real(0.0);
+      for (var c = 0u; c < CHANNELS; c++) { // @unroll
+        x[c] = exp(x[c] - largest);
+        sum += x[c];
+      }
+      for (var c = 0u; c < CHANNELS; c++) { // @unroll
+        output[base + c * items + i] = x[c] / sum;
+      }
+    }
+  }
+}
+
+@compute @workgroup_size(LANES)
+fn forward_many(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let items = params.items;
+  let i = group.x * LANES + lane;
+  if (i < items) {
+    let base = group.z * params.channels * items + i;
+    var largest = input[base];
+    var sum = real(1.0);
+    for (var c = 1u; c < params.channels; c++) {
+      let x = input[base + c * items];
+      let next = max(largest, x);
+      sum = sum * exp(largest - next) + exp(x - next);
+      largest = next;
+    }
+    for (var c = 0u; c < params.channels; c++) {
+      output[base + c * items] = exp(input[base + c * items] - largest) / sum;
+    }
+  }
+}
+
+@group(0) @binding(0) var<storage, read_write> saved_output: array<real>;
+@group(0) @binding(1) var<storage, read_write> grad_output: array<real>;
+@group(0) @binding(2) var<storage, read_write> grad_input: array<real>;
+@group(0) @binding(3) var<uniform> back_params: Params;
+
+@compute @workgroup_size(LANES)
+fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let items = back_params.items;
+  let base = group.z * back_params.channels * items;
+  for (var k = 0u; k < ITEMS; k++) { // @unroll
+    let i = (group.x * ITEMS + k) * LANES + lane;
+    if (i < items) {
+      var y: array<real, CHANNELS>;
+      var g: array<real, CHANNELS>;
+      var sum = real(0.0);
+      for (var c = 0u; c < CHANNELS; c++) { // @unroll
+        y[c] = saved_output[base + c * items + i];
+        g[c] = grad_output[base + c * items + i];
+        sum += y[c] * g[c];
+      }
+      for (var c = 0u; c < CHANNELS; c++) { // @unroll
+        var result = y[c] * (g[c] - sum);
+        if (back_params.accumulate != 0u) {
+          result += grad_input[base + c * items + i];
+        }
+        grad_input[base + c * items + i] = result;
+      }
+    }
+  }
+}
+
+@compute @workgroup_size(LANES)
+fn backward_many(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let items = back_params.items;
+  let i = group.x * LANES + lane;
+  if (i < items) {
+    let base = group.z * back_params.channels * items + i;
+    var sum = real(0.0);
+    for (var c = 0u; c < back_params.channels; c++) {
+      sum += saved_output[base + c * items] * grad_output[base + c * items];
+    }
+    for (var c = 0u; c < back_params.channels; c++) {
+      let at = base + c * items;
+      var result = saved_output[at] * (grad_output[at] - sum);
+      if (back_params.accumulate != 0u) {
+        result += grad_input[at];
+      }
+      grad_input[at] = result;
+    }
+  }
+}
