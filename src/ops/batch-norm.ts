@@ -74,7 +74,7 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
         samples,
       });
       emit.run({
-        label: 'batch-norm/finish-statistics',
+        label: 'batch-norm/finish_statistics',
         kernel: { file: FILE, entry: 'finish_statistics' },
         bindings: [read(scratch), readWrite(runningMean), readWrite(runningVar), write(statistics)],
         params: paramsOf(layout, attributes),
@@ -82,7 +82,7 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
       });
     } else {
       emit.run({
-        label: 'batch-norm/evaluation-statistics',
+        label: 'batch-norm/evaluation_statistics',
         kernel: { file: FILE, entry: 'evaluation_statistics' },
         bindings: [read(runningMean), read(runningVar), write(statistics)],
         params: paramsOf(layout, attributes),
@@ -107,10 +107,10 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
       if (sums) return sums;
       const layout = layoutOf(emit, input!.shape);
       const { channels, samples, partials } = layout;
-      const scratch = emit.scratch('batch-norm/partial-sums', [samples, channels, 2, partials]);
+      const scratch = emit.scratch('batch-norm/partial_sums', [samples, channels, 2, partials]);
       sums = emit.scratch('batch-norm/sums', [channels, 2]);
       emit.run({
-        label: 'batch-norm/backward-sums',
+        label: 'batch-norm/backward_sums',
         kernel: { file: FILE, entry: 'backward_sums', spec: layout.spec },
         bindings: [
           read(input!, true),
@@ -125,7 +125,7 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
         samples,
       });
       emit.run({
-        label: 'batch-norm/finish-sums',
+        label: 'batch-norm/finish_sums',
         kernel: { file: FILE, entry: 'finish_sums' },
         bindings: [read(scratch), write(sums)],
         params: paramsOf(layout, attributes),
@@ -138,7 +138,7 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
       (emit: Emitter, grad: Tensor, accumulate: boolean): void => {
         const layout = layoutOf(emit, input!.shape);
         emit.run({
-          label: 'batch-norm/backward-parameter',
+          label: 'batch-norm/backward_parameter',
           kernel: { file: FILE, entry: 'backward_parameter' },
           bindings: [read(sumsOf(emit)), accumulate ? readWrite(grad) : write(grad)],
           params: paramsOf(layout, attributes, accumulate, column),
@@ -152,7 +152,7 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
         const sources = [read(input!, true), read(gradOutput, true), read(statistics)];
         const parameters = [read(weight!), read(bias!)];
         emit.run({
-          label: 'batch-norm/backward-input',
+          label: 'batch-norm/backward_input',
           kernel: {
             file: FILE,
             entry: attributes.training ? 'backward_input' : 'backward_input_evaluation',
