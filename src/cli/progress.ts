@@ -12,7 +12,10 @@ export interface ProgressOptions {
 
 /** A job's progress on stderr. */
 export interface Progress {
-  /** @param detail shown at the end of the line: `loss 0.531`. */
+  /**
+   * @param done may be a fraction.
+   * @param detail shown at the end of the line: `loss 0.531`.
+   */
   update(done: number, detail?: string): void;
   /** Ends the display; more calls change nothing. */
   stop(): void;
@@ -32,7 +35,7 @@ export function describeProgress(options: ProgressOptions, done: number, seconds
   const left = done > 0 ? `${formatDuration((seconds / done) * (total - done))} left` : 'starting';
   if (unit === 's') return `${formatDuration(done)} of ${formatDuration(total)}, ${left}`;
   const rate = done > 0 && seconds > 0 ? `, ${formatRate(done / seconds, unit)}` : '';
-  return `${done}/${total} ${unit}s${rate}, ${left}`;
+  return `${Math.floor(done)}/${total} ${unit}s${rate}, ${left}`;
 }
 
 /** `0:09`, `12:30`, `3:05:00`. */

@@ -103,27 +103,35 @@ export const DURATIONS = ['epochs', 'steps', 'minutes'] as const;
 
 const DEFAULT_EPOCHS = 100;
 
+/** How messages name settings: those of a file by the file, those of a command line by their options. */
+export interface SettingsSource {
+  /** Begins every message: `run.json: `. */
+  readonly prefix: string;
+  name(setting: string): string;
+}
+
+const PLAIN_SOURCE: SettingsSource = { prefix: 'settings: ', name: (setting) => setting };
+
 /**
  * Checks settings and fills in the defaults.
  *
  * @param input some of {@link TrainSettings}; `variant` is required.
- * @param source how messages call it: `--config run.json`.
  * @throws UsageError naming the setting, the rule and the value.
  */
-export function trainSettings(input: unknown, source = 'settings'): TrainSettings {
+export function trainSettings(input: unknown, source: SettingsSource = PLAIN_SOURCE): TrainSettings {
   const parsed = SCHEMA.safeParse(input);
   if (!parsed.success) throw settingError(parsed.error.issues[0], input, source);
   const settings = parsed.data;
   const given = DURATIONS.filter((name) => settings[name] !== null);
   if (given.length > 1)
-    throw new UsageError(`${source}: ${given.join(' and ')} exclude each other`, {
+    throw new UsageError(`${source.prefix}${given.map(source.name).join(' and ')} exclude each other`, {
       hint: 'Give one of epochs, steps and minutes.',
     });
   const multiple = 2 ** (settings.levels - 1);
   if (settings.patch % multiple !== 0) {
     const near = Math.max(multiple, Math.round(settings.patch / multiple) * multiple);
     throw new UsageError(
-      `${source}: patch must be a multiple of ${multiple} with ${settings.levels} levels, not ${settings.patch}`,
+      `${source.prefix}${source.name('patch')} must be a multiple of ${multiple} with ${settings.levels} levels, not ${settings.patch}`,
       { hint: `Choose ${near}, or fewer levels.` },
     );
   }
@@ -140,25 +148,30 @@ export async function settingsHash(settings: TrainSettings): Promise<string> {
   return await hashJson({ ...settings });
 }
 
-function settingError(issue: z.core.$ZodIssue | undefined, input: unknown, source: string): UsageError {
-  if (!issue) return new UsageError(`${source}: cannot be understood`);
+function settingError(
+  issue: z.core.$ZodIssue | undefined,
+  input: unknown,
+  source: SettingsSource,
+): UsageError {
+  if (!issue) return new UsageError(`${source.prefix}cannot be understood`);
   if (issue.code === 'unrecognized_keys')
     return new UsageError(
-      `${source}: there is no setting ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`,
+      `${source.prefix}there is no setting ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`,
       {
         hint: `Settings are ${Object.keys(SCHEMA.shape).join(', ')}.`,
       },
     );
   const path = issue.path.map(String).join('.');
-  if (path === '') return new UsageError(`${source}: settings are a JSON object, not ${describe(input)}`);
+  if (path === '')
+    return new UsageError(`${source.prefix}settings are a JSON object, not ${describe(input)}`);
   const value = issue.path.reduce<unknown>(
     (at, key) =>
       typeof at === 'object' && at !== null ? (at as Record<PropertyKey, unknown>)[key] : undefined,
     input,
   );
-  if (value === undefined) return new UsageError(`${source}: ${path} is missing`);
+  if (value === undefined) return new UsageError(`${source.prefix}${source.name(path)} is missing`);
   return new UsageError(
-    `${source}: ${path} is ${describe(value)}; ${issue.message.replace(/^Invalid (input|option): /, '')}`,
+    `${source.prefix}${source.name(path)} is ${describe(value)}; ${issue.message.replace(/^Invalid (input|option): /, '')}`,
   );
 }
 
