@@ -1,11 +1,14 @@
 // Softmax over the channels.
 //
 //   forward   output[c] = exp(input[c] - m) / sum over k of exp(input[k] - m), m = the largest input
-//   backward  grad_input[c] (+)= output[c] * (grad_output[c] - sum over k of grad_output[k] * output[k])
+//   backward  grad_input[c] (+)= output[c] * (d[c] - sum over k of d[k] * output[k]), d[k] = grad_output[k] - grad_output[m]
+//
+// The textbook has grad_output for d, which is the same since the outputs add up to 1; but with one output near 1 it
+// subtracts nearly equal numbers. With m the channel of the largest output that channel's d is exactly 0.
 //
 // Layout: [batch, channels, voxels] walked as `real`, vec4f where voxels is a multiple of 4.
 // Mapping: a lane owns all channels of ITEMS `real` of voxels, a workgroup apart; workgroup.z is the sample. With few
-// channels they stay in registers and are read once; the `_many` entry points read twice instead. No barriers.
+// channels they stay in registers and are read once; the `_many` entry points read them again instead. No barriers.
 
 alias real = f32; // @spec
 const CHANNELS = 2u; // @spec
@@ -83,10 +86,19 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
     if (i < items) {
       var y: array<real, CHANNELS>;
       var g: array<real, CHANNELS>;
-      var sum = real(0.0);
       for (var c = 0u; c < CHANNELS; c++) { // @unroll
         y[c] = saved_output[base + c * items + i];
         g[c] = grad_output[base + c * items + i];
+      }
+      var largest = y[0];
+      var pivot = g[0];
+      for (var c = 1u; c < CHANNELS; c++) { // @unroll
+        pivot = select(pivot, g[c], y[c] > largest);
+        largest = max(largest, y[c]);
+      }
+      var sum = real(0.0);
+      for (var c = 0u; c < CHANNELS; c++) { // @unroll
+        g[c] -= pivot;
         sum += y[c] * g[c];
       }
       for (var c = 0u; c < CHANNELS; c++) { // @unroll
@@ -106,13 +118,20 @@ fn backward_many(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
   let i = group.x * LANES + lane;
   if (i < items) {
     let base = group.z * back_params.channels * items + i;
+    var largest = saved_output[base];
+    var pivot = grad_output[base];
+    for (var c = 1u; c < back_params.channels; c++) {
+      let y = saved_output[base + c * items];
+      pivot = select(pivot, grad_output[base + c * items], y > largest);
+      largest = max(largest, y);
+    }
     var sum = real(0.0);
     for (var c = 0u; c < back_params.channels; c++) {
-      sum += saved_output[base + c * items] * grad_output[base + c * items];
+      sum += saved_output[base + c * items] * (grad_output[base + c * items] - pivot);
     }
     for (var c = 0u; c < back_params.channels; c++) {
       let at = base + c * items;
-      var result = saved_output[at] * (grad_output[at] - sum);
+      var result = saved_output[at] * (grad_output[at] - pivot - sum);
       if (back_params.accumulate != 0u) {
         result += grad_input[at];
       }
