@@ -1,0 +1,200 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
+import { roundUp } from '../../src/core/shape.ts';
+import type { Capabilities } from '../../src/gpu/capabilities.ts';
+import type { Gpu } from '../../src/gpu/gpu.ts';
+import { kernelKey } from '../../src/gpu/kernel.ts';
+import { shaders } from '../../src/gpu/shaders.generated.ts';
+import { openNullGpu } from '../../src/platform/node.ts';
+import { type Command, read, uniform, write } from '../../src/tape/command.ts';
+import { compilePlan, encodeDispatches } from '../../src/tape/plan.ts';
+import { tensor } from '../../src/tape/tensor.ts';
+import { type Recording, recordVariants, testedOps } from './recordings.ts';
+import { filesBelow, readText } from './sources.ts';
+
+const files = Object.keys(shaders).filter((file) => !file.startsWith('common/'));
+
+/** Adapters whose variants are compiled, within what the null device allows. */
+const ADAPTERS: readonly Partial<Capabilities>[] = [
+  { family: 'lavapipe', subgroupSize: 8 },
+  { family: 'swiftshader', subgroupSize: 4 },
+  { family: 'gpu', subgroupSize: 32 },
+  { family: 'gpu', subgroupSize: 0, f16: false },
+];
+
+interface Resource {
+  readonly name: string;
+  readonly group: number;
+  readonly binding: number;
+  readonly access: string;
+  readonly uniform: boolean;
+  readonly bytes: number;
+}
+
+function withIncludes(file: string, seen: Set<string> = new Set()): string {
+  seen.add(file);
+  return (shaders[file] ?? '').replace(/^\/\/!include (\S+)$/gm, (_, name: string) =>
+    seen.has(name) ? '' : withIncludes(name, seen),
+  );
+}
+
+/** Resources of every entry point by `file:entry`, ordered by binding, as wgsl_reflect reads the stored text. */
+function reflect(file: string): Map<string, Resource[]> {
+  // wgsl_reflect 1.6 takes the name `block` for a keyword.
+  const { entry } = new WgslReflect(withIncludes(file).replace(/\bblock\b/g, 'block_'));
+  return new Map(
+    entry.compute.map(({ name, resources }) => [
+      `${file}:${name}`,
+      resources
+        .map((each) => ({
+          name: each.name,
+          group: each.group,
+          binding: each.binding,
+          access: each.access,
+          uniform: each.resourceType === 0,
+          bytes: each.size,
+        }))
+        .sort((a, b) => a.binding - b.binding),
+    ]),
+  );
+}
+
+const resources = new Map(files.flatMap((file) => [...reflect(file)]));
+
+/** What is wrong between a command and the shader that it names. */
+function mismatches({ label, kernel, bindings, params }: Command): string[] {
+  const declared = resources.get(`${kernel.file}:${kernel.entry}`);
+  if (!declared) return [`${label}: no entry point ${kernel.file}:${kernel.entry}`];
+  const faults: string[] = [];
+  const count = bindings.length + (params ? 1 : 0);
+  if (count !== declared.length)
+    faults.push(`${label}: binds ${count}, the shader declares ${declared.length}`);
+  bindings.forEach(({ tensor, access }, i) => {
+    const resource = declared[i];
+    if (!resource) return;
+    const at = `${label}: binding ${i} (${resource.name})`;
+    if ((access === 'uniform') !== resource.uniform) faults.push(`${at} is bound as ${access}`);
+    if ((access === 'write' || access === 'read-write') && resource.access !== 'read_write')
+      faults.push(`${at} is written, but declared ${resource.access}`);
+    if (tensor.placement === 'arena' && resource.access !== 'read_write')
+      faults.push(`${at} may lie in the arena, but is declared ${resource.access}`);
+  });
+  const block = declared[bindings.length];
+  if (params && block && (!block.uniform || roundUp(block.bytes, 16) !== roundUp(params.length * 4, 16)))
+    faults.push(`${label}: ${params.length} params for ${block.name} of ${block.bytes} bytes`);
+  return faults;
+}
+
+let gpu: Gpu;
+beforeAll(async () => {
+  gpu = await openNullGpu();
+});
+afterAll(async () => {
+  await gpu.close();
+});
+
+describe('stored shaders', () => {
+  it('are embedded as they are stored', () => {
+    const stored = filesBelow('shaders', '.wgsl').map((path) => [
+      path.slice('shaders/'.length),
+      readText(path),
+    ]);
+    expect(shaders).toEqual(Object.fromEntries(stored));
+  });
+
+  it.each(files)('%s is valid as it stands, before the specialiser', async (file) => {
+    gpu.device.pushErrorScope('validation');
+    const module = gpu.device.createShaderModule({ code: withIncludes(file) });
+    const { messages } = await module.getCompilationInfo();
+    expect(messages.map(({ lineNum, message }) => `${lineNum}: ${message}`)).toEqual([]);
+    expect(await gpu.device.popErrorScope()).toBeNull();
+  });
+
+  it.each(files)('%s: every entry point compiles with its stored values', async (file) => {
+    const entries = [...resources.keys()].filter((key) => key.startsWith(`${file}:`));
+    expect(entries.length).toBeGreaterThan(0);
+    const declared = [...withIncludes(file).matchAll(/@compute\b[^{]*?\bfn\s+(\w+)/g)].map(
+      (match) => match[1]!,
+    );
+    expect(entries.map((key) => key.split(':')[1]).sort()).toEqual(declared.sort());
+    for (const key of entries) await gpu.kernels.pipeline({ file, entry: key.split(':')[1]! });
+  });
+
+  it.each([...resources.keys()])('%s numbers its bindings from 0 without gaps', (key) => {
+    const declared = resources.get(key)!;
+    expect(declared.map(({ binding }) => binding)).toEqual(declared.map((_, i) => i));
+    expect(declared.every(({ group }) => group === 0)).toBe(true);
+    // The params block stands last, where the plan binds it.
+    const uniforms = declared.filter(({ uniform }) => uniform);
+    if (uniforms.length > 0) expect(declared.at(-1)!.uniform).toBe(true);
+  });
+
+  it('say in a header what they compute', () => {
+    for (const [file, text] of Object.entries(shaders))
+      expect(/^\/\/ .*\n\/\/.*\n/.test(text) || file.startsWith('common/'), file).toBe(true);
+  });
+});
+
+describe('the check of commands against shaders', () => {
+  const x = tensor('x', [64], 'arena');
+  const good: Command = {
+    label: 'relu/forward',
+    kernel: { file: 'relu.wgsl', entry: 'forward' },
+    bindings: [read(x), write(x)],
+    params: [64, { f32: 0 }, 0, 1],
+    workgroups: [1, 1, 1],
+  };
+
+  it('finds what does not fit', () => {
+    expect(mismatches(good)).toEqual([]);
+    expect(mismatches({ ...good, kernel: { file: 'relu.wgsl', entry: 'sideways' } })).toEqual([
+      'relu/forward: no entry point relu.wgsl:sideways',
+    ]);
+    expect(mismatches({ ...good, bindings: [read(x)] })).toContain(
+      'relu/forward: binds 2, the shader declares 3',
+    );
+    expect(mismatches({ ...good, bindings: [uniform(x), write(x)] })).toEqual([
+      'relu/forward: binding 0 (input) is bound as uniform',
+    ]);
+    expect(mismatches({ ...good, params: [1, 2, 3, 4, 5] })).toEqual([
+      'relu/forward: 5 params for forward_params of 16 bytes',
+    ]);
+    const weights = { ...good, kernel: { file: 'batch-norm.wgsl', entry: 'forward' } };
+    const bindings = [read(x), read(x), write(x), read(x), write(x)];
+    expect(mismatches({ ...weights, bindings, params: new Array<number>(11).fill(0) })).toEqual([
+      'relu/forward: binding 2 (weight) is written, but declared read',
+      'relu/forward: binding 2 (weight) may lie in the arena, but is declared read',
+      'relu/forward: binding 3 (bias) may lie in the arena, but is declared read',
+    ]);
+  });
+});
+
+describe('every variant of every op', async () => {
+  const ops = await testedOps();
+
+  it.each(ADAPTERS)('compiles, binds and encodes for %o', { timeout: 300_000 }, async (adapter) => {
+    const capabilities = { ...gpu.capabilities, ...adapter };
+    const seen = new Set<string>();
+    const faults = new Set<string>();
+    const visit = async ({ label, commands }: Recording): Promise<void> => {
+      for (const command of commands) for (const fault of mismatches(command)) faults.add(fault);
+      const keys = commands.map(({ kernel, bindings }) => kernelKey(kernel) + bindings.map((b) => b.access));
+      if (keys.every((key) => seen.has(key))) return;
+      for (const key of keys) seen.add(key);
+      const plan = await compilePlan(gpu, commands, { label });
+      gpu.device.pushErrorScope('validation');
+      const encoder = gpu.device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      encodeDispatches(pass, plan.dispatches);
+      pass.end();
+      encoder.finish();
+      const error = await gpu.device.popErrorScope();
+      if (error) faults.add(`${label}: ${error.message.split('\n')[0]}`);
+      plan.destroy();
+    };
+    for (const op of ops) await recordVariants(gpu, op, capabilities, visit);
+    expect([...faults]).toEqual([]);
+    expect(seen.size).toBeGreaterThan(ops.length);
+    gpu.check();
+  });
+});
