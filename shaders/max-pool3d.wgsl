@@ -26,10 +26,10 @@ struct Params {
 }
 
 // x, y, z of the window or group of windows.
-fn window_of(i: u32, params: Params) -> vec3u {
-  let row = i / params.columns;
-  let z = row / params.rows;
-  return vec3u(i - row * params.columns, row - z * params.rows, z);
+fn window_of(i: u32, p: Params) -> vec3u {
+  let row = i / p.columns;
+  let z = row / p.rows;
+  return vec3u(i - row * p.columns, row - z * p.rows, z);
 }
 
 @group(0) @binding(0) var<storage, read_write> input: array<f32>;

@@ -14,8 +14,8 @@ export function convolveTile(emit: Emitter, task: ConvolutionTask): void {
   const [depth, height, width] = task.outExtents;
   const tilesX = ceilDiv(width, TILE.x);
   const blocks = ceilDiv(task.outChannels, TILE.channels);
-  // One channel at stride 2, where a patch is larger: workgroup memory stays below 16 KiB.
-  const staged = task.kernel === 1 ? 8 : task.stride === 2 ? 1 : 4;
+  // Fewer channels at stride 2, where a patch is larger: workgroup memory stays below 16 KiB.
+  const staged = task.kernel === 1 ? 8 / task.stride : task.stride === 2 ? 1 : 4;
   task.sources.forEach(({ tensor, channels, weight }, i) => {
     const bias = i === 0 ? task.bias : null;
     const accumulate = task.accumulate || i > 0;
