@@ -1,0 +1,88 @@
+import { DatasetError } from '../core/errors.ts';
+import { sizeOf } from '../core/shape.ts';
+import { scanName } from '../dataset/dataset.ts';
+import type { PreparedScan } from '../dataset/preprocess.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import type { UNet3d } from '../nn/unet3d.ts';
+import { takesTissues, type Variant } from '../nn/variants.ts';
+import { softmax } from '../ops/softmax.ts';
+import { TensorStore } from '../tape/store.ts';
+import { Tape } from '../tape/tape.ts';
+import { type PredictOptions, SlidingWindow, type TileModel } from './sliding-window.ts';
+
+/** A scan's input channels [C, D, H, W] for a variant: modalities, then the tissue maps where it reads them. */
+export function networkInput(scan: PreparedScan, variant: Variant): Float32Array {
+  if (!takesTissues(variant)) return scan.input;
+  if (!scan.tissues)
+    throw new DatasetError(`${scanName(scan)}: ${variant} reads tissue maps, and the scan has none`, {
+      hint: 'Point --tissue at a folder with c1, c2 and c3 maps (SPM), or use the single variant.',
+    });
+  const joined = new Float32Array(scan.input.length + scan.tissues.length);
+  joined.set(scan.input);
+  joined.set(scan.tissues, scan.input.length);
+  return joined;
+}
+
+/** A network in evaluation mode (running statistics) with softmax heads, ready for whole volumes. */
+export class Predictor {
+  readonly variant: Variant;
+  readonly #gpu: Gpu;
+  readonly #model: TileModel;
+  readonly #input: TensorStore;
+
+  private constructor(gpu: Gpu, variant: Variant, model: TileModel, input: TensorStore) {
+    this.#gpu = gpu;
+    this.variant = variant;
+    this.#model = model;
+    this.#input = input;
+  }
+
+  /**
+   * Records a network's forward pass on one patch. The network stays the caller's, and its current weights count.
+   * @param patch edge of the cubic tile
+   * @param wanted kernel variants by slot
+   * @throws ShapeError for a patch that the levels do not divide; OutOfMemoryError.
+   */
+  static async create(
+    gpu: Gpu,
+    net: UNet3d,
+    variant: Variant,
+    patch: number,
+    wanted?: (slot: string) => string | undefined,
+  ): Promise<Predictor> {
+    const shape = [1, net.config.inChannels, patch, patch, patch];
+    const store = await TensorStore.create(gpu, 'tile', [{ name: 'input', shape }]);
+    const input = store.get('input');
+    const tape = new Tape(gpu.capabilities, wanted);
+    const probabilities = new Map(
+      [...net.forward(tape, input, false)].map(([head, logits]) => [head, tape.apply(softmax, [logits], {})]),
+    );
+    return new Predictor(gpu, variant, { input, commands: tape.commands, probabilities }, store);
+  }
+
+  /**
+   * Probability maps of a scan: sliding window over the whole of it, tiles without brain skipped, 0 outside the brain.
+   * @returns by head, one map [D, H, W] a foreground class
+   * @throws DatasetError where the variant needs tissue maps and the scan has none; GpuError, DeviceLostError.
+   */
+  async predict(
+    scan: PreparedScan,
+    options: Omit<PredictOptions, 'brain'> = {},
+  ): Promise<Map<string, Float32Array[]>> {
+    const channels = networkInput(scan, this.variant);
+    const window = await SlidingWindow.create(this.#gpu, this.#model, scan.shape);
+    try {
+      const maps = await window.predict(channels, { ...options, brain: scan.brain });
+      for (const map of [...maps.values()].flat())
+        for (let i = 0; i < sizeOf(scan.shape); i++) if (scan.brain[i] === 0) map[i] = 0;
+      return maps;
+    } finally {
+      window.destroy();
+    }
+  }
+
+  /** Frees the tile's buffer. */
+  destroy(): void {
+    this.#input.destroy();
+  }
+}

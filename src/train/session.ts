@@ -1,0 +1,202 @@
+import { DatasetError, NonFiniteError } from '../core/errors.ts';
+import { Random } from '../core/random.ts';
+import { sizeOf } from '../core/shape.ts';
+import { scanName } from '../dataset/dataset.ts';
+import type { PreparedScan } from '../dataset/preprocess.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import { networkInput } from '../infer/predictor.ts';
+import { segmentationLoss } from '../loss/segmentation-loss.ts';
+import { UNet3d } from '../nn/unet3d.ts';
+import {
+  inputChannels,
+  LESION_HEAD,
+  predictsTissues,
+  TISSUE_HEAD,
+  TISSUES,
+  type Variant,
+  variantConfig,
+} from '../nn/variants.ts';
+import { Adam } from '../optim/adam.ts';
+import { compilePlan, type Plan } from '../tape/plan.ts';
+import { TensorStore } from '../tape/store.ts';
+import { type Root, Tape } from '../tape/tape.ts';
+import type { Tensor } from '../tape/tensor.ts';
+import { DEFAULT_SAMPLER } from './draw-patch.ts';
+import { PatchSampler, type SamplerScan } from './sampler.ts';
+import type { ResolvedTrainSettings } from './settings.ts';
+
+/** One finished step. */
+export interface StepResult {
+  /** Steps done, this one included. */
+  readonly step: number;
+  /** Weighted sum of the heads' losses. */
+  readonly loss: number;
+  /** Loss by head. */
+  readonly losses: ReadonlyMap<string, number>;
+  /** Global L2 norm of the gradient before clipping. */
+  readonly gradNorm: number;
+}
+
+interface HeadLoss {
+  readonly name: string;
+  readonly weight: number;
+  readonly output: Tensor;
+}
+
+/**
+ * A network in training on one GPU: scans uploaded, one step (sample, forward, loss, backward, Adam) recorded and
+ * compiled. `step` replays it; between host and GPU move only the step's random numbers and the loss.
+ */
+export class TrainingSession {
+  readonly settings: ResolvedTrainSettings;
+  readonly net: UNet3d;
+  readonly adam: Adam;
+  readonly sampler: PatchSampler;
+  readonly plan: Plan;
+  /** The kernel variant that each slot got. */
+  readonly choices: ReadonlyMap<string, string>;
+  readonly #losses: readonly HeadLoss[];
+  readonly #owned: readonly { destroy(): void }[];
+  #step = 0;
+
+  private constructor(
+    settings: ResolvedTrainSettings,
+    parts: {
+      net: UNet3d;
+      adam: Adam;
+      sampler: PatchSampler;
+      plan: Plan;
+      choices: ReadonlyMap<string, string>;
+    },
+    losses: readonly HeadLoss[],
+    owned: readonly { destroy(): void }[],
+  ) {
+    this.settings = settings;
+    this.net = parts.net;
+    this.adam = parts.adam;
+    this.sampler = parts.sampler;
+    this.plan = parts.plan;
+    this.choices = parts.choices;
+    this.#losses = losses;
+    this.#owned = owned;
+  }
+
+  /**
+   * Uploads the scans, initialises the network and compiles a step.
+   * @param scans with lesions, and with tissues where the variant needs them
+   * @param wanted kernel variants by slot, from an earlier run
+   * @throws UsageError, DatasetError, ShapeError for settings that do not fit; OutOfMemoryError, GpuError.
+   */
+  static async create(
+    gpu: Gpu,
+    scans: readonly PreparedScan[],
+    settings: ResolvedTrainSettings,
+    wanted?: (slot: string) => string | undefined,
+  ): Promise<TrainingSession> {
+    const { variant, modalities, patch, batch } = settings;
+    const random = new Random(settings.seed);
+    const config = variantConfig(variant, modalities, settings);
+    const net = await UNet3d.create(gpu, config, { training: true, random: random.fork('weights') });
+    const channels = inputChannels(variant, modalities).length;
+    const volume = [patch, patch, patch];
+    const tissues = predictsTissues(variant);
+    const batches = await TensorStore.create(gpu, 'batch', [
+      { name: 'input', shape: [batch, channels, ...volume] },
+      { name: 'lesion', shape: [batch, 1, ...volume] },
+      ...(tissues ? [{ name: 'tissue', shape: [batch, TISSUES.length, ...volume] }] : []),
+    ]);
+    const seeds = await TensorStore.create(gpu, 'loss weights', [
+      { name: LESION_HEAD.name, shape: [1] },
+      { name: TISSUE_HEAD.name, shape: [1] },
+    ]);
+    seeds.write(LESION_HEAD.name, new Float32Array([1]));
+    seeds.write(TISSUE_HEAD.name, new Float32Array([settings.tissueWeight]));
+
+    const tape = new Tape(gpu.capabilities, wanted);
+    const losses: HeadLoss[] = [];
+    const roots: Root[] = [];
+    for (const [name, logits] of net.forward(tape, batches.get('input'), true)) {
+      const output = tape.scope(`loss.${name}`, () =>
+        tape.apply(segmentationLoss, [logits], { ...settings, target: batches.get(name) }),
+      );
+      losses.push({ name, output, weight: name === TISSUE_HEAD.name ? settings.tissueWeight : 1 });
+      roots.push({ output, grad: seeds.get(name) });
+    }
+    tape.backward(roots);
+    const adam = await Adam.create(gpu, net.parameters, net.grads!, {
+      weightDecay: settings.weightDecay,
+      maxGradNorm: settings.clip > 0 ? settings.clip : null,
+    });
+    adam.record(tape.emitter, losses[0]!.output);
+    const keep = losses.map((loss) => loss.output);
+    const plan = await compilePlan(gpu, tape.commands, { label: 'train', keep });
+    const samplerScans = scans.map((scan) => samplerScan(scan, variant));
+    const sampler = await PatchSampler.create(gpu, samplerScans, {
+      ...DEFAULT_SAMPLER,
+      lesionShare: settings.lesionShare,
+      flips: settings.flips,
+      intensity: settings.intensity,
+      outputs: batches,
+      images: modalities.length,
+      random: random.fork('patches'),
+    });
+    const parts = { net, adam, sampler, plan, choices: tape.choices };
+    return new TrainingSession(settings, parts, losses, [plan, sampler, adam, net, batches, seeds]);
+  }
+
+  /** Steps done. */
+  get steps(): number {
+    return this.#step;
+  }
+
+  /**
+   * One training step.
+   * @throws NonFiniteError where loss or gradient is NaN or infinite; the parameters are then as before the step; GpuError, DeviceLostError.
+   */
+  async step(learningRate: number): Promise<StepResult> {
+    this.adam.setStep(this.#step + 1, learningRate);
+    this.plan.run(this.sampler.next());
+    const status = await this.adam.readStatus();
+    const losses = new Map<string, number>();
+    let total = 0;
+    for (const [i, { name, weight, output }] of this.#losses.entries()) {
+      const value = i === 0 ? status.loss : (await this.plan.read(output))[0]!;
+      losses.set(name, value);
+      total += weight * value;
+    }
+    this.#step++;
+    if (!status.finite || !Number.isFinite(total))
+      throw new NonFiniteError(
+        `step ${this.#step}: the loss is ${[...losses].map(([name, value]) => `${value} (${name})`).join(', ')} and the gradient's norm ${status.gradNorm}`,
+        { hint: 'Use a smaller --lr or stronger gradient clipping (--clip 1).' },
+      );
+    return { step: this.#step, loss: total, losses, gradNorm: status.gradNorm };
+  }
+
+  /** Frees everything on the GPU. */
+  destroy(): void {
+    for (const part of this.#owned) part.destroy();
+  }
+}
+
+/** A scan's channels under the names of the tensors that patches go to. */
+function samplerScan(scan: PreparedScan, variant: Variant): SamplerScan {
+  const name = scanName(scan);
+  const voxels = sizeOf(scan.shape);
+  const split = (data: Float32Array): Float32Array[] =>
+    Array.from({ length: data.length / voxels }, (_, c) => data.subarray(c * voxels, (c + 1) * voxels));
+  if (!scan.lesions)
+    throw new DatasetError(`${name}: there is no lesion mask to train on`, { hint: 'Leave this scan out.' });
+  const volumes: Record<string, readonly Float32Array[]> = {
+    input: split(networkInput(scan, variant)),
+    [LESION_HEAD.name]: [Float32Array.from(scan.lesions)],
+  };
+  if (predictsTissues(variant)) {
+    if (!scan.tissues)
+      throw new DatasetError(`${name}: ${variant} learns tissue maps, and the scan has none`, {
+        hint: 'Point --tissue at a folder with c1, c2 and c3 maps (SPM), or use the single variant.',
+      });
+    volumes[TISSUE_HEAD.name] = split(scan.tissues);
+  }
+  return { name, shape: scan.shape, brain: scan.brain, lesions: scan.lesions, volumes };
+}
