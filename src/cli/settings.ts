@@ -1,5 +1,6 @@
 import type { ArgDef } from 'citty';
 import { UsageError } from '../core/errors.ts';
+import { canonicalJson, toJson } from '../core/json.ts';
 import { VARIANTS } from '../nn/variants.ts';
 import { DURATIONS, type TrainSettings, trainSettings } from '../train/settings.ts';
 import type { Options, SharedName } from './common.ts';
@@ -211,6 +212,11 @@ function parseConfig(name: string, text: string): Record<string, unknown> {
   const settings = isObject(value) && isObject(value.settings) ? value.settings : value;
   if (isObject(settings)) return { ...settings };
   throw new UsageError(`${name} must hold a JSON object of settings`);
+}
+
+/** The text of `config.json`: every setting, resolved; `--config` takes it again. */
+export function formatSettings(settings: TrainSettings): string {
+  return `${canonicalJson(toJson(settings), 2)}\n`;
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

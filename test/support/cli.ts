@@ -1,0 +1,52 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const MAIN = join(ROOT, 'dist/cli/main.js');
+
+/** How a run of the program ended. */
+export interface CliRun {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Builds the program where a source file is newer than it (`npm test` builds before; a single test may not). */
+export function buildCli(): void {
+  const built = statSync(MAIN, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const stale = ['src', 'shaders'].some((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true }).some(
+      (entry) => entry.isFile() && statSync(join(entry.parentPath, entry.name)).mtimeMs > built,
+    ),
+  );
+  if (!stale) return;
+  try {
+    execFileSync('npm', ['run', '-s', 'build'], { cwd: ROOT, stdio: 'pipe' });
+  } catch (error) {
+    // tsc writes its output in spite of type errors, which are the type check's to report.
+    if (!statSync(MAIN, { throwIfNoEntry: false })) throw error;
+  }
+}
+
+/** Runs the real program in a process of its own. */
+export function runCli(
+  words: readonly string[],
+  options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<CliRun> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, ...options.env };
+    const child = execFile(
+      process.execPath,
+      [MAIN, ...words],
+      { cwd: options.cwd ?? ROOT, env, maxBuffer: 1 << 26 },
+      (_, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
+    );
+  });
+}
+
+/** Lines of stderr that are neither empty nor the driver's own. */
+export function errorLines(run: CliRun): string[] {
+  return run.stderr.split('\n').filter((line) => line !== '' && !line.startsWith('Warning: max'));
+}
