@@ -21,6 +21,10 @@ alias real = f32; // @spec
 const WIDTH = 1u; // @spec
 const ITEMS = 8u; // @spec
 const LANES = 64u;
+// Of the two finish kernels: on software drivers a lane costs as much as a workgroup's worth of loads.
+const FINISH_LANES = 16u; // @spec
+// 1: gradients are added to what is there.
+const ACCUMULATE = 0u; // @spec
 
 struct Params {
   items: u32,      // of `real`, in one channel of one sample
@@ -28,7 +32,6 @@ struct Params {
   samples: u32,
   batches: u32,    // of LANES * ITEMS, in one workgroup of a statistics or sums kernel
   partials: u32,   // lanes of these kernels in one channel of one sample
-  accumulate: u32,
   column: u32,     // of sums: 0 sum(g), 1 sum(g * xhat)
   count: f32,      // M
   slope: f32,
@@ -108,16 +111,16 @@ fn combine(a: vec3f, b: vec3f) -> vec3f {
 @group(0) @binding(3) var<storage, read_write> finish_statistics_out: array<f32>;
 @group(0) @binding(4) var<uniform> finish_params: Params;
 
-var<workgroup> lane_statistics: array<vec3f, LANES>;
+var<workgroup> lane_statistics: array<vec3f, FINISH_LANES>;
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(FINISH_LANES)
 fn finish_statistics(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let channel = group.x;
   let stride = finish_params.partials;
   var total = vec3f(0.0);
   for (var sample = 0u; sample < finish_params.samples; sample++) {
     let base = (sample * finish_params.channels + channel) * 3u * stride;
-    for (var i = lane; i < stride; i += LANES) {
+    for (var i = lane; i < stride; i += FINISH_LANES) {
       let p = base + i;
       total = combine(
         total,
@@ -128,7 +131,7 @@ fn finish_statistics(@builtin(workgroup_id) group: vec3u, @builtin(local_invocat
   lane_statistics[lane] = total;
   workgroupBarrier();
   if (lane == 0u) {
-    for (var i = 1u; i < LANES; i++) {
+    for (var i = 1u; i < FINISH_LANES; i++) {
       total = combine(total, lane_statistics[i]);
     }
     let momentum = finish_params.momentum;
@@ -223,23 +226,23 @@ fn backward_sums(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
 @group(0) @binding(1) var<storage, read_write> sums_out: array<f32>;
 @group(0) @binding(2) var<uniform> finish_sums_params: Params;
 
-var<workgroup> lane_sums: array<vec2f, LANES>;
+var<workgroup> lane_sums: array<vec2f, FINISH_LANES>;
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(FINISH_LANES)
 fn finish_sums(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let channel = group.x;
   let stride = finish_sums_params.partials;
   var total = vec2f(0.0);
   for (var sample = 0u; sample < finish_sums_params.samples; sample++) {
     let base = (sample * finish_sums_params.channels + channel) * 2u * stride;
-    for (var i = lane; i < stride; i += LANES) {
+    for (var i = lane; i < stride; i += FINISH_LANES) {
       total += vec2f(finish_sums_partials[base + i], finish_sums_partials[base + stride + i]);
     }
   }
   lane_sums[lane] = total;
   workgroupBarrier();
   if (lane == 0u) {
-    for (var i = 1u; i < LANES; i++) {
+    for (var i = 1u; i < FINISH_LANES; i++) {
       total += lane_sums[i];
     }
     sums_out[channel * 2u] = total.x;
@@ -275,7 +278,7 @@ fn backward_input(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
       let up = back_grad_output[base + i];
       let g = select(up * back_params.slope, up, d * scale + offset > real(0.0));
       var result = (g - mean_g - d * slope_g) * scale;
-      if (back_params.accumulate != 0u) {
+      if (ACCUMULATE != 0u) {
         result += grad_input[base + i];
       }
       grad_input[base + i] = result;
@@ -309,7 +312,7 @@ fn backward_input_evaluation(
       let y = (eval_input[base + i] - mean) * scale + offset;
       let up = eval_grad_output[base + i];
       var result = select(up * eval_params.slope, up, y > real(0.0)) * scale;
-      if (eval_params.accumulate != 0u) {
+      if (ACCUMULATE != 0u) {
         result += eval_grad_input[base + i];
       }
       eval_grad_input[base + i] = result;
@@ -325,7 +328,7 @@ fn backward_input_evaluation(
 fn backward_parameter(@builtin(global_invocation_id) id: vec3u) {
   if (id.x < parameter_params.channels) {
     var result = parameter_sums[id.x * 2u + parameter_params.column];
-    if (parameter_params.accumulate != 0u) {
+    if (ACCUMULATE != 0u) {
       result += grad_parameter[id.x];
     }
     grad_parameter[id.x] = result;

@@ -10,6 +10,8 @@
 // load and store is a vec4f. No barriers.
 
 const LANES = 64u;
+// 1: gradients are added to what is there.
+const ACCUMULATE = 0u; // @spec
 
 struct Params {
   channels: u32,
@@ -22,7 +24,6 @@ struct Params {
   rows: u32,       // windows along y; backward counts the incomplete one at the end
   columns: u32,    // windows (or groups of four) along x, likewise
   items: u32,      // rows * columns * windows along z
-  accumulate: u32,
 }
 
 // x, y, z of the window or group of windows.
@@ -113,7 +114,7 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
       if (all(2u * w + offset < extent)) {
         let target_at = at + offset.z * plane + offset.y * back_params.width + offset.x;
         var result = select(0.0, gradient, winner == t);
-        if (back_params.accumulate != 0u) {
+        if (ACCUMULATE != 0u) {
           result += grad_input[target_at];
         }
         grad_input[target_at] = result;
@@ -129,7 +130,7 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
 fn store_pairs(at: u32, even: vec4f, odd: vec4f) {
   var p = vec4f(even.x, odd.x, even.y, odd.y);
   var q = vec4f(even.z, odd.z, even.w, odd.w);
-  if (back_params.accumulate != 0u) {
+  if (ACCUMULATE != 0u) {
     p += grad_input4[at];
     q += grad_input4[at + 1u];
   }

@@ -9,10 +9,11 @@
 alias real = f32; // @spec
 const ITEMS = 8u; // @spec
 const LANES = 64u;
+// 1: gradients are added to what is there.
+const ACCUMULATE = 0u; // @spec
 
 struct Params {
   items: u32,      // of `real`
-  accumulate: u32,
   groups_x: u32,
 }
 
@@ -46,7 +47,7 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
     if (i < back_params.items) {
       let y = saved_output[i];
       var result = grad_output[i] * (y * (1.0 - y));
-      if (back_params.accumulate != 0u) {
+      if (ACCUMULATE != 0u) {
         result += grad_input[i];
       }
       grad_input[i] = result;

@@ -14,11 +14,12 @@ alias real = f32; // @spec
 const CHANNELS = 2u; // @spec
 const ITEMS = 2u; // @spec
 const LANES = 64u;
+// 1: gradients are added to what is there.
+const ACCUMULATE = 0u; // @spec
 
 struct Params {
   items: u32,      // of `real`, in one channel of one sample
   channels: u32,
-  accumulate: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> input: array<real>;
@@ -103,7 +104,7 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
       }
       for (var c = 0u; c < CHANNELS; c++) { // @unroll
         var result = y[c] * (g[c] - sum);
-        if (back_params.accumulate != 0u) {
+        if (ACCUMULATE != 0u) {
           result += grad_input[base + c * items + i];
         }
         grad_input[base + c * items + i] = result;
@@ -132,7 +133,7 @@ fn backward_many(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
     for (var c = 0u; c < back_params.channels; c++) {
       let at = base + c * items;
       var result = saved_output[at] * (grad_output[at] - pivot - sum);
-      if (back_params.accumulate != 0u) {
+      if (ACCUMULATE != 0u) {
         result += grad_input[at];
       }
       grad_input[at] = result;

@@ -75,7 +75,7 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
       });
       emit.run({
         label: 'batch-norm/finish_statistics',
-        kernel: { file: FILE, entry: 'finish_statistics' },
+        kernel: { file: FILE, entry: 'finish_statistics', spec: finishSpec(emit) },
         bindings: [read(scratch), readWrite(runningMean), readWrite(runningVar), write(statistics)],
         params: paramsOf(layout, attributes),
         workgroups: [channels, 1, 1],
@@ -126,7 +126,7 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
       });
       emit.run({
         label: 'batch-norm/finish_sums',
-        kernel: { file: FILE, entry: 'finish_sums' },
+        kernel: { file: FILE, entry: 'finish_sums', spec: finishSpec(emit) },
         bindings: [read(scratch), write(sums)],
         params: paramsOf(layout, attributes),
         workgroups: [channels, 1, 1],
@@ -139,9 +139,9 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
         const layout = layoutOf(emit, input!.shape);
         emit.run({
           label: 'batch-norm/backward_parameter',
-          kernel: { file: FILE, entry: 'backward_parameter' },
+          kernel: { file: FILE, entry: 'backward_parameter', spec: { ACCUMULATE: accumulate ? 1 : 0 } },
           bindings: [read(sumsOf(emit)), accumulate ? readWrite(grad) : write(grad)],
-          params: paramsOf(layout, attributes, accumulate, column),
+          params: paramsOf(layout, attributes, column),
           workgroups: [ceilDiv(layout.channels, LANES), 1, 1],
         });
       };
@@ -156,12 +156,12 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
           kernel: {
             file: FILE,
             entry: attributes.training ? 'backward_input' : 'backward_input_evaluation',
-            spec: layout.spec,
+            spec: { ...layout.spec, ACCUMULATE: accumulate ? 1 : 0 },
           },
           bindings: attributes.training
             ? [...sources, read(sumsOf(emit)), ...parameters, target]
             : [...sources, ...parameters, target],
-          params: paramsOf(layout, attributes, accumulate),
+          params: paramsOf(layout, attributes),
           workgroups: layout.groups,
           samples: layout.samples,
         });
@@ -183,6 +183,11 @@ interface Layout {
   readonly spec: { readonly real: string; readonly WIDTH: number; readonly ITEMS: number };
   readonly groups: readonly [number, number, number];
   readonly reduceGroups: readonly [number, number, number];
+}
+
+/** Fewer lanes where lanes are no cheaper than turns of a loop. */
+function finishSpec({ capabilities }: Emitter): { FINISH_LANES: number } {
+  return { FINISH_LANES: capabilities.family === 'gpu' ? 64 : 16 };
 }
 
 function layoutOf(emit: Emitter, shape: Shape): Layout {
@@ -212,19 +217,13 @@ function layoutOf(emit: Emitter, shape: Shape): Layout {
   };
 }
 
-function paramsOf(
-  layout: Layout,
-  { slope, eps, momentum }: BatchNormAttributes,
-  accumulate = false,
-  column = 0,
-): Param[] {
+function paramsOf(layout: Layout, { slope, eps, momentum }: BatchNormAttributes, column = 0): Param[] {
   return [
     layout.items,
     layout.channels,
     layout.samples,
     layout.batches,
     layout.partials,
-    accumulate ? 1 : 0,
     column,
     { f32: layout.samples * layout.voxels },
     { f32: slope ?? 1 },

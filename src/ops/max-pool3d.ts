@@ -31,7 +31,7 @@ export const maxPool3d: Op<MaxPool3dAttributes, undefined> = {
       label: 'max-pool3d/forward',
       kernel: { file: FILE, entry: windows.vector ? 'forward_vec4' : 'forward' },
       bindings: [read(input!, true), write(output, true)],
-      params: [...windows.params, 0],
+      params: windows.params,
       workgroups: windows.groups,
       samples: input!.shape[0]!,
     });
@@ -43,13 +43,17 @@ export const maxPool3d: Op<MaxPool3dAttributes, undefined> = {
         const windows = windowsOf(input!.shape, Math.ceil);
         emit.run({
           label: 'max-pool3d/backward',
-          kernel: { file: FILE, entry: windows.vector ? 'backward_vec4' : 'backward' },
+          kernel: {
+            file: FILE,
+            entry: windows.vector ? 'backward_vec4' : 'backward',
+            spec: { ACCUMULATE: accumulate ? 1 : 0 },
+          },
           bindings: [
             read(input!, true),
             read(gradOutput, true),
             accumulate ? readWrite(gradInput, true) : write(gradInput, true),
           ],
-          params: [...windows.params, accumulate ? 1 : 0],
+          params: windows.params,
           workgroups: windows.groups,
           samples: input!.shape[0]!,
         });

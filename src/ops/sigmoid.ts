@@ -27,7 +27,7 @@ export const sigmoid: Op<SigmoidAttributes, undefined> = {
       label: 'sigmoid/forward',
       kernel: { file: FILE, entry: 'forward', spec },
       bindings: [read(input!), write(output)],
-      params: [items, 0, groups[0]],
+      params: [items, groups[0]],
       workgroups: groups,
     });
   },
@@ -38,9 +38,9 @@ export const sigmoid: Op<SigmoidAttributes, undefined> = {
         const { spec, items, groups } = layoutOf(output.shape, emit.capabilities);
         emit.run({
           label: 'sigmoid/backward',
-          kernel: { file: FILE, entry: 'backward', spec },
+          kernel: { file: FILE, entry: 'backward', spec: { ...spec, ACCUMULATE: accumulate ? 1 : 0 } },
           bindings: [read(output), read(gradOutput), accumulate ? readWrite(gradInput) : write(gradInput)],
-          params: [items, accumulate ? 1 : 0, groups[0]],
+          params: [items, groups[0]],
           workgroups: groups,
         });
       },

@@ -30,7 +30,7 @@ export const softmax: Op<SoftmaxAttributes, undefined> = {
       label: 'softmax/forward',
       kernel,
       bindings: [read(input!, true), write(output, true)],
-      params: [items, channels, 0],
+      params: [items, channels],
       workgroups: groups,
       samples: groups[2],
     });
@@ -39,7 +39,7 @@ export const softmax: Op<SoftmaxAttributes, undefined> = {
   backward({ output }, gradOutput) {
     return [
       (emit, gradInput, accumulate) => {
-        const { kernel, items, channels, groups } = layoutOf(output.shape, 'backward');
+        const { kernel, items, channels, groups } = layoutOf(output.shape, 'backward', accumulate);
         emit.run({
           label: 'softmax/backward',
           kernel,
@@ -48,7 +48,7 @@ export const softmax: Op<SoftmaxAttributes, undefined> = {
             read(gradOutput, true),
             accumulate ? readWrite(gradInput, true) : write(gradInput, true),
           ],
-          params: [items, channels, accumulate ? 1 : 0],
+          params: [items, channels],
           workgroups: groups,
           samples: groups[2],
         });
@@ -60,6 +60,7 @@ export const softmax: Op<SoftmaxAttributes, undefined> = {
 function layoutOf(
   shape: Shape,
   entry: string,
+  accumulate = false,
 ): {
   readonly kernel: Kernel;
   readonly items: number;
@@ -69,15 +70,15 @@ function layoutOf(
   const [batch, channels, depth, height, width] = shape as readonly [number, number, number, number, number];
   const voxels = depth * height * width;
   const vector = voxels % 4 === 0;
-  const real = vector ? 'vec4f' : 'f32';
+  const spec = { real: vector ? 'vec4f' : 'f32', ACCUMULATE: accumulate ? 1 : 0 };
   const items = vector ? voxels / 4 : voxels;
   const few = channels <= MOST_IN_REGISTERS;
-  // About 8 loads a lane: what elementwise kernels like best.
-  const perLane = few ? Math.ceil(MOST_IN_REGISTERS / channels) : 1;
+  // Four loads a lane: with the exponentials more gains nothing, and the kernel takes long to compile.
+  const perLane = few ? Math.ceil(4 / channels) : 1;
   return {
     kernel: few
-      ? { file: FILE, entry, spec: { real, CHANNELS: channels, ITEMS: perLane } }
-      : { file: FILE, entry: `${entry}_many`, spec: { real } },
+      ? { file: FILE, entry, spec: { ...spec, CHANNELS: channels, ITEMS: perLane } }
+      : { file: FILE, entry: `${entry}_many`, spec },
     items,
     channels,
     groups: [ceilDiv(items, LANES * perLane), 1, batch],
