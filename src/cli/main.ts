@@ -9,12 +9,15 @@ import {
   writeOut,
 } from '../platform/terminal.ts';
 import { type Command, PROGRAM } from './command.ts';
+import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { evaluate } from './evaluate.ts';
 import { reportError } from './output.ts';
 import { phantom } from './phantom.ts';
+import { predict } from './predict.ts';
+import { train } from './train.ts';
 
-const COMMANDS: readonly Command[] = [doctor, phantom, evaluate];
+const COMMANDS: readonly Command[] = [demo, doctor, phantom, train, predict, evaluate];
 
 function overview(): string {
   const width = Math.max(...COMMANDS.map((command) => command.name.length));

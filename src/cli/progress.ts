@@ -50,7 +50,7 @@ export function formatDuration(seconds: number): string {
 /** `3.1 steps/s`, or `2.4 s/step` where it is slower than one a second. */
 export function formatRate(perSecond: number, unit: string): string {
   return perSecond >= 1
-    ? `${perSecond.toPrecision(perSecond < 100 ? 2 : 3)} ${unit}s/s`
+    ? `${perSecond < 100 ? perSecond.toPrecision(2) : perSecond.toFixed(0)} ${unit}s/s`
     : `${(1 / perSecond).toPrecision(2)} s/${unit}`;
 }
 
