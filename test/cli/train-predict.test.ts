@@ -1,0 +1,294 @@
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeModel } from '../../src/checkpoint/checkpoint.ts';
+import { readNifti } from '../../src/nifti/read.ts';
+import { sameGrid } from '../../src/volume/volume.ts';
+import { buildCli, errorLines, runCli } from '../support/cli.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-train-'));
+const dataset = join(folder, 'phantoms');
+const run = join(folder, 'run');
+const at = (name: string): string => join(folder, name);
+/** The smallest run that still has every part. */
+const TINY = ['--patch', '16', '--levels', '2', '--base-channels', '2', '--steps', '3', '--subjects', '01'];
+
+async function train(out: string, ...words: string[]): Promise<Record<string, unknown>> {
+  const result = await runCli(['train', dataset, out, ...TINY, ...words, '--json']);
+  expect(result.code, result.stderr).toBe(0);
+  expect(result.stdout.trimEnd()).not.toContain('\n');
+  return JSON.parse(result.stdout) as Record<string, unknown>;
+}
+
+async function expectFailure(words: readonly string[], code: 1 | 2, message: string | RegExp): Promise<void> {
+  const result = await runCli(words);
+  const errors = errorLines(result).filter((line) => /^(error|hint): |^\s+at /.test(line));
+  expect(errors[0]).toMatch(message);
+  expect(errors.filter((line) => !line.startsWith('hint: '))).toHaveLength(1);
+  expect(result.stdout).toBe('');
+  expect(result.code).toBe(code);
+}
+
+let summary: Record<string, unknown>;
+beforeAll(async () => {
+  buildCli();
+  const words = ['phantom', dataset, '--subjects', '2', '--shape', '24,28,24', '--spacing', '7'];
+  expect((await runCli(words)).code).toBe(0);
+  summary = await train(run, '--variant', 'single');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('train', () => {
+  it('tells what came of it', () => {
+    expect(Object.keys(summary)).toEqual([
+      'run',
+      'variant',
+      'steps',
+      'seconds',
+      'finalLoss',
+      'threshold',
+      'trainDice',
+    ]);
+    expect(summary).toMatchObject({ run, variant: 'single', steps: 3 });
+    for (const key of ['seconds', 'finalLoss', 'threshold', 'trainDice'])
+      expect(summary[key], key).toBeTypeOf('number');
+  });
+
+  it('logs every step', () => {
+    const lines = readFileSync(join(run, 'log.jsonl'), 'utf8').trimEnd().split('\n');
+    const steps = lines.map((line) => JSON.parse(line));
+    expect(steps.map((step) => step.step)).toEqual([1, 2, 3]);
+    for (const step of steps) {
+      expect(step.epoch).toBe(1);
+      expect(step.loss).toBeTypeOf('number');
+      expect(step.seconds).toBeTypeOf('number');
+    }
+    expect(steps[2].loss).toBe(summary.finalLoss);
+  });
+
+  it('writes every setting, and the network with its threshold', () => {
+    const config = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'));
+    expect(config).toMatchObject({
+      variant: 'single',
+      subjects: ['01'],
+      modalities: ['FLAIR', 'T1w', 'T2w', 'PDw'],
+      patch: 16,
+      steps: 3,
+      epochs: null,
+      tpr: 'off',
+      seed: 1,
+    });
+    const model = decodeModel(readFileSync(join(run, 'model.safetensors')), 'm');
+    expect(model.info).toMatchObject({ variant: 'single', threshold: summary.threshold, patch: 16 });
+  });
+
+  it('gives the same bits for a seed, also from its own config.json, and others for another', async () => {
+    const bytes = readFileSync(join(run, 'model.safetensors'));
+    await train(at('again'), '--variant', 'single');
+    expect(readFileSync(join(at('again'), 'model.safetensors')).equals(bytes)).toBe(true);
+    const words = ['train', dataset, at('config'), '--config', join(run, 'config.json')];
+    expect((await runCli(words)).code).toBe(0);
+    expect(readFileSync(join(at('config'), 'model.safetensors')).equals(bytes)).toBe(true);
+    await train(at('seed'), '--variant', 'single', '--seed', '2');
+    expect(readFileSync(join(at('seed'), 'model.safetensors')).equals(bytes)).toBe(false);
+  });
+
+  it('refuses a folder that holds a trained network, unless told to', async () => {
+    const before = readFileSync(join(run, 'model.safetensors'));
+    const words = ['train', dataset, run, ...TINY, '--variant', 'single', '--seed', '9'];
+    await expectFailure(words, 1, /there is a trained network already/);
+    expect(readFileSync(join(run, 'model.safetensors')).equals(before)).toBe(true);
+    cpSync(run, at('old'), { recursive: true });
+    const result = await runCli([
+      'train',
+      dataset,
+      at('old'),
+      ...TINY,
+      '--variant',
+      'single',
+      '--seed',
+      '9',
+      '--overwrite',
+    ]);
+    expect(result.code, result.stderr).toBe(0);
+    expect(readFileSync(join(at('old'), 'model.safetensors')).equals(before)).toBe(false);
+  });
+
+  it.each<[string, string[], 1 | 2, RegExp]>([
+    ['no variant', [], 2, /--variant is missing/],
+    [
+      'a wrong variant',
+      ['--variant', 'double'],
+      2,
+      /--variant must be one of single, multi-input, multi-output/,
+    ],
+    ['two lengths', ['--variant', 'single', '--minutes', '1'], 2, /--steps and --minutes exclude each other/],
+    ['an option given twice', ['--variant', 'single', '--patch=15'], 2, /--patch is given twice/],
+    ['an unknown rater', ['--variant', 'single', '--rater', 'x'], 1, /no lesion mask of rater x/],
+    [
+      'a missing modality',
+      ['--variant', 'single', '--modalities', 'FLAIR,DIR'],
+      1,
+      /there is no DIR image; there are FLAIR, T1w, T2w, PDw/,
+    ],
+    [
+      'a missing tissue folder',
+      ['--variant', 'multi-input', '--tissue', '/nonexistent'],
+      1,
+      /nonexistent: cannot be read/,
+    ],
+    ['a missing config', ['--config', '/nonexistent.json'], 1, /nonexistent.json: cannot be read/],
+  ])('refuses %s', async (_, words, code, message) => {
+    await expectFailure(['train', dataset, at('refused'), ...TINY, ...words], code, message);
+    expect(existsSync(join(at('refused'), 'model.safetensors'))).toBe(false);
+  });
+
+  it('refuses unknown subjects, patches that are too large and folders that cannot be written', async () => {
+    const words = (out: string, ...more: string[]): string[] => [
+      'train',
+      dataset,
+      out,
+      '--variant',
+      'single',
+      ...more,
+    ];
+    await expectFailure(
+      words(at('x'), '--subjects', '09'),
+      1,
+      /no subject "09"; there are training01, training02/,
+    );
+    await expectFailure(
+      words(at('x'), '--patch', '32'),
+      1,
+      /a patch of 32x32x32 voxels is larger than the volume, 24x28x24/,
+    );
+    await expectFailure(
+      words(at('x'), '--patch', '20'),
+      2,
+      /--patch must be a multiple of 8 with 4 levels, not 20/,
+    );
+    await expectFailure(words('/proc/voxelgrad'), 1, /cannot be written to/);
+    writeFileSync(at('bad.json'), '{"patches": 3}');
+    await expectFailure(
+      [...words(at('x')), '--config', at('bad.json')],
+      2,
+      /bad.json: there is no setting "patches"/,
+    );
+  });
+});
+
+describe('predict', () => {
+  const mask = 'sub-training02/ses-01/anat/sub-training02_ses-01_label-lesion_mask.nii.gz';
+  const flair = join(dataset, 'training/training02/preprocessed/training02_01_flair_pp.nii.gz');
+
+  it("writes mask and probabilities on the input's grid, which evaluate scores", async () => {
+    const out = at('predictions');
+    const result = await runCli(['predict', run, dataset, out, '--subjects', '02', '--json']);
+    expect(result.code, result.stderr).toBe(0);
+    const { scans } = JSON.parse(result.stdout);
+    expect(scans).toEqual([
+      {
+        subject: 'training02',
+        session: '01',
+        mask: join(out, mask),
+        probabilities: join(out, mask.replace('_mask', '_probseg')),
+        seconds: expect.any(Number),
+      },
+    ]);
+    const input = await readNifti(readFileSync(flair), 'flair');
+    const probabilities = (await readNifti(readFileSync(scans[0].probabilities), 'p')).volume;
+    const voxels = (await readNifti(readFileSync(scans[0].mask), 'm')).volume.data;
+    expect(sameGrid(probabilities.grid, input.volume.grid)).toBe(true);
+    const threshold = summary.threshold as number;
+    probabilities.data.forEach((p, i) => {
+      if (!(p >= 0 && p <= 1)) expect.unreachable(`probability ${p}`);
+      if (p < threshold && voxels[i] !== 0) expect.unreachable('lesion below the threshold');
+    });
+    const scored = await runCli(['evaluate', out, dataset, '--json']);
+    expect(JSON.parse(scored.stdout).scans).toHaveLength(1);
+  });
+
+  it('takes a threshold, and writes the same bits again', async () => {
+    const count = async (out: string, threshold: string): Promise<number> => {
+      const result = await runCli([
+        'predict',
+        run,
+        dataset,
+        out,
+        '--subjects',
+        '02',
+        '--threshold',
+        threshold,
+      ]);
+      expect(result.code, result.stderr).toBe(0);
+      const { data } = (await readNifti(readFileSync(join(out, mask)), 'm')).volume;
+      return data.reduce((sum, v) => sum + v, 0);
+    };
+    expect(await count(at('all'), '0')).toBeGreaterThan(await count(at('none'), '1'));
+    const first = readFileSync(join(at('all'), mask));
+    await count(at('all'), '0');
+    expect(readFileSync(join(at('all'), mask)).equals(first)).toBe(true);
+  });
+
+  it('writes tissue maps for multi-output, and reads them for multi-input', async () => {
+    await train(at('run-output'), '--variant', 'multi-output');
+    expect((await runCli(['predict', at('run-output'), dataset, at('out'), '--subjects', '02'])).code).toBe(
+      0,
+    );
+    const names = readdirSync(join(at('out'), 'sub-training02/ses-01/anat'));
+    for (const tissue of ['GM', 'WM', 'CSF'])
+      expect(names).toContain(`sub-training02_ses-01_label-${tissue}_probseg.nii.gz`);
+    await train(at('run-input'), '--variant', 'multi-input');
+    const result = await runCli(['predict', at('run-input'), dataset, at('in'), '--subjects', '02']);
+    expect(result.code, result.stderr).toBe(0);
+    const bare = at('bare');
+    cpSync(dataset, bare, { recursive: true, filter: (path) => !/\/c[123][^/]*$/.test(path) });
+    await expectFailure(
+      ['predict', at('run-input'), bare, at('no'), '--subjects', '02'],
+      1,
+      /the multi-input model reads tissue maps; there are none/,
+    );
+  });
+
+  it('never writes among files that are not its own', async () => {
+    const before = readdirSync(dataset);
+    await expectFailure(
+      ['predict', run, dataset, dataset],
+      1,
+      /holds files that are no predictions \(training\)/,
+    );
+    expect(readdirSync(dataset)).toEqual(before);
+  });
+
+  it('refuses runs and data that do not fit', async () => {
+    await expectFailure(['predict', folder, dataset, at('p')], 1, /model.safetensors: cannot be read/);
+    cpSync(run, at('broken'), { recursive: true });
+    const bytes = readFileSync(join(run, 'model.safetensors'));
+    writeFileSync(join(at('broken'), 'model.safetensors'), bytes.subarray(0, bytes.length - 5));
+    await expectFailure(
+      ['predict', at('broken'), dataset, at('p')],
+      1,
+      /broken\/model.safetensors: tensor ".*" lies at bytes/,
+    );
+    const poor = at('poor');
+    cpSync(dataset, poor, { recursive: true, filter: (path) => !path.includes('_t2_') });
+    await expectFailure(
+      ['predict', run, poor, at('p'), '--subjects', '02'],
+      1,
+      /there is no T2w image; there are FLAIR, T1w, PDw/,
+    );
+    await expectFailure(['predict', run, dataset, at('p'), '--subjects', '9'], 1, /no subject "9"/);
+    await expectFailure(
+      ['predict', run, dataset, at('p'), '--threshold', '2'],
+      2,
+      /--threshold must be a number from 0 to 1/,
+    );
+    await expectFailure(
+      ['predict', run, dataset, at('p'), '--overlap', '1'],
+      2,
+      /--overlap must be a number from 0 to 0.9/,
+    );
+    await expectFailure(['predict', run, dataset], 2, /OUT is missing/);
+  });
+});
