@@ -11,16 +11,18 @@
 //   backward_parameter    grad_weight = sum(g * xhat), grad_bias = sum(g)
 //
 // Layout: activations [batch, channels, voxels] walked as `real`, vec4f where voxels is a multiple of 4.
-// Mapping: workgroup.y is the channel, workgroup.z the sample; lanes are neighbours in memory; no division.
-// Stability: a lane shifts by the mean of its own first ITEMS values. They are a fixed share of what it reads, so the
+// Mapping: workgroup.y is the channel, workgroup.z the sample; lanes are neighbours in memory; no division. Loops stay
+// rolled: unrolled they were no faster on any software driver, and took several times as long to compile.
+// Stability: a lane shifts by the mean of its own first SHIFT_ITEMS values. They are a fixed share of what it reads, so the
 // shifted sum of squares loses at most that factor, whatever the data. Lanes are combined by Chan's formula.
 // Barriers: only the two finish kernels, one each. They are dear on software drivers; the lanes' partial results
 // go through memory instead (under 1 % of the traffic).
 
 alias real = f32; // @spec
 const WIDTH = 1u; // @spec
-const ITEMS = 8u; // @spec
 const LANES = 64u;
+// Items that a lane's shift is the mean of.
+const SHIFT_ITEMS = 8u;
 // Of the two finish kernels: on software drivers a lane costs as much as a workgroup's worth of loads.
 const FINISH_LANES = 16u; // @spec
 // 1: gradients are added to what is there.
@@ -30,7 +32,7 @@ struct Params {
   items: u32,      // of `real`, in one channel of one sample
   channels: u32,
   samples: u32,
-  batches: u32,    // of LANES * ITEMS, in one workgroup of a statistics or sums kernel
+  per_lane: u32,   // items of a lane
   partials: u32,   // lanes of these kernels in one channel of one sample
   column: u32,     // of sums: 0 sum(g), 1 sum(g * xhat)
   count: f32,      // M
@@ -54,37 +56,22 @@ fn statistics(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
   let items = stat_params.items;
   let row = group.z * stat_params.channels + group.y;
   let base = row * items;
-  var at = group.x * stat_params.batches * (LANES * ITEMS) + lane;
-  let first = at;
+  let first = group.x * stat_params.per_lane * LANES + lane;
+  let end = min(items, (group.x + 1u) * stat_params.per_lane * LANES);
   var shift = real(0.0);
-  for (var k = 0u; k < ITEMS; k++) { // @unroll
-    let i = at + k * LANES;
-    if (i < items) {
-      shift += stat_input[base + i];
-    }
+  for (var i = first; i < min(end, first + SHIFT_ITEMS * LANES); i += LANES) {
+    shift += stat_input[base + i];
   }
-  let present = min(ITEMS, (max(items, at) - at + LANES - 1u) / LANES);
-  shift = shift / f32(max(1u, present));
+  let present = (max(end, first) - first + LANES - 1u) / LANES;
+  let n = f32(present);
+  shift = shift / f32(max(1u, min(present, SHIFT_ITEMS)));
   var sum = real(0.0);
   var squares = real(0.0);
-  for (var batch = 0u; batch < stat_params.batches; batch++) {
-    if (at + ITEMS * LANES <= items + lane) {
-      for (var k = 0u; k < ITEMS; k++) { // @unroll
-        let d = stat_input[base + at + k * LANES] - shift;
-        sum += d;
-        squares += d * d;
-      }
-    } else {
-      for (var i = at; i < items; i += LANES) {
-        let d = stat_input[base + i] - shift;
-        sum += d;
-        squares += d * d;
-      }
-    }
-    at += ITEMS * LANES;
+  for (var i = first; i < end; i += LANES) {
+    let d = stat_input[base + i] - shift;
+    sum += d;
+    squares += d * d;
   }
-  let end = min(items, first - lane + stat_params.batches * (LANES * ITEMS));
-  let n = f32((max(end, first) - first + LANES - 1u) / LANES);
   let offset = sum / max(n, 1.0);
   let means = shift + offset;
   let mean = component_mean(means);
@@ -171,13 +158,10 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   let mean = forward_statistics[channel * 2u];
   let scale = forward_statistics[channel * 2u + 1u] * weight[channel];
   let offset = bias[channel];
-  let at = group.x * (LANES * ITEMS) + lane;
-  for (var k = 0u; k < ITEMS; k++) { // @unroll
-    let i = at + k * LANES;
-    if (i < items) {
-      let y = (input[base + i] - mean) * scale + offset;
-      output[base + i] = select(y * forward_params.slope, y, y > real(0.0));
-    }
+  let end = min(items, (group.x + 1u) * forward_params.per_lane * LANES);
+  for (var i = group.x * forward_params.per_lane * LANES + lane; i < end; i += LANES) {
+    let y = (input[base + i] - mean) * scale + offset;
+    output[base + i] = select(y * forward_params.slope, y, y > real(0.0));
   }
 }
 
@@ -200,21 +184,15 @@ fn backward_sums(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
   let invstd = sums_statistics[channel * 2u + 1u];
   let scale = invstd * sums_weight[channel];
   let offset = sums_bias[channel];
-  var at = group.x * sums_params.batches * (LANES * ITEMS) + lane;
+  let end = min(items, (group.x + 1u) * sums_params.per_lane * LANES);
   var sum = real(0.0);
   var product = real(0.0);
-  for (var batch = 0u; batch < sums_params.batches; batch++) {
-    for (var k = 0u; k < ITEMS; k++) { // @unroll
-      let i = at + k * LANES;
-      if (i < items) {
-        let d = sums_input[base + i] - mean;
-        let up = sums_grad_output[base + i];
-        let g = select(up * sums_params.slope, up, d * scale + offset > real(0.0));
-        sum += g;
-        product += g * d;
-      }
-    }
-    at += ITEMS * LANES;
+  for (var i = group.x * sums_params.per_lane * LANES + lane; i < end; i += LANES) {
+    let d = sums_input[base + i] - mean;
+    let up = sums_grad_output[base + i];
+    let g = select(up * sums_params.slope, up, d * scale + offset > real(0.0));
+    sum += g;
+    product += g * d;
   }
   let p = row * 2u * sums_params.partials + group.x * LANES + lane;
   sums_partials[p] = component_mean(sum) * f32(WIDTH);
@@ -270,19 +248,16 @@ fn backward_input(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
   let offset = back_bias[channel];
   let mean_g = back_sums[channel * 2u] / back_params.count;
   let slope_g = back_sums[channel * 2u + 1u] * invstd / back_params.count;
-  let at = group.x * (LANES * ITEMS) + lane;
-  for (var k = 0u; k < ITEMS; k++) { // @unroll
-    let i = at + k * LANES;
-    if (i < items) {
-      let d = back_input[base + i] - mean;
-      let up = back_grad_output[base + i];
-      let g = select(up * back_params.slope, up, d * scale + offset > real(0.0));
-      var result = (g - mean_g - d * slope_g) * scale;
-      if (ACCUMULATE != 0u) {
-        result += grad_input[base + i];
-      }
-      grad_input[base + i] = result;
+  let end = min(items, (group.x + 1u) * back_params.per_lane * LANES);
+  for (var i = group.x * back_params.per_lane * LANES + lane; i < end; i += LANES) {
+    let d = back_input[base + i] - mean;
+    let up = back_grad_output[base + i];
+    let g = select(up * back_params.slope, up, d * scale + offset > real(0.0));
+    var result = (g - mean_g - d * slope_g) * scale;
+    if (ACCUMULATE != 0u) {
+      result += grad_input[base + i];
     }
+    grad_input[base + i] = result;
   }
 }
 
@@ -305,18 +280,15 @@ fn backward_input_evaluation(
   let mean = eval_statistics[channel * 2u];
   let scale = eval_statistics[channel * 2u + 1u] * eval_weight[channel];
   let offset = eval_bias[channel];
-  let at = group.x * (LANES * ITEMS) + lane;
-  for (var k = 0u; k < ITEMS; k++) { // @unroll
-    let i = at + k * LANES;
-    if (i < items) {
-      let y = (eval_input[base + i] - mean) * scale + offset;
-      let up = eval_grad_output[base + i];
-      var result = select(up * eval_params.slope, up, y > real(0.0)) * scale;
-      if (ACCUMULATE != 0u) {
-        result += eval_grad_input[base + i];
-      }
-      eval_grad_input[base + i] = result;
+  let end = min(items, (group.x + 1u) * eval_params.per_lane * LANES);
+  for (var i = group.x * eval_params.per_lane * LANES + lane; i < end; i += LANES) {
+    let y = (eval_input[base + i] - mean) * scale + offset;
+    let up = eval_grad_output[base + i];
+    var result = select(up * eval_params.slope, up, y > real(0.0)) * scale;
+    if (ACCUMULATE != 0u) {
+      result += eval_grad_input[base + i];
     }
+    eval_grad_input[base + i] = result;
   }
 }
 

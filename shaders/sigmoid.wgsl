@@ -4,10 +4,11 @@
 //   backward  grad_input (+)= grad_output * output * (1 - output)
 //
 // Any layout: elements are walked flat as `real`, vec4f where their number is a multiple of 4. A lane handles ITEMS of
-// them, a workgroup apart, so that neighbouring lanes touch neighbouring addresses. No barriers.
+// them, a workgroup apart, so that neighbouring lanes touch neighbouring addresses. The loop stays rolled: that is as fast. No barriers.
 
 alias real = f32; // @spec
-const ITEMS = 8u; // @spec
+// Items of a lane.
+const ITEMS = 8u;
 const LANES = 64u;
 // 1: gradients are added to what is there.
 const ACCUMULATE = 0u; // @spec
@@ -23,14 +24,12 @@ struct Params {
 
 @compute @workgroup_size(LANES)
 fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let base = (group.y * params.groups_x + group.x) * LANES * ITEMS + lane;
-  for (var k = 0u; k < ITEMS; k++) { // @unroll
-    let i = base + k * LANES;
-    if (i < params.items) {
-      let x = input[i];
-      let e = exp(-abs(x));
-      output[i] = select(e, real(1.0), x >= real(0.0)) / (1.0 + e);
-    }
+  let start = (group.y * params.groups_x + group.x) * LANES * ITEMS;
+  let end = min(params.items, start + LANES * ITEMS);
+  for (var i = start + lane; i < end; i += LANES) {
+    let x = input[i];
+    let e = exp(-abs(x));
+    output[i] = select(e, real(1.0), x >= real(0.0)) / (1.0 + e);
   }
 }
 
@@ -41,16 +40,14 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
 
 @compute @workgroup_size(LANES)
 fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let base = (group.y * back_params.groups_x + group.x) * LANES * ITEMS + lane;
-  for (var k = 0u; k < ITEMS; k++) { // @unroll
-    let i = base + k * LANES;
-    if (i < back_params.items) {
-      let y = saved_output[i];
-      var result = grad_output[i] * (y * (1.0 - y));
-      if (ACCUMULATE != 0u) {
-        result += grad_input[i];
-      }
-      grad_input[i] = result;
+  let start = (group.y * back_params.groups_x + group.x) * LANES * ITEMS;
+  let end = min(back_params.items, start + LANES * ITEMS);
+  for (var i = start + lane; i < end; i += LANES) {
+    let y = saved_output[i];
+    var result = grad_output[i] * (y * (1.0 - y));
+    if (ACCUMULATE != 0u) {
+      result += grad_input[i];
     }
+    grad_input[i] = result;
   }
 }

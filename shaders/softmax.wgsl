@@ -7,12 +7,11 @@
 // subtracts nearly equal numbers. With m the channel of the largest output that channel's d is exactly 0.
 //
 // Layout: [batch, channels, voxels] walked as `real`, vec4f where voxels is a multiple of 4.
-// Mapping: a lane owns all channels of ITEMS `real` of voxels, a workgroup apart; workgroup.z is the sample. With few
+// Mapping: a lane owns all channels of a few `real` of voxels, a workgroup apart; workgroup.z is the sample. With few
 // channels they stay in registers and are read once; the `_many` entry points read them again instead. No barriers.
 
 alias real = f32; // @spec
 const CHANNELS = 2u; // @spec
-const ITEMS = 2u; // @spec
 const LANES = 64u;
 // 1: gradients are added to what is there.
 const ACCUMULATE = 0u; // @spec
@@ -20,6 +19,7 @@ const ACCUMULATE = 0u; // @spec
 struct Params {
   items: u32,      // of `real`, in one channel of one sample
   channels: u32,
+  per_lane: u32,   // items of a lane
 }
 
 @group(0) @binding(0) var<storage, read_write> input: array<real>;
@@ -30,25 +30,23 @@ struct Params {
 fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let items = params.items;
   let base = group.z * params.channels * items;
-  for (var k = 0u; k < ITEMS; k++) { // @unroll
-    let i = (group.x * ITEMS + k) * LANES + lane;
-    if (i < items) {
-      var x: array<real, CHANNELS>;
-      for (var c = 0u; c < CHANNELS; c++) { // @unroll
-        x[c] = input[base + c * items + i];
-      }
-      var largest = x[0];
-      for (var c = 1u; c < CHANNELS; c++) { // @unroll
-        largest = max(largest, x[c]);
-      }
-      var sum = real(0.0);
-      for (var c = 0u; c < CHANNELS; c++) { // @unroll
-        x[c] = exp(x[c] - largest);
-        sum += x[c];
-      }
-      for (var c = 0u; c < CHANNELS; c++) { // @unroll
-        output[base + c * items + i] = x[c] / sum;
-      }
+  let start = group.x * params.per_lane * LANES;
+  for (var i = start + lane; i < min(items, start + params.per_lane * LANES); i += LANES) {
+    var x: array<real, CHANNELS>;
+    for (var c = 0u; c < CHANNELS; c++) { // @unroll
+      x[c] = input[base + c * items + i];
+    }
+    var largest = x[0];
+    for (var c = 1u; c < CHANNELS; c++) { // @unroll
+      largest = max(largest, x[c]);
+    }
+    var sum = real(0.0);
+    for (var c = 0u; c < CHANNELS; c++) { // @unroll
+      x[c] = exp(x[c] - largest);
+      sum += x[c];
+    }
+    for (var c = 0u; c < CHANNELS; c++) { // @unroll
+      output[base + c * items + i] = x[c] / sum;
     }
   }
 }
@@ -82,33 +80,31 @@ fn forward_many(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
 fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let items = back_params.items;
   let base = group.z * back_params.channels * items;
-  for (var k = 0u; k < ITEMS; k++) { // @unroll
-    let i = (group.x * ITEMS + k) * LANES + lane;
-    if (i < items) {
-      var y: array<real, CHANNELS>;
-      var g: array<real, CHANNELS>;
-      for (var c = 0u; c < CHANNELS; c++) { // @unroll
-        y[c] = saved_output[base + c * items + i];
-        g[c] = grad_output[base + c * items + i];
+  let start = group.x * back_params.per_lane * LANES;
+  for (var i = start + lane; i < min(items, start + back_params.per_lane * LANES); i += LANES) {
+    var y: array<real, CHANNELS>;
+    var g: array<real, CHANNELS>;
+    for (var c = 0u; c < CHANNELS; c++) { // @unroll
+      y[c] = saved_output[base + c * items + i];
+      g[c] = grad_output[base + c * items + i];
+    }
+    var largest = y[0];
+    var pivot = g[0];
+    for (var c = 1u; c < CHANNELS; c++) { // @unroll
+      pivot = select(pivot, g[c], y[c] > largest);
+      largest = max(largest, y[c]);
+    }
+    var sum = real(0.0);
+    for (var c = 0u; c < CHANNELS; c++) { // @unroll
+      g[c] -= pivot;
+      sum += y[c] * g[c];
+    }
+    for (var c = 0u; c < CHANNELS; c++) { // @unroll
+      var result = y[c] * (g[c] - sum);
+      if (ACCUMULATE != 0u) {
+        result += grad_input[base + c * items + i];
       }
-      var largest = y[0];
-      var pivot = g[0];
-      for (var c = 1u; c < CHANNELS; c++) { // @unroll
-        pivot = select(pivot, g[c], y[c] > largest);
-        largest = max(largest, y[c]);
-      }
-      var sum = real(0.0);
-      for (var c = 0u; c < CHANNELS; c++) { // @unroll
-        g[c] -= pivot;
-        sum += y[c] * g[c];
-      }
-      for (var c = 0u; c < CHANNELS; c++) { // @unroll
-        var result = y[c] * (g[c] - sum);
-        if (ACCUMULATE != 0u) {
-          result += grad_input[base + c * items + i];
-        }
-        grad_input[base + c * items + i] = result;
-      }
+      grad_input[base + c * items + i] = result;
     }
   }
 }

@@ -26,10 +26,9 @@ export interface BatchNormSaved {
 
 const FILE = 'batch-norm.wgsl';
 const LANES = 64;
-/** Values (of 1 or 4 floats) that a lane handles between two checks; 8 vec4 is best on software drivers. */
-const ITEMS = 8;
-/** Batches of LANES * ITEMS that one workgroup of a reduction reads: enough to be worth a workgroup. */
-const BATCHES = { lavapipe: 16, swiftshader: 16, gpu: 4 } as const;
+/** Items (of 1 or 4 floats) of a lane: where it writes them, and where it adds them up. */
+const PER_LANE = 8;
+const PER_LANE_REDUCED = { lavapipe: 128, swiftshader: 128, gpu: 32 } as const;
 
 /**
  * Batch normalisation of [batch, channels, depth, height, width] (Ioffe and Szegedy 2015) with a fused activation:
@@ -69,7 +68,7 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
         label: 'batch-norm/statistics',
         kernel: { file: FILE, entry: 'statistics', spec: layout.spec },
         bindings: [read(input!, true), write(scratch, true)],
-        params: paramsOf(layout, attributes),
+        params: paramsOf(layout, attributes, { perLane: layout.reducedPerLane }),
         workgroups: layout.reduceGroups,
         samples,
       });
@@ -120,7 +119,7 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
           read(bias!),
           write(scratch, true),
         ],
-        params: paramsOf(layout, attributes),
+        params: paramsOf(layout, attributes, { perLane: layout.reducedPerLane }),
         workgroups: layout.reduceGroups,
         samples,
       });
@@ -141,7 +140,7 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
           label: 'batch-norm/backward_parameter',
           kernel: { file: FILE, entry: 'backward_parameter', spec: { ACCUMULATE: accumulate ? 1 : 0 } },
           bindings: [read(sumsOf(emit)), accumulate ? readWrite(grad) : write(grad)],
-          params: paramsOf(layout, attributes, column),
+          params: paramsOf(layout, attributes, { column }),
           workgroups: [ceilDiv(layout.channels, LANES), 1, 1],
         });
       };
@@ -178,9 +177,9 @@ interface Layout {
   readonly voxels: number;
   /** `real` values in one channel of one sample. */
   readonly items: number;
-  readonly batches: number;
+  readonly reducedPerLane: number;
   readonly partials: number;
-  readonly spec: { readonly real: string; readonly WIDTH: number; readonly ITEMS: number };
+  readonly spec: { readonly real: string; readonly WIDTH: number };
   readonly groups: readonly [number, number, number];
   readonly reduceGroups: readonly [number, number, number];
 }
@@ -201,28 +200,31 @@ function layoutOf(emit: Emitter, shape: Shape): Layout {
   const voxels = depth * height * width;
   const vector = voxels % 4 === 0;
   const items = vector ? voxels / 4 : voxels;
-  const blocks = ceilDiv(items, LANES * ITEMS);
-  const batches = Math.min(BATCHES[emit.capabilities.family], blocks);
-  const reduceBlocks = ceilDiv(blocks, batches);
+  const reducedPerLane = PER_LANE_REDUCED[emit.capabilities.family];
+  const reduceBlocks = ceilDiv(items, LANES * reducedPerLane);
   return {
     samples,
     channels,
     voxels,
     items,
-    batches,
+    reducedPerLane,
     partials: reduceBlocks * LANES,
-    spec: { real: vector ? 'vec4f' : 'f32', WIDTH: vector ? 4 : 1, ITEMS },
-    groups: [blocks, channels, samples],
+    spec: { real: vector ? 'vec4f' : 'f32', WIDTH: vector ? 4 : 1 },
+    groups: [ceilDiv(items, LANES * PER_LANE), channels, samples],
     reduceGroups: [reduceBlocks, channels, samples],
   };
 }
 
-function paramsOf(layout: Layout, { slope, eps, momentum }: BatchNormAttributes, column = 0): Param[] {
+function paramsOf(
+  layout: Layout,
+  { slope, eps, momentum }: BatchNormAttributes,
+  { perLane = PER_LANE, column = 0 } = {},
+): Param[] {
   return [
     layout.items,
     layout.channels,
     layout.samples,
-    layout.batches,
+    perLane,
     layout.partials,
     column,
     { f32: layout.samples * layout.voxels },

@@ -10,6 +10,7 @@ export type SigmoidAttributes = Readonly<Record<string, never>>;
 
 const FILE = 'sigmoid.wgsl';
 const LANES = 64;
+/** The shader's constant. */
 const ITEMS = 8;
 
 /** output = 1 / (1 + exp(-input)), elementwise. Any shape. Backward needs the output only. */
@@ -52,7 +53,7 @@ function layoutOf(
   shape: Shape,
   capabilities: Capabilities,
 ): {
-  readonly spec: { readonly real: string; readonly ITEMS: number };
+  readonly spec: { readonly real: string };
   readonly items: number;
   readonly groups: readonly [number, number, number];
 } {
@@ -60,7 +61,7 @@ function layoutOf(
   const vector = size % 4 === 0;
   const items = vector ? size / 4 : size;
   return {
-    spec: { real: vector ? 'vec4f' : 'f32', ITEMS },
+    spec: { real: vector ? 'vec4f' : 'f32' },
     items,
     groups: flatGroups(items, LANES * ITEMS, capabilities),
   };

@@ -25,12 +25,12 @@ export const softmax: Op<SoftmaxAttributes, undefined> = {
   },
 
   forward(emit, [input], output): undefined {
-    const { kernel, items, channels, groups } = layoutOf(input!.shape, 'forward');
+    const { kernel, items, channels, perLane, groups } = layoutOf(input!.shape, 'forward');
     emit.run({
       label: 'softmax/forward',
       kernel,
       bindings: [read(input!, true), write(output, true)],
-      params: [items, channels],
+      params: [items, channels, perLane],
       workgroups: groups,
       samples: groups[2],
     });
@@ -39,7 +39,7 @@ export const softmax: Op<SoftmaxAttributes, undefined> = {
   backward({ output }, gradOutput) {
     return [
       (emit, gradInput, accumulate) => {
-        const { kernel, items, channels, groups } = layoutOf(output.shape, 'backward', accumulate);
+        const { kernel, items, channels, perLane, groups } = layoutOf(output.shape, 'backward', accumulate);
         emit.run({
           label: 'softmax/backward',
           kernel,
@@ -48,7 +48,7 @@ export const softmax: Op<SoftmaxAttributes, undefined> = {
             read(gradOutput, true),
             accumulate ? readWrite(gradInput, true) : write(gradInput, true),
           ],
-          params: [items, channels],
+          params: [items, channels, perLane],
           workgroups: groups,
           samples: groups[2],
         });
@@ -65,6 +65,7 @@ function layoutOf(
   readonly kernel: Kernel;
   readonly items: number;
   readonly channels: number;
+  readonly perLane: number;
   readonly groups: readonly [number, number, number];
 } {
   const [batch, channels, depth, height, width] = shape as readonly [number, number, number, number, number];
@@ -73,14 +74,15 @@ function layoutOf(
   const spec = { real: vector ? 'vec4f' : 'f32', ACCUMULATE: accumulate ? 1 : 0 };
   const items = vector ? voxels / 4 : voxels;
   const few = channels <= MOST_IN_REGISTERS;
-  // Four loads a lane: with the exponentials more gains nothing, and the kernel takes long to compile.
-  const perLane = few ? Math.ceil(4 / channels) : 1;
+  // About 8 loads a lane: what elementwise kernels like best.
+  const perLane = few ? Math.ceil(MOST_IN_REGISTERS / channels) : 1;
   return {
     kernel: few
-      ? { file: FILE, entry, spec: { ...spec, CHANNELS: channels, ITEMS: perLane } }
+      ? { file: FILE, entry, spec: { ...spec, CHANNELS: channels } }
       : { file: FILE, entry: `${entry}_many`, spec },
     items,
     channels,
+    perLane,
     groups: [ceilDiv(items, LANES * perLane), 1, batch],
   };
 }
