@@ -1,0 +1,196 @@
+/**
+ * voxelgrad, a WebGPU compute engine that trains and runs 3D U-Nets segmenting multiple-sclerosis lesions in brain
+ * MRI. This entry runs in browsers and in Node; what needs Node is in `voxelgrad/node`.
+ *
+ * @module
+ */
+
+// Networks, the optimizer, checkpoints.
+export {
+  decodeModel,
+  decodeTrainingState,
+  encodeModel,
+  encodeTrainingState,
+  type Model,
+  requireModel,
+  type TrainingState,
+} from './checkpoint/checkpoint.ts';
+export type { ModelInfo } from './checkpoint/model-info.ts';
+export {
+  readSafetensors,
+  type SafetensorsFile,
+  type StoredTensor,
+  type TensorData,
+  writeSafetensors,
+} from './checkpoint/safetensors.ts';
+// Errors, files, random numbers, shapes.
+export {
+  CheckpointError,
+  DatasetError,
+  DeviceLostError,
+  type ErrorOptionsWithHint,
+  FileFormatError,
+  GpuError,
+  GridMismatchError,
+  NonFiniteError,
+  OutOfMemoryError,
+  ShapeError,
+  StorageError,
+  UsageError,
+  VoxelgradError,
+} from './core/errors.ts';
+export { type FileEntry, type FileSink, type FileSource, MemoryFiles } from './core/files.ts';
+export type { Json } from './core/json.ts';
+export { Random } from './core/random.ts';
+export { formatShape, type Shape, sizeOf } from './core/shape.ts';
+// Data sets.
+export {
+  commonModalities,
+  type Dataset,
+  findScans,
+  findSubject,
+  type Scan,
+  type Subject,
+  scanName,
+  type TissuePaths,
+} from './dataset/dataset.ts';
+export { type Fold, patientFolds } from './dataset/folds.ts';
+export {
+  type Channel,
+  type LoadedScan,
+  type LoadScanOptions,
+  loadScan,
+  type RaterChoice,
+} from './dataset/load-scan.ts';
+export { openDataset } from './dataset/open-dataset.ts';
+export {
+  makePhantom,
+  type Phantom,
+  type PhantomDatasetOptions,
+  type PhantomOptions,
+  type PhantomProgress,
+  PhantomSubject,
+  type WrittenScan,
+  writePhantomDataset,
+} from './dataset/phantom/index.ts';
+export { type PredictionKind, predictionPath } from './dataset/prediction-path.ts';
+export {
+  type ChannelStatistics,
+  type PreparedScan,
+  type PreprocessOptions,
+  preprocess,
+} from './dataset/preprocess.ts';
+export { withTissues } from './dataset/tissue-files.ts';
+export type { TissueMaps } from './dataset/tissue-maps.ts';
+// The GPU.
+export type { AdapterFamily, Capabilities, DriverOrigin } from './gpu/capabilities.ts';
+export { type BufferRequest, formatBytes, Gpu } from './gpu/gpu.ts';
+export type { Kernel } from './gpu/kernel.ts';
+export { measurePeak, type Peak } from './gpu/peak.ts';
+// Training and prediction.
+export { Predictor } from './infer/predictor.ts';
+export type { PredictedScan, PredictRequest } from './infer/request.ts';
+export { predict } from './infer/run.ts';
+// Tensors, the tape, ops and losses.
+export {
+  DEFAULT_LOSS,
+  type LabelWeights,
+  type OverlapLoss,
+  type SegmentationLossAttributes,
+  type SegmentationLossSettings,
+  segmentationLoss,
+  type TprTerm,
+} from './loss/segmentation-loss.ts';
+// Volumes and NIfTI.
+export type { NiftiDatatype, WritableDatatype } from './nifti/datatype.ts';
+export type { AffineSource, NiftiHeader } from './nifti/header.ts';
+export { type NiftiImage, type ReadNiftiOptions, readMask, readNifti } from './nifti/read.ts';
+export {
+  ESTIMATE_INTENT,
+  LABEL_INTENT,
+  type NiftiIntent,
+  type WriteNiftiOptions,
+  writeNifti,
+} from './nifti/write.ts';
+export {
+  cicekConfig,
+  countParameters,
+  type HeadConfig,
+  type ParameterCount,
+  type ParameterSpec,
+  parameterSpecs,
+  patchMultiple,
+  stateSpecs,
+  type UNetConfig,
+  unetConfig,
+} from './nn/unet-config.ts';
+export { UNet3d } from './nn/unet3d.ts';
+export { inputChannels, TISSUES, VARIANTS, type Variant, variantConfig } from './nn/variants.ts';
+export { type BatchNormAttributes, batchNorm } from './ops/batch-norm.ts';
+export { type ConvTranspose3dAttributes, convTranspose3d } from './ops/conv-transpose3d.ts';
+export { type Conv3dAttributes, conv3d } from './ops/conv3d.ts';
+export { type MaxPool3dAttributes, maxPool3d } from './ops/max-pool3d.ts';
+export { type ReluAttributes, relu } from './ops/relu.ts';
+export { type SigmoidAttributes, sigmoid } from './ops/sigmoid.ts';
+export { type SoftmaxAttributes, softmax } from './ops/softmax.ts';
+export { Adam, type AdamSettings, type AdamStatus, DEFAULT_ADAM } from './optim/adam.ts';
+export {
+  constantSchedule,
+  cosineSchedule,
+  polynomialSchedule,
+  type Schedule,
+  warmUp,
+} from './optim/schedule.ts';
+// Evaluation and reports.
+export { applyFlairThreshold, type FlairThreshold, fitFlairThreshold } from './report/baseline.ts';
+export { type DemoReportData, type DemoVariant, demoReport, demoTable } from './report/demo-report.ts';
+export {
+  type ChosenPredictions,
+  choosePredictions,
+  evaluatePredictions,
+  type ScanEvaluation,
+} from './report/evaluate-predictions.ts';
+export { componentVolumes, connectedComponents, voxelMl } from './report/lesions.ts';
+export { evaluateScan, meanMetrics, normalizedDice, type ScanMetrics } from './report/metrics.ts';
+export { type SurfaceDistance, surfaceDistance } from './report/surface.ts';
+export { evaluationTable, formatTable, type Table } from './report/tables.ts';
+export { bestThreshold, type ThresholdChoice, ThresholdSearch, thresholdMask } from './report/threshold.ts';
+export type { Command } from './tape/command.ts';
+export type { Emitter, GradientThunk, Op } from './tape/op.ts';
+export { compilePlan, Plan, type PlanOptions, type PlanStatistics } from './tape/plan.ts';
+export { type TensorSpec, TensorStore } from './tape/store.ts';
+export { type Root, Tape, TapeError } from './tape/tape.ts';
+export { type Tensor, tensor } from './tape/tensor.ts';
+export { chooseTraining, prepareTraining, type TrainingData } from './train/prepare.ts';
+export type { StepReport, TrainRequest, TrainResult } from './train/request.ts';
+export { train } from './train/run.ts';
+export { type StepResult, TrainingSession } from './train/session.ts';
+export {
+  type ResolvedTrainSettings,
+  type Schedule as ScheduleName,
+  settingsHash,
+  type TrainSettings,
+  trainSettings,
+} from './train/settings.ts';
+export {
+  type Components,
+  type Connectivity,
+  fillHoles,
+  labelComponents,
+  largestComponent,
+} from './volume/components.ts';
+export { type Box, boundingBox, crop, cropGrid, uncrop } from './volume/crop.ts';
+export { type AxisOrder, orientationOf, reorient, toCanonical } from './volume/orientation.ts';
+export { type Interpolation, resample } from './volume/resample.ts';
+export {
+  axisAlignedGrid,
+  describeGrid,
+  type Grid,
+  gridFromAffine,
+  sameGrid,
+  toWorld,
+  type Volume,
+  voxelCount,
+  voxelVolume,
+  worldToVoxel,
+} from './volume/volume.ts';
