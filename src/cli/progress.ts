@@ -49,9 +49,8 @@ export function formatDuration(seconds: number): string {
 
 /** `3.1 steps/s`, or `2.4 s/step` where it is slower than one a second. */
 export function formatRate(perSecond: number, unit: string): string {
-  return perSecond >= 1
-    ? `${perSecond < 100 ? perSecond.toPrecision(2) : perSecond.toFixed(0)} ${unit}s/s`
-    : `${(1 / perSecond).toPrecision(2)} s/${unit}`;
+  const two = (value: number): string => (value < 100 ? value.toPrecision(2) : value.toFixed(0));
+  return perSecond >= 1 ? `${two(perSecond)} ${unit}s/s` : `${two(1 / perSecond)} s/${unit}`;
 }
 
 function startBar(options: ProgressOptions): Progress {

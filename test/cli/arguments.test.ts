@@ -152,5 +152,6 @@ describe('progress', () => {
     expect(formatDuration(3 * 3600 + 65)).toBe('3:01:05');
     expect(formatRate(0.4, 'step')).toBe('2.5 s/step');
     expect(formatRate(123.4, 'scan')).toBe('123 scans/s');
+    expect(formatRate(1 / 162, 'scan')).toBe('162 s/scan');
   });
 });
