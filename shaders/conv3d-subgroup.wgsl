@@ -21,8 +21,8 @@ enable subgroups;
 const LANES = 8u; // @spec
 const VECTORS = 2u; // @spec
 const PLANES = 1u; // @spec
-const X = 4u;
-const Y = 4u;
+const X = 4u; // @spec
+const Y = 4u; // @spec
 const PATCH_X = X + 2u;
 const PATCH = PATCH_X * (Y + 2u);
 const LOADS = (PATCH + LANES - 1u) / LANES;
@@ -259,8 +259,11 @@ fn weight_partial(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocat
   let width = weight_params.out_width;
   let in_size = weight_params.in_depth * weight_params.in_height * weight_params.in_width;
   let out_size = weight_params.out_depth * weight_params.out_height * width;
-  let row_first = slice * weight_params.rows_per_slice;
-  let row_last = min(row_first + weight_params.rows_per_slice, weight_params.out_depth * weight_params.out_height);
+  // Rows of the slice whose plane z0 + kz - padding lies in the input.
+  let below = u32(max(pad - i32(kz), 0));
+  let above = u32(clamp(i32(weight_params.in_depth + weight_params.padding) - i32(kz), 0, i32(weight_params.out_depth)));
+  let row_first = max(slice * weight_params.rows_per_slice, below * weight_params.out_height);
+  let row_last = min((slice + 1u) * weight_params.rows_per_slice, above * weight_params.out_height);
 
   // Channels beyond the last read the last one; their sums are not stored.
   var grad_base: array<u32, WVECTORS>;
@@ -279,40 +282,38 @@ fn weight_partial(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocat
   for (var row = row_first; row < row_last; row++) {
     let y0 = row % weight_params.out_height;
     let z0 = row / weight_params.out_height;
-    let z = i32(z0 + kz) - pad;
-    if (z >= 0 && z < i32(weight_params.in_depth)) {
-      for (var x0 = 0u; x0 < width; x0 += RUN) {
-        var g: array<f32, WVECTORS * RUN>;
-        for (var c = 0u; c < WVECTORS; c++) { // @unroll
-          for (var x = 0u; x < RUN; x++) { // @unroll
-            g[c * RUN + x] = select(0.0, grad_output[grad_base[c] + row * width + min(x0 + x, width - 1u)], x0 + x < width);
-          }
+    let z = z0 + kz - weight_params.padding;
+    for (var x0 = 0u; x0 < width; x0 += RUN) {
+      var g: array<f32, WVECTORS * RUN>;
+      for (var c = 0u; c < WVECTORS; c++) { // @unroll
+        for (var x = 0u; x < RUN; x++) { // @unroll
+          g[c * RUN + x] = select(0.0, grad_output[grad_base[c] + row * width + min(x0 + x, width - 1u)], x0 + x < width);
         }
-        var offset: array<u32, WLOADS>;
-        var inside: array<bool, WLOADS>;
+      }
+      var offset: array<u32, WLOADS>;
+      var inside: array<bool, WLOADS>;
+      for (var j = 0u; j < WLOADS; j++) { // @unroll
+        let p = lane + j * LANES;
+        let y = i32(y0 + p / WINDOW_X) - pad;
+        let x = i32(x0 + p % WINDOW_X) - pad;
+        inside[j] = p < WINDOW && y >= 0 && x >= 0 && y < i32(weight_params.in_height)
+          && x < i32(weight_params.in_width);
+        offset[j] = select(0u, (z * weight_params.in_height + u32(y)) * weight_params.in_width + u32(x), inside[j]);
+      }
+      for (var i = 0u; i < WIN; i++) { // @unroll
+        var window: array<f32, WLOADS>;
         for (var j = 0u; j < WLOADS; j++) { // @unroll
-          let p = lane + j * LANES;
-          let y = i32(y0 + p / WINDOW_X) - pad;
-          let x = i32(x0 + p % WINDOW_X) - pad;
-          inside[j] = p < WINDOW && y >= 0 && x >= 0 && y < i32(weight_params.in_height)
-            && x < i32(weight_params.in_width);
-          offset[j] = select(0u, (u32(z) * weight_params.in_height + u32(y)) * weight_params.in_width + u32(x), inside[j]);
+          window[j] = select(0.0, saved_input[in_base[i] + offset[j]], inside[j]);
         }
-        for (var i = 0u; i < WIN; i++) { // @unroll
-          var window: array<f32, WLOADS>;
-          for (var j = 0u; j < WLOADS; j++) { // @unroll
-            window[j] = select(0.0, saved_input[in_base[i] + offset[j]], inside[j]);
+        for (var ky = 0u; ky < 3u; ky++) { // @unroll
+          var s: array<f32, WINDOW_X>;
+          for (var x = 0u; x < WINDOW_X; x++) { // @unroll
+            s[x] = subgroupShuffle(window[(ky * WINDOW_X + x) / LANES], (ky * WINDOW_X + x) % LANES);
           }
-          for (var ky = 0u; ky < 3u; ky++) { // @unroll
-            var s: array<f32, WINDOW_X>;
-            for (var x = 0u; x < WINDOW_X; x++) { // @unroll
-              s[x] = subgroupShuffle(window[(ky * WINDOW_X + x) / LANES], (ky * WINDOW_X + x) % LANES);
-            }
-            for (var c = 0u; c < WVECTORS; c++) { // @unroll
-              for (var kx = 0u; kx < 3u; kx++) { // @unroll
-                for (var x = 0u; x < RUN; x++) { // @unroll
-                  sum[(c * WIN + i) * 9u + ky * 3u + kx] += g[c * RUN + x] * s[x + kx];
-                }
+          for (var c = 0u; c < WVECTORS; c++) { // @unroll
+            for (var kx = 0u; kx < 3u; kx++) { // @unroll
+              for (var x = 0u; x < RUN; x++) { // @unroll
+                sum[(c * WIN + i) * 9u + ky * 3u + kx] += g[c * RUN + x] * s[x + kx];
               }
             }
           }

@@ -5,18 +5,19 @@ import type { Tensor } from '../../tape/tensor.ts';
 import { type ConvolutionTask, sliceCount, type WeightGradientTask } from './task.ts';
 import { reduceWeightPartials } from './tile.ts';
 
-/** Register tile of shaders/conv3d-subgroup.wgsl; voxels along y and x are 4 each. */
+/** Register tile of shaders/conv3d-subgroup.wgsl. */
 export interface DirectTile {
   /** Size of a subgroup. */
   readonly lanes: number;
   /** Vectors of `lanes` output channels. */
   readonly vectors: number;
-  /** Voxels along z. */
+  /** Voxels along x, y and z. */
+  readonly x: number;
+  readonly y: number;
   readonly planes: number;
 }
 
 const FILE = 'conv3d-subgroup.wgsl';
-const TILE = 4;
 /** vec4 of the uniform block that the shader declares: the 64 KiB that every device binds. */
 const PANEL = 4096;
 
@@ -50,7 +51,7 @@ function panelLayout(tile: DirectTile, inChannels: number, outChannels: number):
 
 /** 3x3x3 convolution of stride 1 with output channels as lanes; the device's subgroups have exactly `lanes`. */
 export function convolveDirect(emit: Emitter, task: ConvolutionTask, tile: DirectTile): void {
-  const spec = { LANES: tile.lanes, VECTORS: tile.vectors, PLANES: tile.planes };
+  const spec = { LANES: tile.lanes, VECTORS: tile.vectors, PLANES: tile.planes, X: tile.x, Y: tile.y };
   const layouts = task.sources.map(({ channels }) => panelLayout(tile, channels, task.outChannels));
   const sizes = layouts.map(({ slices, blocks, blockSize }) => slices * blocks * blockSize);
   // Every dispatch binds a whole block of 64 KiB, also at the end.
@@ -108,7 +109,7 @@ function convolveSource(
   spec: Readonly<Record<string, number>>,
 ): void {
   const [depth, height, width] = task.outExtents;
-  const tilesX = ceilDiv(width, TILE);
+  const tilesX = ceilDiv(width, tile.x);
   for (let slice = 0; slice < layout.slices; slice++) {
     const accumulate = accumulateFirst || slice > 0;
     const inFirst = slice * layout.perSlice;
@@ -138,7 +139,7 @@ function convolveSource(
           block,
           layout.blockSize,
         ],
-        workgroups: [tilesX * ceilDiv(height, TILE), ceilDiv(depth, tile.planes) * blocks, task.samples],
+        workgroups: [tilesX * ceilDiv(height, tile.y), ceilDiv(depth, tile.planes) * blocks, task.samples],
         samples: task.samples,
       });
     }

@@ -21,7 +21,7 @@ const WEIGHT_POINTWISE: WeightGradientVariant = { name: 'pointwise', run: weight
 
 function direct(tile: DirectTile): ConvolutionVariant {
   return {
-    name: `direct-subgroup${tile.lanes} 4x4x${tile.planes}x${tile.vectors * tile.lanes}`,
+    name: `direct-subgroup${tile.lanes} ${tile.x}x${tile.y}x${tile.planes}x${tile.vectors * tile.lanes}`,
     run: (emit, task) => convolveDirect(emit, task, tile),
   };
 }
@@ -36,12 +36,19 @@ function weightDirect(tile: WeightTile): WeightGradientVariant {
 /** Register tiles by subgroup size, best first for many output channels. */
 const DIRECT_TILES: Readonly<Record<number, readonly DirectTile[]>> = {
   8: [
-    { lanes: 8, vectors: 1, planes: 2 },
-    { lanes: 8, vectors: 2, planes: 1 },
+    { lanes: 8, vectors: 2, x: 4, y: 4, planes: 2 },
+    { lanes: 8, vectors: 1, x: 8, y: 4, planes: 2 },
+    { lanes: 8, vectors: 1, x: 4, y: 4, planes: 2 },
   ],
   4: [
-    { lanes: 4, vectors: 4, planes: 1 },
-    { lanes: 4, vectors: 2, planes: 1 },
+    { lanes: 4, vectors: 4, x: 4, y: 4, planes: 1 },
+    { lanes: 4, vectors: 2, x: 4, y: 4, planes: 1 },
+    { lanes: 4, vectors: 2, x: 4, y: 4, planes: 2 },
+    { lanes: 4, vectors: 2, x: 8, y: 4, planes: 1 },
+    { lanes: 4, vectors: 4, x: 8, y: 4, planes: 1 },
+    { lanes: 4, vectors: 2, x: 8, y: 8, planes: 1 },
+    { lanes: 4, vectors: 4, x: 8, y: 8, planes: 1 },
+    { lanes: 4, vectors: 4, x: 4, y: 4, planes: 2 },
   ],
 };
 
@@ -52,6 +59,9 @@ const WEIGHT_TILES: Readonly<Record<number, readonly WeightTile[]>> = {
   ],
   4: [
     { lanes: 4, vectors: 2, inChannels: 4 },
+    { lanes: 4, vectors: 4, inChannels: 2 },
+    { lanes: 4, vectors: 4, inChannels: 4 },
+    { lanes: 4, vectors: 2, inChannels: 2 },
     { lanes: 4, vectors: 1, inChannels: 4 },
   ],
 };
