@@ -1,6 +1,8 @@
+import type { Capabilities } from '../../gpu/capabilities.ts';
 import type { Emitter, Variant } from '../../tape/op.ts';
 import { backwardInputCells, forwardCells } from './cell.ts';
-import { type Pass, slotOf } from './task.ts';
+import { backwardInputSubgroup, forwardSubgroup } from './subgroup.ts';
+import { isUpsampling, type Pass, slotOf } from './task.ts';
 
 interface PassVariant extends Variant {
   run(emit: Emitter, pass: Pass): void;
@@ -9,11 +11,33 @@ interface PassVariant extends Variant {
 /** Emits the forward pass by the best variant for this device. */
 export function forward(emit: Emitter, pass: Pass): void {
   const candidates: PassVariant[] = [{ name: 'cell', run: forwardCells }];
+  const lanes = lanesFor(emit.capabilities, pass);
+  if (lanes > 0)
+    candidates.unshift({
+      name: `subgroup${lanes}`,
+      run: (emitter, own) => forwardSubgroup(emitter, own, lanes),
+    });
   emit.choose(slotOf('forward', pass.geometry), candidates).run(emit, pass);
 }
 
 /** Emits the input gradient by the best variant for this device. */
 export function backwardInput(emit: Emitter, pass: Pass): void {
   const candidates: PassVariant[] = [{ name: 'cell', run: backwardInputCells }];
+  const lanes = lanesFor(emit.capabilities, pass);
+  if (lanes > 0) {
+    // As many vectors of channels as there are to fill, up to what stays in registers.
+    const vectors = pass.geometry.inChannels > 2 * lanes ? 4 : pass.geometry.inChannels > lanes ? 2 : 1;
+    candidates.unshift({
+      name: `subgroup${lanes}x${vectors}`,
+      run: (emitter, own) => backwardInputSubgroup(emitter, own, lanes, vectors),
+    });
+  }
   emit.choose(slotOf('backward_input', pass.geometry), candidates).run(emit, pass);
+}
+
+/** Lanes of the subgroup kernels where they can run here, else 0. */
+function lanesFor({ subgroupSize }: Capabilities, { geometry }: Pass): number {
+  return isUpsampling(geometry) && geometry.padding === 0 && (subgroupSize === 4 || subgroupSize === 8)
+    ? subgroupSize
+    : 0;
 }
