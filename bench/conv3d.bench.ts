@@ -5,9 +5,12 @@
 import { sizeOf } from '../src/core/shape.ts';
 import type { Gpu } from '../src/gpu/gpu.ts';
 import { type Conv3dAttributes, conv3d } from '../src/ops/conv3d.ts';
+import type { Command } from '../src/tape/command.ts';
+import type { Emitter } from '../src/tape/op.ts';
 import { compilePlan } from '../src/tape/plan.ts';
-import { TensorStore } from '../src/tape/store.ts';
+import { type TensorSpec, TensorStore } from '../src/tape/store.ts';
 import { Tape } from '../src/tape/tape.ts';
+import { type Tensor, tensor } from '../src/tape/tensor.ts';
 import { BenchLog, benchRow, timePlan } from './harness.ts';
 
 interface BenchShape {
@@ -52,72 +55,95 @@ async function benchPart(
   const name = `${from.join('+')}->${to}@${samples}x${extent}^3 k${kernel}`;
   const channels = from.reduce((a, b) => a + b, 0);
   const operations = 2 * kernel ** 3 * channels * to * samples * extent ** 3;
-  const names = await variantsOf(gpu, shape, part);
-  for (const variant of names) {
+  for (const variant of variantsOf(gpu, shape, part)) {
     if (!`${part} ${name} ${variant}`.includes(filter)) continue;
-    const { plan, free } = await record(gpu, shape, part, variant);
+    const { plan, free } = await compilePart(gpu, shape, part, variant);
     const timing = await timePlan(gpu, plan, 0.7);
     log.add(benchRow(`conv3d/${part}`, name, variant, operations, timing));
     free();
   }
 }
 
-async function variantsOf(gpu: Gpu, shape: BenchShape, part: Part): Promise<readonly string[]> {
-  const seen: string[] = [];
-  const { free } = await record(gpu, shape, part, '', seen);
-  free();
-  return seen;
+/** Specs of the activations and of the parameters of a shape. */
+function specsOf({ samples, from, to, extent, kernel = 3 }: BenchShape): [TensorSpec[], TensorSpec[]] {
+  const channels = from.reduce((a, b) => a + b, 0);
+  return [
+    [
+      ...from.map((c, i) => ({ name: `input${i}`, shape: [samples, c, extent, extent, extent] })),
+      { name: 'grad', shape: [samples, to, extent, extent, extent] },
+    ],
+    [
+      { name: 'weight', shape: [to, channels, kernel, kernel, kernel] },
+      { name: 'bias', shape: [to] },
+    ],
+  ];
 }
 
-async function record(gpu: Gpu, shape: BenchShape, part: Part, variant: string, seen?: string[]) {
-  const { samples, from, to, extent, kernel = 3 } = shape;
-  const channels = from.reduce((a, b) => a + b, 0);
+/** The dispatches of one part; `tensors` gives tensors by name. */
+function recordPart(
+  gpu: Gpu,
+  shape: BenchShape,
+  part: Part,
+  tensors: (name: string) => Tensor,
+  choose: (candidates: readonly string[], slot: string) => string | undefined,
+): Command[] {
   const attributes: Conv3dAttributes = {
     stride: 1,
-    padding: kernel === 3 ? 1 : 0,
-    sources: from.length === 2 ? 2 : 1,
+    padding: shape.kernel === 1 ? 0 : 1,
+    sources: shape.from.length === 2 ? 2 : 1,
     bias: true,
   };
-  const specs = [
-    ...from.map((c, i) => ({ name: `input${i}`, shape: [samples, c, extent, extent, extent] })),
-    { name: 'grad', shape: [samples, to, extent, extent, extent] },
-  ];
-  const parameterSpecs = [
-    { name: 'weight', shape: [to, channels, kernel, kernel, kernel] },
-    { name: 'bias', shape: [to] },
-  ];
-  const inputs = await TensorStore.create(gpu, 'inputs', specs, { requiresGrad: part === 'backward_input' });
+  const tape = new Tape(gpu.capabilities);
+  Object.assign(tape.emitter, {
+    choose: ((slot, candidates) => {
+      const name = choose(
+        candidates.map((candidate) => candidate.name),
+        slot,
+      );
+      return candidates.find((candidate) => candidate.name === name) ?? candidates[0]!;
+    }) satisfies Emitter['choose'],
+  });
+  const inputs = [...shape.from.map((_, i) => tensors(`input${i}`)), tensors('weight'), tensors('bias')];
+  const output = tape.apply(conv3d, inputs, attributes);
+  if (part !== 'forward') {
+    tape.commands.length = 0;
+    tape.backward([{ output, grad: tensors('grad') }]);
+  }
+  return tape.commands.filter((command) => !command.label.includes('bias'));
+}
+
+function variantsOf(gpu: Gpu, shape: BenchShape, part: Part): readonly string[] {
+  const specs = new Map(
+    specsOf(shape)
+      .flat()
+      .map((spec) => [spec.name, spec.shape]),
+  );
+  let names: readonly string[] = [];
+  const make = (name: string): Tensor => tensor(name, specs.get(name)!, 'arena', { requiresGrad: true });
+  recordPart(gpu, shape, part, make, (candidates, slot) => {
+    if (slot.includes(part)) names = candidates;
+    return undefined;
+  });
+  return names;
+}
+
+async function compilePart(gpu: Gpu, shape: BenchShape, part: Part, variant: string) {
+  const [activations, parameterSpecs] = specsOf(shape);
+  const inputs = await TensorStore.create(gpu, 'inputs', activations, {
+    requiresGrad: part === 'backward_input',
+  });
   const grads = await TensorStore.create(gpu, 'grads', parameterSpecs);
   const parameters = await TensorStore.create(gpu, 'parameters', parameterSpecs, {
     ...(part === 'backward_weight' ? { grads } : {}),
   });
-  const stores = [inputs, grads, parameters];
-  for (const spec of specs) inputs.write(spec.name, noise(sizeOf(spec.shape)));
+  for (const spec of activations) inputs.write(spec.name, noise(sizeOf(spec.shape)));
   for (const spec of parameterSpecs) parameters.write(spec.name, noise(sizeOf(spec.shape)));
-  const tape = new Tape(gpu.capabilities, () => variant);
-  const { choose } = tape.emitter;
-  Object.assign(tape.emitter, {
-    choose: ((slot, candidates) => {
-      if (seen && slot.includes(part))
-        for (const c of candidates) if (!seen.includes(c.name)) seen.push(c.name);
-      return choose(slot, candidates);
-    }) satisfies typeof choose,
-  });
-  const tensors = [
-    ...from.map((_, i) => inputs.get(`input${i}`)),
-    parameters.get('weight'),
-    parameters.get('bias'),
-  ];
-  const output = tape.apply(conv3d, tensors, attributes);
-  if (part !== 'forward') {
-    tape.commands.length = 0;
-    tape.backward([{ output, grad: inputs.get('grad') }]);
-  }
-  const commands = tape.commands.filter((command) => !command.label.includes('bias'));
+  const find = (name: string): Tensor => inputs.tensors.get(name) ?? parameters.get(name);
+  const commands = recordPart(gpu, shape, part, find, () => variant);
   const plan = await compilePlan(gpu, commands, { label: 'bench' });
   const free = (): void => {
     plan.destroy();
-    for (const store of stores) store.destroy();
+    for (const store of [inputs, grads, parameters]) store.destroy();
   };
   return { plan, free };
 }

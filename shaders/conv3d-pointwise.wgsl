@@ -160,7 +160,7 @@ fn weight_partial(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
   }
   for (var o = 0u; o < 4u; o++) { // @unroll
     for (var c = 0u; c < 4u; c++) { // @unroll
-      if (o0 + o < weight_params.out_channels && i0 + c < weight_params.in_channels) {
+      if ((o0 + o < weight_params.out_channels) & (i0 + c < weight_params.in_channels)) {
         let row = (group.z * weight_params.partials + part) * weight_params.out_channels + o0 + o;
         partial[row * weight_params.in_channels + i0 + c] = sum[o * 4u + c];
       }

@@ -133,7 +133,7 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
     let p = lane + j * LANES;
     let y = i32(y0 + p / PATCH_X) - pad;
     let x = i32(x0 + p % PATCH_X) - pad;
-    inside[j] = p < PATCH && y >= 0 && x >= 0 && y < i32(params.in_height) && x < i32(params.in_width);
+    inside[j] = (p < PATCH) & (y >= 0) & (x >= 0) & (y < i32(params.in_height)) & (x < i32(params.in_width));
     offset[j] = select(0u, u32(y) * params.in_width + u32(x), inside[j]);
   }
   var sum: array<f32, VECTORS * PLANES * X * Y>;
@@ -155,18 +155,18 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
     let channel = (group.z * params.source_channels + params.in_first + i) * params.in_depth;
     for (var plane = 0u; plane < PLANES - 1u; plane++) { // @unroll
       let z = i32(z0 + plane) - pad;
-      let inside_z = z >= 0 && z < i32(params.in_depth);
+      let inside_z = (z >= 0) & (z < i32(params.in_depth));
       let base = (channel + select(0u, u32(z), inside_z)) * in_area;
       for (var j = 0u; j < LOADS; j++) { // @unroll
-        patches[plane * LOADS + j] = select(0.0, input[base + offset[j]], inside[j] && inside_z);
+        patches[plane * LOADS + j] = select(0.0, input[base + offset[j]], inside[j] & inside_z);
       }
     }
     for (var kz = kz_first; kz < kz_last; kz++) {
       let z = i32(z0 + kz + PLANES - 1u) - pad;
-      let inside_z = PLANES == 1u || (z >= 0 && z < i32(params.in_depth));
+      let inside_z = (PLANES == 1u) | ((z >= 0) & (z < i32(params.in_depth)));
       let base = (channel + select(0u, u32(z), inside_z)) * in_area;
       for (var j = 0u; j < LOADS; j++) { // @unroll
-        patches[(PLANES - 1u) * LOADS + j] = select(0.0, input[base + offset[j]], inside[j] && inside_z);
+        patches[(PLANES - 1u) * LOADS + j] = select(0.0, input[base + offset[j]], inside[j] & inside_z);
       }
       let first = head + (HEAD + (i * 3u + kz) * QUADS) * LANES;
       var w: array<vec4f, QUADS>;
@@ -279,11 +279,14 @@ fn weight_partial(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocat
   for (var a = 0u; a < WVECTORS * WIN * 9u; a++) { // @unroll
     sum[a] = 0.0;
   }
-  for (var row = row_first; row < row_last; row++) {
+  let runs = (width + RUN - 1u) / RUN;
+  for (var at_run = row_first * runs; at_run < row_last * runs; at_run++) {
+    let row = at_run / runs;
+    let x0 = (at_run % runs) * RUN;
     let y0 = row % weight_params.out_height;
     let z0 = row / weight_params.out_height;
     let z = z0 + kz - weight_params.padding;
-    for (var x0 = 0u; x0 < width; x0 += RUN) {
+    {
       var g: array<f32, WVECTORS * RUN>;
       for (var c = 0u; c < WVECTORS; c++) { // @unroll
         for (var x = 0u; x < RUN; x++) { // @unroll
@@ -296,8 +299,8 @@ fn weight_partial(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocat
         let p = lane + j * LANES;
         let y = i32(y0 + p / WINDOW_X) - pad;
         let x = i32(x0 + p % WINDOW_X) - pad;
-        inside[j] = p < WINDOW && y >= 0 && x >= 0 && y < i32(weight_params.in_height)
-          && x < i32(weight_params.in_width);
+        inside[j] = (p < WINDOW) & (y >= 0) & (x >= 0) & (y < i32(weight_params.in_height))
+          & (x < i32(weight_params.in_width));
         offset[j] = select(0u, (z * weight_params.in_height + u32(y)) * weight_params.in_width + u32(x), inside[j]);
       }
       for (var i = 0u; i < WIN; i++) { // @unroll

@@ -71,9 +71,9 @@ var<workgroup> weight_tile: array<vec4f, CI * TAPS * 4u>;
 
 fn padded_input(sample: u32, channel: u32, z: i32, y: i32, x: i32) -> f32 {
   let d = i32(params.dilation);
-  let inside = channel < params.in_channels && z >= 0 && y >= 0 && x >= 0
-    && z < i32(params.in_depth) * d && y < i32(params.in_height) * d && x < i32(params.in_width) * d;
-  if (!inside || (d == 2 && ((z | y | x) & 1) != 0)) {
+  let inside = (channel < params.in_channels) & (z >= 0) & (y >= 0) & (x >= 0)
+    & (z < i32(params.in_depth) * d) & (y < i32(params.in_height) * d) & (x < i32(params.in_width) * d);
+  if (!inside | ((d == 2) & (((z | y | x) & 1) != 0))) {
     return 0.0;
   }
   let plane = (sample * params.in_channels + channel) * params.in_depth + u32(z / d);
@@ -81,7 +81,7 @@ fn padded_input(sample: u32, channel: u32, z: i32, y: i32, x: i32) -> f32 {
 }
 
 fn weight_at(out_channel: u32, in_channel: u32, tap: u32) -> f32 {
-  if (out_channel >= params.out_channels || in_channel >= params.in_channels) {
+  if ((out_channel >= params.out_channels) | (in_channel >= params.in_channels)) {
     return 0.0;
   }
   let t = select(tap, TAPS - 1u - tap, params.weight_flip != 0u);
@@ -147,7 +147,7 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
     }
     for (var v = 0u; v < Z; v++) { // @unroll
       let z = z0 + v;
-      if (o < params.out_channels && z < params.out_depth && y < params.out_height && x < params.out_width) {
+      if ((o < params.out_channels) & (z < params.out_depth) & (y < params.out_height) & (x < params.out_width)) {
         let plane = (group.z * params.out_channels + o) * params.out_depth + z;
         let at = (plane * params.out_height + y) * params.out_width + x;
         output[at] = start + sum[v][c] + select(0.0, output[at], params.accumulate != 0u);
@@ -198,8 +198,8 @@ var<workgroup> window_tile: array<f32, CIW * WIN>;
 var<workgroup> grad_tile: array<vec4f, POSITIONS * 4u>;
 
 fn saved_at(sample: u32, channel: u32, z: i32, y: i32, x: i32) -> f32 {
-  if (channel >= weight_params.in_channels || z < 0 || y < 0 || x < 0 || z >= i32(weight_params.in_depth)
-    || y >= i32(weight_params.in_height) || x >= i32(weight_params.in_width)) {
+  if ((channel >= weight_params.in_channels) | (z < 0) | (y < 0) | (x < 0) | (z >= i32(weight_params.in_depth))
+    | (y >= i32(weight_params.in_height)) | (x >= i32(weight_params.in_width))) {
     return 0.0;
   }
   let plane = (sample * weight_params.in_channels + channel) * weight_params.in_depth + u32(z);
@@ -207,8 +207,8 @@ fn saved_at(sample: u32, channel: u32, z: i32, y: i32, x: i32) -> f32 {
 }
 
 fn grad_at(sample: u32, channel: u32, z: u32, y: u32, x: u32) -> f32 {
-  if (channel >= weight_params.out_channels || z >= weight_params.out_depth || y >= weight_params.out_height
-    || x >= weight_params.out_width) {
+  if ((channel >= weight_params.out_channels) | (z >= weight_params.out_depth) | (y >= weight_params.out_height)
+    | (x >= weight_params.out_width)) {
     return 0.0;
   }
   let plane = (sample * weight_params.out_channels + channel) * weight_params.out_depth + z;
@@ -271,7 +271,7 @@ fn weight_partial(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
   }
   for (var c = 0u; c < 4u; c++) { // @unroll
     let o = o0 + quad * 4u + c;
-    if (o < weight_params.out_channels && i0 + i < weight_params.in_channels) {
+    if ((o < weight_params.out_channels) & (i0 + i < weight_params.in_channels)) {
       let at = ((group.z * weight_params.out_channels + o) * weight_params.in_channels + i0 + i) * TAPS + row * K;
       for (var kx = 0u; kx < K; kx++) { // @unroll
         partial[at + kx] = sum[kx][c];
