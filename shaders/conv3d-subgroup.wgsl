@@ -279,6 +279,7 @@ fn weight_partial(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocat
   for (var a = 0u; a < WVECTORS * WIN * 9u; a++) { // @unroll
     sum[a] = 0.0;
   }
+  // One loop, and no short-circuit in it: SwiftShader's compiler takes minutes over nested loops with branches.
   let runs = (width + RUN - 1u) / RUN;
   for (var at_run = row_first * runs; at_run < row_last * runs; at_run++) {
     let row = at_run / runs;
@@ -286,38 +287,36 @@ fn weight_partial(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocat
     let y0 = row % weight_params.out_height;
     let z0 = row / weight_params.out_height;
     let z = z0 + kz - weight_params.padding;
-    {
-      var g: array<f32, WVECTORS * RUN>;
-      for (var c = 0u; c < WVECTORS; c++) { // @unroll
-        for (var x = 0u; x < RUN; x++) { // @unroll
-          g[c * RUN + x] = select(0.0, grad_output[grad_base[c] + row * width + min(x0 + x, width - 1u)], x0 + x < width);
-        }
+    var g: array<f32, WVECTORS * RUN>;
+    for (var c = 0u; c < WVECTORS; c++) { // @unroll
+      for (var x = 0u; x < RUN; x++) { // @unroll
+        g[c * RUN + x] = select(0.0, grad_output[grad_base[c] + row * width + min(x0 + x, width - 1u)], x0 + x < width);
       }
-      var offset: array<u32, WLOADS>;
-      var inside: array<bool, WLOADS>;
+    }
+    var offset: array<u32, WLOADS>;
+    var inside: array<bool, WLOADS>;
+    for (var j = 0u; j < WLOADS; j++) { // @unroll
+      let p = lane + j * LANES;
+      let y = i32(y0 + p / WINDOW_X) - pad;
+      let x = i32(x0 + p % WINDOW_X) - pad;
+      inside[j] = (p < WINDOW) & (y >= 0) & (x >= 0) & (y < i32(weight_params.in_height))
+        & (x < i32(weight_params.in_width));
+      offset[j] = select(0u, (z * weight_params.in_height + u32(y)) * weight_params.in_width + u32(x), inside[j]);
+    }
+    for (var i = 0u; i < WIN; i++) { // @unroll
+      var window: array<f32, WLOADS>;
       for (var j = 0u; j < WLOADS; j++) { // @unroll
-        let p = lane + j * LANES;
-        let y = i32(y0 + p / WINDOW_X) - pad;
-        let x = i32(x0 + p % WINDOW_X) - pad;
-        inside[j] = (p < WINDOW) & (y >= 0) & (x >= 0) & (y < i32(weight_params.in_height))
-          & (x < i32(weight_params.in_width));
-        offset[j] = select(0u, (z * weight_params.in_height + u32(y)) * weight_params.in_width + u32(x), inside[j]);
+        window[j] = select(0.0, saved_input[in_base[i] + offset[j]], inside[j]);
       }
-      for (var i = 0u; i < WIN; i++) { // @unroll
-        var window: array<f32, WLOADS>;
-        for (var j = 0u; j < WLOADS; j++) { // @unroll
-          window[j] = select(0.0, saved_input[in_base[i] + offset[j]], inside[j]);
+      for (var ky = 0u; ky < 3u; ky++) { // @unroll
+        var s: array<f32, WINDOW_X>;
+        for (var x = 0u; x < WINDOW_X; x++) { // @unroll
+          s[x] = subgroupShuffle(window[(ky * WINDOW_X + x) / LANES], (ky * WINDOW_X + x) % LANES);
         }
-        for (var ky = 0u; ky < 3u; ky++) { // @unroll
-          var s: array<f32, WINDOW_X>;
-          for (var x = 0u; x < WINDOW_X; x++) { // @unroll
-            s[x] = subgroupShuffle(window[(ky * WINDOW_X + x) / LANES], (ky * WINDOW_X + x) % LANES);
-          }
-          for (var c = 0u; c < WVECTORS; c++) { // @unroll
-            for (var kx = 0u; kx < 3u; kx++) { // @unroll
-              for (var x = 0u; x < RUN; x++) { // @unroll
-                sum[(c * WIN + i) * 9u + ky * 3u + kx] += g[c * RUN + x] * s[x + kx];
-              }
+        for (var c = 0u; c < WVECTORS; c++) { // @unroll
+          for (var kx = 0u; kx < 3u; kx++) { // @unroll
+            for (var x = 0u; x < RUN; x++) { // @unroll
+              sum[(c * WIN + i) * 9u + ky * 3u + kx] += g[c * RUN + x] * s[x + kx];
             }
           }
         }
