@@ -4,14 +4,17 @@ enable subgroups;
 //
 //   forward         output[co, 2 i + t] = bias[co] + sum over ci of input[ci, i] weight[ci, co, t]
 //   backward_input  grad_input[ci, i] = sum over co, t of grad_output[co, 2 i + t] weight[ci, co, t]
-//   pack            weights in the order that these two read them
+//   backward_weight grad_weight[ci, co, t] = sum over i of input[ci, i] grad_output[co, 2 i + t], in partial sums
+//   pack            weights in the order that the first two read them
 //
 // Layout: activations [batch, channels, depth, height, width], weight [Cin, Cout, 2, 2, 2].
 // Mapping: a workgroup is one subgroup; lanes are the channels of the result, TILE voxels i along x are in registers. The
 // other operand is loaded with voxels as lanes and spread with subgroupShuffle from a constant lane, which costs a
 // sixth of a load on software drivers. Weights come from a uniform block of PANEL vec4f as
 // [block of channels][channel of the sum][vector][z of the tap][lane], each vec4f the taps (0,0) (0,1) (1,0) (1,1) of y, x.
-// What does not fit into one block is added up by further dispatches. No barriers, no workgroup memory.
+// What does not fit into one block is added up by further dispatches. In backward_weight lanes are output channels; the
+// registers hold WEIGHT_CHANNELS input channels by the four taps of one z, for a few rows of voxels.
+// No barriers, no workgroup memory.
 
 const LANES = 8u; // @spec
 // Vectors of LANES channels in the result of backward_input; 1 in forward.
@@ -168,6 +171,74 @@ fn backward_input(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocat
           }
           grad_input[base + v] = sum[c * TILE + v];
         }
+      }
+    }
+  }
+}
+
+const WEIGHT_CHANNELS = 8u;
+
+struct WeightParams {
+  depth: u32,
+  height: u32,
+  width: u32,
+  in_channels: u32,
+  out_channels: u32,
+  rows: u32,            // of voxels, in one slice
+  slices: u32,          // of one sample
+  stride: u32,          // vec4f of one slice of partial sums
+  out_blocks: u32,      // of LANES output channels
+}
+
+@group(0) @binding(0) var<storage, read_write> sums_input: array<f32>;
+@group(0) @binding(1) var<storage, read_write> sums_grad_output: array<vec2f>;
+// [samples, slices, stride], of which in_channels * out_channels * 2 hold sums
+@group(0) @binding(2) var<storage, read_write> partial_sums: array<vec4f>;
+@group(0) @binding(3) var<uniform> weight_params: WeightParams;
+
+@compute @workgroup_size(LANES)
+fn backward_weight(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+  let tap_z = group.x % 2u;
+  let co = (group.x / 2u % weight_params.out_blocks) * LANES + lane;
+  let first = group.x / 2u / weight_params.out_blocks * WEIGHT_CHANNELS;
+  let sample = group.z;
+  let width = weight_params.width;
+  let all_rows = weight_params.depth * weight_params.height;
+  let plane = 2u * weight_params.height * width;
+  let out_row = (sample * weight_params.out_channels + min(co, weight_params.out_channels - 1u)) *
+    (2u * weight_params.depth) + tap_z;
+  var at: array<u32, WEIGHT_CHANNELS>;
+  var sum: array<vec4f, WEIGHT_CHANNELS>;
+  for (var c = 0u; c < WEIGHT_CHANNELS; c++) { // @unroll
+    at[c] = (sample * weight_params.in_channels + min(first + c, weight_params.in_channels - 1u)) * all_rows * width;
+    sum[c] = vec4f(0.0);
+  }
+  let end = min(all_rows, (group.y + 1u) * weight_params.rows);
+  for (var row = group.y * weight_params.rows; row < end; row++) {
+    let z = row / weight_params.height;
+    let y = row - z * weight_params.height;
+    let out = (out_row + 2u * z) * plane + 2u * y * width;
+    for (var x0 = 0u; x0 < width; x0 += LANES) {
+      let x = min(x0 + lane, width - 1u);
+      let inside = x0 + lane < width;
+      var loaded: array<f32, WEIGHT_CHANNELS>;
+      for (var c = 0u; c < WEIGHT_CHANNELS; c++) { // @unroll
+        loaded[c] = select(0.0, sums_input[at[c] + row * width + x], inside);
+      }
+      for (var v = 0u; v < LANES; v++) { // @unroll
+        let g_at = out + min(x0 + v, width - 1u);
+        let g = vec4f(sums_grad_output[g_at], sums_grad_output[g_at + width]);
+        for (var c = 0u; c < WEIGHT_CHANNELS; c++) { // @unroll
+          sum[c] += subgroupShuffle(loaded[c], v) * g;
+        }
+      }
+    }
+  }
+  if (co < weight_params.out_channels) {
+    for (var c = 0u; c < WEIGHT_CHANNELS; c++) { // @unroll
+      if (first + c < weight_params.in_channels) {
+        let to = ((first + c) * weight_params.out_channels + co) * 2u + tap_z;
+        partial_sums[(sample * weight_params.slices + group.y) * weight_params.stride + to] = sum[c];
       }
     }
   }

@@ -1,9 +1,9 @@
 import type { Shape } from '../core/shape.ts';
 import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
 import type { GradientThunk, Op } from '../tape/op.ts';
-import { backwardBias, backwardWeight } from './conv-transpose3d/cell.ts';
+import { backwardBias } from './conv-transpose3d/cell.ts';
 import { geometryOf } from './conv-transpose3d/task.ts';
-import { backwardInput, forward } from './conv-transpose3d/variants.ts';
+import { backwardInput, backwardWeight, forward } from './conv-transpose3d/variants.ts';
 
 /** Settings of {@link convTranspose3d}; the kernel's size comes with the weight. */
 export interface ConvTranspose3dAttributes {
@@ -79,7 +79,7 @@ export const convTranspose3d: Op<ConvTranspose3dAttributes, undefined> = {
         });
       },
       (emit, gradWeight, accumulate) => {
-        backwardWeight(emit, geometry, input!, gradOutput, gradWeight, accumulate);
+        backwardWeight(emit, { geometry, input: input!, gradOutput, gradWeight, accumulate });
       },
     ];
     if (attributes.bias)

@@ -1,9 +1,9 @@
-import { ceilDiv, roundUp } from '../../core/shape.ts';
+import { ceilDiv, roundUp, sizeOf } from '../../core/shape.ts';
 import { read, readWrite, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
 import type { Tensor } from '../../tape/tensor.ts';
 import { flatGroups } from '../../tape/workgroups.ts';
-import { type Geometry, type Pass, paramsOf, voxelsOf } from './task.ts';
+import { type Geometry, type Pass, paramsOf, voxelsOf, type WeightPass } from './task.ts';
 
 const FILE = 'conv-transpose3d.wgsl';
 const LANES = 64;
@@ -48,18 +48,14 @@ export function backwardInputCells(emit: Emitter, { geometry, from, weight, to, 
 }
 
 /** Slices of partial sums start at multiples of 256 bytes, so that a device may bind each by itself. */
-const ALIGNMENT = 64;
+export const ALIGNMENT = 64;
 /** Voxels that a lane of the weight gradient adds up at least, where the volume has them. */
 const VOXELS_PER_LANE = 64;
 
 /** Weight gradient: partial sums over blocks of voxels, then their sum in fixed order. Runs on any device. */
-export function backwardWeight(
+export function backwardWeightLanes(
   emit: Emitter,
-  geometry: Geometry,
-  input: Tensor,
-  gradOutput: Tensor,
-  gradWeight: Tensor,
-  accumulate: boolean,
+  { geometry, input, gradOutput, gradWeight, accumulate }: WeightPass,
 ): void {
   const { samples, inChannels, outChannels, kernel } = geometry;
   const spec = specOf(geometry);
@@ -75,7 +71,7 @@ export function backwardWeight(
     workgroups: [ceilDiv(inChannels, spec.CI), outChannels, samples * blocks],
     samples,
   });
-  finish(emit, geometry, partial, samples * blocks, elements, gradWeight, accumulate);
+  finish(emit, geometry, partial, samples * blocks, gradWeight, accumulate);
 }
 
 /** Bias gradient: sums over each sample, then their sum. Runs on any device. */
@@ -97,19 +93,21 @@ export function backwardBias(
     workgroups: [outChannels, 1, samples],
     samples,
   });
-  finish(emit, geometry, partial, samples, outChannels, gradBias, accumulate);
+  finish(emit, geometry, partial, samples, gradBias, accumulate);
 }
 
-function finish(
+/** result (+)= sum of `slices` slices of partial sums, in their order. */
+export function finish(
   emit: Emitter,
   geometry: Geometry,
   partial: Tensor,
   slices: number,
-  elements: number,
   result: Tensor,
   accumulate: boolean,
 ): void {
+  const elements = sizeOf(result.shape);
   const groups = flatGroups(elements, LANES, emit.capabilities);
+  const stride = roundUp(elements, ALIGNMENT);
   emit.run({
     label: 'conv-transpose3d/finish',
     kernel: { file: FILE, entry: 'finish' },
@@ -117,7 +115,7 @@ function finish(
     params: paramsOf(geometry, {
       slices,
       elements,
-      stride: roundUp(elements, ALIGNMENT),
+      stride,
       accumulate,
       groupsX: groups[0],
     }),

@@ -1,8 +1,9 @@
-import { ceilDiv } from '../../core/shape.ts';
+import { ceilDiv, roundUp } from '../../core/shape.ts';
 import { read, readWrite, uniform, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
 import type { Tensor } from '../../tape/tensor.ts';
-import type { Pass } from './task.ts';
+import { ALIGNMENT, finish } from './cell.ts';
+import type { Pass, WeightPass } from './task.ts';
 
 const FILE = 'conv-transpose3d-subgroup.wgsl';
 /** Voxels along x of a workgroup, and vec4f of a panel: 64 KiB, which every device binds as a uniform block. */
@@ -17,6 +18,35 @@ export function forwardSubgroup(emit: Emitter, pass: Pass, lanes: number): void 
 /** Input gradient with `vectors` times `lanes` input channels in a workgroup. */
 export function backwardInputSubgroup(emit: Emitter, pass: Pass, lanes: number, vectors: number): void {
   run(emit, pass, { entry: 'backward_input', lanes, vectors });
+}
+
+/** Input channels of a workgroup: the shader's constant. */
+const WEIGHT_CHANNELS = 8;
+/** Voxels that one register adds up at most (but at least a row): keeps the error of a sum near 1e-6. */
+const MOST_VOXELS = 2048;
+
+/** Weight gradient with output channels as lanes, then the sum of its slices. */
+export function backwardWeightSubgroup(
+  emit: Emitter,
+  { geometry, input, gradOutput, gradWeight, accumulate }: WeightPass,
+  lanes: number,
+): void {
+  const { samples, inChannels, outChannels } = geometry;
+  const [depth, height, width] = geometry.inExtents;
+  const rows = Math.max(1, Math.floor(MOST_VOXELS / width));
+  const slices = ceilDiv(depth * height, rows);
+  const stride = roundUp(inChannels * outChannels * 8, ALIGNMENT);
+  const partial = emit.scratch('conv-transpose3d/weight_partial', [samples, slices * stride]);
+  const outBlocks = ceilDiv(outChannels, lanes);
+  emit.run({
+    label: 'conv-transpose3d/backward_weight',
+    kernel: { file: FILE, entry: 'backward_weight', spec: { LANES: lanes } },
+    bindings: [read(input, true), read(gradOutput, true), write(partial, true)],
+    params: [depth, height, width, inChannels, outChannels, rows, slices, stride / 4, outBlocks],
+    workgroups: [2 * outBlocks * ceilDiv(inChannels, WEIGHT_CHANNELS), slices, samples],
+    samples,
+  });
+  finish(emit, geometry, partial, samples * slices, gradWeight, accumulate);
 }
 
 interface Tile {

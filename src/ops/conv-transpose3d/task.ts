@@ -24,6 +24,15 @@ export interface Pass {
   readonly accumulate: boolean;
 }
 
+/** grad_weight (+)= sum over samples and voxels of input times grad_output at each tap. */
+export interface WeightPass {
+  readonly geometry: Geometry;
+  readonly input: Tensor;
+  readonly gradOutput: Tensor;
+  readonly gradWeight: Tensor;
+  readonly accumulate: boolean;
+}
+
 export function geometryOf(input: Shape, weight: Shape, output: Shape, padding: number): Geometry {
   return {
     samples: input[0]!,

@@ -1,8 +1,8 @@
 import type { Capabilities } from '../../gpu/capabilities.ts';
 import type { Emitter, Variant } from '../../tape/op.ts';
-import { backwardInputCells, forwardCells } from './cell.ts';
-import { backwardInputSubgroup, forwardSubgroup } from './subgroup.ts';
-import { isUpsampling, type Pass, slotOf } from './task.ts';
+import { backwardInputCells, backwardWeightLanes, forwardCells } from './cell.ts';
+import { backwardInputSubgroup, backwardWeightSubgroup, forwardSubgroup } from './subgroup.ts';
+import { type Geometry, isUpsampling, type Pass, slotOf, type WeightPass } from './task.ts';
 
 interface PassVariant extends Variant {
   run(emit: Emitter, pass: Pass): void;
@@ -11,7 +11,7 @@ interface PassVariant extends Variant {
 /** Emits the forward pass by the best variant for this device. */
 export function forward(emit: Emitter, pass: Pass): void {
   const candidates: PassVariant[] = [{ name: 'cell', run: forwardCells }];
-  const lanes = lanesFor(emit.capabilities, pass);
+  const lanes = lanesFor(emit.capabilities, pass.geometry);
   if (lanes > 0)
     candidates.unshift({
       name: `subgroup${lanes}`,
@@ -23,7 +23,7 @@ export function forward(emit: Emitter, pass: Pass): void {
 /** Emits the input gradient by the best variant for this device. */
 export function backwardInput(emit: Emitter, pass: Pass): void {
   const candidates: PassVariant[] = [{ name: 'cell', run: backwardInputCells }];
-  const lanes = lanesFor(emit.capabilities, pass);
+  const lanes = lanesFor(emit.capabilities, pass.geometry);
   if (lanes > 0) {
     // As many vectors of channels as there are to fill, up to what stays in registers.
     const vectors = pass.geometry.inChannels > 2 * lanes ? 4 : pass.geometry.inChannels > lanes ? 2 : 1;
@@ -35,8 +35,24 @@ export function backwardInput(emit: Emitter, pass: Pass): void {
   emit.choose(slotOf('backward_input', pass.geometry), candidates).run(emit, pass);
 }
 
+interface WeightVariant extends Variant {
+  run(emit: Emitter, pass: WeightPass): void;
+}
+
+/** Emits the weight gradient by the best variant for this device. */
+export function backwardWeight(emit: Emitter, pass: WeightPass): void {
+  const candidates: WeightVariant[] = [{ name: 'lanes', run: backwardWeightLanes }];
+  const lanes = lanesFor(emit.capabilities, pass.geometry);
+  if (lanes > 0)
+    candidates.unshift({
+      name: `subgroup${lanes}`,
+      run: (emitter, own) => backwardWeightSubgroup(emitter, own, lanes),
+    });
+  emit.choose(slotOf('backward_weight', pass.geometry), candidates).run(emit, pass);
+}
+
 /** Lanes of the subgroup kernels where they can run here, else 0. */
-function lanesFor({ subgroupSize }: Capabilities, { geometry }: Pass): number {
+function lanesFor({ subgroupSize }: Capabilities, geometry: Geometry): number {
   return isUpsampling(geometry) && geometry.padding === 0 && (subgroupSize === 4 || subgroupSize === 8)
     ? subgroupSize
     : 0;
