@@ -6,8 +6,8 @@ import { useGpu } from '../support/gpu.ts';
 import { type Nd, relativeError } from '../support/nd.ts';
 import { GoldenNetwork } from './network.ts';
 
-const FORWARD = 1e-4;
-const GRADIENT = 1e-3;
+const FORWARD = 2e-5;
+const GRADIENT = 2e-4;
 
 /** Every other voxel along each axis. */
 function everyOther(logits: ArrayLike<number>, shape: readonly number[]): number[] {

@@ -131,7 +131,9 @@ describe('stored shaders', () => {
 
   it('say in a header what they compute', () => {
     for (const [file, text] of Object.entries(shaders))
-      expect(/^\/\/ .*\n\/\/.*\n/.test(text) || file.startsWith('common/'), file).toBe(true);
+      expect(/^(?:enable \w+;\n\n?)?\/\/ .*\n\/\/.*\n/.test(text) || file.startsWith('common/'), file).toBe(
+        true,
+      );
   });
 });
 
