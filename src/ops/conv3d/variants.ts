@@ -1,3 +1,4 @@
+import { roundUp } from '../../core/shape.ts';
 import type { Capabilities } from '../../gpu/capabilities.ts';
 import type { Emitter, Variant } from '../../tape/op.ts';
 import { convolveDirect, type DirectTile, type WeightTile, weightGradientDirect } from './direct.ts';
@@ -13,9 +14,39 @@ interface WeightGradientVariant extends Variant {
   run(emit: Emitter, task: WeightGradientTask): void;
 }
 
+/**
+ * The built-in preferences, by subgroup size: `speed` is what a full tile reached, in GFLOP/s by CPU time (8 lanes:
+ * Mesa lavapipe 25, 4 lanes: SwiftShader, 2 cores; see bench/results). A tile's worth for a shape is its speed times
+ * the share of the tile that the shape fills. Larger tiles compile longer: bodies stay near 600 multiply-adds
+ * (8x8x1x8 has 1152: 2.3 s on SwiftShader).
+ */
+const DIRECT_TILES: Readonly<Record<number, readonly (DirectTile & { readonly speed: number })[]>> = {
+  8: [
+    { lanes: 8, vectors: 2, x: 4, y: 4, planes: 2, speed: 55 },
+    { lanes: 8, vectors: 1, x: 8, y: 4, planes: 2, speed: 48 },
+    { lanes: 8, vectors: 1, x: 4, y: 4, planes: 2, speed: 40 },
+  ],
+  4: [
+    { lanes: 4, vectors: 4, x: 8, y: 4, planes: 1, speed: 5.3 },
+    { lanes: 4, vectors: 2, x: 8, y: 8, planes: 1, speed: 4.4 },
+    { lanes: 4, vectors: 2, x: 4, y: 4, planes: 1, speed: 3.3 },
+  ],
+};
+
+const WEIGHT_TILES: Readonly<Record<number, readonly (WeightTile & { readonly speed: number })[]>> = {
+  8: [
+    { lanes: 8, vectors: 2, inChannels: 4, speed: 25 },
+    { lanes: 8, vectors: 1, inChannels: 4, speed: 21 },
+  ],
+  4: [
+    { lanes: 4, vectors: 4, inChannels: 4, speed: 4.9 },
+    { lanes: 4, vectors: 2, inChannels: 4, speed: 4.0 },
+    { lanes: 4, vectors: 1, inChannels: 4, speed: 2.2 },
+  ],
+};
+
 const TILE: ConvolutionVariant = { name: 'tile', run: convolveTile };
 const WEIGHT_TILE: WeightGradientVariant = { name: 'tile', run: weightGradientTile };
-
 const POINTWISE: ConvolutionVariant = { name: 'pointwise', run: convolvePointwise };
 const WEIGHT_POINTWISE: WeightGradientVariant = { name: 'pointwise', run: weightGradientPointwise };
 
@@ -33,40 +64,17 @@ function weightDirect(tile: WeightTile): WeightGradientVariant {
   };
 }
 
-/** Register tiles by subgroup size, best first for many output channels. */
-const DIRECT_TILES: Readonly<Record<number, readonly DirectTile[]>> = {
-  8: [
-    { lanes: 8, vectors: 2, x: 4, y: 4, planes: 2 },
-    { lanes: 8, vectors: 1, x: 8, y: 4, planes: 2 },
-    { lanes: 8, vectors: 1, x: 4, y: 4, planes: 2 },
-  ],
-  4: [
-    { lanes: 4, vectors: 4, x: 4, y: 4, planes: 1 },
-    { lanes: 4, vectors: 2, x: 4, y: 4, planes: 1 },
-    { lanes: 4, vectors: 2, x: 4, y: 4, planes: 2 },
-    { lanes: 4, vectors: 2, x: 8, y: 4, planes: 1 },
-    { lanes: 4, vectors: 4, x: 8, y: 4, planes: 1 },
-    { lanes: 4, vectors: 2, x: 8, y: 8, planes: 1 },
-    { lanes: 4, vectors: 4, x: 8, y: 8, planes: 1 },
-    { lanes: 4, vectors: 4, x: 4, y: 4, planes: 2 },
-  ],
-};
+/** Share of tiles of extent `tile` that `n` fills. */
+function filled(n: number, tile: number): number {
+  return n / roundUp(n, tile);
+}
 
-const WEIGHT_TILES: Readonly<Record<number, readonly WeightTile[]>> = {
-  8: [
-    { lanes: 8, vectors: 2, inChannels: 4 },
-    { lanes: 8, vectors: 1, inChannels: 4 },
-  ],
-  4: [
-    { lanes: 4, vectors: 2, inChannels: 4 },
-    { lanes: 4, vectors: 4, inChannels: 2 },
-    { lanes: 4, vectors: 4, inChannels: 4 },
-    { lanes: 4, vectors: 2, inChannels: 2 },
-    { lanes: 4, vectors: 1, inChannels: 4 },
-  ],
-};
+/** Tiles by worth, best first. */
+function byWorth<T extends { readonly speed: number }>(tiles: readonly T[], share: (tile: T) => number): T[] {
+  return tiles.slice().sort((a, b) => b.speed * share(b) - a.speed * share(a));
+}
 
-/** The variants that can convolve this here, best first by what was measured (see bench/results). */
+/** The variants that can convolve this here, best first. */
 function convolutionCandidates(capabilities: Capabilities, task: ConvolutionTask): ConvolutionVariant[] {
   if (task.stride !== 1 || task.dilation !== 1) return [TILE];
   // A head has few channels on one side; with many on both, a GPU gains from sharing loads.
@@ -74,12 +82,16 @@ function convolutionCandidates(capabilities: Capabilities, task: ConvolutionTask
     const narrow = capabilities.software || Math.min(task.outChannels, inChannelsOf(task)) <= 8;
     return narrow ? [POINTWISE, TILE] : [TILE, POINTWISE];
   }
-  const tiles = DIRECT_TILES[capabilities.subgroupSize] ?? [];
-  const vectors = Math.ceil(task.outChannels / capabilities.subgroupSize);
-  // Fewer vectors than the tile has would multiply zeros.
-  const fits = tiles.filter((tile) => tile.vectors <= vectors).map(direct);
-  const rest = tiles.filter((tile) => tile.vectors > vectors).map(direct);
-  return [...fits, ...rest, TILE];
+  const [depth, height, width] = task.outExtents;
+  const tiles = byWorth(
+    DIRECT_TILES[capabilities.subgroupSize] ?? [],
+    ({ lanes, vectors, x, y, planes }) =>
+      filled(task.outChannels, lanes * vectors) *
+      filled(depth, planes) *
+      filled(height, y) *
+      filled(width, x),
+  ).map(direct);
+  return capabilities.family === 'gpu' ? [TILE, ...tiles] : [...tiles, TILE];
 }
 
 /** The variants that can compute this weight gradient here, best first. */
@@ -89,11 +101,10 @@ function weightCandidates(capabilities: Capabilities, task: WeightGradientTask):
     const narrow = capabilities.software || Math.min(task.outChannels, task.inChannels) <= 8;
     return narrow ? [WEIGHT_POINTWISE, WEIGHT_TILE] : [WEIGHT_TILE, WEIGHT_POINTWISE];
   }
-  const tiles = WEIGHT_TILES[capabilities.subgroupSize] ?? [];
-  const vectors = Math.ceil(task.outChannels / capabilities.subgroupSize);
-  const fits = tiles.filter((tile) => tile.vectors <= vectors).map(weightDirect);
-  const rest = tiles.filter((tile) => tile.vectors > vectors).map(weightDirect);
-  return [...fits, ...rest, WEIGHT_TILE];
+  const tiles = byWorth(WEIGHT_TILES[capabilities.subgroupSize] ?? [], ({ lanes, vectors }) =>
+    filled(task.outChannels, lanes * vectors),
+  ).map(weightDirect);
+  return capabilities.family === 'gpu' ? [WEIGHT_TILE, ...tiles] : [...tiles, WEIGHT_TILE];
 }
 
 /** Convolves by the variant that is chosen for the task's shape. */
