@@ -35,13 +35,12 @@ const SHAPES: readonly BenchShape[] = [
   { samples: 1, from: [16], to: 2, extent: 64, kernel: 1 },
 ];
 
-type Part = 'forward' | 'backward_input' | 'backward_weight';
+const PARTS = ['forward', 'backward_input', 'backward_weight', 'backward_bias'] as const;
+type Part = (typeof PARTS)[number];
 
 export async function bench(gpu: Gpu, filter: string): Promise<void> {
   const log = new BenchLog('conv3d', gpu);
-  for (const shape of SHAPES)
-    for (const part of ['forward', 'backward_input', 'backward_weight'] as const)
-      await benchPart(gpu, log, shape, part, filter);
+  for (const shape of SHAPES) for (const part of PARTS) await benchPart(gpu, log, shape, part, filter);
 }
 
 async function benchPart(
@@ -54,7 +53,8 @@ async function benchPart(
   const { samples, from, to, extent, kernel = 3 } = shape;
   const name = `${from.join('+')}->${to}@${samples}x${extent}^3 k${kernel}`;
   const channels = from.reduce((a, b) => a + b, 0);
-  const operations = 2 * kernel ** 3 * channels * to * samples * extent ** 3;
+  const outputs = to * samples * extent ** 3;
+  const operations = part === 'backward_bias' ? outputs : 2 * kernel ** 3 * channels * outputs;
   for (const variant of variantsOf(gpu, shape, part)) {
     if (!`${part} ${name} ${variant}`.includes(filter)) continue;
     const { plan, free } = await compilePart(gpu, shape, part, variant);
@@ -109,7 +109,7 @@ function recordPart(
     tape.commands.length = 0;
     tape.backward([{ output, grad: tensors('grad') }]);
   }
-  return tape.commands.filter((command) => !command.label.includes('bias'));
+  return tape.commands.filter((command) => command.label.includes('bias') === (part === 'backward_bias'));
 }
 
 function variantsOf(gpu: Gpu, shape: BenchShape, part: Part): readonly string[] {
@@ -118,7 +118,8 @@ function variantsOf(gpu: Gpu, shape: BenchShape, part: Part): readonly string[] 
       .flat()
       .map((spec) => [spec.name, spec.shape]),
   );
-  let names: readonly string[] = [];
+  // The bias gradient has one form only.
+  let names: readonly string[] = ['only'];
   const make = (name: string): Tensor => tensor(name, specs.get(name)!, 'arena', { requiresGrad: true });
   recordPart(gpu, shape, part, make, (candidates, slot) => {
     if (slot.includes(part)) names = candidates;
@@ -134,7 +135,7 @@ async function compilePart(gpu: Gpu, shape: BenchShape, part: Part, variant: str
   });
   const grads = await TensorStore.create(gpu, 'grads', parameterSpecs);
   const parameters = await TensorStore.create(gpu, 'parameters', parameterSpecs, {
-    ...(part === 'backward_weight' ? { grads } : {}),
+    ...(part === 'backward_weight' || part === 'backward_bias' ? { grads } : {}),
   });
   for (const spec of activations) inputs.write(spec.name, noise(sizeOf(spec.shape)));
   for (const spec of parameterSpecs) parameters.write(spec.name, noise(sizeOf(spec.shape)));

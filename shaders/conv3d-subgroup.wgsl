@@ -261,7 +261,8 @@ fn weight_partial(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocat
   let out_size = weight_params.out_depth * weight_params.out_height * width;
   // Rows of the slice whose plane z0 + kz - padding lies in the input.
   let below = u32(max(pad - i32(kz), 0));
-  let above = u32(clamp(i32(weight_params.in_depth + weight_params.padding) - i32(kz), 0, i32(weight_params.out_depth)));
+  let above_z = i32(weight_params.in_depth + weight_params.padding) - i32(kz);
+  let above = u32(clamp(above_z, 0, i32(weight_params.out_depth)));
   let row_first = max(slice * weight_params.rows_per_slice, below * weight_params.out_height);
   let row_last = min((slice + 1u) * weight_params.rows_per_slice, above * weight_params.out_height);
 

@@ -16,8 +16,8 @@
 // stores are coalesced; the four quarters of the workgroup own 4 output channels each, so a weight vec4 is one
 // broadcast; an invocation accumulates 4 voxels along z x 4 channels and reads 6 inputs for 12 products of 4. CI input
 // channels are staged between two barriers.
-// weight_partial: a workgroup of 36 K^2 / ... invocations = 4 output-channel quads x CIW input channels x K*K (kz, ky);
-// each accumulates 4 channels x K taps along x. 64 positions (2x4x8) are staged between two barriers.
+// weight_partial: a workgroup of 16 K^2 invocations = 4 output-channel quads x CIW input channels x K*K (kz, ky); each
+// accumulates 4 channels x K taps along x. 64 positions (2x4x8) are staged between two barriers.
 
 const K = 3u; // @spec
 const STRIDE = 1u; // @spec

@@ -1,6 +1,66 @@
+import { describe, expect, it } from 'vitest';
 import { conv3d } from '../../src/ops/conv3d.ts';
-import { conv3dBadCases, conv3dCases } from '../cases/conv3d.ts';
+import { compilePlan } from '../../src/tape/plan.ts';
+import { TensorStore } from '../../src/tape/store.ts';
+import { Tape } from '../../src/tape/tape.ts';
+import { conv3dBadCases, conv3dCase, conv3dCases } from '../cases/conv3d.ts';
 import { conv3dReference } from '../reference/conv3d.ts';
 import { describeOp } from '../support/describe-op.ts';
+import { useGpu } from '../support/gpu.ts';
+import { normal, relativeError, toFloat32 } from '../support/nd.ts';
 
 describeOp(conv3d, conv3dReference, conv3dCases, conv3dBadCases);
+
+describe('conv3d whose input and parameters are used twice', () => {
+  const context = useGpu();
+  const testCases = [
+    conv3dCase('kernel 3', { samples: 2, from: [5], to: 9, extents: [3, 5, 9] }, 500),
+    conv3dCase('kernel 3, two sources', { from: [9, 3], to: 4, extents: [4, 4, 5] }, 520),
+    conv3dCase('kernel 3, stride 2', { from: [3], to: 4, extents: [4, 5, 6], stride: 2 }, 540),
+    conv3dCase('kernel 1', { from: [5], to: 3, extents: [3, 4, 5], k: 1 }, 560),
+  ];
+  for (const { name, inputs, attributes } of testCases)
+    it(`adds up both gradients: ${name}`, async () => {
+      const { gpu } = context;
+      const shape = conv3dReference.forward(inputs, attributes).shape;
+      const roots = [normal(shape, 601), normal(shape, 602)];
+      const expected = conv3dReference.backward(inputs, attributes, {
+        shape,
+        data: roots[0]!.data.map((value, i) => value + roots[1]!.data[i]!),
+      });
+      for (let k = 0; k < 4; k++) {
+        const specs = inputs.map((input, i) => ({ name: `input${i}`, shape: input.shape }));
+        const grads = await TensorStore.create(gpu, 'grads', specs);
+        const values = await Promise.all(
+          specs.map((spec) => TensorStore.create(gpu, spec.name, [spec], { grads })),
+        );
+        const rootStore = await TensorStore.create(gpu, 'roots', [
+          { name: 'root0', shape },
+          { name: 'root1', shape },
+        ]);
+        inputs.forEach((input, i) => {
+          values[i]!.write(`input${i}`, toFloat32(input));
+          grads.write(`input${i}`, new Float32Array(input.data.length).fill(Number.NaN));
+        });
+        roots.forEach((root, i) => {
+          rootStore.write(`root${i}`, toFloat32(root));
+        });
+        const tape = new Tape(gpu.capabilities);
+        Object.assign(tape.emitter, {
+          choose: ((_, candidates) => candidates[k] ?? candidates[0]!) satisfies typeof tape.emitter.choose,
+        });
+        const tensors = values.map((store, i) => store.get(`input${i}`));
+        const outputs = [tape.apply(conv3d, tensors, attributes), tape.apply(conv3d, tensors, attributes)];
+        tape.backward(outputs.map((output, i) => ({ output, grad: rootStore.get(`root${i}`) })));
+        const plan = await compilePlan(gpu, tape.commands, { label: 'twice', poison: true });
+        plan.run();
+        for (const [i, grad] of expected.entries())
+          expect(
+            relativeError(await grads.read(`input${i}`), grad!.data),
+            `gradient of input ${i}, candidate ${k}`,
+          ).toBeLessThan(2e-5);
+        plan.destroy();
+        for (const store of [grads, rootStore, ...values]) store.destroy();
+      }
+    });
+});
