@@ -34,7 +34,7 @@ const PHANTOM = { shape: [61, 73, 61], spacing: 3 } as const;
 
 /** What all three variants are trained with. */
 const SETTINGS = {
-  patch: 32,
+  patch: 24,
   batch: 2,
   baseChannels: 8,
   levels: 3,
@@ -44,7 +44,7 @@ const SETTINGS = {
   crossEntropy: 1,
   overlap: 0.25,
 } as const;
-const STEPS = 150;
+const STEPS = 180;
 
 export const demo: Command = command({
   name: 'demo',

@@ -61,7 +61,11 @@ async function predictScan(
     onTile: (done, total) => request.onTile?.(done, total, scan),
   });
   const whole = (map: Float32Array): Float32Array => uncrop(map, prepared.box, loaded.grid).data;
-  const write = async (label: PredictionKind['label'], suffix: 'mask' | 'probseg', bytes: Uint8Array): Promise<string> => {
+  const write = async (
+    label: PredictionKind['label'],
+    suffix: 'mask' | 'probseg',
+    bytes: Uint8Array,
+  ): Promise<string> => {
     const path = predictionPath(scan, { label, suffix });
     await request.out.write(path, bytes);
     return path;

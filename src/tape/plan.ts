@@ -126,7 +126,9 @@ export async function compilePlan(
     const arena = await place(gpu, commands, options, 'arena', regions, owned);
     const arenaBuffers = owned.slice();
     const panel = await place(gpu, commands, options, 'panel', regions, owned);
-    const steps = commands.flatMap((command) => splitCommand(command, gpu.capabilities.maxBindingBytes));
+    const steps = commands.flatMap((command) =>
+      splitCommand(command, gpu.capabilities.maxBindingBytes, gpu.capabilities.offsetAlignment),
+    );
     const dispatches = await bind(gpu, steps, options.label, regions, owned);
     return new Plan(gpu, dispatches, regions, owned, options.poison ? arenaBuffers : [], {
       arenaBytes: arena.bytes,
@@ -193,8 +195,12 @@ function bindingBytes({ tensor, first = 0, count }: Binding): number {
   return (count ?? sizeOf(tensor.shape) - first) * 4;
 }
 
-/** The command itself where every binding fits, else one command a sample on slices of the per-sample bindings. */
-export function splitCommand(command: Command, maxBytes: number): Command[] {
+/**
+ * The command itself where every binding fits, else one command a sample on slices of the per-sample bindings.
+ * @param alignment bytes that a slice's offset must be a multiple of
+ * @throws OutOfMemoryError naming the tensor where a sample is too large, or its slices would not be aligned
+ */
+export function splitCommand(command: Command, maxBytes: number, alignment: number): Command[] {
   const large = command.bindings.find(
     (binding) => binding.access !== 'uniform' && bindingBytes(binding) > maxBytes,
   );
@@ -217,7 +223,9 @@ export function splitCommand(command: Command, maxBytes: number): Command[] {
     const still = bindings.find(
       (binding) => binding.access !== 'uniform' && bindingBytes(binding) > maxBytes,
     );
-    if (still) throw refuse(still);
+    const skewed = bindings.find(({ perSample, first = 0 }) => perSample && (first * 4) % alignment !== 0);
+    const unfit = still ?? skewed;
+    if (unfit) throw refuse(unfit);
     const [x, y, z] = command.workgroups;
     slices.push({ ...command, bindings, workgroups: [x, y, z / samples] });
   }

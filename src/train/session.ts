@@ -5,7 +5,7 @@ import { scanName } from '../dataset/dataset.ts';
 import type { PreparedScan } from '../dataset/preprocess.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { networkInput } from '../infer/predictor.ts';
-import { segmentationLoss } from '../loss/segmentation-loss.ts';
+import { type SegmentationLossSettings, segmentationLoss } from '../loss/segmentation-loss.ts';
 import { UNet3d } from '../nn/unet3d.ts';
 import {
   inputChannels,
@@ -117,7 +117,7 @@ export class TrainingSession {
     const roots: Root[] = [];
     for (const [name, logits] of net.forward(tape, batches.get('input'), true)) {
       const output = tape.scope(`loss.${name}`, () =>
-        tape.apply(segmentationLoss, [logits], { ...settings, target: batches.get(name) }),
+        tape.apply(segmentationLoss, [logits], { ...lossOf(settings, name), target: batches.get(name) }),
       );
       losses.push({ name, output, weight: name === TISSUE_HEAD.name ? settings.tissueWeight : 1 });
       roots.push({ output, grad: seeds.get(name) });
@@ -177,6 +177,11 @@ export class TrainingSession {
   destroy(): void {
     for (const part of this.#owned) part.destroy();
   }
+}
+
+/** The paper adds the TPR term for "our main task", the lesions; tissues get the overlap loss alone. */
+function lossOf(settings: ResolvedTrainSettings, head: string): SegmentationLossSettings {
+  return head === TISSUE_HEAD.name ? { ...settings, tpr: 'off' } : settings;
 }
 
 /** A scan's channels under the names of the tensors that patches go to. */

@@ -262,7 +262,7 @@ describe('segmentation loss', () => {
     tape.backward([{ output, grad: store.get('one') }]);
     const results: Float32Array[] = [];
     for (const bytes of [gpu.capabilities.maxBindingBytes, 3840]) {
-      const commands = tape.commands.flatMap((command) => splitCommand(command, bytes));
+      const commands = tape.commands.flatMap((command) => splitCommand(command, bytes, 16));
       expect(commands.length).toBe(bytes === 3840 ? 6 : 4);
       const plan = await compilePlan(gpu, commands, { label: 'split', keep: [output], poison: true });
       plan.run();

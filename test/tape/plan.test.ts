@@ -151,11 +151,11 @@ describe('splitCommand', () => {
   const sampleBytes = 4 * 512 * 4;
 
   it('leaves a command alone that fits, uniform bindings not counted', () => {
-    expect(splitCommand(command, 2 * sampleBytes)).toEqual([command]);
+    expect(splitCommand(command, 2 * sampleBytes, 256)).toEqual([command]);
   });
 
   it('slices per-sample bindings and shares the z workgroups out', () => {
-    const slices = splitCommand(command, sampleBytes);
+    const slices = splitCommand(command, sampleBytes, 256);
     expect(slices.map((slice) => slice.workgroups)).toEqual([
       [5, 7, 3],
       [5, 7, 3],
@@ -190,8 +190,8 @@ describe('splitCommand', () => {
     expect(samples).toBe(2);
     attempts.push([unsplittable, sampleBytes, /binds input/]);
     for (const [attempt, limit, message] of attempts) {
-      expect(() => splitCommand(attempt, limit)).toThrow(OutOfMemoryError);
-      expect(() => splitCommand(attempt, limit)).toThrow(message);
+      expect(() => splitCommand(attempt, limit, 256)).toThrow(OutOfMemoryError);
+      expect(() => splitCommand(attempt, limit, 256)).toThrow(message);
     }
   });
 });
