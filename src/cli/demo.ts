@@ -1,4 +1,3 @@
-import { encodeModel } from '../checkpoint/checkpoint.ts';
 import { canonicalJson, toJson } from '../core/json.ts';
 import { type Dataset, findScans, type Scan } from '../dataset/dataset.ts';
 import { type LoadedScan, loadScan } from '../dataset/load-scan.ts';
@@ -18,12 +17,10 @@ import { type DemoReportData, type DemoVariant, demoReport, demoTable } from '..
 import { evaluateScan } from '../report/metrics.ts';
 import { formatTable } from '../report/tables.ts';
 import { prepareTraining } from '../train/prepare.ts';
-import type { TrainResult } from '../train/request.ts';
-import { train } from '../train/run.ts';
 import { type TrainSettings, trainSettings } from '../train/settings.ts';
 import { type Command, command } from './command.ts';
 import type { Output } from './output.ts';
-import { RUN_FILES } from './train.ts';
+import { runTraining } from './train.ts';
 
 const FOLDER = 'voxelgrad-demo';
 const FILES = { report: 'report.html', results: 'results.json' } as const;
@@ -44,7 +41,7 @@ const SETTINGS = {
   crossEntropy: 1,
   overlap: 0.25,
 } as const;
-const STEPS = 180;
+const STEPS = 140;
 
 export const demo: Command = command({
   name: 'demo',
@@ -125,8 +122,9 @@ async function runVariant(
   output: Output,
 ): Promise<DemoVariant> {
   const { variant } = settings;
-  const losses: number[] = [];
-  const result = await trainVariant(gpu, folder, dataset, settings, losses, output);
+  const run = new NodeFolder(`${folder.root}/runs/${variant}`);
+  const data = await prepareTraining(dataset, settings);
+  const { result, losses } = await runTraining(gpu, data, run, output);
   const out = new NodeFolder(`${folder.root}/predictions/${variant}`);
   const bar = output.progress({ label: `predicting, ${variant}`, total: 1, unit: 'scan' });
   await predict(gpu, {
@@ -151,37 +149,6 @@ async function runVariant(
     prediction,
     tissues: predictsTissues(variant) ? await readTissues(out, heldOut) : undefined,
   };
-}
-
-async function trainVariant(
-  gpu: Gpu,
-  folder: NodeFolder,
-  dataset: Dataset,
-  wanted: TrainSettings,
-  losses: number[],
-  output: Output,
-): Promise<TrainResult> {
-  const run = new NodeFolder(`${folder.root}/runs/${wanted.variant}`);
-  const { settings, scans } = await prepareTraining(dataset, wanted);
-  await run.write(RUN_FILES.config, new TextEncoder().encode(`${canonicalJson(toJson(settings), 2)}\n`));
-  const bar = output.progress({
-    label: `training, ${wanted.variant}`,
-    total: wanted.steps ?? 0,
-    unit: 'step',
-  });
-  const lines: string[] = [];
-  const result = await train(gpu, {
-    settings,
-    scans,
-    onStep(report) {
-      losses.push(report.loss);
-      lines.push(`${JSON.stringify(report)}\n`);
-      bar.update(report.step, `loss ${report.loss.toFixed(4)}`);
-    },
-  });
-  await run.write(RUN_FILES.log, new TextEncoder().encode(lines.join('')));
-  await run.write(RUN_FILES.model, encodeModel(result.model));
-  return result;
 }
 
 async function readPrediction(

@@ -69,7 +69,8 @@ export const train: Command = command({
     const data = await readScans(dataset, settings, scans.length, output);
     const gpu = await openNodeGpu();
     try {
-      await runTraining(gpu, data, run, output);
+      const { result } = await runTraining(gpu, data, run, output);
+      report(result, run.name, output);
     } finally {
       await gpu.close();
     }
@@ -94,12 +95,14 @@ async function readScans(
   return await prepareTraining(dataset, settings, (done, _, name) => bar.update(done, name));
 }
 
-async function runTraining(
+/** Trains with progress, and writes the files of the run. @returns the result, and the loss of every step. */
+export async function runTraining(
   gpu: Gpu,
   { settings, scans }: TrainingData,
   run: NodeFolder,
   output: Output,
-): Promise<void> {
+): Promise<{ readonly result: TrainResult; readonly losses: readonly number[] }> {
+  const losses: number[] = [];
   await run.write(RUN_FILES.config, new TextEncoder().encode(formatSettings(settings)));
   const log = new LineLog(run.root, RUN_FILES.log);
   try {
@@ -110,6 +113,7 @@ async function runTraining(
       settings,
       scans,
       onStep(report) {
+        losses.push(report.loss);
         log.write({ ...report, seconds: Number(report.seconds.toFixed(3)) });
         show(report);
       },
@@ -119,15 +123,16 @@ async function runTraining(
       },
     });
     await run.write(RUN_FILES.model, encodeModel(result.model));
-    report(result, run.name, output);
+    return { result, losses };
   } finally {
     log.close();
   }
 }
 
-function trainingLength({ epochs, steps, minutes, stepsPerEpoch }: TrainSettings): ProgressOptions {
-  if (minutes !== null) return { label: 'training', total: minutes * 60, unit: 's' };
-  return { label: 'training', total: steps ?? (epochs ?? 0) * stepsPerEpoch, unit: 'step' };
+function trainingLength({ variant, epochs, steps, minutes, stepsPerEpoch }: TrainSettings): ProgressOptions {
+  const label = `training, ${variant}`;
+  if (minutes !== null) return { label, total: minutes * 60, unit: 's' };
+  return { label, total: steps ?? (epochs ?? 0) * stepsPerEpoch, unit: 'step' };
 }
 
 function stepDisplay({ minutes }: TrainSettings, bar: Progress): (report: StepReport) => void {

@@ -1,0 +1,105 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bidsPatient } from './dataset/make.ts';
+import { buildCli, type CliRun, runCli } from './support/cli.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
+
+/** Lines of the README's command blocks, without their comments. */
+const COMMANDS = README.split('\n')
+  .filter((line) => /^ {4}(npx|npm) /.test(line))
+  .map((line) => line.trim().replace(/ +#.*$/, ''));
+
+/** Makes a command small enough for a test; what the README says stays as it is. */
+const SMALLER: Readonly<Record<string, readonly string[]>> = {
+  train: ['--steps', '2', '--patch', '8', '--levels', '2', '--base-channels', '2'],
+  demo: ['--steps', '2'],
+};
+
+let folder = '';
+
+beforeAll(() => {
+  buildCli();
+  folder = mkdtempSync(join(tmpdir(), 'voxelgrad-readme-'));
+  for (const id of ['07', '19', '26'])
+    for (const [path, bytes] of Object.entries(bidsPatient(id))) {
+      mkdirSync(dirname(join(folder, 'DATASET', path)), { recursive: true });
+      writeFileSync(join(folder, 'DATASET', path), bytes);
+    }
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function run(line: string): Promise<CliRun> {
+  const [name, ...words] = line.replace(/^npx voxelgrad /, '').split(/ +/);
+  return await runCli([name!, ...words, ...(SMALLER[name!] ?? [])], { cwd: folder });
+}
+
+describe('README', () => {
+  it('starts with one sentence and the two commands', () => {
+    expect(COMMANDS.slice(0, 2)).toEqual(['npm ci && npm start', 'npm ci && npm test']);
+    const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>;
+    };
+    expect(scripts.start).toMatch(/voxelgrad demo$|main\.js demo$/);
+    expect(scripts.test).toBe('vitest run');
+  });
+
+  for (const line of COMMANDS.slice(2))
+    it(`runs: ${line}`, { timeout: 300_000 }, async () => {
+      expect(line).toMatch(/^npx voxelgrad /);
+      const result = await run(line);
+      expect(result.stderr).not.toMatch(/^error/m);
+      expect(result.code).toBe(0);
+    });
+
+  it('npm start: the demo leaves its report and results', { timeout: 600_000 }, async () => {
+    const result = await run('npx voxelgrad demo');
+    expect(result.code, result.stderr).toBe(0);
+    const results = JSON.parse(readFileSync(join(folder, 'voxelgrad-demo/results.json'), 'utf8')) as {
+      adapter: { description: string };
+      seconds: number;
+      variants: { variant: string; dice: number; baselineDice: number }[];
+    };
+    expect(results.variants.map(({ variant }) => variant)).toEqual(['single', 'multi-input', 'multi-output']);
+    for (const { dice, baselineDice } of results.variants) {
+      expect(dice).toBeGreaterThanOrEqual(0);
+      // A FLAIR threshold alone does not solve a phantom.
+      expect(baselineDice).toBeLessThan(0.6);
+    }
+    expect(results.adapter.description).not.toBe('');
+    const report = readFileSync(join(folder, 'voxelgrad-demo/report.html'), 'utf8');
+    expect(report).toContain(results.adapter.description);
+    expect(result.stdout).toContain('voxelgrad-demo/report.html');
+  });
+
+  it('the library example runs as written', () => {
+    const [, code] = /```ts\n(.*?)```/s.exec(README)!;
+    // Inside the package, `voxelgrad` means its own built entry.
+    const file = join(ROOT, 'dist', `readme-example-${process.pid}.mjs`);
+    writeFileSync(file, code!);
+    try {
+      const stdout = execFileSync(process.execPath, [file], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      expect(stdout.trim()).toBe(String(8 * 32 ** 3));
+    } finally {
+      rmSync(file);
+    }
+  });
+
+  it('names every command that there is', async () => {
+    const help = await runCli(['--help']);
+    const names = [...help.stdout.matchAll(/^ {2}(\w+) {2}/gm)].map((match) => match[1]!);
+    expect(names.length).toBeGreaterThan(4);
+    for (const name of names) expect(README).toContain(`\`${name}`);
+  });
+});
