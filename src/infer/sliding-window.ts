@@ -1,4 +1,5 @@
 import { ShapeError } from '../core/errors.ts';
+import { Resources } from '../core/resources.ts';
 import { ceilDiv, formatShape, sizeOf } from '../core/shape.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { type Command, read, readWrite } from '../tape/command.ts';
@@ -44,6 +45,7 @@ export class SlidingWindow {
   readonly #stores: { readonly scan: TensorStore; readonly sums: TensorStore; readonly fixed: TensorStore };
   readonly #tile: Plan;
   readonly #normalise: Plan;
+  readonly #owned: Resources;
 
   private constructor(
     gpu: Gpu,
@@ -51,7 +53,9 @@ export class SlidingWindow {
     volume: readonly [number, number, number],
     stores: { scan: TensorStore; sums: TensorStore; fixed: TensorStore },
     plans: { tile: Plan; normalise: Plan },
+    owned: Resources,
   ) {
+    this.#owned = owned;
     this.#gpu = gpu;
     this.#model = model;
     this.#volume = volume;
@@ -70,12 +74,23 @@ export class SlidingWindow {
     model: TileModel,
     volume: readonly [number, number, number],
   ): Promise<SlidingWindow> {
+    return await Resources.build((owned) => SlidingWindow.#build(gpu, model, volume, owned));
+  }
+
+  static async #build(
+    gpu: Gpu,
+    model: TileModel,
+    volume: readonly [number, number, number],
+    owned: Resources,
+  ): Promise<SlidingWindow> {
     const [, channels, ...patch] = model.input.shape as [number, number, number, number, number];
     const shape = [...volume];
-    const scan = await TensorStore.create(
-      gpu,
-      'scan',
-      Array.from({ length: channels }, (_, c) => ({ name: `channel ${c}`, shape })),
+    const scan = owned.add(
+      await TensorStore.create(
+        gpu,
+        'scan',
+        Array.from({ length: channels }, (_, c) => ({ name: `channel ${c}`, shape })),
+      ),
     );
     const foreground = [...model.probabilities].flatMap(
       ([
@@ -85,11 +100,15 @@ export class SlidingWindow {
         },
       ]) => Array.from({ length: classes! - 1 }, (_, k) => ({ name: `${head} ${k + 1}`, shape })),
     );
-    const sums = await TensorStore.create(gpu, 'probability map', [...foreground, { name: 'weight', shape }]);
-    const fixed = await TensorStore.create(gpu, 'window', [
-      { name: 'corner', shape: [4] },
-      { name: 'importance', shape: [patch[0] + patch[1] + patch[2]] },
-    ]);
+    const sums = owned.add(
+      await TensorStore.create(gpu, 'probability map', [...foreground, { name: 'weight', shape }]),
+    );
+    const fixed = owned.add(
+      await TensorStore.create(gpu, 'window', [
+        { name: 'corner', shape: [4] },
+        { name: 'importance', shape: [patch[0] + patch[1] + patch[2]] },
+      ]),
+    );
     fixed.write('importance', Float32Array.from(patch.flatMap((extent) => [...importance(extent)])));
     const stores = { scan, sums, fixed };
     const commands = [
@@ -97,13 +116,15 @@ export class SlidingWindow {
       ...model.commands,
       ...accumulateCommands(model, stores, volume),
     ];
-    const tile = await compilePlan(gpu, commands, { label: 'tile' });
-    const normalise = await compilePlan(
-      gpu,
-      foreground.map(({ name }) => normaliseCommand(gpu, sums.get(name), sums.get('weight'))),
-      { label: 'normalise' },
+    const tile = owned.add(await compilePlan(gpu, commands, { label: 'tile' }));
+    const normalise = owned.add(
+      await compilePlan(
+        gpu,
+        foreground.map(({ name }) => normaliseCommand(gpu, sums.get(name), sums.get('weight'))),
+        { label: 'normalise' },
+      ),
     );
-    return new SlidingWindow(gpu, model, volume, stores, { tile, normalise });
+    return new SlidingWindow(gpu, model, volume, stores, { tile, normalise }, owned);
   }
 
   /**
@@ -148,8 +169,7 @@ export class SlidingWindow {
 
   /** Frees the buffers; the model's own stay. */
   destroy(): void {
-    const { scan, sums, fixed } = this.#stores;
-    for (const part of [this.#tile, this.#normalise, scan, sums, fixed]) part.destroy();
+    this.#owned.destroy();
   }
 }
 

@@ -1,5 +1,6 @@
 import { CheckpointError, ShapeError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
+import { Resources } from '../core/resources.ts';
 import { formatShape, sizeOf } from '../core/shape.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { batchNorm } from '../ops/batch-norm.ts';
@@ -47,12 +48,19 @@ export class UNet3d {
     options: { readonly training: boolean; readonly random?: Random },
   ): Promise<UNet3d> {
     const specs = parameterSpecs(config);
-    const grads = options.training ? await TensorStore.create(gpu, 'gradients', specs) : undefined;
-    const parameters = await TensorStore.create(gpu, 'parameters', specs, grads ? { grads } : {});
-    const state = await TensorStore.create(gpu, 'running statistics', stateSpecs(config));
-    const net = new UNet3d(config, parameters, state, grads);
-    if (options.random) net.initialise(options.random);
-    return net;
+    return await Resources.build(async (owned) => {
+      const create = async (
+        label: string,
+        wanted: readonly ParameterSpec[],
+        extra: { readonly grads?: TensorStore } = {},
+      ): Promise<TensorStore> => owned.add(await TensorStore.create(gpu, label, wanted, extra));
+      const grads = options.training ? await create('gradients', specs) : undefined;
+      const parameters = await create('parameters', specs, grads ? { grads } : {});
+      const state = await create('running statistics', stateSpecs(config));
+      const net = new UNet3d(config, parameters, state, grads);
+      if (options.random) net.initialise(options.random);
+      return net;
+    });
   }
 
   /** Draws new parameters (He initialisation) and resets the running statistics. */

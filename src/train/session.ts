@@ -1,5 +1,6 @@
 import { DatasetError, NonFiniteError } from '../core/errors.ts';
 import { Random } from '../core/random.ts';
+import { Resources } from '../core/resources.ts';
 import { sizeOf } from '../core/shape.ts';
 import { scanName } from '../dataset/dataset.ts';
 import type { PreparedScan } from '../dataset/preprocess.ts';
@@ -56,7 +57,7 @@ export class TrainingSession {
   /** The kernel variant that each slot got. */
   readonly choices: ReadonlyMap<string, string>;
   readonly #losses: readonly HeadLoss[];
-  readonly #owned: readonly { destroy(): void }[];
+  readonly #owned: Resources;
   #step = 0;
 
   private constructor(
@@ -69,7 +70,7 @@ export class TrainingSession {
       choices: ReadonlyMap<string, string>;
     },
     losses: readonly HeadLoss[],
-    owned: readonly { destroy(): void }[],
+    owned: Resources,
   ) {
     this.settings = settings;
     this.net = parts.net;
@@ -93,22 +94,38 @@ export class TrainingSession {
     settings: ResolvedTrainSettings,
     wanted?: (slot: string) => string | undefined,
   ): Promise<TrainingSession> {
+    return await Resources.build((owned) => TrainingSession.#build(gpu, scans, settings, wanted, owned));
+  }
+
+  static async #build(
+    gpu: Gpu,
+    scans: readonly PreparedScan[],
+    settings: ResolvedTrainSettings,
+    wanted: ((slot: string) => string | undefined) | undefined,
+    owned: Resources,
+  ): Promise<TrainingSession> {
     const { variant, modalities, patch, batch } = settings;
     const random = new Random(settings.seed);
     const config = variantConfig(variant, modalities, settings);
-    const net = await UNet3d.create(gpu, config, { training: true, random: random.fork('weights') });
+    const net = owned.add(
+      await UNet3d.create(gpu, config, { training: true, random: random.fork('weights') }),
+    );
     const channels = inputChannels(variant, modalities).length;
     const volume = [patch, patch, patch];
     const tissues = predictsTissues(variant);
-    const batches = await TensorStore.create(gpu, 'batch', [
-      { name: 'input', shape: [batch, channels, ...volume] },
-      { name: 'lesion', shape: [batch, 1, ...volume] },
-      ...(tissues ? [{ name: 'tissue', shape: [batch, TISSUES.length, ...volume] }] : []),
-    ]);
-    const seeds = await TensorStore.create(gpu, 'loss weights', [
-      { name: LESION_HEAD.name, shape: [1] },
-      { name: TISSUE_HEAD.name, shape: [1] },
-    ]);
+    const batches = owned.add(
+      await TensorStore.create(gpu, 'batch', [
+        { name: 'input', shape: [batch, channels, ...volume] },
+        { name: 'lesion', shape: [batch, 1, ...volume] },
+        ...(tissues ? [{ name: 'tissue', shape: [batch, TISSUES.length, ...volume] }] : []),
+      ]),
+    );
+    const seeds = owned.add(
+      await TensorStore.create(gpu, 'loss weights', [
+        { name: LESION_HEAD.name, shape: [1] },
+        { name: TISSUE_HEAD.name, shape: [1] },
+      ]),
+    );
     seeds.write(LESION_HEAD.name, new Float32Array([1]));
     seeds.write(TISSUE_HEAD.name, new Float32Array([settings.tissueWeight]));
 
@@ -123,25 +140,29 @@ export class TrainingSession {
       roots.push({ output, grad: seeds.get(name) });
     }
     tape.backward(roots);
-    const adam = await Adam.create(gpu, net.parameters, net.grads!, {
-      weightDecay: settings.weightDecay,
-      maxGradNorm: settings.clip > 0 ? settings.clip : null,
-    });
+    const adam = owned.add(
+      await Adam.create(gpu, net.parameters, net.grads!, {
+        weightDecay: settings.weightDecay,
+        maxGradNorm: settings.clip > 0 ? settings.clip : null,
+      }),
+    );
     adam.record(tape.emitter, losses[0]!.output);
     const keep = losses.map((loss) => loss.output);
-    const plan = await compilePlan(gpu, tape.commands, { label: 'train', keep });
+    const plan = owned.add(await compilePlan(gpu, tape.commands, { label: 'train', keep }));
     const samplerScans = scans.map((scan) => samplerScan(scan, variant));
-    const sampler = await PatchSampler.create(gpu, samplerScans, {
-      ...DEFAULT_SAMPLER,
-      lesionShare: settings.lesionShare,
-      flips: settings.flips,
-      intensity: settings.intensity,
-      outputs: batches,
-      images: modalities.length,
-      random: random.fork('patches'),
-    });
+    const sampler = owned.add(
+      await PatchSampler.create(gpu, samplerScans, {
+        ...DEFAULT_SAMPLER,
+        lesionShare: settings.lesionShare,
+        flips: settings.flips,
+        intensity: settings.intensity,
+        outputs: batches,
+        images: modalities.length,
+        random: random.fork('patches'),
+      }),
+    );
     const parts = { net, adam, sampler, plan, choices: tape.choices };
-    return new TrainingSession(settings, parts, losses, [plan, sampler, adam, net, batches, seeds]);
+    return new TrainingSession(settings, parts, losses, owned);
   }
 
   /** Steps done. */
@@ -175,7 +196,7 @@ export class TrainingSession {
 
   /** Frees everything on the GPU. */
   destroy(): void {
-    for (const part of this.#owned) part.destroy();
+    this.#owned.destroy();
   }
 }
 

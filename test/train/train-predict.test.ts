@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { decodeModel, encodeModel } from '../../src/checkpoint/checkpoint.ts';
+import { OutOfMemoryError } from '../../src/core/errors.ts';
 import { MemoryFiles } from '../../src/core/files.ts';
 import { type Dataset, findScans } from '../../src/dataset/dataset.ts';
 import { openDataset } from '../../src/dataset/open-dataset.ts';
@@ -109,6 +110,20 @@ describe('train', () => {
     await run(settings());
     expect(context.gpu.buffers.length).toBe(before);
   });
+
+  for (const label of ['running statistics', 'adam.v', 'train/params', 'scan sub-02', 'probability map'])
+    it(`frees what it has where there is no room for ${label}`, async () => {
+      const before = context.gpu.buffers.length;
+      const real = context.gpu.createBuffer.bind(context.gpu);
+      vi.spyOn(context.gpu, 'createBuffer').mockImplementation((request) =>
+        request.label === label
+          ? Promise.reject(new OutOfMemoryError(`${label} needs more than there is`))
+          : real(request),
+      );
+      await expect(run(settings())).rejects.toThrow(`${label} needs more than there is`);
+      vi.restoreAllMocks();
+      expect(context.gpu.buffers.length).toBe(before);
+    });
 });
 
 describe('predict', () => {
