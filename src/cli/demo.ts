@@ -34,14 +34,14 @@ const SETTINGS = {
   patch: 24,
   batch: 2,
   baseChannels: 8,
-  levels: 3,
+  levels: 2,
   lr: 4e-3,
   schedule: 'cosine',
   lesionShare: 0.5,
   crossEntropy: 1,
   overlap: 0.25,
 } as const;
-const STEPS = 140;
+const STEPS = 150;
 
 export const demo: Command = command({
   name: 'demo',
