@@ -5,6 +5,14 @@ import { convolveDirect, type DirectTile, type WeightTile, weightGradientDirect 
 import { convolvePointwise, weightGradientPointwise } from './pointwise.ts';
 import { type ConvolutionTask, inChannelsOf, slotOf, type WeightGradientTask } from './task.ts';
 import { convolveTile, weightGradientTile } from './tile.ts';
+import {
+  convolveWinograd,
+  fitsWinograd,
+  type WinogradTile,
+  type WinogradWeightTile,
+  weightGradientWinograd,
+  winogradPanelBytes,
+} from './winograd.ts';
 
 interface ConvolutionVariant extends Variant {
   run(emit: Emitter, task: ConvolutionTask): void;
@@ -45,6 +53,23 @@ const WEIGHT_TILES: Readonly<Record<number, readonly (WeightTile & { readonly sp
   ],
 };
 
+const WINOGRAD_TILES: Readonly<Record<number, readonly WinogradTile[]>> = {
+  8: [
+    { lanes: 8, vectors: 4, run: 16, rows: 1 },
+    { lanes: 8, vectors: 2, run: 16, rows: 2 },
+    { lanes: 8, vectors: 4, run: 8, rows: 2 },
+  ],
+  4: [
+    { lanes: 4, vectors: 4, run: 16, rows: 1 },
+    { lanes: 4, vectors: 4, run: 8, rows: 1 },
+  ],
+};
+
+const WINOGRAD_WEIGHT_TILES: Readonly<Record<number, readonly WinogradWeightTile[]>> = {
+  8: [{ lanes: 8, vectors: 2, inChannels: 8 }],
+  4: [{ lanes: 4, vectors: 4, inChannels: 4 }],
+};
+
 const TILE: ConvolutionVariant = { name: 'tile', run: convolveTile };
 const WEIGHT_TILE: WeightGradientVariant = { name: 'tile', run: weightGradientTile };
 const POINTWISE: ConvolutionVariant = { name: 'pointwise', run: convolvePointwise };
@@ -61,6 +86,20 @@ function weightDirect(tile: WeightTile): WeightGradientVariant {
   return {
     name: `direct-subgroup${tile.lanes} ${tile.inChannels}x${tile.vectors * tile.lanes}`,
     run: (emit, task) => weightGradientDirect(emit, task, tile),
+  };
+}
+
+function winograd(tile: WinogradTile): ConvolutionVariant {
+  return {
+    name: `winograd-subgroup${tile.lanes} ${tile.run}x${tile.rows}x${tile.vectors * tile.lanes}`,
+    run: (emit, task) => convolveWinograd(emit, task, tile),
+  };
+}
+
+function weightWinograd(tile: WinogradWeightTile): WeightGradientVariant {
+  return {
+    name: `winograd-subgroup${tile.lanes} ${tile.inChannels}x${tile.vectors * tile.lanes}`,
+    run: (emit, task) => weightGradientWinograd(emit, task, tile),
   };
 }
 
@@ -91,7 +130,15 @@ function convolutionCandidates(capabilities: Capabilities, task: ConvolutionTask
       filled(height, y) *
       filled(width, x),
   ).map(direct);
-  return capabilities.family === 'gpu' ? [TILE, ...tiles] : [...tiles, TILE];
+  const tensors = [task.output, ...task.sources.map(({ tensor }) => tensor)];
+  const transformed = (WINOGRAD_TILES[capabilities.subgroupSize] ?? [])
+    .filter(
+      (tile) =>
+        fitsWinograd({ capabilities }, tensors) &&
+        winogradPanelBytes(inChannelsOf(task), task.outChannels, tile) <= capabilities.maxBindingBytes,
+    )
+    .map(winograd);
+  return capabilities.family === 'gpu' ? [TILE, ...tiles, ...transformed] : [...tiles, ...transformed, TILE];
 }
 
 /** The variants that can compute this weight gradient here, best first. */
@@ -104,7 +151,13 @@ function weightCandidates(capabilities: Capabilities, task: WeightGradientTask):
   const tiles = byWorth(WEIGHT_TILES[capabilities.subgroupSize] ?? [], ({ lanes, vectors }) =>
     filled(task.outChannels, lanes * vectors),
   ).map(weightDirect);
-  return capabilities.family === 'gpu' ? [WEIGHT_TILE, ...tiles] : [...tiles, WEIGHT_TILE];
+  const tensors = [task.gradOutput, ...task.sources.map(({ tensor }) => tensor)];
+  const transformed = fitsWinograd({ capabilities }, tensors)
+    ? (WINOGRAD_WEIGHT_TILES[capabilities.subgroupSize] ?? []).map(weightWinograd)
+    : [];
+  return capabilities.family === 'gpu'
+    ? [WEIGHT_TILE, ...tiles, ...transformed]
+    : [...tiles, ...transformed, WEIGHT_TILE];
 }
 
 /** Convolves by the variant that is chosen for the task's shape. */
