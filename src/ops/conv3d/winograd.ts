@@ -27,7 +27,7 @@ const FILE = 'conv3d-winograd.wgsl';
 const WEIGHT_FILE = 'conv3d-winograd-weight.wgsl';
 const POINTS = 36;
 /** Scratch of one slab: small against the activations, large against the cost of a dispatch. */
-const SLAB_BYTES = 6 * 2 ** 20;
+const SLAB_BYTES = 4 * 2 ** 20;
 /** Lanes of a transform's workgroup. */
 const LANES = 64;
 
