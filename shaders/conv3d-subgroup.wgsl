@@ -44,6 +44,7 @@ struct PackParams {
   weight_by_in: u32,
   weight_flip: u32,
   has_bias: u32,
+  bias_first: u32,
 }
 
 @group(0) @binding(0) var<storage, read> weight: array<f32>;
@@ -65,7 +66,7 @@ fn pack(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
       let vector = (at / LANES) * 4u + e;
       let o = o0 + vector * LANES;
       if (pack_params.has_bias != 0u && group.z == 0u && vector < VECTORS && o < pack_params.out_channels) {
-        value[e] = bias[o];
+        value[e] = bias[pack_params.bias_first + o];
       }
     }
   } else {

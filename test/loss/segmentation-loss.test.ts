@@ -7,7 +7,8 @@ import {
   segmentationLoss,
 } from '../../src/loss/segmentation-loss.ts';
 import type { Op } from '../../src/tape/op.ts';
-import { compilePlan, splitCommand } from '../../src/tape/plan.ts';
+import { compilePlan } from '../../src/tape/plan.ts';
+import { splitCommand } from '../../src/tape/split.ts';
 import { TensorStore } from '../../src/tape/store.ts';
 import { Tape } from '../../src/tape/tape.ts';
 import { tensor } from '../../src/tape/tensor.ts';
@@ -262,7 +263,9 @@ describe('segmentation loss', () => {
     tape.backward([{ output, grad: store.get('one') }]);
     const results: Float32Array[] = [];
     for (const bytes of [gpu.capabilities.maxBindingBytes, 3840]) {
-      const commands = tape.commands.flatMap((command) => splitCommand(command, bytes, 16));
+      const commands = tape.commands.flatMap((command) =>
+        splitCommand(command, { ...gpu.capabilities, maxBindingBytes: bytes }),
+      );
       expect(commands.length).toBe(bytes === 3840 ? 6 : 4);
       const plan = await compilePlan(gpu, commands, { label: 'split', keep: [output], poison: true });
       plan.run();
