@@ -213,8 +213,8 @@ function accumulateCommands(
 ): Command[] {
   const patch = model.input.shape.slice(2) as [number, number, number];
   const commands: Command[] = [];
+  // Class 0 is the background.
   for (const [head, probabilities] of model.probabilities)
-    // Class 0 is the background.
     for (const { tensor, first, channels } of channelGroups(probabilities, capabilities))
       for (let k = Math.max(1, first); k < first + channels; k++)
         commands.push({

@@ -2,9 +2,9 @@ import { OutOfMemoryError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 import { formatBytes } from '../gpu/gpu.ts';
-import { type Binding, type Command, read, readWrite, write } from './command.ts';
+import type { Binding, Command } from './command.ts';
+import { copyCommand, type Part } from './copy.ts';
 import { describeTensor, type Tensor, tensor, viewOf } from './tensor.ts';
-import { flatGroups } from './workgroups.ts';
 
 /** What a device binds. */
 export type Limits = Pick<Capabilities, 'maxBindingBytes' | 'offsetAlignment' | 'maxWorkgroups'>;
@@ -81,13 +81,6 @@ interface Axes {
   readonly channels: number;
 }
 
-/** Elements of a tensor that has some of its own. */
-interface Part {
-  readonly tensor: Tensor;
-  readonly first: number;
-  readonly count: number;
-}
-
 /** What a command on channels [first, first + count) of a sample touches of a binding that may be sliced. */
 function partOf(
   { tensor: t }: Binding,
@@ -140,9 +133,11 @@ function sliceCommand(
     const part = partOf(binding, axes, sample, first, count);
     if ((part.first * 4) % limits.offsetAlignment === 0) return { access: binding.access, ...part };
     const own = tensor(`${binding.tensor.label} slice`, [part.count], 'arena');
+    const here = { tensor: own, first: 0, count: part.count };
     const { access } = binding;
-    if (access !== 'write') before.push(copyCommand(command.label, own, part, 'in', access, limits));
-    if (access !== 'read') after.push(copyCommand(command.label, own, part, 'out', access, limits));
+    const { label } = command;
+    if (access !== 'write') before.push(copyCommand(`${label}/copy_in`, part, here, 'write', limits));
+    if (access !== 'read') after.push(copyCommand(`${label}/copy_out`, here, part, access, limits));
     return { tensor: own, access };
   });
   const [x, y, z] = command.workgroups;
@@ -156,34 +151,6 @@ function sliceCommand(
     workgroups: [x, (y * count) / axes.channels, z / axes.samples],
   };
   return [...before, slice, ...after];
-}
-
-/** Elements that a workgroup of shaders/copy.wgsl copies. */
-const COPY_ELEMENTS = 64 * 16;
-
-/** Copies a part that starts anywhere into a tensor of its own, or back; it is bound from the last place before it. */
-function copyCommand(
-  label: string,
-  own: Tensor,
-  part: Part,
-  direction: 'in' | 'out',
-  access: Binding['access'],
-  limits: Limits,
-): Command {
-  const skip = part.first % (limits.offsetAlignment / 4);
-  const range = { first: part.first - skip, count: part.count + skip };
-  const groups = flatGroups(part.count, COPY_ELEMENTS, limits);
-  const target = access === 'write' ? write(part.tensor) : readWrite(part.tensor);
-  return {
-    label: `${label}/copy_${direction}`,
-    kernel: { file: 'copy.wgsl', entry: 'copy' },
-    bindings:
-      direction === 'in'
-        ? [{ ...read(part.tensor), ...range }, write(own)]
-        : [read(own), { ...target, ...range }],
-    params: [part.count, direction === 'in' ? skip : 0, direction === 'in' ? 0 : skip, groups[0]],
-    workgroups: groups,
-  };
 }
 
 function refusal(

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { OutOfMemoryError } from '../../src/core/errors.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
+import type { Variant } from '../../src/nn/variants.ts';
 import { compilePlan } from '../../src/tape/plan.ts';
 import { Tape } from '../../src/tape/tape.ts';
 import { useGpu } from '../support/gpu.ts';
@@ -14,7 +15,7 @@ type Step = ReadonlyMap<string, Float32Array>;
 /** The variants that bind no panel, which is larger than these patches. */
 const WITHOUT_PANELS = ['tile', 'cell', 'lanes'];
 
-async function trainStep(gpu: Gpu, variant: 'single' | 'multi-input', training: boolean): Promise<Step> {
+async function trainStep(gpu: Gpu, variant: Variant, training: boolean): Promise<Step> {
   const network = await GoldenNetwork.create(gpu, variant);
   try {
     const tape = new Tape(gpu.capabilities);
@@ -45,7 +46,10 @@ async function trainStep(gpu: Gpu, variant: 'single' | 'multi-input', training: 
 /** Sums in another order: as far as PyTorch's from ours. */
 const FORWARD = 2e-5;
 const GRADIENT = 2e-4;
-/** Two of the 16 KiB channels of the full resolution: as much as the two logits of a sample. */
+/**
+ * Two of the 16 KiB channels of the full resolution, as much as a sample's logits of the lesion head. (The four logits of
+ * the tissue head are 64 KiB, and one workgroup of the loss takes all of these 16³ voxels.)
+ */
 const LIMIT = 2 * 16 ** 3 * 4;
 
 describe.each(['single', 'multi-input'] as const)(
