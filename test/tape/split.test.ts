@@ -1,8 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { OutOfMemoryError } from '../../src/core/errors.ts';
+import { conv3d } from '../../src/ops/conv3d.ts';
+import { maxPool3d } from '../../src/ops/max-pool3d.ts';
 import { type Command, read, readWrite, uniform, write } from '../../src/tape/command.ts';
+import { compilePlan } from '../../src/tape/plan.ts';
 import { channelGroups, splitCommand } from '../../src/tape/split.ts';
+import { TensorStore } from '../../src/tape/store.ts';
+import { Tape } from '../../src/tape/tape.ts';
 import { tensor } from '../../src/tape/tensor.ts';
+import { useGpu } from '../support/gpu.ts';
 
 /** What a device binds that takes slices at any multiple of 256 bytes. */
 function limits(maxBindingBytes: number): Parameters<typeof splitCommand>[1] {
@@ -194,5 +200,62 @@ describe('channelGroups', () => {
     expect(() => splitCommand(command, limits(CHANNEL - 4))).toThrow(
       /conv3d\/forward binds input\[3\.\.3\] 2x1x8x8x8, of which a sample is 2\.0 kB/,
     );
+  });
+});
+
+describe('the device’s own limit', () => {
+  const context = useGpu();
+
+  it('is kept where one sample passes it', { timeout: 120_000 }, async ({ skip }) => {
+    const { gpu } = context;
+    const { maxBindingBytes } = gpu.capabilities;
+    if (maxBindingBytes > 2 ** 28) skip(`${maxBindingBytes} bytes are too many to pass in a test`);
+    // Three channels of two fifths of the limit each.
+    const extent = 2 * Math.floor(Math.cbrt(maxBindingBytes / 10) / 2);
+    const voxels = extent ** 3;
+    const store = await TensorStore.create(gpu, 'large', [
+      { name: 'input', shape: [1, 3, extent, extent, extent] },
+    ]);
+    const weights = await TensorStore.create(gpu, 'weight', [{ name: 'weight', shape: [3, 3, 1, 1, 1] }]);
+    store.write(
+      'input',
+      Float32Array.from({ length: 3 * voxels }, (_, i) => i % 1021),
+    );
+    weights.write(
+      'weight',
+      Float32Array.from({ length: 9 }, (_, i) => i - 4),
+    );
+    const tape = new Tape(gpu.capabilities);
+    const convolved = tape.apply(conv3d, [store.get('input'), weights.get('weight')], {
+      stride: 1,
+      padding: 0,
+      sources: 1,
+      bias: false,
+    });
+    const pooled = tape.apply(maxPool3d, [convolved], {});
+    // Dawn refuses a binding that is too large.
+    const plan = await compilePlan(gpu, tape.commands, { label: 'large', keep: [pooled] });
+    plan.run();
+    const actual = await plan.read(pooled);
+    const at = (channel: number, z: number, y: number, x: number): number => {
+      const voxel = (z * extent + y) * extent + x;
+      let sum = 0;
+      for (let i = 0; i < 3; i++) sum += (channel * 3 + i - 4) * ((i * voxels + voxel) % 1021);
+      return sum;
+    };
+    const half = extent / 2;
+    const wrong: number[] = [];
+    for (let k = 0; k < actual.length; k += 9973) {
+      const [x, y, z] = [k % half, Math.floor(k / half) % half, Math.floor(k / half ** 2) % half];
+      const window = Array.from({ length: 8 }, (_, j) =>
+        at(Math.floor(k / half ** 3), 2 * z + (j >> 2), 2 * y + ((j >> 1) & 1), 2 * x + (j & 1)),
+      );
+      if (actual[k] !== Math.max(...window)) wrong.push(k);
+    }
+    expect(actual.length).toBe(3 * half ** 3);
+    expect(wrong).toEqual([]);
+    plan.destroy();
+    store.destroy();
+    weights.destroy();
   });
 });
