@@ -98,24 +98,24 @@ function partOf(
 }
 
 /**
- * Channels of a group: the most that fit with every slice where the device binds it, else the most that fit beside the
- * bytes between the last such place and the slice's start; 0 where one channel is too large.
+ * Channels of a group: the most whose slices all fit and start where the device binds, else the most that fit, with
+ * what lies between a slice's start and the last such place before it; 0 where one channel is too large.
  */
 function groupSize(bindings: readonly Binding[], axes: Axes, limits: Limits): number {
   const { maxBindingBytes, offsetAlignment } = limits;
-  const fits = (group: number, slack: number): boolean =>
-    bindings.every((binding) => partOf(binding, axes, 0, 0, group).count * 4 + slack <= maxBindingBytes);
-  let group = axes.channels;
-  while (group > 0 && !fits(group, 0)) group--;
-  for (let aligned = group; aligned > 0; aligned--) {
-    const starts = bindings.flatMap((binding) =>
-      Array.from({ length: axes.samples }, (_, sample) => partOf(binding, axes, sample, 0, 1).first),
-    );
-    const steps = aligned < axes.channels ? bindings.map((b) => partOf(b, axes, 0, 0, aligned).count) : [];
-    if ([...starts, ...steps].every((elements) => (elements * 4) % offsetAlignment === 0)) return aligned;
-  }
-  while (group > 0 && !fits(group, offsetAlignment)) group--;
-  return group;
+  const aligned = (binding: Binding, group: number): boolean => {
+    const starts = Array.from({ length: axes.samples }, (_, n) => partOf(binding, axes, n, 0, 1).first);
+    const step = group < axes.channels ? partOf(binding, axes, 0, 0, group).count : 0;
+    return [...starts, step].every((elements) => (elements * 4) % offsetAlignment === 0);
+  };
+  const fits = (binding: Binding, group: number): boolean => {
+    const bytes = partOf(binding, axes, 0, 0, group).count * 4;
+    return bytes + (aligned(binding, group) ? 0 : offsetAlignment) <= maxBindingBytes;
+  };
+  const groups = Array.from({ length: axes.channels }, (_, i) => axes.channels - i).filter((group) =>
+    bindings.every((binding) => fits(binding, group)),
+  );
+  return groups.find((group) => bindings.every((binding) => aligned(binding, group))) ?? groups[0] ?? 0;
 }
 
 function sliceCommand(
