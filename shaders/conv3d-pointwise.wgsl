@@ -21,11 +21,10 @@ struct PackParams {
   weight_by_in: u32,
   has_bias: u32,
   bias_first: u32,
-  // First input channel and output channel of this block, and where it lies in the panel, in vec4.
+  // First input channel and output channel of this block.
   in_first: u32,
   in_count: u32,
   out_first: u32,
-  panel_first: u32,
 }
 
 @group(0) @binding(0) var<storage, read> weight: array<f32>;
@@ -51,7 +50,7 @@ fn pack(@builtin(global_invocation_id) id: vec3u) {
       }
     }
   }
-  packed[pack_params.panel_first + id.x] = value;
+  packed[id.x] = value;
 }
 
 struct Params {

@@ -34,10 +34,9 @@ struct PackParams {
   in_channels: u32,
   per_slice: u32,
   out_channels: u32,
-  // vec4 of a block, blocks of a slice, vec4 in front of this source's first slice.
+  // vec4 of a block, and blocks of a slice.
   block_size: u32,
   blocks: u32,
-  panel_first: u32,
   // weight[first + o * by_out + i * by_in + (flip ? 26 - t : t)]
   weight_first: u32,
   weight_by_out: u32,
@@ -87,7 +86,7 @@ fn pack(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     }
   }
   let block = group.z * pack_params.blocks + group.y;
-  packed[pack_params.panel_first + block * pack_params.block_size + at] = value;
+  packed[block * pack_params.block_size + at] = value;
 }
 
 struct Params {

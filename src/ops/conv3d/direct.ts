@@ -1,5 +1,5 @@
 import { ceilDiv, roundUp } from '../../core/shape.ts';
-import { read, readWrite, uniform, write } from '../../tape/command.ts';
+import { read, readWrite, slice, uniform, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
 import type { Tensor } from '../../tape/tensor.ts';
 import {
@@ -82,17 +82,21 @@ function packSource(
   layout: PanelLayout,
   spec: Readonly<Record<string, number>>,
 ): void {
+  const size = layout.slices * layout.blocks * layout.blockSize;
   emit.run({
     label: `${task.label}_pack`,
     kernel: { file: FILE, entry: 'pack', spec },
-    bindings: [read(weight.tensor), read(bias?.tensor ?? weight.tensor), write(panel)],
+    bindings: [
+      read(weight.tensor),
+      read(bias?.tensor ?? weight.tensor),
+      slice(write(panel), first * 4, size * 4),
+    ],
     params: [
       channels,
       layout.perSlice,
       task.outChannels,
       layout.blockSize,
       layout.blocks,
-      first,
       weight.first,
       weight.byOut,
       weight.byIn,

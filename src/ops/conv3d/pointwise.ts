@@ -1,5 +1,5 @@
 import { ceilDiv, roundUp } from '../../core/shape.ts';
-import { read, readWrite, uniform, write } from '../../tape/command.ts';
+import { read, readWrite, slice, uniform, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
 import { type ConvolutionTask, mostPartials, sliceCount, voxelsOf, type WeightGradientTask } from './task.ts';
 import { reduceWeightPartials } from './tile.ts';
@@ -37,7 +37,11 @@ export function convolvePointwise(emit: Emitter, task: ConvolutionTask): void {
       emit.run({
         label: `${task.label}_pack`,
         kernel: { file: FILE, entry: 'pack', spec },
-        bindings: [read(weight.tensor), read(bias?.tensor ?? weight.tensor), write(panel)],
+        bindings: [
+          read(weight.tensor),
+          read(bias?.tensor ?? weight.tensor),
+          slice(write(panel), b * block * 4, block * 4),
+        ],
         params: [
           source.channels,
           task.outChannels,
@@ -49,7 +53,6 @@ export function convolvePointwise(emit: Emitter, task: ConvolutionTask): void {
           inFirst,
           inCount,
           b * quads * 4,
-          b * block,
         ],
         workgroups: [ceilDiv((inCount + 1) * quads, 64), 1, 1],
       });
