@@ -37,6 +37,7 @@ struct Params {
   blocks: u32,          // of result channels in this dispatch
   tiles: u32,           // along x
   bias: u32,            // whether there is one
+  bias_first: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> input: array<f32>;
@@ -67,7 +68,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id)
   let out = (sample * params.result_channels + co) * 2u * params.depth * plane + 2u * z * plane + 2u * y * line + x0;
   var start = 0.0;
   if (params.bias != 0u) {
-    start = bias[min(co, params.result_channels - 1u)];
+    start = bias[params.bias_first + min(co, params.result_channels - 1u)];
   }
   var near: array<vec4f, TILE>;
   var far: array<vec4f, TILE>;
@@ -245,7 +246,8 @@ fn backward_weight(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invoca
 }
 
 struct PackParams {
-  // vec4f of the weights between channels of the result, and of the sum.
+  // vec4f of the weights in front of the first, between channels of the result, and of the sum.
+  first: u32,
   by_result: u32,
   by_sum: u32,
   result_channels: u32,
@@ -280,7 +282,7 @@ fn pack(@builtin(global_invocation_id) id: vec3u) {
   let c = (across * pack_params.vectors + vector) * LANES + lane;
   var value = vec4f(0.0);
   if (block < pack_params.blocks && c < pack_params.result_channels && k < pack_params.sum_channels) {
-    value = pack_weight[c * pack_params.by_result + k * pack_params.by_sum + z];
+    value = pack_weight[pack_params.first + c * pack_params.by_result + k * pack_params.by_sum + z];
   }
   panels[id.x] = value;
 }

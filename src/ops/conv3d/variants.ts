@@ -1,6 +1,7 @@
 import { roundUp } from '../../core/shape.ts';
 import type { Capabilities } from '../../gpu/capabilities.ts';
 import type { Emitter, Variant } from '../../tape/op.ts';
+import { cutConvolution, cutWeightGradient } from './cut.ts';
 import { convolveDirect, type DirectTile, type WeightTile, weightGradientDirect } from './direct.ts';
 import { convolvePointwise, weightGradientPointwise } from './pointwise.ts';
 import { type ConvolutionTask, inChannelsOf, slotOf, type WeightGradientTask } from './task.ts';
@@ -162,13 +163,16 @@ function weightCandidates(capabilities: Capabilities, task: WeightGradientTask):
 
 /** Convolves by the variant that is chosen for the task's shape. */
 export function convolve(emit: Emitter, task: ConvolutionTask): void {
-  emit.choose(slotOf(task), convolutionCandidates(emit.capabilities, task)).run(emit, task);
+  for (const part of cutConvolution(task, emit.capabilities))
+    emit.choose(slotOf(part), convolutionCandidates(emit.capabilities, part)).run(emit, part);
 }
 
 /** Weight gradient by the variant that is chosen for the task's shape. */
 export function weightGradient(emit: Emitter, task: WeightGradientTask): void {
-  const from = task.sources.map((source) => source.channels).join('+');
-  const { outChannels, samples, outExtents, kernel, stride, padding } = task;
-  const slot = `conv3d/backward_weight ${from}->${outChannels}@${samples}x${outExtents.join('x')} k${kernel} s${stride} p${padding}`;
-  emit.choose(slot, weightCandidates(emit.capabilities, task)).run(emit, task);
+  for (const part of cutWeightGradient(task, emit.capabilities)) {
+    const from = part.sources.map((source) => source.channels).join('+');
+    const { outChannels, samples, outExtents, kernel, stride, padding } = part;
+    const slot = `conv3d/backward_weight ${from}->${outChannels}@${samples}x${outExtents.join('x')} k${kernel} s${stride} p${padding}`;
+    emit.choose(slot, weightCandidates(emit.capabilities, part)).run(emit, part);
+  }
 }
