@@ -95,7 +95,7 @@ struct MultiplyParams {
   accumulate: u32,
 }
 
-@group(0) @binding(0) var<storage, read_write> points: array<f32>;
+@group(0) @binding(0) var<storage, read_write> slab_points: array<f32>;
 @group(0) @binding(1) var<storage, read_write> grad_points: array<f32>;
 @group(0) @binding(2) var<storage, read_write> products: array<f32>;
 @group(0) @binding(3) var<uniform> multiply_params: MultiplyParams;
@@ -139,7 +139,7 @@ fn multiply_gradient(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invo
       let x = i32(x0) + window_x[j];
       let inside = (x >= 0) & (x < i32(multiply_params.in_width));
       let at = base[j] + row * multiply_params.pitch + select(0u, u32(x), inside);
-      window[j] = select(0.0, points[at], inside);
+      window[j] = select(0.0, slab_points[at], inside);
     }
     for (var i = 0u; i < IN; i++) { // @unroll
       var s: array<f32, WINDOW_X>;
@@ -180,6 +180,9 @@ struct WeightGradientParams {
   in_channels: u32,
   out_channels: u32,
   room: u32,
+  // grad_weight[first + o * by_out + i * 27 + tap]
+  by_out: u32,
+  first: u32,
   accumulate: u32,
 }
 
@@ -214,7 +217,7 @@ fn transform_weight_gradient(@builtin(workgroup_id) group: vec3u, @builtin(local
       }
       let values = weight_values(t);
       for (var ky = 0u; ky < 3u; ky++) { // @unroll
-        let at = (o * weight_gradient_params.in_channels + i) * 27u + kz * 9u + ky * 3u + kx;
+        let at = weight_gradient_params.first + o * weight_gradient_params.by_out + i * 27u + kz * 9u + ky * 3u + kx;
         grad_weight[at] = values[ky] + select(0.0, grad_weight[at], weight_gradient_params.accumulate != 0u);
       }
     }

@@ -156,7 +156,7 @@ struct MultiplyParams {
   out_point_stride: u32,
 }
 
-@group(0) @binding(0) var<storage, read_write> points: array<f32>;
+@group(0) @binding(0) var<storage, read_write> slab_points: array<f32>;
 @group(0) @binding(1) var<storage, read_write> panel: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> products: array<f32>;
 @group(0) @binding(3) var<uniform> multiply_params: MultiplyParams;
@@ -185,7 +185,7 @@ fn multiply(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
     for (var r = 0u; r < ROWS; r++) { // @unroll
       for (var j = 0u; j < LOADS; j++) { // @unroll
         loaded[r * LOADS + j] = select(0.0,
-          points[offset[j] + i * multiply_params.channel_stride + r * multiply_params.pitch], inside[j]);
+          slab_points[offset[j] + i * multiply_params.channel_stride + r * multiply_params.pitch], inside[j]);
       }
     }
     var w: array<vec4f, QUADS>;
@@ -230,6 +230,7 @@ struct OutputParams {
   channel_stride: u32,
   point_stride: u32,
   has_bias: u32,
+  bias_first: u32,
   accumulate: u32,
 }
 
@@ -259,7 +260,7 @@ fn transform_output(@builtin(workgroup_id) group: vec3u, @builtin(local_invocati
   }
   var start = 0.0;
   if (output_params.has_bias != 0u) {
-    start = bias[channel];
+    start = bias[output_params.bias_first + channel];
   }
   let tile = tile_of(output_params.row_first + group.z, output_params.tiles_z, output_params.tiles_y);
   let z0 = tile.y * 4u;

@@ -111,3 +111,10 @@ export function mostPartials(
 ): number {
   return Math.floor(maxBindingBytes / (4 * samples * outChannels * channels * kernel ** 3));
 }
+
+/** The same for a weight gradient. */
+export function weightSlotOf(task: WeightGradientTask): string {
+  const from = task.sources.map((source) => source.channels).join('+');
+  const { outChannels, samples, outExtents, kernel, stride, padding } = task;
+  return `conv3d/backward_weight ${from}->${outChannels}@${samples}x${outExtents.join('x')} k${kernel} s${stride} p${padding}`;
+}

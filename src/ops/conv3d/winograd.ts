@@ -1,4 +1,5 @@
 import { ceilDiv, roundUp, sizeOf } from '../../core/shape.ts';
+import type { Capabilities } from '../../gpu/capabilities.ts';
 import { read, readWrite, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
 import type { Tensor } from '../../tape/tensor.ts';
@@ -73,29 +74,60 @@ function transformGroups(pitch: number, channels: number, rows: number): [number
   return [pitch / width, ceilDiv(channels, LANES / width), rows];
 }
 
-/** Whether every tensor of the task can be bound whole. */
-export function fitsWinograd(emit: Pick<Emitter, 'capabilities'>, tensors: readonly Tensor[]): boolean {
-  return tensors.every((tensor) => sizeOf(tensor.shape) * 4 <= emit.capabilities.maxBindingBytes);
+/** Whether the device binds these tensors whole: rows of tiles run over all samples. */
+function bindsWhole(capabilities: Capabilities, tensors: readonly Tensor[]): boolean {
+  return tensors.every((tensor) => sizeOf(tensor.shape) * 4 <= capabilities.maxBindingBytes);
 }
 
-/** Bytes of the transformed weights of a convolution: a binding of its own. */
-export function winogradPanelBytes(inChannels: number, outChannels: number, tile: WinogradTile): number {
-  const room = roundUp(outChannels, tile.vectors * tile.lanes);
-  return (POINTS * room * inChannels * 4 * ceilDiv(3 * tile.vectors, 4) * 4) / tile.vectors;
+function bindsScratch(capabilities: Capabilities, sizes: readonly number[]): boolean {
+  return sizes.every((size) => size * 4 <= capabilities.maxBindingBytes);
 }
 
-/** 3x3x3 convolution of stride 1 by F(4,3) over z and y; the device's subgroups have exactly `lanes`. */
-export function convolveWinograd(emit: Emitter, task: ConvolutionTask, tile: WinogradTile): void {
+/** Where a convolution's slabs and their scratch lie. */
+interface ConvolutionLayout {
+  readonly blocks: number;
+  readonly rows: Rows;
+  readonly source: PointLayout;
+  readonly target: PointLayout;
+  readonly weights: number;
+}
+
+function convolutionLayout(task: ConvolutionTask, tile: WinogradTile): ConvolutionLayout {
   const inChannels = inChannelsOf(task);
   const blocks = ceilDiv(task.outChannels, tile.vectors * tile.lanes);
   const room = blocks * tile.vectors * tile.lanes;
   const inPitch = roundUp(task.inExtents[2], 8);
   const outPitch = roundUp(task.outExtents[2], tile.run);
-  const rows = rowsOf(task.outExtents, task.samples, inChannels * inPitch + room * outPitch, tile.rows);
-  const source = pointLayout(inChannels, rows.perSlab, inPitch);
-  const target = pointLayout(room, rows.perSlab, outPitch);
+  const floats = inChannels * inPitch + room * outPitch;
+  const rows = rowsOf(task.outExtents, task.samples, floats, tile.rows);
+  return {
+    blocks,
+    rows,
+    source: pointLayout(inChannels, rows.perSlab, inPitch),
+    target: pointLayout(room, rows.perSlab, outPitch),
+    weights: POINTS * blocks * inChannels * ceilDiv(3 * tile.vectors, 4) * tile.lanes * 4,
+  };
+}
+
+/** Whether the device binds what {@link convolveWinograd} needs. */
+export function canConvolveWinograd(
+  capabilities: Capabilities,
+  task: ConvolutionTask,
+  tile: WinogradTile,
+): boolean {
+  const { source, target, weights } = convolutionLayout(task, tile);
+  return (
+    bindsWhole(capabilities, [task.output, ...task.sources.map(({ tensor }) => tensor)]) &&
+    bindsScratch(capabilities, [source.size, target.size, weights])
+  );
+}
+
+/** 3x3x3 convolution of stride 1 by F(4,3) over z and y; the device's subgroups have exactly `lanes`. */
+export function convolveWinograd(emit: Emitter, task: ConvolutionTask, tile: WinogradTile): void {
+  const inChannels = inChannelsOf(task);
+  const { blocks, rows, source, target, weights: weightSize } = convolutionLayout(task, tile);
   const spec = { LANES: tile.lanes, VECTORS: tile.vectors, RUN: tile.run, ROWS: tile.rows };
-  const weights = transformWeights(emit, task, tile, blocks);
+  const weights = transformWeights(emit, task, tile, blocks, weightSize);
   const points = emit.scratch(`${task.label} points`, [source.size]);
   const products = emit.scratch(`${task.label} products`, [target.size]);
   for (let first = 0; first < rows.total; first += rows.perSlab) {
@@ -117,15 +149,15 @@ export function convolveWinograd(emit: Emitter, task: ConvolutionTask, tile: Win
         target.channelStride,
         target.pointStride,
       ],
-      workgroups: [outPitch / tile.run, ceilDiv(count, tile.rows), POINTS * blocks],
+      workgroups: [target.pitch / tile.run, ceilDiv(count, tile.rows), POINTS * blocks],
     });
     const partial = task.accumulate || first > 0;
     emit.run({
       label: `${task.label}_transform_output`,
-      kernel: { file: FILE, entry: 'transform_output', spec: { WIDTH: widthOf(outPitch) } },
+      kernel: { file: FILE, entry: 'transform_output', spec: { WIDTH: widthOf(target.pitch) } },
       bindings: [
         read(products),
-        read(task.bias ?? task.sources[0]!.weight.tensor),
+        read(task.bias?.tensor ?? task.sources[0]!.weight.tensor),
         partial ? readWrite(task.output) : write(task.output),
       ],
       params: [
@@ -138,17 +170,23 @@ export function convolveWinograd(emit: Emitter, task: ConvolutionTask, tile: Win
         target.channelStride,
         target.pointStride,
         task.bias ? 1 : 0,
+        task.bias?.first ?? 0,
         task.accumulate ? 1 : 0,
       ],
-      workgroups: transformGroups(outPitch, task.outChannels, count),
+      workgroups: transformGroups(target.pitch, task.outChannels, count),
     });
   }
 }
 
-function transformWeights(emit: Emitter, task: ConvolutionTask, tile: WinogradTile, blocks: number): Tensor {
+function transformWeights(
+  emit: Emitter,
+  task: ConvolutionTask,
+  tile: WinogradTile,
+  blocks: number,
+  size: number,
+): Tensor {
   const inChannels = inChannelsOf(task);
-  const bytes = winogradPanelBytes(inChannels, task.outChannels, tile);
-  const packed = emit.scratch(`${task.label} weights`, [bytes / 4]);
+  const packed = emit.scratch(`${task.label} weights`, [size]);
   let first = 0;
   for (const { channels, weight } of task.sources) {
     emit.run({
@@ -219,33 +257,61 @@ function transformSources(
   }
 }
 
+interface WeightGradientLayout {
+  readonly blocks: number;
+  /** Output channels with those that fill the last block. */
+  readonly room: number;
+  readonly inChannels: number;
+  readonly rows: Rows;
+  readonly source: PointLayout;
+  readonly target: PointLayout;
+}
+
+function weightGradientLayout(task: WeightGradientTask, tile: WinogradWeightTile): WeightGradientLayout {
+  const inChannels = task.sources.reduce((sum, { channels }) => sum + channels, 0);
+  const blocks = ceilDiv(task.outChannels, tile.vectors * tile.lanes);
+  const inPitch = roundUp(task.inExtents[2], 8);
+  const gradPitch = roundUp(task.outExtents[2], 8);
+  const rows = rowsOf(task.outExtents, task.samples, inChannels * inPitch + task.outChannels * gradPitch, 1);
+  return {
+    blocks,
+    room: blocks * tile.vectors * tile.lanes,
+    inChannels,
+    rows,
+    source: pointLayout(inChannels, rows.perSlab, inPitch),
+    target: pointLayout(task.outChannels, rows.perSlab, gradPitch),
+  };
+}
+
+/** Whether the device binds what {@link weightGradientWinograd} needs. */
+export function canDifferentiateWinograd(
+  capabilities: Capabilities,
+  task: WeightGradientTask,
+  tile: WinogradWeightTile,
+): boolean {
+  const { source, target, room, inChannels } = weightGradientLayout(task, tile);
+  return (
+    bindsWhole(capabilities, [task.gradOutput, ...task.sources.map(({ tensor }) => tensor)]) &&
+    bindsScratch(capabilities, [source.size, target.size, POINTS * 3 * inChannels * room])
+  );
+}
+
 /** Weight gradient of a 3x3x3 convolution of stride 1 by F(4,3) over z and y. */
 export function weightGradientWinograd(
   emit: Emitter,
   task: WeightGradientTask,
   tile: WinogradWeightTile,
 ): void {
-  const blocks = ceilDiv(task.outChannels, tile.vectors * tile.lanes);
-  const room = blocks * tile.vectors * tile.lanes;
-  const inPitch = roundUp(task.inExtents[2], 8);
-  const gradPitch = roundUp(task.outExtents[2], 8);
-  const rows = rowsOf(
-    task.outExtents,
-    task.samples,
-    task.inChannels * inPitch + task.outChannels * gradPitch,
-    1,
-  );
-  const source = pointLayout(task.inChannels, rows.perSlab, inPitch);
-  const target = pointLayout(task.outChannels, rows.perSlab, gradPitch);
+  const { blocks, room, inChannels, rows, source, target } = weightGradientLayout(task, tile);
   const points = emit.scratch('conv3d/backward_weight points', [source.size]);
   const gradPoints = emit.scratch('conv3d/backward_weight grad_points', [target.size]);
-  const products = emit.scratch('conv3d/backward_weight products', [POINTS, task.inChannels, 3, room]);
+  const products = emit.scratch('conv3d/backward_weight products', [POINTS, inChannels, 3, room]);
   for (let first = 0; first < rows.total; first += rows.perSlab) {
     const count = Math.min(rows.perSlab, rows.total - first);
     transformSources(emit, task, { rows, first, count, layout: source, points });
     emit.run({
       label: 'conv3d/backward_weight_transform_gradient',
-      kernel: { file: WEIGHT_FILE, entry: 'transform_gradient', spec: { WIDTH: widthOf(gradPitch) } },
+      kernel: { file: WEIGHT_FILE, entry: 'transform_gradient', spec: { WIDTH: widthOf(target.pitch) } },
       bindings: [read(task.gradOutput), write(gradPoints)],
       params: [
         task.outChannels,
@@ -257,7 +323,7 @@ export function weightGradientWinograd(
         target.channelStride,
         target.pointStride,
       ],
-      workgroups: transformGroups(gradPitch, task.outChannels, count),
+      workgroups: transformGroups(target.pitch, task.outChannels, count),
     });
     emit.run({
       label: 'conv3d/backward_weight',
@@ -268,7 +334,7 @@ export function weightGradientWinograd(
       },
       bindings: [read(points), read(gradPoints), first === 0 ? write(products) : readWrite(products)],
       params: [
-        task.inChannels,
+        inChannels,
         task.outChannels,
         task.inExtents[2],
         task.padding,
@@ -282,14 +348,21 @@ export function weightGradientWinograd(
         room,
         first > 0 ? 1 : 0,
       ],
-      workgroups: [ceilDiv(task.inChannels, tile.inChannels), blocks, POINTS],
+      workgroups: [ceilDiv(inChannels, tile.inChannels), blocks, POINTS],
     });
   }
   emit.run({
     label: 'conv3d/backward_weight_transform_output',
     kernel: { file: WEIGHT_FILE, entry: 'transform_weight_gradient' },
     bindings: [read(products), task.accumulate ? readWrite(task.gradWeight) : write(task.gradWeight)],
-    params: [task.inChannels, task.outChannels, room, task.accumulate ? 1 : 0],
-    workgroups: [ceilDiv(task.outChannels, LANES), task.inChannels, 1],
+    params: [
+      inChannels,
+      task.outChannels,
+      room,
+      task.inChannels * 27,
+      (task.outFirst * task.inChannels + task.sources[0]!.first) * 27,
+      task.accumulate ? 1 : 0,
+    ],
+    workgroups: [ceilDiv(task.outChannels, LANES), inChannels, 1],
   });
 }
