@@ -41,11 +41,11 @@ struct GradientParams {
 @compute @workgroup_size(64)
 fn transform_gradient(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let x = group.x * WIDTH + lane % WIDTH;
-  let channel = group.y * (64u / WIDTH) + lane / WIDTH;
+  let channel = group.z * (64u / WIDTH) + lane / WIDTH;
   if (channel >= gradient_params.channels) {
     return;
   }
-  let tile = tile_of(gradient_params.row_first + group.z, gradient_params.tiles_z, gradient_params.tiles_y);
+  let tile = tile_of(gradient_params.row_first + group.y, gradient_params.tiles_z, gradient_params.tiles_y);
   let plane = (tile.x * gradient_params.channels + channel) * gradient_params.out_depth;
   let inside_x = x < gradient_params.out_width;
   var columns: array<f32, 24>;
@@ -65,7 +65,7 @@ fn transform_gradient(@builtin(workgroup_id) group: vec3u, @builtin(local_invoca
       columns[u * 4u + k] = points[u];
     }
   }
-  let to = channel * gradient_params.channel_stride + group.z * gradient_params.pitch + x;
+  let to = channel * gradient_params.channel_stride + group.y * gradient_params.pitch + x;
   for (var uy = 0u; uy < 6u; uy++) {
     var g: array<f32, 4>;
     for (var k = 0u; k < 4u; k++) { // @unroll

@@ -105,11 +105,11 @@ struct InputParams {
 @compute @workgroup_size(64)
 fn transform_input(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let x = group.x * WIDTH + lane % WIDTH;
-  let channel = group.y * (64u / WIDTH) + lane / WIDTH;
+  let channel = group.z * (64u / WIDTH) + lane / WIDTH;
   if (channel >= input_params.channels) {
     return;
   }
-  let tile = tile_of(input_params.row_first + group.z, input_params.tiles_z, input_params.tiles_y);
+  let tile = tile_of(input_params.row_first + group.y, input_params.tiles_z, input_params.tiles_y);
   let z0 = i32(tile.y * 4u) - i32(input_params.padding);
   let y0 = i32(tile.z * 4u) - i32(input_params.padding);
   let plane = (tile.x * input_params.channels + channel) * input_params.in_depth;
@@ -130,7 +130,7 @@ fn transform_input(@builtin(workgroup_id) group: vec3u, @builtin(local_invocatio
       columns[u * 6u + k] = points[u];
     }
   }
-  let at = (input_params.channel_first + channel) * input_params.channel_stride + group.z * input_params.pitch + x;
+  let at = (input_params.channel_first + channel) * input_params.channel_stride + group.y * input_params.pitch + x;
   for (var uy = 0u; uy < 6u; uy++) {
     var d: array<f32, 6>;
     for (var k = 0u; k < 6u; k++) { // @unroll
@@ -242,11 +242,11 @@ struct OutputParams {
 @compute @workgroup_size(64)
 fn transform_output(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let x = group.x * WIDTH + lane % WIDTH;
-  let channel = group.y * (64u / WIDTH) + lane / WIDTH;
+  let channel = group.z * (64u / WIDTH) + lane / WIDTH;
   if ((channel >= output_params.channels) | (x >= output_params.out_width)) {
     return;
   }
-  let at = channel * output_params.channel_stride + group.z * output_params.pitch + x;
+  let at = channel * output_params.channel_stride + group.y * output_params.pitch + x;
   var columns: array<f32, 24>;
   for (var uz = 0u; uz < 6u; uz++) {
     var m: array<f32, 6>;
@@ -262,7 +262,7 @@ fn transform_output(@builtin(workgroup_id) group: vec3u, @builtin(local_invocati
   if (output_params.has_bias != 0u) {
     start = bias[output_params.bias_first + channel];
   }
-  let tile = tile_of(output_params.row_first + group.z, output_params.tiles_z, output_params.tiles_y);
+  let tile = tile_of(output_params.row_first + group.y, output_params.tiles_z, output_params.tiles_y);
   let z0 = tile.y * 4u;
   let plane = (tile.x * output_params.channels + channel) * output_params.out_depth;
   for (var j = 0u; j < 4u; j++) {

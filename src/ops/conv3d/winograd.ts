@@ -69,9 +69,10 @@ function widthOf(pitch: number): number {
   return Math.min(LANES, pitch & -pitch);
 }
 
+/** Rows before channels: neighbouring rows share lines of the cache. */
 function transformGroups(pitch: number, channels: number, rows: number): [number, number, number] {
   const width = widthOf(pitch);
-  return [pitch / width, ceilDiv(channels, LANES / width), rows];
+  return [pitch / width, rows, ceilDiv(channels, LANES / width)];
 }
 
 /** Whether the device binds these tensors whole: rows of tiles run over all samples. */
