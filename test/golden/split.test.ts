@@ -12,19 +12,10 @@ import { GoldenNetwork } from './network.ts';
 /** What a training step of a golden variant computes, by name. */
 type Step = ReadonlyMap<string, Float32Array>;
 
-/** Of the transposed convolution, whose other variants pack panels of 64 KiB: more than these patches. */
-const WITHOUT_PANELS = ['cell', 'lanes'];
-
 async function trainStep(gpu: Gpu, variant: Variant, training: boolean): Promise<Step> {
   const network = await GoldenNetwork.create(gpu, variant);
   try {
     const tape = new Tape(gpu.capabilities);
-    const { choose } = tape.emitter;
-    Object.assign(tape.emitter, {
-      choose: ((slot, candidates) =>
-        candidates.find(({ name }) => WITHOUT_PANELS.includes(name)) ??
-        choose(slot, candidates)) satisfies typeof choose,
-    });
     const logits = network.forward(tape, training);
     const losses = training ? network.backward(tape, logits) : new Map();
     const keep = [...logits.values(), ...losses.values()];

@@ -13,6 +13,7 @@ import { train } from '../../src/train/run.ts';
 import { type TrainSettings, trainSettings } from '../../src/train/settings.ts';
 import { bidsPatient, tree } from '../dataset/make.ts';
 import { useGpu } from '../support/gpu.ts';
+import { withBindingLimit } from '../support/limit.ts';
 
 const context = useGpu();
 
@@ -70,6 +71,17 @@ describe('train', () => {
     expect(result.steps).toBe(60);
     expect(result.finalLoss).toBe(losses.at(-1));
     expect(steps).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));
+  });
+
+  it('does the same where the device binds less than one sample', async () => {
+    const wanted = settings({ variant: 'multi-input' });
+    const whole = await run(wanted);
+    // Six of a patch's seven channels, in the batch and in the tiles of the sliding window.
+    const limit = 13_000;
+    const { value: parts, bound } = await withBindingLimit(context.gpu, limit, () => run(wanted));
+    expect(bound.largest).toBeLessThanOrEqual(limit);
+    expect(parts.finalLoss).toBeCloseTo(whole.finalLoss, 4);
+    expect(parts.trainDice).toBeCloseTo(whole.trainDice!, 3);
   });
 
   it('ends by the clock, and when told to', async () => {

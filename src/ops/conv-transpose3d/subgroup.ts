@@ -1,5 +1,5 @@
 import { ceilDiv, roundUp } from '../../core/shape.ts';
-import { read, readWrite, uniform, write } from '../../tape/command.ts';
+import { read, readWrite, slice, uniform, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
 import type { Tensor } from '../../tape/tensor.ts';
 import { ALIGNMENT, finish } from './cell.ts';
@@ -131,27 +131,28 @@ function pack(
   { count, blocks, across, along }: Panels,
   { entry, lanes, vectors }: Tile,
 ): Tensor {
-  const size = across * along * PANEL;
-  const panel = emit.panel(`conv-transpose3d/${entry}_panel`, [size * 4]);
+  const panel = emit.panel(`conv-transpose3d/${entry}_panel`, [across * along * PANEL * 4]);
   // Two vec4f of taps for each pair of channels.
   const [byResult, bySum] = entry === 'forward' ? [2, weight.byIn / 4] : [weight.byIn / 4, 2];
-  emit.run({
-    label: 'conv-transpose3d/pack',
-    kernel: { file: FILE, entry: 'pack', spec: { LANES: lanes } },
-    bindings: [read(weight.tensor), write(panel)],
-    params: [
-      weight.first / 4,
-      byResult,
-      bySum,
-      resultChannels,
-      sumChannels,
-      vectors,
-      count,
-      blocks,
-      across,
-      size,
-    ],
-    workgroups: [size / 64, 1, 1],
-  });
+  const size = blocks * count * vectors * 2 * lanes;
+  for (let i = 0; i < across * along; i++)
+    emit.run({
+      label: 'conv-transpose3d/pack',
+      kernel: { file: FILE, entry: 'pack', spec: { LANES: lanes } },
+      bindings: [read(weight.tensor), slice(write(panel), i * PANEL * 4, size * 4)],
+      params: [
+        weight.first / 4,
+        byResult,
+        bySum,
+        resultChannels,
+        sumChannels,
+        vectors,
+        count,
+        (i % across) * blocks,
+        Math.floor(i / across) * count,
+        size,
+      ],
+      workgroups: [ceilDiv(size, 64), 1, 1],
+    });
   return panel;
 }
