@@ -91,16 +91,12 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
         workgroups: [ceilDiv(channels, LANES), 1, 1],
       });
     }
-    emit.run({
-      label: 'batch-norm/forward',
-      kernel: { file: FILE, entry: 'forward', spec: layout.spec },
-      bindings: [read(input!, true), read(statistics), read(weight!), read(bias!), write(output, true)],
-      params: paramsOf(layout, attributes),
-      workgroups: layout.groups,
-      samples,
-      channels: layout.axis,
-    });
+    normalise(emit, [input!, weight!, bias!], statistics, attributes, output);
     return { statistics };
+  },
+
+  recompute(emit, { inputs: [input, weight, bias], attributes, saved: { statistics } }, output): void {
+    normalise(emit, [input!, weight!, bias!], statistics, attributes, output);
   },
 
   backward({ inputs: [input, weight, bias], attributes, saved: { statistics } }, gradOutput) {
@@ -176,6 +172,26 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
     ];
   },
 };
+
+/** output = f((input - mean) / sqrt(var + eps) * weight + bias), of statistics that are there. */
+function normalise(
+  emit: Emitter,
+  [input, weight, bias]: readonly [Tensor, Tensor, Tensor],
+  statistics: Tensor,
+  attributes: BatchNormAttributes,
+  output: Tensor,
+): void {
+  const layout = layoutOf(emit, input.shape);
+  emit.run({
+    label: 'batch-norm/forward',
+    kernel: { file: FILE, entry: 'forward', spec: layout.spec },
+    bindings: [read(input, true), read(statistics), read(weight), read(bias), write(output, true)],
+    params: paramsOf(layout, attributes),
+    workgroups: layout.groups,
+    samples: layout.samples,
+    channels: layout.axis,
+  });
+}
 
 interface Layout {
   readonly samples: number;
