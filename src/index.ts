@@ -6,15 +6,7 @@
  */
 
 // Networks, the optimizer, checkpoints.
-export {
-  decodeModel,
-  decodeTrainingState,
-  encodeModel,
-  encodeTrainingState,
-  type Model,
-  requireModel,
-  type TrainingState,
-} from './checkpoint/checkpoint.ts';
+export { decodeModel, encodeModel, type Model, requireModel } from './checkpoint/checkpoint.ts';
 export type { ModelInfo } from './checkpoint/model-info.ts';
 export {
   readSafetensors,
@@ -23,6 +15,13 @@ export {
   type TensorData,
   writeSafetensors,
 } from './checkpoint/safetensors.ts';
+export {
+  decodeTrainingState,
+  encodeTrainingState,
+  stateHash,
+  type TrainingProgress,
+  type TrainingState,
+} from './checkpoint/training-state.ts';
 // Errors, files, random numbers, shapes.
 export {
   CheckpointError,
@@ -39,7 +38,7 @@ export {
   UsageError,
   VoxelgradError,
 } from './core/errors.ts';
-export { type FileEntry, type FileSink, type FileSource, MemoryFiles } from './core/files.ts';
+export { type FileEntry, type FileSink, type FileSource, type FileStore, MemoryFiles } from './core/files.ts';
 export type { Json } from './core/json.ts';
 export { Random } from './core/random.ts';
 export { formatShape, type Shape, sizeOf } from './core/shape.ts';
