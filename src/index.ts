@@ -34,8 +34,10 @@ export {
   NonFiniteError,
   OutOfMemoryError,
   ShapeError,
+  StoppedError,
   StorageError,
   UsageError,
+  VerificationError,
   VoxelgradError,
 } from './core/errors.ts';
 export { type FileEntry, type FileSink, type FileSource, type FileStore, MemoryFiles } from './core/files.ts';

@@ -30,7 +30,7 @@ function overview(): string {
     ...COMMANDS.map((command) => `  ${command.name.padEnd(width)}  ${command.description}`),
     '',
     `${PROGRAM} COMMAND --help shows a command's options and examples.`,
-    'Exit codes: 0 success, 2 wrong usage, 1 any other failure.',
+    'Exit codes: 0 success, 2 wrong usage, 130 and 143 stopped by a signal, 1 any other failure.',
     '',
   ].join('\n');
 }

@@ -32,6 +32,8 @@ export interface FileSink {
 export interface FileStore extends FileSource, FileSink {
   /** Takes a file away; one that is not there is no error. @throws StorageError where it cannot be. */
   remove(path: string): Promise<void>;
+  /** Makes what was appended to a file outlast a power cut. @throws StorageError */
+  sync(path: string): Promise<void>;
 }
 
 /** A tree that lives in memory: for tests, and for handing results on without a disk. */
@@ -63,6 +65,9 @@ export class MemoryFiles implements FileStore {
   }
   remove(path: string): Promise<void> {
     this.files.delete(path);
+    return Promise.resolve();
+  }
+  sync(): Promise<void> {
     return Promise.resolve();
   }
   append(path: string, bytes: Uint8Array): Promise<void> {

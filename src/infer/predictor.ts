@@ -26,12 +26,21 @@ export function networkInput(scan: PreparedScan, variant: Variant): Float32Array
 /** A network in evaluation mode (running statistics) with softmax heads, ready for whole volumes. */
 export class Predictor {
   readonly variant: Variant;
+  /** The kernel variant that each slot got. */
+  readonly choices: ReadonlyMap<string, string>;
   readonly #gpu: Gpu;
   readonly #model: TileModel;
   readonly #input: TensorStore;
 
-  private constructor(gpu: Gpu, variant: Variant, model: TileModel, input: TensorStore) {
+  private constructor(
+    gpu: Gpu,
+    variant: Variant,
+    model: TileModel,
+    input: TensorStore,
+    choices: ReadonlyMap<string, string>,
+  ) {
     this.#gpu = gpu;
+    this.choices = choices;
     this.variant = variant;
     this.#model = model;
     this.#input = input;
@@ -57,7 +66,8 @@ export class Predictor {
     const probabilities = new Map(
       [...net.forward(tape, input, false)].map(([head, logits]) => [head, tape.apply(softmax, [logits], {})]),
     );
-    return new Predictor(gpu, variant, { input, commands: tape.commands, probabilities }, store);
+    const model = { input, commands: tape.commands, probabilities };
+    return new Predictor(gpu, variant, model, store, tape.choices);
   }
 
   /**

@@ -176,6 +176,16 @@ export class NodeFolder implements FileStore {
     }
   }
 
+  /** Makes what was appended to a file outlast a power cut. @throws StorageError */
+  async sync(path: string): Promise<void> {
+    const full = this.#resolve(path);
+    try {
+      await withFile(full, 'r', (file) => file.sync());
+    } catch (error) {
+      throw storageError(full, 'written', error);
+    }
+  }
+
   /** Takes a file or a link away, never what a link points at. @throws StorageError where it cannot be. */
   async remove(path: string): Promise<void> {
     const full = this.#resolve(path);

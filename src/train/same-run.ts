@@ -7,24 +7,32 @@ import type { TrainSettings } from './settings.ts';
 
 const HINT = 'Resume with the settings and data of the run, or start a new one in another folder.';
 
+/** A prepared scan never changes, and sessions come and go with devices. */
+const prints: WeakMap<PreparedScan, Promise<string>> = new WeakMap();
+
 /**
  * SHA-256 of what is trained on, by scan: every voxel as it is uploaded, so that a change of the files and one of
  * their preparation both show.
  */
 export async function dataFingerprint(scans: readonly PreparedScan[]): Promise<Record<string, string>> {
-  const prints: [string, string][] = [];
+  const entries: [string, string][] = [];
   for (const scan of scans) {
-    const { input, brain, lesions, tissues, shape } = scan;
-    const arrays: [string, ArrayBufferView][] = [
-      ['shape', Int32Array.from(shape)],
-      ['input', input],
-      ['brain', brain],
-    ];
-    if (lesions) arrays.push(['lesions', lesions]);
-    if (tissues) arrays.push(['tissues', tissues]);
-    prints.push([scanName(scan), await sha256OfArrays(arrays)]);
+    const print = prints.get(scan) ?? scanPrint(scan);
+    prints.set(scan, print);
+    entries.push([scanName(scan), await print]);
   }
-  return Object.fromEntries(prints);
+  return Object.fromEntries(entries);
+}
+
+async function scanPrint({ shape, input, brain, lesions, tissues }: PreparedScan): Promise<string> {
+  const arrays: [string, ArrayBufferView][] = [
+    ['shape', Int32Array.from(shape)],
+    ['input', input],
+    ['brain', brain],
+  ];
+  if (lesions) arrays.push(['lesions', lesions]);
+  if (tissues) arrays.push(['tissues', tissues]);
+  return await sha256OfArrays(arrays);
 }
 
 /** Refuses to go on with other settings. @throws CheckpointError naming each with both values. */
