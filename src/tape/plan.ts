@@ -33,6 +33,8 @@ export interface Dispatch {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly workgroups: readonly [number, number, number];
+  /** What it was recorded with; a plan's dispatches have it. */
+  readonly bindings?: readonly Binding[];
 }
 
 const QUIET_NAN = 0x7fc00000;
@@ -279,7 +281,8 @@ async function bind(
         layout: pipeline.getBindGroupLayout(0),
         entries,
       });
-      dispatches.push({ label: command.label, pipeline, bindGroup, workgroups: command.workgroups });
+      const { label, workgroups, bindings } = command;
+      dispatches.push({ label, pipeline, bindGroup, workgroups, bindings });
     }
   } catch (error) {
     thrown = error;

@@ -20,10 +20,11 @@ import {
   variantConfig,
 } from '../nn/variants.ts';
 import { Adam } from '../optim/adam.ts';
+import { firstNonFinite } from '../tape/diagnose.ts';
 import { compilePlan, type Plan } from '../tape/plan.ts';
 import { TensorStore } from '../tape/store.ts';
 import { type Root, Tape } from '../tape/tape.ts';
-import type { Tensor } from '../tape/tensor.ts';
+import { describeTensor, type Tensor } from '../tape/tensor.ts';
 import { DEFAULT_SAMPLER } from './draw-patch.ts';
 import { dataFingerprint, requireSameData, requireSameSettings } from './same-run.ts';
 import { PatchSampler, type SamplerScan } from './sampler.ts';
@@ -61,7 +62,8 @@ export class TrainingSession {
   readonly choices: ReadonlyMap<string, string>;
   /** SHA-256 of what is trained on, by scan. */
   readonly data: Readonly<Record<string, string>>;
-  readonly #adapter: string;
+  readonly #gpu: Gpu;
+  readonly #scans: readonly string[];
   readonly #losses: readonly HeadLoss[];
   readonly #owned: Resources;
   #step = 0;
@@ -81,8 +83,9 @@ export class TrainingSession {
     losses: readonly HeadLoss[],
     owned: Resources,
   ) {
-    this.#adapter = gpu.capabilities.description;
+    this.#gpu = gpu;
     this.data = parts.data;
+    this.#scans = Object.keys(parts.data);
     this.settings = settings;
     this.net = parts.net;
     this.adam = parts.adam;
@@ -209,7 +212,7 @@ export class TrainingSession {
       configHash: await settingsHash(this.settings),
       data: this.data,
       kernels: Object.fromEntries(this.choices),
-      adapter: this.#adapter,
+      adapter: this.#gpu.capabilities.description,
     };
   }
 
@@ -240,7 +243,9 @@ export class TrainingSession {
 
   /**
    * One training step.
-   * @throws NonFiniteError where loss or gradient is NaN or infinite; the parameters are then as before the step; GpuError, DeviceLostError.
+   * @throws NonFiniteError where loss or gradient is NaN or infinite, naming the tensor and the op where that began;
+   *   the parameters are then as before the step, the running statistics are not: restore a saved state to go on;
+   *   GpuError, DeviceLostError.
    */
   async step(learningRate: number): Promise<StepResult> {
     const start = performance.now();
@@ -256,10 +261,7 @@ export class TrainingSession {
     }
     this.#step++;
     if (!status.finite || !Number.isFinite(total))
-      throw new NonFiniteError(
-        `step ${this.#step}: the loss is ${[...losses].map(([name, value]) => `${value} (${name})`).join(', ')} and the gradient's norm ${status.gradNorm}`,
-        { hint: 'Use a smaller --lr or stronger gradient clipping (--clip 1).' },
-      );
+      throw await this.#describeNonFinite(losses, status.gradNorm);
     const before = this.#progress;
     this.#progress = {
       seconds: (before?.seconds ?? 0) + (performance.now() - start) / 1000,
@@ -267,6 +269,26 @@ export class TrainingSession {
       best: before && before.best.loss <= total ? before.best : { step: this.#step, loss: total },
     };
     return { step: this.#step, loss: total, losses, gradNorm: status.gradNorm };
+  }
+
+  /** Replays the step that failed, dispatch by dispatch, to name where the first bad value came from. */
+  async #describeNonFinite(losses: ReadonlyMap<string, number>, gradNorm: number): Promise<NonFiniteError> {
+    const values = [...losses].map(([name, value]) => `${value} (${name})`).join(', ');
+    const first = await firstNonFinite(this.#gpu, this.plan, { before: 'adam/update' });
+    const where = first
+      ? `the first value that is not finite is ${first.value} in ${describeTensor(first.tensor)}, ` +
+        `${first.by ? `written by ${first.by}` : 'before anything was computed'} (${first.count} of ${sizeOf(first.tensor.shape)} values)`
+      : 'no op made it in a replay';
+    const scans = [...new Set(this.sampler.draws.map(({ scan }) => this.#scans[scan]!))];
+    return new NonFiniteError(
+      `step ${this.#step}: the loss is ${values} and the gradient's norm ${gradNorm}; ${where}; patches of ${scans.join(', ')}`,
+      {
+        hint:
+          first && !first.by
+            ? 'Check the images of these scans.'
+            : 'Use a smaller --lr or stronger gradient clipping (--clip 1).',
+      },
+    );
   }
 
   /** Frees everything on the GPU. */
