@@ -35,6 +35,11 @@ import { gatherSettings, recordedKernels, SETTING_ARGS, type SettingOption } fro
 const RUN_ARGS = {
   resume: { type: 'boolean', description: 'Go on with the run in the folder, bit for bit' },
   overwrite: { type: 'boolean', description: 'Replace the run that is in the folder' },
+  memory: {
+    type: 'string',
+    valueHint: '512M',
+    description: 'Most that the run may take on the GPU, in bytes or with k, M, G; checked before it starts',
+  },
   'checkpoint-seconds': {
     type: 'string',
     valueHint: 'S',
@@ -131,7 +136,10 @@ type RunOption = keyof typeof RUN_ARGS | 'dataset' | 'out' | 'config';
 async function gatherRunOptions(
   options: Options<RunOption | SettingOption | SharedName>,
 ): Promise<
-  Pick<RunFolderOptions, 'resume' | 'hashEvery' | 'checkpointSteps' | 'checkpointSeconds' | 'verify'>
+  Pick<
+    RunFolderOptions,
+    'resume' | 'memory' | 'hashEvery' | 'checkpointSteps' | 'checkpointSeconds' | 'verify'
+  >
 > {
   const resume = options.flag('resume');
   if (resume && options.flag('overwrite'))
@@ -139,10 +147,12 @@ async function gatherRunOptions(
   const hashEvery = options.integer('hash-every', { min: 0 });
   const checkpointSteps = options.integer('checkpoint-steps', { min: 1 });
   const checkpointSeconds = options.number('checkpoint-seconds', { above: 0 });
+  const memory = options.bytes('memory');
   const name = options.text('verify-log');
   const old = name === undefined ? undefined : new TextEncoder().encode(await readTextFile(name));
   return {
     resume,
+    ...(memory === undefined ? {} : { memory }),
     ...(hashEvery === undefined ? {} : { hashEvery }),
     ...(checkpointSteps === undefined ? {} : { checkpointSteps }),
     ...(checkpointSeconds === undefined ? {} : { checkpointSeconds }),

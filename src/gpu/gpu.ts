@@ -1,5 +1,6 @@
 import { DeviceLostError, GpuError, OutOfMemoryError } from '../core/errors.ts';
 import { type Capabilities, capabilitiesOf, type DriverOrigin } from './capabilities.ts';
+import { countingDevice } from './counting-device.ts';
 import { KernelCache } from './kernel.ts';
 
 /** Limits that are asked for at the adapter's own value; what is not asked for stays at WebGPU's default. */
@@ -87,6 +88,14 @@ export class Gpu {
       });
     }
     return new Gpu(device, capabilitiesOf(device, adapter.info, driver), options.execute ?? true);
+  }
+
+  /**
+   * A stand-in for a device with these capabilities that counts what is allocated on it, in {@link buffers}, and makes
+   * nothing. It refuses what the device's limits refuse, and to run or to read anything.
+   */
+  static counting(capabilities: Capabilities): Gpu {
+    return new Gpu(countingDevice(), capabilities, false);
   }
 
   /** Bytes in buffers that are alive. */

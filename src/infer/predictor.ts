@@ -71,6 +71,14 @@ export class Predictor {
   }
 
   /**
+   * Compiles the sliding window for volumes of one shape, [D, H, W]; it is the caller's to destroy.
+   * @throws OutOfMemoryError naming the tensor; GpuError.
+   */
+  async window(volume: readonly [number, number, number]): Promise<SlidingWindow> {
+    return await SlidingWindow.create(this.#gpu, this.#model, volume);
+  }
+
+  /**
    * Probability maps of a scan: sliding window over the whole of it, tiles without brain skipped, 0 outside the brain.
    * @returns by head, one map [D, H, W] a foreground class
    * @throws DatasetError where the variant needs tissue maps and the scan has none; GpuError, DeviceLostError.
@@ -80,7 +88,7 @@ export class Predictor {
     options: Omit<PredictOptions, 'brain'> = {},
   ): Promise<Map<string, Float32Array[]>> {
     const channels = networkInput(scan, this.variant);
-    const window = await SlidingWindow.create(this.#gpu, this.#model, scan.shape);
+    const window = await this.window(scan.shape);
     try {
       const maps = await window.predict(channels, { ...options, brain: scan.brain });
       for (const map of [...maps.values()].flat())

@@ -25,6 +25,8 @@ export interface PlanStatistics {
   /** Bytes of packed weights. */
   readonly panelBytes: number;
   readonly dispatches: number;
+  /** The largest tensors that the plan places, largest first. */
+  readonly largest: readonly Tensor[];
 }
 
 /** One dispatch with everything bound. */
@@ -38,6 +40,8 @@ export interface Dispatch {
 }
 
 const QUIET_NAN = 0x7fc00000;
+/** Tensors that statistics name. */
+const LARGEST = 4;
 
 /** A recorded computation, compiled: `run` replays it with no allocation and no shape logic. */
 export class Plan {
@@ -137,6 +141,7 @@ export async function compilePlan(
       livenessBytes: arena.lowerBound,
       panelBytes: panel.bytes,
       dispatches: dispatches.length,
+      largest: [...regions.keys()].sort((a, b) => byteLength(b) - byteLength(a)).slice(0, LARGEST),
     });
   } catch (error) {
     for (const buffer of owned) gpu.destroyBuffer(buffer);

@@ -5,6 +5,7 @@ import { sha256 } from '../core/hash.ts';
 import { toJson } from '../core/json.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { Checkpoints } from './checkpoints.ts';
+import { requireMemory } from './memory.ts';
 import type { TrainingData } from './prepare.ts';
 import type { StepReport, TrainRequest, TrainResult } from './request.ts';
 import { train } from './run.ts';
@@ -31,6 +32,8 @@ export interface RunFolderOptions
   readonly checkpointSeconds?: number;
   /** Steps between two hashes in the log, 0 for none (default {@link HASH_STEPS}). */
   readonly hashEvery?: number;
+  /** Bytes that the run may take on the GPU; checked before anything is allocated (default: no limit). */
+  readonly memory?: number;
   /** An earlier log, that every step must repeat. */
   readonly verify?: { readonly name: string; readonly steps: readonly StepReport[] };
   /** Told what is unusual but no error. */
@@ -63,7 +66,7 @@ export async function runStatus(files: FileStore): Promise<RunStatus> {
  * `manifest.json`. What an interrupted run wrote and what the one that resumes it writes is, bit for bit, what an
  * uninterrupted one would have written. Only one process may work in the folder; that is the caller's to see to.
  *
- * @throws CheckpointError where the run that is to go on has other settings or data, naming what differs; StorageError
+ * @throws OutOfMemoryError where the budget is too small; CheckpointError where the run that is to go on has other settings or data, naming what differs; StorageError
  *   where there is none, or where a file cannot be written (the last checkpoint stays); VerificationError at the first
  *   step that is not the earlier log's; whatever `train` throws.
  */
@@ -94,6 +97,8 @@ export async function trainInFolder(
         warn(`the run was on ${resume.adapter}; on ${adapter} it goes on, but not bit for bit the same`);
     } else warn(`${files.name}: no checkpoint was written yet; the run starts anew`);
   }
+  if (options.memory !== undefined)
+    await requireMemory(gpu.capabilities, { settings, scans }, options.memory);
   let started = false;
   const result = await train(gpu, {
     settings,

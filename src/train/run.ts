@@ -1,5 +1,5 @@
 import { stateHash, type TrainingState } from '../checkpoint/training-state.ts';
-import { DeviceLostError, GpuError } from '../core/errors.ts';
+import { DeviceLostError, GpuError, OutOfMemoryError } from '../core/errors.ts';
 import { scanName } from '../dataset/dataset.ts';
 import type { PreparedScan } from '../dataset/preprocess.ts';
 import type { Gpu } from '../gpu/gpu.ts';
@@ -7,6 +7,7 @@ import { Predictor } from '../infer/predictor.ts';
 import { LESION_HEAD } from '../nn/variants.ts';
 import { constantSchedule, cosineSchedule, polynomialSchedule, type Schedule } from '../optim/schedule.ts';
 import { ThresholdSearch } from '../report/threshold.ts';
+import { describeShortage } from './memory.ts';
 import type { TrainRequest, TrainResult } from './request.ts';
 import { TrainingSession } from './session.ts';
 import type { ResolvedTrainSettings } from './settings.ts';
@@ -43,6 +44,8 @@ export async function train(gpu: Gpu, request: TrainRequest): Promise<TrainResul
     } catch (error) {
       const reason = error instanceof GpuError ? await device.reasonOf(error) : error;
       if (run.reported > before) losses = 0;
+      if (reason instanceof OutOfMemoryError)
+        throw await describeShortage(device.capabilities, request, reason);
       if (!(reason instanceof DeviceLostError) || !request.reopen || ++losses > MAX_LOSSES) throw reason;
       device = await request.reopen(reason);
     }

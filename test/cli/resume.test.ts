@@ -129,6 +129,8 @@ describe('train', () => {
 
   it('a second process is kept out of the folder while the first is at work', { timeout: MS }, async () => {
     const { child, end } = await start('shared', 5);
+    // Stopped, it still holds the lock, and leaves the processor to the second.
+    child.kill('SIGSTOP');
     const second = await resume('shared');
     expect(second.code).toBe(1);
     expect(second.stderr).toContain(`process ${child.pid} on`);
