@@ -16,8 +16,9 @@ import { reportError } from './output.ts';
 import { phantom } from './phantom.ts';
 import { predict } from './predict.ts';
 import { train } from './train.ts';
+import { verify } from './verify.ts';
 
-const COMMANDS: readonly Command[] = [demo, doctor, phantom, train, predict, evaluate];
+const COMMANDS: readonly Command[] = [demo, doctor, phantom, train, predict, evaluate, verify];
 
 function overview(): string {
   const width = Math.max(...COMMANDS.map((command) => command.name.length));

@@ -12,8 +12,9 @@ const LINE = z.object({
 });
 
 /** A line of `log.jsonl`. */
-export function formatStep({ seconds, ...report }: StepReport): string {
-  return `${JSON.stringify({ ...report, seconds: Number(seconds.toFixed(3)) })}\n`;
+export function formatStep({ hash, ...report }: StepReport): string {
+  const line = { ...report, seconds: Number(report.seconds.toFixed(3)) };
+  return `${JSON.stringify(hash === undefined ? line : { ...line, hash })}\n`;
 }
 
 /**

@@ -176,4 +176,34 @@ describe('train', () => {
     expect(differs.stderr).toMatch(/error: step 40: the hash of the state is/);
     expect(lines('differs')).toHaveLength(39);
   });
+
+  it('--memory: refuses what is too large before it starts, and leaves no run', { timeout: MS }, async () => {
+    const result = await runCli(words('large', '--memory', '2000k'));
+    expect(result.code).toBe(1);
+    expect(result.stderr).toMatch(
+      /error: training needs .* MB on the GPU.*; the budget is 2.0 MB\nhint: It would fit/,
+    );
+    expect(readdirSync(at('large'))).toEqual([]);
+    expect((await runCli(words('large', '--memory', '0'))).code).toBe(2);
+  });
+});
+
+describe('verify', () => {
+  it('passes a sound run, and exits with 1 where a byte has changed', async () => {
+    const sound = await runCli(['verify', at('whole'), '--json']);
+    expect(sound.code, sound.stderr).toBe(0);
+    expect(JSON.parse(sound.stdout)).toMatchObject({ run: at('whole'), status: 'finished' });
+    const path = join(at('whole'), 'model.safetensors');
+    const bytes = readFileSync(path);
+    const bad = Uint8Array.from(bytes);
+    bad[bad.length - 100]! ^= 1;
+    writeFileSync(path, bad);
+    const result = await runCli(['verify', at('whole')]);
+    writeFileSync(path, bytes);
+    expect(result.code).toBe(1);
+    expect(result.stderr).toMatch(/^WRONG {2}manifest.json: model.safetensors has the hash/m);
+    expect(result.stderr).toMatch(/^error: .*whole: 2 of \d checks failed/m);
+    expect((await runCli(['verify', dataset])).stderr).toMatch(/error: .*: holds no run/);
+    expect((await runCli(['verify'])).code).toBe(2);
+  });
 });
