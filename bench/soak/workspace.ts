@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CLI_MAIN, runCli } from '../../test/support/cli.ts';
+
+/** A row of the table of promises. */
+export interface Outcome {
+  readonly promise: string;
+  /** What was counted, as text. */
+  readonly counts: string;
+  readonly kept: boolean;
+}
+
+/** A folder with a small data set, and runs of the real program on it. */
+export class Workspace {
+  readonly root: string = mkdtempSync(join(tmpdir(), 'voxelgrad-soak-'));
+  readonly dataset: string = join(this.root, 'phantoms');
+
+  static async create(): Promise<Workspace> {
+    const workspace = new Workspace();
+    await workspace.run([
+      'phantom',
+      workspace.dataset,
+      '--subjects',
+      '2',
+      '--shape',
+      '24,28,24',
+      '--spacing',
+      '7',
+    ]);
+    return workspace;
+  }
+
+  path(name: string): string {
+    return join(this.root, name);
+  }
+
+  /** Words of a small training run into a folder. */
+  train(out: string, variant: string, steps: number, ...more: string[]): string[] {
+    const size = ['--patch', '16', '--levels', '2', '--base-channels', '2'];
+    return [
+      'train',
+      this.dataset,
+      this.path(out),
+      '--variant',
+      variant,
+      '--steps',
+      String(steps),
+      ...size,
+      ...more,
+    ];
+  }
+
+  /** Runs the program to its end. @throws where it fails. */
+  async run(words: readonly string[]): Promise<void> {
+    const { code, stderr } = await runCli(words);
+    if (code !== 0) throw new Error(`${words.join(' ')}: exit code ${code}\n${stderr}`);
+  }
+
+  /**
+   * Starts the program and kills it, with SIGKILL, after some time.
+   * @returns null where it was killed, else its exit code and what it wrote on stderr
+   */
+  async kill(words: readonly string[], afterMs: number): Promise<{ code: number; stderr: string } | null> {
+    const child = spawn(process.execPath, [CLI_MAIN, ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    const timer = setTimeout(() => child.kill('SIGKILL'), afterMs);
+    return await new Promise((resolve) =>
+      child.on('close', (code, signal) => {
+        clearTimeout(timer);
+        // Another signal than ours is a crash.
+        const crash = signal === null ? '' : `\nended by ${signal}`;
+        resolve(signal === 'SIGKILL' ? null : { code: code ?? -1, stderr: stderr + crash });
+      }),
+    );
+  }
+
+  destroy(): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
