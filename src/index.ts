@@ -157,14 +157,32 @@ export { type SurfaceDistance, surfaceDistance } from './report/surface.ts';
 export { evaluationTable, formatTable, type Table } from './report/tables.ts';
 export { bestThreshold, type ThresholdChoice, ThresholdSearch, thresholdMask } from './report/threshold.ts';
 export type { Command } from './tape/command.ts';
+export { firstNonFinite, type NonFinite } from './tape/diagnose.ts';
 export type { Emitter, GradientThunk, Op } from './tape/op.ts';
 export { compilePlan, Plan, type PlanOptions, type PlanStatistics } from './tape/plan.ts';
 export { type TensorSpec, TensorStore } from './tape/store.ts';
 export { type Root, Tape, TapeError } from './tape/tape.ts';
 export { type Tensor, tensor } from './tape/tensor.ts';
+export { Checkpoints } from './train/checkpoints.ts';
+export { estimateMemory, type MemoryEstimate, requireMemory } from './train/memory.ts';
 export { chooseTraining, prepareTraining, type TrainingData } from './train/prepare.ts';
-export type { StepReport, TrainRequest, TrainResult } from './train/request.ts';
+export type { CheckpointPolicy, StepReport, TrainRequest, TrainResult } from './train/request.ts';
 export { train } from './train/run.ts';
+export {
+  type RunFolderOptions,
+  type RunFolderResult,
+  type RunStatus,
+  runStatus,
+  trainInFolder,
+} from './train/run-folder.ts';
+export {
+  RUN_FILES,
+  type RunConfig,
+  type RunManifest,
+  readManifest,
+  readRunConfig,
+} from './train/run-record.ts';
+export { dataFingerprint } from './train/same-run.ts';
 export { type StepResult, TrainingSession } from './train/session.ts';
 export {
   type ResolvedTrainSettings,
@@ -173,6 +191,8 @@ export {
   type TrainSettings,
   trainSettings,
 } from './train/settings.ts';
+export { parseLog } from './train/step-log.ts';
+export { type RunCheck, type RunVerification, verifyRun } from './train/verify-run.ts';
 export {
   type Components,
   type Connectivity,

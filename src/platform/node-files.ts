@@ -180,7 +180,8 @@ export class NodeFolder implements FileStore {
   async sync(path: string): Promise<void> {
     const full = this.#resolve(path);
     try {
-      await withFile(full, 'r', (file) => file.sync());
+      // Not opened to read only: Windows syncs what can be written.
+      await withFile(full, 'a', (file) => file.sync());
     } catch (error) {
       throw storageError(full, 'written', error);
     }

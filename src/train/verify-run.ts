@@ -71,13 +71,14 @@ export async function verifyRun(files: FileStore): Promise<RunVerification> {
   return { status, version: config?.version ?? null, checks };
 }
 
-function require(holds: boolean, fault: string): void {
+/** @throws VerificationError where it does not hold. */
+function demand(holds: boolean, fault: string): void {
   if (!holds) throw new VerificationError(fault);
 }
 
 async function checkLog(files: FileStore, status: RunStatus): Promise<readonly [StepReport[], string]> {
   const { steps, cut } = parseLog(await files.read(RUN_FILES.log), RUN_FILES.log);
-  require(!cut || status === 'unfinished', 'the last line is cut off');
+  demand(!cut || status === 'unfinished', 'the last line is cut off');
   const hashes = steps.filter(({ hash }) => hash !== undefined).length;
   return [steps, `${steps.length} steps, ${hashes} hashes of the state`];
 }
@@ -92,16 +93,14 @@ async function checkCheckpoint(
   if (config) {
     requireSameSettings(state.model.info.settings, config.settings, 'the checkpoint');
     requireSameData(state.data, config.data, 'the checkpoint');
-    require(state.configHash ===
-      (await settingsHash(config.settings)), 'its hash of the settings is another');
+    demand(state.configHash === (await settingsHash(config.settings)), 'its hash of the settings is another');
   }
   const hash = await stateHash(state);
   const line = log?.[step - 1];
   if (log) {
-    require(line !== undefined, `the log ends at step ${log.length}`);
-    require(line?.loss ===
-      state.progress.loss, `its loss is ${state.progress.loss}, the log's ${line?.loss}`);
-    require((line?.hash ?? hash) === hash, 'its state has another hash than the log says');
+    demand(line !== undefined, `the log ends at step ${log.length}`);
+    demand(line?.loss === state.progress.loss, `its loss is ${state.progress.loss}, the log's ${line?.loss}`);
+    demand((line?.hash ?? hash) === hash, 'its state has another hash than the log says');
   }
   return [state, `checksum sound, state ${hash.slice(0, 12)}${line?.hash ? ' as in the log' : ''}`];
 }
@@ -117,17 +116,19 @@ async function checkManifest(
     throw new VerificationError('is missing: the run is of an older version, or ended before it was written');
   for (const [name, hash] of Object.entries(manifest.files)) {
     const found = await sha256(await files.read(name));
-    require(found === hash, `${name} has the hash ${found.slice(0, 12)}, recorded is ${hash.slice(0, 12)}`);
+    demand(found === hash, `${name} has the hash ${found.slice(0, 12)}, recorded is ${hash.slice(0, 12)}`);
   }
   if (config)
-    require(manifest.configHash === (await settingsHash(config.settings)), 'was written for other settings');
+    demand(manifest.configHash === (await settingsHash(config.settings)), 'was written for other settings');
   if (log) {
-    require(log.length === manifest.steps, `says ${manifest.steps} steps, the log ${log.length}`);
-    require(log.at(-1)?.loss === manifest.finalLoss, 'says another final loss than the log');
+    demand(log.length === manifest.steps, `says ${manifest.steps} steps, the log ${log.length}`);
+    demand(log.at(-1)?.loss === manifest.finalLoss, 'says another final loss than the log');
   }
   if (last)
-    require(last.step !== manifest.steps ||
-      (await stateHash(last)) === manifest.hash, 'says another final state than the last checkpoint');
+    demand(
+      last.step !== manifest.steps || (await stateHash(last)) === manifest.hash,
+      'says another final state than the last checkpoint',
+    );
   return [manifest, `${Object.keys(manifest.files).length} files have the hashes recorded`];
 }
 
@@ -141,11 +142,15 @@ async function checkModel(
   const { info, weights } = decodeModel(await files.read(RUN_FILES.model), RUN_FILES.model);
   if (config) requireSameSettings(info.settings, config.settings, 'the model');
   if (manifest)
-    require(info.threshold ===
-      manifest.threshold, `its threshold is ${info.threshold}, the manifest's ${manifest.threshold}`);
+    demand(
+      info.threshold === manifest.threshold,
+      `its threshold is ${info.threshold}, the manifest's ${manifest.threshold}`,
+    );
   if (last && last.step === (manifest?.steps ?? log?.length))
     for (const [name, values] of last.model.weights)
-      require(weights.get(name)?.every((value, i) => Object.is(value, values[i])) ===
-        true, `${name} is not that of the last checkpoint`);
+      demand(
+        weights.get(name)?.every((value, i) => Object.is(value, values[i])) === true,
+        `${name} is not that of the last checkpoint`,
+      );
   return [undefined, `${weights.size} tensors, threshold ${info.threshold}`];
 }
