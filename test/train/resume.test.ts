@@ -121,8 +121,12 @@ describe('a run that is stopped and resumed', () => {
     const second = await TrainingSession.create(context.gpu, scans, settings);
     second.restore(await decodeTrainingState(bytes, 'state'));
     expect(second.steps).toBe(2);
+    const { allocatedBytes } = context.gpu;
     await steps(second, 2);
     expect(await stateHash(await second.save())).toBe(hash);
+    await steps(second, 100);
+    await second.save();
+    expect(context.gpu.allocatedBytes).toBe(allocatedBytes);
     second.destroy();
   });
 
