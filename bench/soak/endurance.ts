@@ -10,7 +10,8 @@ import { TrainingSession } from '../../src/train/session.ts';
 import { trainSettings } from '../../src/train/settings.ts';
 import type { Outcome, Workspace } from './workspace.ts';
 
-async function prepare(workspace: Workspace, steps: number): Promise<TrainingData> {
+/** The scans of the workspace and the settings of a small run. */
+export async function prepare(workspace: Workspace, steps: number): Promise<TrainingData> {
   const dataset = await openDataset(new NodeFolder(workspace.dataset));
   const size = { patch: 16, levels: 2, baseChannels: 2 };
   return await prepareTraining(dataset, trainSettings({ variant: 'single', steps, ...size }));

@@ -17,8 +17,9 @@ export async function kills(
   enough: (kills: number) => boolean,
 ): Promise<Outcome> {
   const steps = 150;
-  // A checkpoint every other step: many of the kills come while one is written.
-  const words = (out: string): string[] => workspace.train(out, 'single', steps, '--checkpoint-steps', '2');
+  // A checkpoint every step, of a state that takes a while to write: many of the kills come in the midst of it.
+  const large = ['--base-channels', '12', '--checkpoint-steps', '1'];
+  const words = (out: string): string[] => workspace.train(out, 'single', steps, ...large);
   await workspace.run(words('alone'));
   const alone = readFileSync(join(workspace.path('alone'), 'model.safetensors'));
   let killed = 0;

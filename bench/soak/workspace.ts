@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CLI_MAIN, runCli } from '../../test/support/cli.ts';
+import { CLI_MAIN, type CliRun, runCli } from '../../test/support/cli.ts';
 
 /** A row of the table of promises. */
 export interface Outcome {
@@ -38,7 +38,8 @@ export class Workspace {
 
   /** Words of a small training run into a folder. */
   train(out: string, variant: string, steps: number, ...more: string[]): string[] {
-    const size = ['--patch', '16', '--levels', '2', '--base-channels', '2'];
+    const size = ['--patch', '16', '--levels', '2'];
+    if (!more.includes('--base-channels')) size.push('--base-channels', '2');
     return [
       'train',
       this.dataset,
@@ -58,25 +59,31 @@ export class Workspace {
     if (code !== 0) throw new Error(`${words.join(' ')}: exit code ${code}\n${stderr}`);
   }
 
-  /**
-   * Starts the program and kills it, with SIGKILL, after some time.
-   * @returns null where it was killed, else its exit code and what it wrote on stderr
-   */
-  async kill(words: readonly string[], afterMs: number): Promise<{ code: number; stderr: string } | null> {
+  /** Starts the program; `end` comes when it is gone. */
+  start(words: readonly string[]): { readonly child: ChildProcess; readonly end: Promise<CliRun> } {
     const child = spawn(process.execPath, [CLI_MAIN, ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
     let stderr = '';
     child.stderr.on('data', (chunk: Buffer) => {
       stderr += chunk.toString();
     });
-    const timer = setTimeout(() => child.kill('SIGKILL'), afterMs);
-    return await new Promise((resolve) =>
-      child.on('close', (code, signal) => {
-        clearTimeout(timer);
-        // Another signal than ours is a crash.
-        const crash = signal === null ? '' : `\nended by ${signal}`;
-        resolve(signal === 'SIGKILL' ? null : { code: code ?? -1, stderr: stderr + crash });
-      }),
+    const end = new Promise<CliRun>((resolve) =>
+      child.on('close', (code, signal) =>
+        resolve({ code: code ?? -1, stdout: '', stderr: signal ? `${stderr}\nended by ${signal}` : stderr }),
+      ),
     );
+    return { child, end };
+  }
+
+  /**
+   * Starts the program and kills it, with SIGKILL, after some time.
+   * @returns null where it was killed, else how it ended: a crash is no kill
+   */
+  async kill(words: readonly string[], afterMs: number): Promise<CliRun | null> {
+    const { child, end } = this.start(words);
+    const timer = setTimeout(() => child.kill('SIGKILL'), afterMs);
+    const ended = await end;
+    clearTimeout(timer);
+    return child.signalCode === 'SIGKILL' ? null : ended;
   }
 
   destroy(): void {

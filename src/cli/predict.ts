@@ -9,10 +9,10 @@ import { takesTissues } from '../nn/variants.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { packageVersion } from '../platform/terminal.ts';
-import { RUN_FILES } from '../train/run-record.ts';
 import { attachTissues } from './attach-tissues.ts';
 import { type Command, command } from './command.ts';
 import { parseNumber } from './common.ts';
+import { RUN_FILES } from './train.ts';
 
 const DESCRIPTION = 'dataset_description.json';
 

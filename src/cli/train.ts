@@ -31,6 +31,8 @@ import type { Progress, ProgressOptions } from './progress.ts';
 import { readTextFile } from './read-text-file.ts';
 import { gatherSettings, recordedKernels, SETTING_ARGS, type SettingOption } from './settings.ts';
 
+export { RUN_FILES } from '../train/run-record.ts';
+
 /** How a run goes on in its folder; none of it changes what comes out. */
 const RUN_ARGS = {
   resume: { type: 'boolean', description: 'Go on with the run in the folder, bit for bit' },
