@@ -92,7 +92,10 @@ export async function trainInFolder(
     resume = await checkpoints.latest(warn);
     kernels = config.kernels;
     if (resume) {
-      for (const report of await rewindLog(files, RUN_FILES.log, resume.step)) losses.push(report.loss);
+      for (const report of await rewindLog(files, RUN_FILES.log, resume.step)) {
+        if (verify) verifyStep(report, verify.steps, verify.name);
+        losses.push(report.loss);
+      }
       if (resume.adapter !== adapter)
         warn(`the run was on ${resume.adapter}; on ${adapter} it goes on, but not bit for bit the same`);
     } else warn(`${files.name}: no checkpoint was written yet; the run starts anew`);

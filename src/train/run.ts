@@ -1,5 +1,5 @@
 import { stateHash, type TrainingState } from '../checkpoint/training-state.ts';
-import { DeviceLostError, GpuError, OutOfMemoryError } from '../core/errors.ts';
+import { DeviceLostError, GpuError, OutOfMemoryError, VoxelgradError } from '../core/errors.ts';
 import { scanName } from '../dataset/dataset.ts';
 import type { PreparedScan } from '../dataset/preprocess.ts';
 import type { Gpu } from '../gpu/gpu.ts';
@@ -42,7 +42,9 @@ export async function train(gpu: Gpu, request: TrainRequest): Promise<TrainResul
     try {
       return await attempt(device, run);
     } catch (error) {
-      const reason = error instanceof GpuError ? await device.reasonOf(error) : error;
+      // What the device itself throws may be anything; our other errors mean what they say.
+      const ours = error instanceof VoxelgradError && !(error instanceof GpuError);
+      const reason = ours ? error : await device.reasonOf(error);
       if (run.reported > before) losses = 0;
       if (reason instanceof OutOfMemoryError)
         throw await describeShortage(device.capabilities, request, reason);
