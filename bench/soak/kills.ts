@@ -7,7 +7,7 @@ import type { Outcome, Workspace } from './workspace.ts';
 const LIFE_MS = 8000;
 
 /**
- * Kills training runs with SIGKILL at random moments, resumes them, and compares what they end with to a run that
+ * Kills training runs with SIGKILL at random moments and in the midst of writing, resumes them, and compares what they end with to a run that
  * was left alone.
  * @param enough asked between two kills
  */
@@ -33,7 +33,9 @@ export async function kills(
     for (;;) {
       const resume = existsSync(join(folder, 'config.json')) ? ['--resume'] : [];
       const life = enough(killed) ? 1e9 : 200 + random.integer(LIFE_MS);
-      const ended = await workspace.kill([...words(out), ...resume], life);
+      // Every other kill waits for the next checkpoint that is being written.
+      const writing = killed % 2 === 1 ? join(folder, 'checkpoints') : undefined;
+      const ended = await workspace.kill([...words(out), ...resume], life, writing);
       if (!ended) {
         killed++;
         if (existsSync(folder))

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, type FSWatcher, mkdtempSync, rmSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CLI_MAIN, type CliRun, runCli } from '../../test/support/cli.ts';
@@ -75,14 +75,24 @@ export class Workspace {
   }
 
   /**
-   * Starts the program and kills it, with SIGKILL, after some time.
+   * Starts the program and kills it, with SIGKILL.
+   * @param afterMs how long it lives at least
+   * @param writing a folder: the kill then waits for the next file that is being written in it
    * @returns null where it was killed, else how it ended: a crash is no kill
    */
-  async kill(words: readonly string[], afterMs: number): Promise<CliRun | null> {
+  async kill(words: readonly string[], afterMs: number, writing?: string): Promise<CliRun | null> {
     const { child, end } = this.start(words);
-    const timer = setTimeout(() => child.kill('SIGKILL'), afterMs);
+    let watcher: FSWatcher | undefined;
+    const timer = setTimeout(() => {
+      if (writing === undefined || !existsSync(writing)) child.kill('SIGKILL');
+      else
+        watcher = watch(writing, (_, name) => {
+          if (name?.endsWith('.tmp')) child.kill('SIGKILL');
+        });
+    }, afterMs);
     const ended = await end;
     clearTimeout(timer);
+    watcher?.close();
     return child.signalCode === 'SIGKILL' ? null : ended;
   }
 
