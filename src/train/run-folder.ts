@@ -88,7 +88,6 @@ export async function trainInFolder(
     const path = `${files.name}/${RUN_FILES.config}`;
     requireSameSettings(toJson(config.settings), settings, path);
     requireSameData(config.data, data, path);
-    await checkpoints.tidy();
     resume = await checkpoints.latest(warn);
     kernels = config.kernels;
     if (resume) {
@@ -147,13 +146,17 @@ export async function trainInFolder(
   return { result, losses };
 }
 
-/** Takes away what an earlier run left: all of it, or what says that it was finished. */
+/** What a killed process leaves of the files in the folder itself. */
+const UNFINISHED = /^\.(config\.json|log\.jsonl|model\.safetensors|manifest\.json)\..*\.tmp$/;
+
+/** Takes away what an earlier run left: all of it, or what is half-written and what says that it was finished. */
 async function clearRun(files: FileStore, checkpoints: Checkpoints, resumes: boolean): Promise<void> {
   await files.remove(RUN_FILES.manifest);
+  await checkpoints.tidy();
+  for (const { name } of await files.list('')) if (UNFINISHED.test(name)) await files.remove(name);
   if (resumes) return;
   await files.remove(RUN_FILES.model);
   await checkpoints.clear();
-  await checkpoints.tidy();
   await files.remove(RUN_FILES.log);
 }
 

@@ -27,7 +27,7 @@ function left(files: MemoryFiles): Record<string, unknown> {
   const json = (line: string): object => ({ ...(JSON.parse(line) as object), seconds: 0 });
   const { files: hashes, ...manifest } = json(text(files, 'manifest.json')) as { files: object };
   return {
-    names: [...files.files.keys()].filter((name) => !name.endsWith('.tmp')).sort(),
+    names: [...files.files.keys()].sort(),
     log: text(files, 'log.jsonl').trimEnd().split('\n').map(json),
     config: text(files, 'config.json'),
     model: createHash('sha256').update(files.files.get('model.safetensors')!).digest('hex'),
