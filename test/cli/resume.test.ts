@@ -116,12 +116,10 @@ describe('train', () => {
     const first = await start('killed', 10, ...killed);
     first.child.kill('SIGKILL');
     await first.end;
-    for (const steps of [20, 40]) {
-      const { child, end } = await start('killed', steps, ...killed, '--resume');
-      child.kill('SIGKILL');
-      await end;
-      expect(readdirSync(join(at('killed'), 'checkpoints')).length).toBeGreaterThan(0);
-    }
+    const second = await start('killed', 30, ...killed, '--resume');
+    second.child.kill('SIGKILL');
+    await second.end;
+    expect(readdirSync(join(at('killed'), 'checkpoints')).length).toBeGreaterThan(0);
     await expectWhole('killed');
     const files = readdirSync(at('killed'), { recursive: true }).map(String);
     expect(files.filter((name) => name.endsWith('.tmp'))).toEqual([]);

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { StorageError } from '../../src/core/errors.ts';
 import { NodeFolder } from '../../src/platform/node-files.ts';
 import { Checkpoints } from '../../src/train/checkpoints.ts';
@@ -32,6 +32,8 @@ afterAll(() => {
   rmSync(disk, { recursive: true, force: true });
 });
 
+// A software driver compiles for seconds.
+vi.setConfig({ testTimeout: 240_000 });
 const context = useGpu();
 const options = { resume: false, version: '1', checkpointSteps: 1 };
 

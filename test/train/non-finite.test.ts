@@ -8,6 +8,8 @@ import { TrainingSession } from '../../src/train/session.ts';
 import { useGpu } from '../support/gpu.ts';
 import { tinyData } from './fixture.ts';
 
+// A software driver compiles for seconds.
+vi.setConfig({ testTimeout: 240_000 });
 const context = useGpu();
 
 async function failureOf(run: Promise<unknown>): Promise<NonFiniteError> {

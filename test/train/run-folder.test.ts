@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { decodeModel } from '../../src/checkpoint/checkpoint.ts';
 import { CheckpointError, FileFormatError, StorageError, VerificationError } from '../../src/core/errors.ts';
 import { MemoryFiles } from '../../src/core/files.ts';
@@ -10,6 +10,8 @@ import { parseLog } from '../../src/train/step-log.ts';
 import { useGpu } from '../support/gpu.ts';
 import { tinyData } from './fixture.ts';
 
+// A software driver compiles for seconds.
+vi.setConfig({ testTimeout: 240_000 });
 const context = useGpu();
 const text = (files: MemoryFiles, name: string): string => new TextDecoder().decode(files.files.get(name));
 
@@ -91,11 +93,11 @@ describe('a run in a folder', () => {
   it('goes on after a kill at whatever change of its files, to the same bits', {
     timeout: 240_000,
   }, async () => {
-    const data = await tinyData();
+    const data = await tinyData({ steps: 4 });
     const whole = new MortalFiles(1e6);
     await run(whole, data);
     const changes = 1e6 - whole.left;
-    expect(changes).toBeGreaterThan(15);
+    expect(changes).toBeGreaterThan(12);
     for (let at = 0; at < changes; at++) {
       const files = new MortalFiles(at);
       await expect(run(files, data), `change ${at}`).rejects.toThrow(Killed);
@@ -110,7 +112,7 @@ describe('a run in a folder', () => {
       const started = files.files.has('config.json');
       const losses = await run(files, data, { resume: started });
       expect(left(files), `killed at change ${at}`).toEqual(left(whole));
-      expect(losses).toHaveLength(6);
+      expect(losses).toHaveLength(4);
     }
   });
 
