@@ -135,8 +135,9 @@ export async function trainInFolder(
     ...(reopen ? { reopen } : {}),
     ...(onThreshold ? { onThreshold } : {}),
   });
-  // A process that was killed between writing and pruning may have left one too many.
+  // Processes that were killed may have left a checkpoint too many, and files half-written.
   await checkpoints.prune(result.steps);
+  for (const { name } of await files.list('')) if (UNFINISHED.test(name)) await files.remove(name);
   await files.write(RUN_FILES.model, encodeModel(result.model));
   await writeManifest(files, result, {
     configHash: await settingsHash(settings),
@@ -149,11 +150,10 @@ export async function trainInFolder(
 /** What a killed process leaves of the files in the folder itself. */
 const UNFINISHED = /^\.(config\.json|log\.jsonl|model\.safetensors|manifest\.json)\..*\.tmp$/;
 
-/** Takes away what an earlier run left: all of it, or what is half-written and what says that it was finished. */
+/** Takes away what an earlier run left: all of it, or what says that it was finished. */
 async function clearRun(files: FileStore, checkpoints: Checkpoints, resumes: boolean): Promise<void> {
   await files.remove(RUN_FILES.manifest);
   await checkpoints.tidy();
-  for (const { name } of await files.list('')) if (UNFINISHED.test(name)) await files.remove(name);
   if (resumes) return;
   await files.remove(RUN_FILES.model);
   await checkpoints.clear();

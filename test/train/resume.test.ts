@@ -198,9 +198,7 @@ describe('a lost device', () => {
     expect(opened).toBe(1 + new Set(lossesAt).size);
   });
 
-  it('ends the run where no other can be had, or where each is lost at once', {
-    timeout: DEVICES_MS,
-  }, async () => {
+  it('ends the run where no other can be had, or where each is lost at once', async () => {
     await expect(losing([3], { reopen: () => Promise.reject(new Error('none')) })).rejects.toThrow('none');
     let opened = 0;
     const failing = losing([2], {
