@@ -97,6 +97,10 @@ export const SETTING_ARGS: Readonly<Record<SettingOption, ArgDef>> = {
     valueHint: 'X',
     description: 'Random change of contrast and brightness (default 0.1)',
   },
+  recompute: {
+    type: 'boolean',
+    description: 'Compute activations again in backward: the same bits in about half of the memory',
+  },
   overlap: {
     type: 'string',
     valueHint: 'X',
@@ -123,7 +127,7 @@ type NumberOption =
   | 'intensity'
   | 'overlap';
 type WordOption = 'variant' | 'tissue' | 'rater' | 'schedule' | 'loss' | 'weights' | 'tpr' | 'pool';
-export type SettingOption = NumberOption | WordOption | 'subjects' | 'modalities' | 'flips';
+export type SettingOption = NumberOption | WordOption | 'subjects' | 'modalities' | 'flips' | 'recompute';
 
 /** Setting of each option that is a number. */
 const NUMBERS: Readonly<Record<NumberOption, keyof TrainSettings>> = {
@@ -195,6 +199,7 @@ function givenSettings(options: Options<SettingOption | SharedName>): Record<str
   put('modalities', options.list('modalities'));
   const flips = options.text('flips');
   if (flips !== undefined) put('flips', flips === 'on');
+  if (options.flag('recompute')) put('recompute', true);
   if (options.text('seed') !== undefined) put('seed', options.seed());
   return given;
 }

@@ -22,10 +22,10 @@ export interface MemoryEstimate {
 /** What a device that refused an allocation is taken to have room for, of what was needed. */
 const LESS = 0.6;
 
-/** Settings that make a run smaller, with the largest value below the one given that fits. */
+/** An option that makes a run smaller, with the largest value below the one given that fits. */
 interface Fit {
+  /** `--patch 48`, `--recompute`. */
   readonly option: string;
-  readonly value: number;
   readonly bytes: number;
 }
 
@@ -75,7 +75,7 @@ export async function requireMemory(
   throw new OutOfMemoryError(`${describe(estimate)}; the budget is ${formatBytes(budget)}`, {
     hint:
       fits.length > 0
-        ? `It would fit with ${fits.map(({ option, value, bytes }) => `${option} ${value} (${formatBytes(bytes)})`).join(', or ')}.`
+        ? `It would fit with ${fits.map(({ option, bytes }) => `${option} (${formatBytes(bytes)})`).join(', or ')}.`
         : 'No single setting makes it fit: lower --patch and --base-channels together, or train on fewer scans.',
   });
 }
@@ -90,7 +90,7 @@ export async function describeShortage(
   const estimate = await estimateMemory(capabilities, data).catch(() => undefined);
   if (!estimate) return error;
   const fits = await findFits(capabilities, data, estimate, estimate.bytes * LESS);
-  const hint = fits.map(({ option, value, bytes }) => `${option} ${value} needs ${formatBytes(bytes)}`);
+  const hint = fits.map(({ option, bytes }) => `${option} needs ${formatBytes(bytes)}`);
   return new OutOfMemoryError(`${error.message}; ${describe(estimate)}`, {
     ...options,
     ...(hint.length > 0 ? { hint: `Less would do: ${hint.join(', ')}.` } : {}),
@@ -109,7 +109,7 @@ function largestOf(scans: readonly PreparedScan[]): PreparedScan {
   return scans.reduce((a, b) => (b.brain.length > a.brain.length ? b : a));
 }
 
-/** By patch, by channels and by batch alone: the largest value that fits. */
+/** By computing activations again, by patch, by channels and by batch alone: what fits. */
 async function findFits(
   capabilities: Capabilities,
   data: TrainingData,
@@ -130,15 +130,19 @@ async function findFits(
   const others = buffers
     .filter(({ label }) => label.startsWith('scan ') && label !== `scan ${scanName(largest)}`)
     .reduce((total, { bytes }) => total + bytes, 0);
+  const needed = async (change: Partial<ResolvedTrainSettings>): Promise<number> => {
+    const settings = { ...data.settings, ...change };
+    const estimate = await estimateMemory(capabilities, { settings, scans: [largest] }).catch(
+      () => undefined,
+    );
+    return estimate ? estimate.bytes + others : Number.POSITIVE_INFINITY;
+  };
   const fits: Fit[] = [];
+  if (!data.settings.recompute) {
+    const bytes = await needed({ recompute: true });
+    if (bytes <= budget) fits.push({ option: '--recompute', bytes });
+  }
   for (const [option, setting, values] of choices) {
-    const needed = async (value: number): Promise<number> => {
-      const settings: ResolvedTrainSettings = { ...data.settings, [setting]: value };
-      const estimate = await estimateMemory(capabilities, { settings, scans: [largest] }).catch(
-        () => undefined,
-      );
-      return estimate ? estimate.bytes + others : Number.POSITIVE_INFINITY;
-    };
     // Memory grows with each of them: the last value that fits is found by halving.
     let low = 0;
     let high = values.length;
@@ -146,9 +150,9 @@ async function findFits(
     while (low < high) {
       const middle = (low + high) >> 1;
       const value = values[middle]!;
-      const bytes = await needed(value);
+      const bytes = await needed({ [setting]: value });
       if (bytes <= budget) {
-        best = { option, value, bytes };
+        best = { option: `${option} ${value}`, bytes };
         low = middle + 1;
       } else high = middle;
     }

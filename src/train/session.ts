@@ -143,7 +143,7 @@ export class TrainingSession {
     seeds.write(LESION_HEAD.name, new Float32Array([1]));
     seeds.write(TISSUE_HEAD.name, new Float32Array([settings.tissueWeight]));
 
-    const tape = new Tape(gpu.capabilities, wanted);
+    const tape = new Tape(gpu.capabilities, wanted, { recompute: settings.recompute });
     const losses: HeadLoss[] = [];
     const roots: Root[] = [];
     for (const [name, logits] of net.forward(tape, batches.get('input'), true)) {
