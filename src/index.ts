@@ -143,6 +143,15 @@ export {
 } from './optim/schedule.ts';
 // Evaluation and reports.
 export { applyFlairThreshold, type FlairThreshold, fitFlairThreshold } from './report/baseline.ts';
+export {
+  challengeScore,
+  correlation,
+  type RaterScore,
+  type ScanScore,
+  scoreRater,
+  scoreScan,
+  type WeightedScanScore,
+} from './report/challenge.ts';
 export { type DemoReportData, type DemoVariant, demoReport, demoTable } from './report/demo-report.ts';
 export {
   type ChosenPredictions,
@@ -152,6 +161,13 @@ export {
 } from './report/evaluate-predictions.ts';
 export { componentVolumes, connectedComponents, voxelMl } from './report/lesions.ts';
 export { evaluateScan, meanMetrics, normalizedDice, type ScanMetrics } from './report/metrics.ts';
+export {
+  type ChallengeResult,
+  type NamedRaterScore,
+  type ScoreOptions,
+  scorePredictions,
+  scoreTable,
+} from './report/score-predictions.ts';
 export { type SurfaceDistance, surfaceDistance } from './report/surface.ts';
 export { evaluationTable, formatTable, type Table } from './report/tables.ts';
 export { bestThreshold, type ThresholdChoice, ThresholdSearch, thresholdMask } from './report/threshold.ts';

@@ -15,9 +15,10 @@ import { evaluate } from './evaluate.ts';
 import { reportError } from './output.ts';
 import { phantom } from './phantom.ts';
 import { predict } from './predict.ts';
+import { score } from './score.ts';
 import { train } from './train.ts';
 
-const COMMANDS: readonly Command[] = [demo, doctor, phantom, train, predict, evaluate];
+const COMMANDS: readonly Command[] = [demo, doctor, phantom, train, predict, evaluate, score];
 
 function overview(): string {
   const width = Math.max(...COMMANDS.map((command) => command.name.length));
