@@ -177,6 +177,8 @@ export { compilePlan, Plan, type PlanOptions, type PlanStatistics } from './tape
 export { type TensorSpec, TensorStore } from './tape/store.ts';
 export { type Root, Tape, TapeError } from './tape/tape.ts';
 export { type Tensor, tensor } from './tape/tensor.ts';
+// Tissue maps.
+export { correctTissues } from './tissue/correct-tissues.ts';
 export { chooseTraining, prepareTraining, type TrainingData } from './train/prepare.ts';
 export type { StepReport, TrainRequest, TrainResult } from './train/request.ts';
 export { train } from './train/run.ts';

@@ -9,6 +9,7 @@ import {
   writeOut,
 } from '../platform/terminal.ts';
 import { type Command, PROGRAM } from './command.ts';
+import { correctTissue } from './correct-tissue.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { evaluate } from './evaluate.ts';
@@ -18,7 +19,7 @@ import { predict } from './predict.ts';
 import { score } from './score.ts';
 import { train } from './train.ts';
 
-const COMMANDS: readonly Command[] = [demo, doctor, phantom, train, predict, evaluate, score];
+const COMMANDS: readonly Command[] = [demo, doctor, phantom, train, predict, evaluate, score, correctTissue];
 
 function overview(): string {
   const width = Math.max(...COMMANDS.map((command) => command.name.length));
