@@ -171,6 +171,7 @@ export {
 export { type SurfaceDistance, surfaceDistance } from './report/surface.ts';
 export { evaluationTable, formatTable, type Table } from './report/tables.ts';
 export { bestThreshold, type ThresholdChoice, ThresholdSearch, thresholdMask } from './report/threshold.ts';
+export { type TissueDice, tissueDice } from './report/tissue-dice.ts';
 export type { Command } from './tape/command.ts';
 export type { Emitter, GradientThunk, Op } from './tape/op.ts';
 export { compilePlan, Plan, type PlanOptions, type PlanStatistics } from './tape/plan.ts';
@@ -179,6 +180,15 @@ export { type Root, Tape, TapeError } from './tape/tape.ts';
 export { type Tensor, tensor } from './tape/tensor.ts';
 // Tissue maps.
 export { correctTissues } from './tissue/correct-tissues.ts';
+export {
+  type MakeTissuesRequest,
+  makeTissues,
+  readPrior,
+  type TissueMethod,
+  type TissuePriors,
+} from './tissue/make-tissues.ts';
+export { type SegmentTissuesOptions, segmentTissues } from './tissue/segment-tissues.ts';
+export { type WrittenTissues, writeTissues } from './tissue/write-tissues.ts';
 export { chooseTraining, prepareTraining, type TrainingData } from './train/prepare.ts';
 export type { StepReport, TrainRequest, TrainResult } from './train/request.ts';
 export { train } from './train/run.ts';

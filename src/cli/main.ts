@@ -17,9 +17,20 @@ import { reportError } from './output.ts';
 import { phantom } from './phantom.ts';
 import { predict } from './predict.ts';
 import { score } from './score.ts';
+import { tissue } from './tissue.ts';
 import { train } from './train.ts';
 
-const COMMANDS: readonly Command[] = [demo, doctor, phantom, train, predict, evaluate, score, correctTissue];
+const COMMANDS: readonly Command[] = [
+  demo,
+  doctor,
+  phantom,
+  train,
+  predict,
+  evaluate,
+  score,
+  tissue,
+  correctTissue,
+];
 
 function overview(): string {
   const width = Math.max(...COMMANDS.map((command) => command.name.length));
