@@ -12,19 +12,19 @@
 // cosine field of degree 3 need sums up to degree 6 only (the host adds up the planes and solves).
 // Layout: only the brain's voxels are kept, in memory order: y, z [CHANNELS, voxels]; r [GAUSSIANS, voxels]; p and
 // prior [3, stride] with p = 0 at index `voxels`, which stands for neighbours outside the brain. Gaussians are sorted by
-// tissue (GM, WM, CSF). `model` holds for each Gaussian: mean [CHANNELS], 1 / variance [CHANNELS], the upper triangle
-// of the precision matrix, log(mix) - log(det cov) / 2.
+// tissue (GM, WM, CSF). `model` holds for each Gaussian: mean [CHANNELS], 1 / variance [CHANNELS], the precision
+// matrix, log(mix) - log(det cov) / 2.
 // Mapping: one voxel (or row, or sum) a lane, neighbours in memory; no barriers. Every sum has one order.
 
 const CHANNELS = 1u; // @spec
 const GM_GAUSSIANS = 2u; // @spec
 const WM_GAUSSIANS = 1u; // @spec
 const GAUSSIANS = 5u; // @spec
-const TRIANGLE = 1u; // @spec
 // 1: the prior counts.
 const PRIOR = 0u; // @spec
-const MODEL = CHANNELS + CHANNELS + TRIANGLE + 1u;
-const MOMENTS = 1u + CHANNELS + TRIANGLE;
+const SQUARE = CHANNELS * CHANNELS;
+const MODEL = CHANNELS + CHANNELS + SQUARE + 1u;
+const MOMENTS = 1u + CHANNELS + SQUARE;
 const LANES = 64u;
 const DEGREE = 4u;
 const DOUBLE_DEGREE = 7u;
@@ -125,14 +125,13 @@ fn expectation(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
   for (var g = 0u; g < GAUSSIANS; g++) { // @unroll
     let base = g * MODEL;
     var square = 0.0;
-    var entry = base + 2u * CHANNELS;
-    for (var c = 0u; c < CHANNELS; c++) {
-      let d = z[c] - model[base + c];
-      square += d * d * model[entry];
-      entry++;
-      for (var e = c + 1u; e < CHANNELS; e++) {
-        square += 2.0 * d * (z[e] - model[base + e]) * model[entry];
-        entry++;
+    var d: array<f32, CHANNELS>;
+    for (var c = 0u; c < CHANNELS; c++) { // @unroll
+      d[c] = z[c] - model[base + c];
+    }
+    for (var c = 0u; c < CHANNELS; c++) { // @unroll
+      for (var e = 0u; e < CHANNELS; e++) { // @unroll
+        square += d[c] * d[e] * model[base + 2u * CHANNELS + c * CHANNELS + e];
       }
     }
     density[g] = model[base + MODEL - 1u] - 0.5 * square + around[tissue_of(g)];
@@ -157,7 +156,7 @@ fn expectation(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
 @group(0) @binding(0) var<storage, read_write> moment_intensity: array<f32>;
 @group(0) @binding(1) var<storage, read_write> moment_responsibility: array<f32>;
 @group(0) @binding(2) var<storage, read_write> moment_model: array<f32>;
-// [GAUSSIANS, MOMENTS, lanes]: sum of r, of r d, of the upper triangle of r d d^T.
+// [GAUSSIANS, MOMENTS, lanes]: sum of r, of r d, of r d d^T.
 @group(0) @binding(3) var<storage, read_write> moment_sums: array<f32>;
 @group(0) @binding(4) var<uniform> moment_params: Params;
 
@@ -174,17 +173,15 @@ fn moments(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   var d: array<f32, CHANNELS>;
   for (var v = first; v < p.voxels; v += p.lanes) {
     let r = moment_responsibility[g * p.voxels + v];
-    for (var c = 0u; c < CHANNELS; c++) {
+    for (var c = 0u; c < CHANNELS; c++) { // @unroll
       d[c] = moment_intensity[c * p.voxels + v] - mean[c];
     }
     sums[0] += r;
-    var entry = 1u + CHANNELS;
-    for (var c = 0u; c < CHANNELS; c++) {
+    for (var c = 0u; c < CHANNELS; c++) { // @unroll
       let rd = r * d[c];
       sums[1u + c] += rd;
-      for (var e = c; e < CHANNELS; e++) {
-        sums[entry] += rd * d[e];
-        entry++;
+      for (var e = 0u; e < CHANNELS; e++) { // @unroll
+        sums[1u + CHANNELS + c * CHANNELS + e] += rd * d[e];
       }
     }
   }

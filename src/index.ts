@@ -91,6 +91,7 @@ export { measurePeak, type Peak } from './gpu/peak.ts';
 export { Predictor } from './infer/predictor.ts';
 export type { PredictedScan, PredictRequest } from './infer/request.ts';
 export { predict } from './infer/run.ts';
+export { SubmissionSink, submissionName, submissionScans } from './infer/submission.ts';
 // Tensors, the tape, ops and losses.
 export {
   DEFAULT_LOSS,

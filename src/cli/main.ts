@@ -17,6 +17,7 @@ import { reportError } from './output.ts';
 import { phantom } from './phantom.ts';
 import { predict } from './predict.ts';
 import { score } from './score.ts';
+import { submission } from './submission.ts';
 import { tissue } from './tissue.ts';
 import { train } from './train.ts';
 
@@ -24,12 +25,13 @@ const COMMANDS: readonly Command[] = [
   demo,
   doctor,
   phantom,
+  tissue,
   train,
   predict,
+  correctTissue,
   evaluate,
   score,
-  tissue,
-  correctTissue,
+  submission,
 ];
 
 function overview(): string {

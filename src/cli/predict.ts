@@ -1,16 +1,13 @@
-import { decodeModel, type Model } from '../checkpoint/checkpoint.ts';
-import { DatasetError } from '../core/errors.ts';
-import { type Dataset, findScans, type Scan, scanName } from '../dataset/dataset.ts';
-import { chooseModalities } from '../dataset/load-scan.ts';
+import { decodeModel } from '../checkpoint/checkpoint.ts';
+import { findScans, scanName } from '../dataset/dataset.ts';
 import { openDataset } from '../dataset/open-dataset.ts';
 import { predict as predictScans } from '../infer/run.ts';
-import { takesTissues } from '../nn/variants.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { attachTissues } from './attach-tissues.ts';
 import { type Command, command } from './command.ts';
-import { parseNumber } from './common.ts';
 import { claimFolder, requireOwnFolder } from './own-folder.ts';
+import { parseThreshold, requireModelInputs } from './prediction-inputs.ts';
 import { RUN_FILES } from './train.ts';
 
 /** How BIDS's description names what is written. */
@@ -56,7 +53,8 @@ export const predict: Command = command({
       await openDataset(new NodeFolder(options.required('dataset'))),
       tissue,
     );
-    const scans = choosePredicted(dataset, model, options.list('subjects'), tissue);
+    const scans = findScans(dataset, options.list('subjects'));
+    requireModelInputs(scans, model, tissue);
     const out = new NodeFolder(options.required('out'));
     await out.checkWritable();
     await requireOwnFolder(out, CONTENT);
@@ -88,30 +86,3 @@ export const predict: Command = command({
     }
   },
 });
-
-/** Undefined for `auto`. */
-function parseThreshold(text: string): number | undefined {
-  return text === 'auto' ? undefined : parseNumber(text, '--threshold', { min: 0, max: 1 });
-}
-
-/** The scans to predict, once each is known to have what the model reads. */
-function choosePredicted(
-  dataset: Dataset,
-  { info }: Model,
-  subjects: readonly string[] | undefined,
-  tissue: string | null,
-): Scan[] {
-  const scans = findScans(dataset, subjects);
-  for (const scan of scans) {
-    chooseModalities(scan, info.modalities);
-    const maps = tissue === null ? scan.tissues.size > 0 : scan.tissues.has(tissue);
-    if (takesTissues(info.variant) && !maps)
-      throw new DatasetError(
-        `${scanName(scan)}: the ${info.variant} model reads tissue maps; there are none`,
-        {
-          hint: 'Make them with SPM (c1, c2, c3), or give their folder with --tissue.',
-        },
-      );
-  }
-  return scans;
-}

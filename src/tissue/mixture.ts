@@ -22,16 +22,14 @@ export interface Gaussian {
 /** Numbers of a Gaussian in a packed model, and of its sums. */
 export interface ModelLayout {
   readonly channels: number;
-  /** Entries of a symmetric matrix: channels (channels + 1) / 2. */
-  readonly triangle: number;
   readonly model: number;
   readonly moments: number;
 }
 
 /** Sizes for a number of channels. */
 export function modelLayout(channels: number): ModelLayout {
-  const triangle = (channels * (channels + 1)) / 2;
-  return { channels, triangle, model: 2 * channels + triangle + 1, moments: 1 + channels + triangle };
+  const square = channels * channels;
+  return { channels, model: 2 * channels + square + 1, moments: 1 + channels + square };
 }
 
 /** The tissue of Gaussian g. */
@@ -43,7 +41,7 @@ export function tissueOf(g: number): number {
 /**
  * The Gaussians that fit best (the maximisation step).
  *
- * @param sums [Gaussian, moment, lane]: of r, of r d, of the upper triangle of r d dᵀ, d measured from `centres`
+ * @param sums [Gaussian, moment, lane]: of r, of r d, of r d dᵀ, d measured from `centres`
  * @param centres [Gaussian][channel]
  */
 export function fitGaussians(
@@ -69,12 +67,11 @@ export function fitGaussians(
     const weight = total[0]! + 1e-9;
     const offset = Float64Array.from({ length: channels }, (_, c) => total[1 + c]! / weight);
     const covariance = new Float64Array(channels * channels);
-    let entry = 1 + channels;
     for (let c = 0; c < channels; c++)
-      for (let e = c; e < channels; e++) {
-        const value = total[entry++]! / weight - offset[c]! * offset[e]!;
-        covariance[c * channels + e] = value;
-        covariance[e * channels + c] = value;
+      for (let e = 0; e < channels; e++) {
+        // The two halves are the same sums, rounded in another order.
+        const both = total[1 + channels + c * channels + e]! + total[1 + channels + e * channels + c]!;
+        covariance[c * channels + e] = both / 2 / weight - offset[c]! * offset[e]!;
       }
     for (let c = 0; c < channels; c++)
       covariance[c * (channels + 1)] = Math.max(0, covariance[c * (channels + 1)]!) + LEAST_VARIANCE;
@@ -84,7 +81,7 @@ export function fitGaussians(
   });
 }
 
-/** The Gaussians as the kernels read them: means, 1 / variances, precision's upper triangle, log weight. */
+/** The Gaussians as the kernels read them: means, 1 / variances, precision matrix, log weight. */
 export function packModel(gaussians: readonly Gaussian[], channels: number): Float32Array {
   const { model } = modelLayout(channels);
   const out = new Float32Array(gaussians.length * model);
@@ -94,7 +91,7 @@ export function packModel(gaussians: readonly Gaussian[], channels: number): Flo
     for (let c = 0; c < channels; c++) out[at++] = mean[c]!;
     for (let c = 0; c < channels; c++) out[at++] = 1 / covariance[c * (channels + 1)]!;
     for (let c = 0; c < channels; c++)
-      for (let e = c; e < channels; e++) out[at++] = precision[c * channels + e]!;
+      for (let e = 0; e < channels; e++) out[at++] = precision[c * channels + e]!;
     out[at] = Math.log(mix + 1e-9) - 0.5 * logDeterminant;
   });
   return out;

@@ -241,13 +241,11 @@ function recorder(
   const { count, shape } = voxels;
   const rows = shape[1] * shape[2];
   const groups = flatGroups(count, LANES, gpu.capabilities);
-  const { triangle } = modelLayout(channels.length);
   const spec = {
     CHANNELS: channels.length,
     GM_GAUSSIANS: GAUSSIANS_PER_TISSUE[0],
     WM_GAUSSIANS: GAUSSIANS_PER_TISSUE[1],
     GAUSSIANS,
-    TRIANGLE: triangle,
     PRIOR: logPriors ? 1 : 0,
   };
   const kernel = (entry: string): Kernel => ({ file: 'tissue-em.wgsl', entry, spec });
