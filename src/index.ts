@@ -126,10 +126,18 @@ export {
   unetConfig,
 } from './nn/unet-config.ts';
 export { UNet3d } from './nn/unet3d.ts';
-export { inputChannels, TISSUES, VARIANTS, type Variant, variantConfig } from './nn/variants.ts';
+export {
+  inputChannels,
+  PAPER_VARIANTS,
+  TISSUES,
+  VARIANTS,
+  type Variant,
+  variantConfig,
+} from './nn/variants.ts';
 export { type BatchNormAttributes, batchNorm } from './ops/batch-norm.ts';
 export { type ConvTranspose3dAttributes, convTranspose3d } from './ops/conv-transpose3d.ts';
 export { type Conv3dAttributes, conv3d } from './ops/conv3d.ts';
+export { crossStitch } from './ops/cross-stitch.ts';
 export { type MaxPool3dAttributes, maxPool3d } from './ops/max-pool3d.ts';
 export { type ReluAttributes, relu } from './ops/relu.ts';
 export { type SigmoidAttributes, sigmoid } from './ops/sigmoid.ts';
