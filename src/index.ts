@@ -150,8 +150,15 @@ export {
   type Schedule,
   warmUp,
 } from './optim/schedule.ts';
-// Evaluation and reports.
 export { applyFlairThreshold, type FlairThreshold, fitFlairThreshold } from './report/baseline.ts';
+// Evaluation and reports.
+export {
+  type BootstrapOptions,
+  bootstrapMean,
+  type Estimate,
+  type Observation,
+  pairedDifference,
+} from './report/bootstrap.ts';
 export {
   challengeScore,
   correlation,
@@ -170,6 +177,13 @@ export {
 } from './report/evaluate-predictions.ts';
 export { componentVolumes, connectedComponents, voxelMl } from './report/lesions.ts';
 export { evaluateScan, meanMetrics, normalizedDice, type ScanMetrics } from './report/metrics.ts';
+export {
+  type DiceByVariant,
+  PAPER_METHODS,
+  type PaperMethod,
+  tableOne,
+  tableTwo,
+} from './report/paper-tables.ts';
 export {
   type ChallengeResult,
   type NamedRaterScore,
