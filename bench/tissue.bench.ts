@@ -2,8 +2,11 @@
  * `npm run bench -- tissue`: quality and time of the tissue segmentation, as Dice of the most probable tissue inside
  * the brain: on phantoms (5 % noise, 20 % bias field) against the truth, and where the data is there (VOXELGRAD_DATA,
  * or ../shared/data) on two real patients against SPM12's maps. `tissue:2` runs the cases of 2 mm alone.
+ * Seconds are wall time; cpuSeconds the process's CPU time over the cores, what a quiet machine would take at best on a
+ * software driver.
  */
 import { appendFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { findScans } from '../src/dataset/dataset.ts';
 import { type LoadedScan, loadScan } from '../src/dataset/load-scan.ts';
 import { openDataset } from '../src/dataset/open-dataset.ts';
@@ -63,13 +66,17 @@ async function report(
   truth: TissueMaps,
   what: { readonly case: string; readonly against: string; readonly mm: number },
 ): Promise<void> {
+  const before = process.cpuUsage();
   const start = performance.now();
   const maps = await segmentTissues(gpu, scan);
   const seconds = Number(((performance.now() - start) / 1000).toFixed(1));
+  const used = process.cpuUsage(before);
+  const cpuSeconds = Number(((used.user + used.system) / 1e6 / availableParallelism()).toFixed(1));
   const { CSF, GM, WM } = tissueDice(maps, truth, scan.brain);
   const [csf, gm, wm] = [CSF, GM, WM].map((dice) => Number(dice.toFixed(3)));
   const channels = scan.channels.map(({ name }) => name).join(',');
-  const row = { ...what, channels, CSF: csf, GM: gm, WM: wm, seconds, adapter: gpu.capabilities.description };
+  const dice = { CSF: csf, GM: gm, WM: wm };
+  const row = { ...what, channels, ...dice, seconds, cpuSeconds, adapter: gpu.capabilities.description };
   console.log(row);
   appendFileSync('bench/results/tissue.jsonl', `${JSON.stringify(row)}\n`);
 }
