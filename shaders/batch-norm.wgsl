@@ -11,7 +11,7 @@
 //   backward_parameter    grad_weight = sum(g * xhat), grad_bias = sum(g)
 //
 // Layout: activations [batch, channels, voxels] walked as `real`, vec4f where voxels is a multiple of 4.
-// Mapping: workgroup.y is the channel, workgroup.z the sample; lanes are neighbours in memory; no division. Loops stay
+// Mapping: workgroup.y is the channel (from first_channel on), workgroup.z the sample; lanes are neighbours in memory; no division. Loops stay
 // rolled: unrolled they were no faster on any software driver, and took several times as long to compile.
 // Stability: a lane shifts by the mean of its own first SHIFT_ITEMS values. They are a fixed share of what it reads, so the
 // shifted sum of squares loses at most that factor, whatever the data. Lanes are combined by Chan's formula.
@@ -39,6 +39,7 @@ struct Params {
   slope: f32,
   eps: f32,
   momentum: f32,
+  first_channel: u32,   // that workgroup.y = 0 stands for: activations and partials may be bound from a later one on
 }
 
 // Mean over the components; a scalar is splatted, so the result is the scalar itself, exactly.
@@ -152,9 +153,9 @@ fn evaluation_statistics(@builtin(global_invocation_id) id: vec3u) {
 
 @compute @workgroup_size(LANES)
 fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let channel = group.y;
+  let channel = forward_params.first_channel + group.y;
   let items = forward_params.items;
-  let base = (group.z * forward_params.channels + channel) * items;
+  let base = (group.z * forward_params.channels + group.y) * items;
   let mean = forward_statistics[channel * 2u];
   let scale = forward_statistics[channel * 2u + 1u] * weight[channel];
   let offset = bias[channel];
@@ -176,9 +177,9 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
 
 @compute @workgroup_size(LANES)
 fn backward_sums(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let channel = group.y;
+  let channel = sums_params.first_channel + group.y;
   let items = sums_params.items;
-  let row = group.z * sums_params.channels + channel;
+  let row = group.z * sums_params.channels + group.y;
   let base = row * items;
   let mean = sums_statistics[channel * 2u];
   let invstd = sums_statistics[channel * 2u + 1u];
@@ -239,9 +240,9 @@ fn finish_sums(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
 
 @compute @workgroup_size(LANES)
 fn backward_input(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let channel = group.y;
+  let channel = back_params.first_channel + group.y;
   let items = back_params.items;
-  let base = (group.z * back_params.channels + channel) * items;
+  let base = (group.z * back_params.channels + group.y) * items;
   let mean = back_statistics[channel * 2u];
   let invstd = back_statistics[channel * 2u + 1u];
   let scale = invstd * back_weight[channel];
@@ -274,9 +275,9 @@ fn backward_input_evaluation(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let channel = group.y;
+  let channel = eval_params.first_channel + group.y;
   let items = eval_params.items;
-  let base = (group.z * eval_params.channels + channel) * items;
+  let base = (group.z * eval_params.channels + group.y) * items;
   let mean = eval_statistics[channel * 2u];
   let scale = eval_statistics[channel * 2u + 1u] * eval_weight[channel];
   let offset = eval_bias[channel];

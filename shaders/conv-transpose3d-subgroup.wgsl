@@ -37,6 +37,7 @@ struct Params {
   blocks: u32,          // of result channels in this dispatch
   tiles: u32,           // along x
   bias: u32,            // whether there is one
+  bias_first: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> input: array<f32>;
@@ -67,7 +68,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id)
   let out = (sample * params.result_channels + co) * 2u * params.depth * plane + 2u * z * plane + 2u * y * line + x0;
   var start = 0.0;
   if (params.bias != 0u) {
-    start = bias[min(co, params.result_channels - 1u)];
+    start = bias[params.bias_first + min(co, params.result_channels - 1u)];
   }
   var near: array<vec4f, TILE>;
   var far: array<vec4f, TILE>;
@@ -245,16 +246,17 @@ fn backward_weight(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invoca
 }
 
 struct PackParams {
-  // vec4f of the weights between channels of the result, and of the sum.
+  // vec4f of the weights in front of the first, between channels of the result, and of the sum.
+  first: u32,
   by_result: u32,
   by_sum: u32,
   result_channels: u32,
   sum_channels: u32,
   vectors: u32,
   count: u32,           // channels of the sum in a panel
-  blocks: u32,          // in a panel
-  panels_across: u32,   // panels that share their channels of the sum
-  size: u32,            // vec4f of all panels
+  first_block: u32,     // of the panel, and first channel of the sum
+  first_sum: u32,
+  size: u32,            // vec4f of the panel
 }
 
 @group(0) @binding(0) var<storage, read> pack_weight: array<vec4f>;
@@ -266,21 +268,19 @@ fn pack(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= pack_params.size) {
     return;
   }
-  let panel = id.x / PANEL;
-  var i = id.x % PANEL;
+  var i = id.x;
   let lane = i % LANES;
   i /= LANES;
   let z = i % 2u;
   i /= 2u;
   let vector = i % pack_params.vectors;
   i /= pack_params.vectors;
-  let k = (panel / pack_params.panels_across) * pack_params.count + i % pack_params.count;
-  let block = i / pack_params.count;
-  let across = (panel % pack_params.panels_across) * pack_params.blocks + block;
-  let c = (across * pack_params.vectors + vector) * LANES + lane;
+  let k = pack_params.first_sum + i % pack_params.count;
+  let block = pack_params.first_block + i / pack_params.count;
+  let c = (block * pack_params.vectors + vector) * LANES + lane;
   var value = vec4f(0.0);
-  if (block < pack_params.blocks && c < pack_params.result_channels && k < pack_params.sum_channels) {
-    value = pack_weight[c * pack_params.by_result + k * pack_params.by_sum + z];
+  if (c < pack_params.result_channels && k < pack_params.sum_channels) {
+    value = pack_weight[pack_params.first + c * pack_params.by_result + k * pack_params.by_sum + z];
   }
   panels[id.x] = value;
 }

@@ -37,6 +37,11 @@ struct Params {
   elements: u32,      // of the result of finish
   stride: u32,        // elements, rounded up to what a binding's offset must be a multiple of
   groups_x: u32,
+  // Weight (or result of finish) of channels in, out and tap t: weight_first + in * weight_by_in + out * TAPS + t.
+  weight_first: u32,
+  weight_by_in: u32,
+  bias_first: u32,
+  inner: u32,         // elements of finish that lie together
 }
 
 fn place(i: u32, cells: vec3u) -> vec3u {
@@ -76,7 +81,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   for (var c = 0u; c < CO; c++) { // @unroll
     var start = 0.0;
     if (params.bias != 0u) {
-      start = bias[min(first + c, params.out_channels - 1u)];
+      start = bias[params.bias_first + min(first + c, params.out_channels - 1u)];
     }
     for (var r = 0u; r < 8u; r++) { // @unroll
       sum[c * 8u + r] = start;
@@ -89,7 +94,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
       x[j] = select(0.0, input[base + at[j]], present[j]);
     }
     for (var c = 0u; c < CO; c++) { // @unroll
-      let w = (ci * params.out_channels + min(first + c, params.out_channels - 1u)) * TAPS;
+      let w = params.weight_first + ci * params.weight_by_in + min(first + c, params.out_channels - 1u) * TAPS;
       for (var t = 0u; t < TAPS; t++) { // @unroll
         sum[c * 8u + ((t / (K * K)) % 2u) * 4u + ((t / K % K) % 2u) * 2u + (t % K) % 2u] +=
           x[(t / (K * K)) / 2u * 4u + (t / K % K) / 2u * 2u + (t % K) / 2u] * weight[w + t];
@@ -104,7 +109,11 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
         // Below the padding this wraps round, and fails the test.
         let p = 2u * cell + vec3u(r & 1u, (r >> 1u) & 1u, r >> 2u) - vec3u(params.padding);
         if (all(p < params.out_extent)) {
-          output[base + index_of(p, params.out_extent)] = sum[c * 8u + r];
+          let at = base + index_of(p, params.out_extent);
+          if (params.accumulate != 0u) {
+            sum[c * 8u + r] += output[at];
+          }
+          output[at] = sum[c * 8u + r];
         }
       }
     }
@@ -137,7 +146,7 @@ fn backward_input(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
       let g = select(0.0, grad_output[base + select(0u, index_of(p, out_extent), present)], present);
       for (var c = 0u; c < CI; c++) { // @unroll
         let ci = min(first + c, back_params.in_channels - 1u);
-        sum[c] += g * back_weight[(ci * back_params.out_channels + co) * TAPS + t];
+        sum[c] += g * back_weight[back_params.weight_first + ci * back_params.weight_by_in + co * TAPS + t];
       }
     }
   }
@@ -234,7 +243,7 @@ fn backward_bias(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
   }
 }
 
-// result[i] (+)= sum over slices of partials[slice, i]
+// result[first + row * by_in + j] (+)= sum over slices of partials[slice, row * inner + j]
 @group(0) @binding(0) var<storage, read_write> finish_partials: array<f32>;
 @group(0) @binding(1) var<storage, read_write> finish_result: array<f32>;
 @group(0) @binding(2) var<uniform> finish_params: Params;
@@ -247,9 +256,10 @@ fn finish(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
     for (var slice = 0u; slice < finish_params.slices; slice++) {
       total += finish_partials[slice * finish_params.stride + i];
     }
+    let at = finish_params.weight_first + i / finish_params.inner * finish_params.weight_by_in + i % finish_params.inner;
     if (finish_params.accumulate != 0u) {
-      total += finish_result[i];
+      total += finish_result[at];
     }
-    finish_result[i] = total;
+    finish_result[at] = total;
   }
 }

@@ -20,11 +20,11 @@ struct PackParams {
   weight_by_out: u32,
   weight_by_in: u32,
   has_bias: u32,
-  // First input channel and output channel of this block, and where it lies in the panel, in vec4.
+  bias_first: u32,
+  // First input channel and output channel of this block.
   in_first: u32,
   in_count: u32,
   out_first: u32,
-  panel_first: u32,
 }
 
 @group(0) @binding(0) var<storage, read> weight: array<f32>;
@@ -46,11 +46,11 @@ fn pack(@builtin(global_invocation_id) id: vec3u) {
         let i = pack_params.in_first + row - 1u;
         value[e] = weight[pack_params.weight_first + o * pack_params.weight_by_out + i * pack_params.weight_by_in];
       } else if (pack_params.has_bias != 0u) {
-        value[e] = bias[o];
+        value[e] = bias[pack_params.bias_first + o];
       }
     }
   }
-  packed[pack_params.panel_first + id.x] = value;
+  packed[id.x] = value;
 }
 
 struct Params {

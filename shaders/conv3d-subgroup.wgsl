@@ -34,16 +34,16 @@ struct PackParams {
   in_channels: u32,
   per_slice: u32,
   out_channels: u32,
-  // vec4 of a block, blocks of a slice, vec4 in front of this source's first slice.
+  // vec4 of a block, and blocks of a slice.
   block_size: u32,
   blocks: u32,
-  panel_first: u32,
   // weight[first + o * by_out + i * by_in + (flip ? 26 - t : t)]
   weight_first: u32,
   weight_by_out: u32,
   weight_by_in: u32,
   weight_flip: u32,
   has_bias: u32,
+  bias_first: u32,
 }
 
 @group(0) @binding(0) var<storage, read> weight: array<f32>;
@@ -65,7 +65,7 @@ fn pack(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
       let vector = (at / LANES) * 4u + e;
       let o = o0 + vector * LANES;
       if (pack_params.has_bias != 0u && group.z == 0u && vector < VECTORS && o < pack_params.out_channels) {
-        value[e] = bias[o];
+        value[e] = bias[pack_params.bias_first + o];
       }
     }
   } else {
@@ -86,7 +86,7 @@ fn pack(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     }
   }
   let block = group.z * pack_params.blocks + group.y;
-  packed[pack_params.panel_first + block * pack_params.block_size + at] = value;
+  packed[block * pack_params.block_size + at] = value;
 }
 
 struct Params {

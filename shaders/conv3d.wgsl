@@ -52,6 +52,7 @@ struct Params {
   weight_by_in: u32,
   weight_flip: u32,
   has_bias: u32,
+  bias_first: u32,
   accumulate: u32,
   tiles_x: u32,
   blocks: u32,
@@ -143,7 +144,7 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
     let o = o0 + quad * 4u + c;
     var start = 0.0;
     if (params.has_bias != 0u && o < params.out_channels) {
-      start = bias[o];
+      start = bias[params.bias_first + o];
     }
     for (var v = 0u; v < Z; v++) { // @unroll
       let z = z0 + v;

@@ -6,7 +6,7 @@
 //   finish_sums     grad_weight[row, c] (+)= their total, in fixed order
 //
 // Layout: activations [batch, channels, voxels] walked as `real`, vec4f where voxels is a multiple of 4; weight
-// [2, channels]. Mapping: workgroup.y is the channel, workgroup.z the sample; lanes are neighbours in memory. No
+// [2, channels]. Mapping: workgroup.y is the channel (from first_channel on), workgroup.z the sample; lanes are neighbours in memory. No
 // barriers: the lanes' partial sums go through memory, and one lane a weight adds them up.
 
 alias real = f32; // @spec
@@ -22,6 +22,7 @@ struct Params {
   per_lane: u32,  // items of a lane
   partials: u32,  // lanes of backward_sums in one channel of one sample
   row: u32,       // of weight: 0 own, 1 other
+  first_channel: u32, // that workgroup.y = 0 stands for: activations and partials may be bound from a later one on
 }
 
 @group(0) @binding(0) var<storage, read_write> own: array<real>;
@@ -34,8 +35,8 @@ struct Params {
 fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let p = forward_params;
   let base = (group.z * p.channels + group.y) * p.items;
-  let keep = weight[group.y];
-  let share = weight[p.channels + group.y];
+  let keep = weight[p.first_channel + group.y];
+  let share = weight[p.channels + p.first_channel + group.y];
   let end = min(p.items, (group.x + 1u) * p.per_lane * LANES);
   for (var i = group.x * p.per_lane * LANES + lane; i < end; i += LANES) {
     output[base + i] = keep * own[base + i] + share * other[base + i];
@@ -51,7 +52,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
 fn backward_input(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let p = input_params;
   let base = (group.z * p.channels + group.y) * p.items;
-  let factor = input_weight[p.row * p.channels + group.y];
+  let factor = input_weight[p.row * p.channels + p.first_channel + group.y];
   let end = min(p.items, (group.x + 1u) * p.per_lane * LANES);
   for (var i = group.x * p.per_lane * LANES + lane; i < end; i += LANES) {
     var result = factor * input_grad_output[base + i];

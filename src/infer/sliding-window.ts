@@ -1,12 +1,14 @@
 import { ShapeError } from '../core/errors.ts';
 import { Resources } from '../core/resources.ts';
 import { ceilDiv, formatShape, sizeOf } from '../core/shape.ts';
+import type { Capabilities } from '../gpu/capabilities.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { type Command, read, readWrite } from '../tape/command.ts';
+import { type Command, read, readWrite, slice } from '../tape/command.ts';
 import { compilePlan, type Plan } from '../tape/plan.ts';
+import { channelGroups } from '../tape/split.ts';
 import { TensorStore } from '../tape/store.ts';
 import type { Tensor } from '../tape/tensor.ts';
-import { flatGroups } from '../tape/workgroups.ts';
+import { flatChunks, flatGroups } from '../tape/workgroups.ts';
 import { type Corner, importance, tileCorners } from './tiles.ts';
 
 /** A compiled network that maps one tile to probabilities. */
@@ -112,15 +114,15 @@ export class SlidingWindow {
     fixed.write('importance', Float32Array.from(patch.flatMap((extent) => [...importance(extent)])));
     const stores = { scan, sums, fixed };
     const commands = [
-      ...gatherCommands(model, stores, volume),
+      ...gatherCommands(model, stores, volume, gpu.capabilities),
       ...model.commands,
-      ...accumulateCommands(model, stores, volume),
+      ...accumulateCommands(model, stores, volume, gpu.capabilities),
     ];
     const tile = owned.add(await compilePlan(gpu, commands, { label: 'tile' }));
     const normalise = owned.add(
       await compilePlan(
         gpu,
-        foreground.map(({ name }) => normaliseCommand(gpu, sums.get(name), sums.get('weight'))),
+        foreground.flatMap(({ name }) => normaliseCommands(gpu, sums.get(name), sums.get('weight'))),
         { label: 'normalise' },
       ),
     );
@@ -183,47 +185,65 @@ interface Stores {
   readonly fixed: TensorStore;
 }
 
-function gatherCommands({ input }: TileModel, { scan, fixed }: Stores, volume: Corner): Command[] {
+function gatherCommands(
+  { input }: TileModel,
+  { scan, fixed }: Stores,
+  volume: Corner,
+  capabilities: Capabilities,
+): Command[] {
   const patch = input.shape.slice(2) as [number, number, number];
-  return [...scan.tensors.values()].map((channel, c) => ({
-    label: 'sliding-window/gather',
-    kernel: { file: 'sliding-window.wgsl', entry: 'gather' },
-    bindings: [read(channel), readWrite(input), read(fixed.get('corner'))],
-    params: [...volume, ...patch, c * sizeOf(patch), 0],
-    workgroups: [ceilDiv(patch[1], ROWS), patch[0], 1],
-  }));
+  const channels = [...scan.tensors.values()];
+  return channelGroups(input, capabilities).flatMap((group) =>
+    channels.slice(group.first, group.first + group.channels).map((channel, c) => ({
+      label: 'sliding-window/gather',
+      kernel: { file: 'sliding-window.wgsl', entry: 'gather' },
+      bindings: [read(channel), readWrite(group.tensor, true), read(fixed.get('corner'))],
+      params: [...volume, ...patch, c * sizeOf(patch), 0],
+      workgroups: [ceilDiv(patch[1], ROWS), patch[0], 1],
+      samples: 1,
+    })),
+  );
 }
 
-function accumulateCommands(model: TileModel, { sums, fixed }: Stores, volume: Corner): Command[] {
+function accumulateCommands(
+  model: TileModel,
+  { sums, fixed }: Stores,
+  volume: Corner,
+  capabilities: Capabilities,
+): Command[] {
   const patch = model.input.shape.slice(2) as [number, number, number];
   const commands: Command[] = [];
+  // Class 0 is the background.
   for (const [head, probabilities] of model.probabilities)
-    for (let k = 1; k < probabilities.shape[1]!; k++)
-      commands.push({
-        label: 'sliding-window/accumulate',
-        kernel: { file: 'sliding-window.wgsl', entry: 'accumulate' },
-        bindings: [
-          read(probabilities),
-          read(fixed.get('importance')),
-          readWrite(sums.get(`${head} ${k}`)),
-          readWrite(sums.get('weight')),
-          read(fixed.get('corner')),
-        ],
-        // The weights are counted once a tile, with the first map.
-        params: [...volume, ...patch, k * sizeOf(patch), commands.length === 0 ? 1 : 0],
-        workgroups: [ceilDiv(patch[1], ROWS), patch[0], 1],
-      });
+    for (const { tensor, first, channels } of channelGroups(probabilities, capabilities))
+      for (let k = Math.max(1, first); k < first + channels; k++)
+        commands.push({
+          label: 'sliding-window/accumulate',
+          kernel: { file: 'sliding-window.wgsl', entry: 'accumulate' },
+          bindings: [
+            read(tensor, true),
+            read(fixed.get('importance')),
+            readWrite(sums.get(`${head} ${k}`)),
+            readWrite(sums.get('weight')),
+            read(fixed.get('corner')),
+          ],
+          // The weights are counted once a tile, with the first map.
+          params: [...volume, ...patch, (k - first) * sizeOf(patch), commands.length === 0 ? 1 : 0],
+          workgroups: [ceilDiv(patch[1], ROWS), patch[0], 1],
+          samples: 1,
+        });
   return commands;
 }
 
-function normaliseCommand(gpu: Gpu, sum: Tensor, weight: Tensor): Command {
-  const size = sizeOf(sum.shape);
-  const workgroups = flatGroups(size, NORMALISE_ELEMENTS, gpu.capabilities);
-  return {
-    label: 'sliding-window/normalise',
-    kernel: { file: 'sliding-window.wgsl', entry: 'normalise' },
-    bindings: [readWrite(sum), read(weight)],
-    params: [size, workgroups[0], 0, 0],
-    workgroups,
-  };
+function normaliseCommands(gpu: Gpu, sum: Tensor, weight: Tensor): Command[] {
+  return flatChunks(sizeOf(sum.shape), gpu.capabilities).map(({ first, count }) => {
+    const workgroups = flatGroups(count, NORMALISE_ELEMENTS, gpu.capabilities);
+    return {
+      label: 'sliding-window/normalise',
+      kernel: { file: 'sliding-window.wgsl', entry: 'normalise' },
+      bindings: [slice(readWrite(sum), first, count), slice(read(weight), first, count)],
+      params: [count, workgroups[0], 0, 0],
+      workgroups,
+    };
+  });
 }

@@ -1,5 +1,5 @@
 import { gunzipSync } from 'fflate';
-import { DatasetError, UsageError } from '../core/errors.ts';
+import { DatasetError, StorageError, UsageError } from '../core/errors.ts';
 import type { FileSink } from '../core/files.ts';
 import { type Dataset, findScans, type Scan, scanName } from '../dataset/dataset.ts';
 import { parseSubmissionName, predictionPath } from '../dataset/prediction-path.ts';
@@ -73,7 +73,7 @@ export class SubmissionSink implements FileSink {
   }
 
   append(): Promise<void> {
-    return Promise.reject(new DatasetError(`${this.name}: a submission holds whole masks only`));
+    return Promise.reject(new StorageError(`${this.name}: a submission holds whole masks only`));
   }
 }
 

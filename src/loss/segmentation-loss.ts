@@ -1,8 +1,9 @@
 import { ShapeError, UsageError } from '../core/errors.ts';
-import { ceilDiv, formatShape, type Shape, sameShape } from '../core/shape.ts';
+import { ceilDiv, formatShape, type Shape, sameShape, sizeOf } from '../core/shape.ts';
 import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
-import { type Command, read, readWrite, write } from '../tape/command.ts';
+import { type Binding, read, readWrite, slice, write } from '../tape/command.ts';
 import type { Op } from '../tape/op.ts';
+import { inSlabs } from '../tape/slabs.ts';
 import type { Tensor } from '../tape/tensor.ts';
 
 /**
@@ -90,24 +91,25 @@ interface Layout {
   readonly items: number;
   readonly labels: number;
   readonly voxels: number;
-  /** Steps of a lane an item and label: quadruples of voxels where they divide by 4. */
-  readonly units: number;
-  readonly groups: number;
+  /** Voxels of a lane's step: quadruples where they divide by 4. */
+  readonly width: 1 | 4;
+  /** Voxels of a workgroup. */
+  readonly perGroup: number;
   readonly spec: Readonly<Record<string, number | string>>;
 }
 
 function layoutOf(shape: Shape): Layout {
-  const [items, labels, depth, height, width] = shape as [number, number, number, number, number];
-  const voxels = depth * height * width;
+  const [items, labels, ...volume] = shape as [number, number, ...number[]];
+  const voxels = sizeOf(volume);
   const vector = voxels % 4 === 0;
-  const units = vector ? voxels / 4 : voxels;
+  const width = vector ? 4 : 1;
   const spec = {
     LABELS: labels,
     Lane: vector ? 'vec4f' : 'f32',
     FOLD: vector ? 'vec4f(1.0, 1.0, 1.0, 1.0)' : 'vec4f(1.0, 0.0, 0.0, 0.0)',
     PER_LANE,
   };
-  return { items, labels, voxels, units, groups: ceilDiv(units, LANES * PER_LANE), spec };
+  return { items, labels, voxels, width, perGroup: LANES * PER_LANE * width, spec };
 }
 
 /**
@@ -144,19 +146,24 @@ export const segmentationLoss: Op<SegmentationLossAttributes, SegmentationLossSa
   },
 
   forward(emit, [logits], output, { target, parts, ...settings }): SegmentationLossSaved {
-    const { items, labels, voxels, units, groups, spec } = layoutOf(logits!.shape);
+    const { items, labels, voxels, width, perGroup, spec } = layoutOf(logits!.shape);
     const values = 3 * labels + 1;
-    const count = groups * LANES;
+    const count = ceilDiv(voxels, perGroup) * LANES;
     const partials = emit.scratch('loss partials', [items, values, count]);
     const sums = emit.scratch('loss sums', [items, values]);
     const coefficients = emit.scratch('loss coefficients', [items, COEFFICIENTS]);
-    emit.run({
-      label: 'segmentation-loss/partial_sums',
-      kernel: { file: 'segmentation-loss.wgsl', entry: 'partial_sums', spec },
-      bindings: [read(logits!, true), read(target, true), write(partials, true)],
-      params: [units, count],
-      workgroups: [groups, 1, items],
-      samples: items,
+    const sources = [read(logits!), read(target)].map((binding) => ({ ...binding, perGroup }));
+    const columns = [...sources, { ...write(partials), perGroup: LANES }];
+    inSlabs(emit, 'segmentation-loss/partial_sums', columns, (slab) => {
+      const groups = ceilDiv(slab.columns, perGroup);
+      emit.run({
+        label: 'segmentation-loss/partial_sums',
+        kernel: { file: 'segmentation-loss.wgsl', entry: 'partial_sums', spec },
+        bindings: slab.bindings,
+        params: [slab.columns / width, groups * LANES],
+        workgroups: [groups, 1, slab.samples],
+        samples: slab.samples,
+      });
     });
     emit.run({
       label: 'segmentation-loss/total_sums',
@@ -193,22 +200,28 @@ export const segmentationLoss: Op<SegmentationLossAttributes, SegmentationLossSa
   backward({ inputs: [logits], attributes: { target, crossEntropy }, saved: { coefficients } }, gradOutput) {
     return [
       (emit, gradInput, accumulate) => {
-        const { items, voxels, units, groups, spec } = layoutOf(logits!.shape);
-        const command: Command = {
-          label: 'segmentation-loss/backward',
-          kernel: { file: 'segmentation-loss.wgsl', entry: 'backward', spec },
-          bindings: [
-            read(logits!, true),
-            read(target, true),
-            read(coefficients, true),
-            read(gradOutput),
-            accumulate ? readWrite(gradInput, true) : write(gradInput, true),
-          ],
-          params: [units, accumulate ? 1 : 0, { f32: crossEntropy / (items * voxels) }],
-          workgroups: [groups, 1, items],
-          samples: items,
-        };
-        emit.run(command);
+        const { items, voxels, width, perGroup, spec } = layoutOf(logits!.shape);
+        const grad = accumulate ? readWrite(gradInput) : write(gradInput);
+        const parts = [read(logits!), read(target), grad].map((binding) => ({ ...binding, perGroup }));
+        inSlabs(emit, 'segmentation-loss/backward', parts, ({ bindings, columns, sample, samples }) => {
+          const [own, truth, result] = bindings as [Binding, Binding, Binding];
+          emit.run({
+            label: 'segmentation-loss/backward',
+            kernel: { file: 'segmentation-loss.wgsl', entry: 'backward', spec },
+            bindings: [
+              own,
+              truth,
+              samples === items
+                ? read(coefficients, true)
+                : slice(read(coefficients), sample * COEFFICIENTS, COEFFICIENTS),
+              read(gradOutput),
+              result,
+            ],
+            params: [columns / width, accumulate ? 1 : 0, { f32: crossEntropy / (items * voxels) }],
+            workgroups: [ceilDiv(columns, perGroup), 1, samples],
+            samples,
+          });
+        });
       },
     ];
   },

@@ -1,6 +1,6 @@
 import { ceilDiv, type Shape } from '../core/shape.ts';
 import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
-import { type Param, read, readWrite, write } from '../tape/command.ts';
+import { type ChannelAxis, type Param, read, readWrite, write } from '../tape/command.ts';
 import type { Emitter, Op } from '../tape/op.ts';
 import type { Tensor } from '../tape/tensor.ts';
 
@@ -26,6 +26,8 @@ export interface BatchNormSaved {
 
 const FILE = 'batch-norm.wgsl';
 const LANES = 64;
+/** Index in the params block of the channel that workgroup.y = 0 stands for. */
+const FIRST_CHANNEL = 10;
 /** Items (of 1 or 4 floats) of a lane: where it writes them, and where it adds them up. */
 const PER_LANE = 8;
 const PER_LANE_REDUCED = { lavapipe: 128, swiftshader: 128, gpu: 32 } as const;
@@ -71,6 +73,7 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
         params: paramsOf(layout, attributes, { perLane: layout.reducedPerLane }),
         workgroups: layout.reduceGroups,
         samples,
+        channels: layout.axis,
       });
       emit.run({
         label: 'batch-norm/finish_statistics',
@@ -88,15 +91,12 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
         workgroups: [ceilDiv(channels, LANES), 1, 1],
       });
     }
-    emit.run({
-      label: 'batch-norm/forward',
-      kernel: { file: FILE, entry: 'forward', spec: layout.spec },
-      bindings: [read(input!, true), read(statistics), read(weight!), read(bias!), write(output, true)],
-      params: paramsOf(layout, attributes),
-      workgroups: layout.groups,
-      samples,
-    });
+    normalise(emit, [input!, weight!, bias!], statistics, attributes, output);
     return { statistics };
+  },
+
+  recompute(emit, { inputs: [input, weight, bias], attributes, saved: { statistics } }, output): void {
+    normalise(emit, [input!, weight!, bias!], statistics, attributes, output);
   },
 
   backward({ inputs: [input, weight, bias], attributes, saved: { statistics } }, gradOutput) {
@@ -122,6 +122,7 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
         params: paramsOf(layout, attributes, { perLane: layout.reducedPerLane }),
         workgroups: layout.reduceGroups,
         samples,
+        channels: layout.axis,
       });
       emit.run({
         label: 'batch-norm/finish_sums',
@@ -163,6 +164,7 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
           params: paramsOf(layout, attributes),
           workgroups: layout.groups,
           samples: layout.samples,
+          channels: layout.axis,
         });
       },
       gradParameter(1),
@@ -171,9 +173,30 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
   },
 };
 
+/** output = f((input - mean) / sqrt(var + eps) * weight + bias), of statistics that are there. */
+function normalise(
+  emit: Emitter,
+  [input, weight, bias]: readonly [Tensor, Tensor, Tensor],
+  statistics: Tensor,
+  attributes: BatchNormAttributes,
+  output: Tensor,
+): void {
+  const layout = layoutOf(emit, input.shape);
+  emit.run({
+    label: 'batch-norm/forward',
+    kernel: { file: FILE, entry: 'forward', spec: layout.spec },
+    bindings: [read(input, true), read(statistics), read(weight), read(bias), write(output, true)],
+    params: paramsOf(layout, attributes),
+    workgroups: layout.groups,
+    samples: layout.samples,
+    channels: layout.axis,
+  });
+}
+
 interface Layout {
   readonly samples: number;
   readonly channels: number;
+  readonly axis: ChannelAxis;
   readonly voxels: number;
   /** `real` values in one channel of one sample. */
   readonly items: number;
@@ -205,6 +228,7 @@ function layoutOf(emit: Emitter, shape: Shape): Layout {
   return {
     samples,
     channels,
+    axis: { count: channels, firstParam: FIRST_CHANNEL },
     voxels,
     items,
     reducedPerLane,
@@ -231,5 +255,6 @@ function paramsOf(
     { f32: slope ?? 1 },
     { f32: eps },
     { f32: momentum },
+    0,
   ];
 }

@@ -2,7 +2,7 @@ import type { Shape } from '../core/shape.ts';
 import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
 import type { GradientThunk, Op } from '../tape/op.ts';
 import { backwardBias } from './conv-transpose3d/cell.ts';
-import { geometryOf } from './conv-transpose3d/task.ts';
+import { geometryOf, weightView } from './conv-transpose3d/task.ts';
 import { backwardInput, backwardWeight, forward } from './conv-transpose3d/variants.ts';
 
 /** Settings of {@link convTranspose3d}; the kernel's size comes with the weight. */
@@ -58,8 +58,8 @@ export const convTranspose3d: Op<ConvTranspose3dAttributes, undefined> = {
     forward(emit, {
       geometry,
       from: input!,
-      weight: weight!,
-      bias: attributes.bias ? bias! : null,
+      weight: weightView(weight!),
+      bias: attributes.bias ? { tensor: bias!, first: 0 } : null,
       to: output,
       accumulate: false,
     });
@@ -72,14 +72,20 @@ export const convTranspose3d: Op<ConvTranspose3dAttributes, undefined> = {
         backwardInput(emit, {
           geometry,
           from: gradOutput,
-          weight: weight!,
+          weight: weightView(weight!),
           bias: null,
           to: gradInput,
           accumulate,
         });
       },
       (emit, gradWeight, accumulate) => {
-        backwardWeight(emit, { geometry, input: input!, gradOutput, gradWeight, accumulate });
+        backwardWeight(emit, {
+          geometry,
+          input: input!,
+          gradOutput,
+          gradWeight: weightView(gradWeight),
+          accumulate,
+        });
       },
     ];
     if (attributes.bias)

@@ -1,10 +1,12 @@
 import { ceilDiv, type Shape, sameShape } from '../core/shape.ts';
 import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
-import { type Param, read, readWrite, write } from '../tape/command.ts';
+import { type ChannelAxis, type Param, read, readWrite, write } from '../tape/command.ts';
 import type { Emitter, Op } from '../tape/op.ts';
 
 const FILE = 'cross-stitch.wgsl';
 const LANES = 64;
+/** Index in the params block of the channel that workgroup.y = 0 stands for. */
+const FIRST_CHANNEL = 6;
 /** Items (of 1 or 4 floats) of a lane: where it writes them, and where it adds them up. */
 const PER_LANE = 8;
 const PER_LANE_REDUCED = { lavapipe: 128, swiftshader: 128, gpu: 32 } as const;
@@ -34,6 +36,7 @@ export const crossStitch: Op<Record<string, never>, undefined> = {
       params: paramsOf(layout, PER_LANE),
       workgroups: layout.groups,
       samples: layout.samples,
+      channels: layout.axis,
     });
   },
 
@@ -42,7 +45,7 @@ export const crossStitch: Op<Record<string, never>, undefined> = {
     const gradOfInput =
       (row: 0 | 1): ReturnType<typeof crossStitch.backward>[number] =>
       (emit, gradInput, accumulate) => {
-        const { spec, groups, samples } = layout(emit);
+        const { spec, groups, samples, axis } = layout(emit);
         emit.run({
           label: 'cross-stitch/backward_input',
           kernel: { file: FILE, entry: 'backward_input', spec: { ...spec, ACCUMULATE: accumulate ? 1 : 0 } },
@@ -54,13 +57,14 @@ export const crossStitch: Op<Record<string, never>, undefined> = {
           params: paramsOf(layout(emit), PER_LANE, row),
           workgroups: groups,
           samples,
+          channels: axis,
         });
       };
     return [
       gradOfInput(0),
       gradOfInput(1),
       (emit, gradWeight, accumulate) => {
-        const { spec, reduceGroups, samples, channels, partials, reducedPerLane } = layout(emit);
+        const { spec, reduceGroups, samples, channels, axis, partials, reducedPerLane } = layout(emit);
         const params = paramsOf(layout(emit), reducedPerLane);
         const sums = emit.scratch('cross-stitch/partial_sums', [samples, channels, 2, partials]);
         emit.run({
@@ -70,6 +74,7 @@ export const crossStitch: Op<Record<string, never>, undefined> = {
           params,
           workgroups: reduceGroups,
           samples,
+          channels: axis,
         });
         emit.run({
           label: 'cross-stitch/finish_sums',
@@ -86,6 +91,7 @@ export const crossStitch: Op<Record<string, never>, undefined> = {
 interface Layout {
   readonly samples: number;
   readonly channels: number;
+  readonly axis: ChannelAxis;
   /** `real` values in one channel of one sample. */
   readonly items: number;
   readonly reducedPerLane: number;
@@ -105,6 +111,7 @@ function layoutOf({ capabilities }: Emitter, shape: Shape): Layout {
   return {
     samples,
     channels,
+    axis: { count: channels, firstParam: FIRST_CHANNEL },
     items,
     reducedPerLane,
     partials: blocks * LANES,
@@ -115,5 +122,5 @@ function layoutOf({ capabilities }: Emitter, shape: Shape): Layout {
 }
 
 function paramsOf({ items, channels, samples, partials }: Layout, perLane: number, row = 0): Param[] {
-  return [items, channels, samples, perLane, partials, row];
+  return [items, channels, samples, perLane, partials, row, 0];
 }

@@ -34,6 +34,7 @@ export const maxPool3d: Op<MaxPool3dAttributes, undefined> = {
       params: windows.params,
       workgroups: windows.groups,
       samples: input!.shape[0]!,
+      channels: { count: input!.shape[1]! },
     });
   },
 
@@ -56,6 +57,7 @@ export const maxPool3d: Op<MaxPool3dAttributes, undefined> = {
           params: windows.params,
           workgroups: windows.groups,
           samples: input!.shape[0]!,
+          channels: { count: input!.shape[1]! },
         });
       },
     ];

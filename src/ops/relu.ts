@@ -1,8 +1,8 @@
 import { type Shape, sizeOf } from '../core/shape.ts';
 import { expectInputs } from '../tape/check.ts';
-import { type Command, read, readWrite, write } from '../tape/command.ts';
+import { read, readWrite, slice, write } from '../tape/command.ts';
 import type { Op } from '../tape/op.ts';
-import { flatGroups } from '../tape/workgroups.ts';
+import { flatChunks, flatGroups } from '../tape/workgroups.ts';
 
 /** `slope` is 0 for ReLU, and the slope below zero for leaky ReLU. */
 export interface ReluAttributes {
@@ -24,30 +24,32 @@ export const relu: Op<ReluAttributes, undefined> = {
   },
 
   forward(emit, [input], output, { slope }): undefined {
-    const size = sizeOf(output.shape);
-    const groups = flatGroups(size, ELEMENTS_PER_GROUP, emit.capabilities);
-    emit.run({
-      label: 'relu/forward',
-      kernel: { file: 'relu.wgsl', entry: 'forward' },
-      bindings: [read(input!), write(output)],
-      params: [size, { f32: slope }, 0, groups[0]],
-      workgroups: groups,
-    });
+    for (const { first, count } of flatChunks(sizeOf(output.shape), emit.capabilities)) {
+      const groups = flatGroups(count, ELEMENTS_PER_GROUP, emit.capabilities);
+      emit.run({
+        label: 'relu/forward',
+        kernel: { file: 'relu.wgsl', entry: 'forward' },
+        bindings: [slice(read(input!), first, count), slice(write(output), first, count)],
+        params: [count, { f32: slope }, 0, groups[0]],
+        workgroups: groups,
+      });
+    }
   },
 
   backward({ inputs: [input], attributes: { slope } }, gradOutput) {
     return [
       (emit, gradInput, accumulate) => {
-        const size = sizeOf(gradInput.shape);
-        const groups = flatGroups(size, ELEMENTS_PER_GROUP, emit.capabilities);
-        const command: Command = {
-          label: 'relu/backward',
-          kernel: { file: 'relu.wgsl', entry: 'backward' },
-          bindings: [read(input!), read(gradOutput), accumulate ? readWrite(gradInput) : write(gradInput)],
-          params: [size, { f32: slope }, accumulate ? 1 : 0, groups[0]],
-          workgroups: groups,
-        };
-        emit.run(command);
+        const target = accumulate ? readWrite(gradInput) : write(gradInput);
+        for (const { first, count } of flatChunks(sizeOf(gradInput.shape), emit.capabilities)) {
+          const groups = flatGroups(count, ELEMENTS_PER_GROUP, emit.capabilities);
+          emit.run({
+            label: 'relu/backward',
+            kernel: { file: 'relu.wgsl', entry: 'backward' },
+            bindings: [read(input!), read(gradOutput), target].map((each) => slice(each, first, count)),
+            params: [count, { f32: slope }, accumulate ? 1 : 0, groups[0]],
+            workgroups: groups,
+          });
+        }
       },
     ];
   },

@@ -3,6 +3,7 @@ import type { Kernel } from '../gpu/kernel.ts';
 import { expectActivation, expectInputs } from '../tape/check.ts';
 import { read, readWrite, write } from '../tape/command.ts';
 import type { Op } from '../tape/op.ts';
+import { inSlabs } from '../tape/slabs.ts';
 
 /** There is nothing to choose: the softmax is over the channels. */
 export type SoftmaxAttributes = Readonly<Record<string, never>>;
@@ -25,32 +26,37 @@ export const softmax: Op<SoftmaxAttributes, undefined> = {
   },
 
   forward(emit, [input], output): undefined {
-    const { kernel, items, channels, perLane, groups } = layoutOf(input!.shape, 'forward');
-    emit.run({
-      label: 'softmax/forward',
-      kernel,
-      bindings: [read(input!, true), write(output, true)],
-      params: [items, channels, perLane],
-      workgroups: groups,
-      samples: groups[2],
+    const { kernel, width, channels, perLane } = layoutOf(input!.shape, 'forward');
+    const perGroup = LANES * perLane * width;
+    const parts = [read(input!), write(output)].map((binding) => ({ ...binding, perGroup }));
+    inSlabs(emit, 'softmax/forward', parts, ({ bindings, columns, samples }) => {
+      emit.run({
+        label: 'softmax/forward',
+        kernel,
+        bindings,
+        params: [columns / width, channels, perLane],
+        workgroups: [ceilDiv(columns, perGroup), 1, samples],
+        samples,
+      });
     });
   },
 
   backward({ output }, gradOutput) {
     return [
       (emit, gradInput, accumulate) => {
-        const { kernel, items, channels, perLane, groups } = layoutOf(output.shape, 'backward', accumulate);
-        emit.run({
-          label: 'softmax/backward',
-          kernel,
-          bindings: [
-            read(output, true),
-            read(gradOutput, true),
-            accumulate ? readWrite(gradInput, true) : write(gradInput, true),
-          ],
-          params: [items, channels, perLane],
-          workgroups: groups,
-          samples: groups[2],
+        const { kernel, width, channels, perLane } = layoutOf(output.shape, 'backward', accumulate);
+        const perGroup = LANES * perLane * width;
+        const target = accumulate ? readWrite(gradInput) : write(gradInput);
+        const parts = [read(output), read(gradOutput), target].map((binding) => ({ ...binding, perGroup }));
+        inSlabs(emit, 'softmax/backward', parts, ({ bindings, columns, samples }) => {
+          emit.run({
+            label: 'softmax/backward',
+            kernel,
+            bindings,
+            params: [columns / width, channels, perLane],
+            workgroups: [ceilDiv(columns, perGroup), 1, samples],
+            samples,
+          });
         });
       },
     ];
@@ -63,26 +69,22 @@ function layoutOf(
   accumulate = false,
 ): {
   readonly kernel: Kernel;
-  readonly items: number;
+  /** Voxels that a lane handles at once. */
+  readonly width: 1 | 4;
   readonly channels: number;
   readonly perLane: number;
-  readonly groups: readonly [number, number, number];
 } {
-  const [batch, channels, depth, height, width] = shape as readonly [number, number, number, number, number];
-  const voxels = depth * height * width;
-  const vector = voxels % 4 === 0;
+  const [, channels, depth, height, width] = shape as readonly [number, number, number, number, number];
+  const vector = (depth * height * width) % 4 === 0;
   const spec = { real: vector ? 'vec4f' : 'f32', ACCUMULATE: accumulate ? 1 : 0 };
-  const items = vector ? voxels / 4 : voxels;
   const few = channels <= MOST_IN_REGISTERS;
-  // About 8 loads a lane: what elementwise kernels like best.
-  const perLane = few ? Math.ceil(MOST_IN_REGISTERS / channels) : 1;
   return {
     kernel: few
       ? { file: FILE, entry, spec: { ...spec, CHANNELS: channels } }
       : { file: FILE, entry: `${entry}_many`, spec },
-    items,
+    width: vector ? 4 : 1,
     channels,
-    perLane,
-    groups: [ceilDiv(items, LANES * perLane), 1, batch],
+    // About 8 loads a lane: what elementwise kernels like best.
+    perLane: few ? Math.ceil(MOST_IN_REGISTERS / channels) : 1,
   };
 }

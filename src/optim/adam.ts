@@ -1,11 +1,11 @@
 import { CheckpointError, UsageError } from '../core/errors.ts';
 import { ceilDiv, formatShape, sameShape, sizeOf } from '../core/shape.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { type Binding, read, readWrite, write } from '../tape/command.ts';
+import { read, readWrite, slice, write } from '../tape/command.ts';
 import type { Emitter } from '../tape/op.ts';
 import { TensorStore } from '../tape/store.ts';
 import type { Tensor } from '../tape/tensor.ts';
-import { flatGroups } from '../tape/workgroups.ts';
+import { flatChunks, flatGroups } from '../tape/workgroups.ts';
 
 export interface AdamSettings {
   readonly betas: readonly [number, number];
@@ -113,7 +113,7 @@ export class Adam {
    */
   record(emit: Emitter, loss?: Tensor): void {
     const { betas, epsilon, maxGradNorm } = this.settings;
-    const chunks = chunksOf(sizeOf(this.#parameters.flat.shape), emit.capabilities.maxBindingBytes);
+    const chunks = flatChunks(sizeOf(this.#parameters.flat.shape), emit.capabilities);
     const norms = chunks.map(({ first, count }) => {
       const vectors = count / 4;
       const groups = Math.min(NORM_GROUPS, ceilDiv(vectors, LANES * NORM_PER_LANE));
@@ -213,19 +213,6 @@ export class Adam {
   destroy(): void {
     for (const store of [this.m, this.v, this.#small]) store.destroy();
   }
-}
-
-function slice(binding: Binding, first: number, count: number): Binding {
-  return { ...binding, first, count };
-}
-
-/** Ranges of at most `maxBytes` that start at multiples of 256 bytes. */
-function chunksOf(size: number, maxBytes: number): { first: number; count: number }[] {
-  const most = Math.floor(maxBytes / 256) * 64;
-  const chunks: { first: number; count: number }[] = [];
-  for (let first = 0; first < size; first += most)
-    chunks.push({ first, count: Math.min(most, size - first) });
-  return chunks;
 }
 
 function checkSettings({ betas, epsilon, weightDecay, maxGradNorm }: AdamSettings): void {

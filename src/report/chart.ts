@@ -13,7 +13,7 @@ export interface LearningCurveOptions {
 
 const WIDTH = 360;
 const HEIGHT = 220;
-const PLOT = { left: 46, right: 352, top: 28, bottom: 182 } as const;
+const PLOT = { left: 46, right: 340, top: 28, bottom: 182 } as const;
 
 /**
  * Loss against step as SVG: each value (faint) and their moving average (bold). Own code, because the plotting

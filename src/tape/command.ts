@@ -18,8 +18,8 @@ export interface Binding {
   readonly first?: number;
   readonly count?: number;
   /**
-   * The outermost extent of the tensor is the batch, and the kernel reaches sample `workgroup_id.z` by itself.
-   * Where a binding is larger than the device allows, the plan runs the command once a sample on slices.
+   * The tensor's elements fall into equal parts, one a sample in order, and the kernel reaches that of sample
+   * `workgroup_id.z` by itself. Where a binding is larger than the device allows, the plan runs the command on slices.
    */
   readonly perSample?: boolean;
 }
@@ -40,6 +40,18 @@ export interface Command {
    * Set where `workgroups[2]` counts samples (times `zPerSample`) and every binding flagged `perSample` may be sliced.
    */
   readonly samples?: number;
+  /**
+   * Set where `workgroups[1]` counts channels too, and each sample's part of the bindings flagged `perSample` falls
+   * into equal parts, one a channel: then a sample that is larger than the device binds runs in groups of channels.
+   */
+  readonly channels?: ChannelAxis;
+}
+
+/** Channels that a command walks along `workgroup_id.y`. */
+export interface ChannelAxis {
+  readonly count: number;
+  /** Index in `params` of the channel that y = 0 stands for, 0 when recorded; absent where no kernel asks for it. */
+  readonly firstParam?: number;
 }
 
 /** Binding that is only read. */
@@ -55,6 +67,11 @@ export function write(tensor: Tensor, perSample = false): Binding {
 /** Binding that is read and written: in-place or accumulating. */
 export function readWrite(tensor: Tensor, perSample = false): Binding {
   return { tensor, access: 'read-write', perSample };
+}
+
+/** Elements [first, first + count) of a binding's tensor; `first` is a multiple of 64, so that any device may bind it. */
+export function slice(binding: Binding, first: number, count: number): Binding {
+  return { ...binding, first, count };
 }
 
 /** A panel (or a slice of one) that the kernel reads as a uniform block. */

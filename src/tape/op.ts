@@ -51,6 +51,11 @@ export interface Op<Attributes, Saved> {
   shape(inputs: readonly Shape[], attributes: Attributes): Shape;
   /** Emits the dispatches that fill `output`. */
   forward(emit: Emitter, inputs: readonly Tensor[], output: Tensor, attributes: Attributes): Saved;
+  /**
+   * Emits what fills an output again, bit for bit, from inputs and saved tensors: for an op that is so cheap that its
+   * output need not be kept for backward. Absent where that would cost as much as forward did.
+   */
+  recompute?(emit: Emitter, node: Node<Attributes, Saved>, output: Tensor): void;
   /** One thunk an input, or null where that input has no gradient. Only thunks that are needed are called. */
   backward(node: Node<Attributes, Saved>, gradOutput: Tensor): readonly (GradientThunk | null)[];
 }

@@ -1,10 +1,11 @@
-import { GpuError, OutOfMemoryError } from '../core/errors.ts';
-import { roundUp, sizeOf } from '../core/shape.ts';
-import { formatBytes, type Gpu } from '../gpu/gpu.ts';
+import { GpuError } from '../core/errors.ts';
+import { roundUp } from '../core/shape.ts';
+import type { Gpu } from '../gpu/gpu.ts';
 import { type Lifetime, placeLifetimes } from './arena.ts';
 import { type Binding, type Command, encodeParams } from './command.ts';
+import { bindingBytes, splitCommand } from './split.ts';
 import { TapeError } from './tape.ts';
-import { byteLength, describeTensor, type Region, type Tensor } from './tensor.ts';
+import { byteLength, describeTensor, type Region, regionOf, type Tensor } from './tensor.ts';
 
 /** Settings of {@link compilePlan}. */
 export interface PlanOptions {
@@ -83,7 +84,7 @@ export class Plan {
 
   /** The buffer range of a tensor of this plan. @throws TapeError where the plan does not hold it. */
   region(of: Tensor): Region {
-    const region = typeof of.placement === 'object' ? of.placement : this.#regions.get(of);
+    const region = regionOf(of) ?? this.#regions.get(of);
     if (!region) throw new TapeError(`${describeTensor(of)} is no tensor of this plan`);
     return region;
   }
@@ -111,7 +112,7 @@ export function encodeDispatches(pass: GPUComputePassEncoder, dispatches: readon
 
 /**
  * Compiles recorded commands: liveness gives every arena tensor its place, kernels are compiled in parallel, bind
- * groups are made once. A command whose bindings pass the device's limit runs once a sample.
+ * groups are made once. A command whose bindings pass the device's limit runs on slices of them.
  *
  * @throws TapeError where a tensor is read before it is written; OutOfMemoryError; GpuError.
  */
@@ -123,12 +124,10 @@ export async function compilePlan(
   const owned: GPUBuffer[] = [];
   try {
     const regions = new Map<Tensor, Region>();
-    const arena = await place(gpu, commands, options, 'arena', regions, owned);
+    const steps = commands.flatMap((command) => splitCommand(command, gpu.capabilities));
+    const arena = await place(gpu, steps, options, 'arena', regions, owned);
     const arenaBuffers = owned.slice();
-    const panel = await place(gpu, commands, options, 'panel', regions, owned);
-    const steps = commands.flatMap((command) =>
-      splitCommand(command, gpu.capabilities.maxBindingBytes, gpu.capabilities.offsetAlignment),
-    );
+    const panel = await place(gpu, steps, options, 'panel', regions, owned);
     const dispatches = await bind(gpu, steps, options.label, regions, owned);
     return new Plan(gpu, dispatches, regions, owned, options.poison ? arenaBuffers : [], {
       arenaBytes: arena.bytes,
@@ -189,47 +188,6 @@ function lifetimesOf(
     if (known) lifetimes.set(tensor, { ...known, last: commands.length });
   }
   return lifetimes;
-}
-
-function bindingBytes({ tensor, first = 0, count }: Binding): number {
-  return (count ?? sizeOf(tensor.shape) - first) * 4;
-}
-
-/**
- * The command itself where every binding fits, else one command a sample on slices of the per-sample bindings.
- * @param alignment bytes that a slice's offset must be a multiple of
- * @throws OutOfMemoryError naming the tensor where a sample is too large, or its slices would not be aligned
- */
-export function splitCommand(command: Command, maxBytes: number, alignment: number): Command[] {
-  const large = command.bindings.find(
-    (binding) => binding.access !== 'uniform' && bindingBytes(binding) > maxBytes,
-  );
-  if (!large) return [command];
-  const { samples } = command;
-  const refuse = (binding: Binding): OutOfMemoryError =>
-    new OutOfMemoryError(
-      `${command.label} binds ${describeTensor(binding.tensor)}, ${formatBytes(bindingBytes(binding))}; ` +
-        `this adapter binds at most ${formatBytes(maxBytes)}`,
-      { hint: 'Use a smaller --patch or --base-channels.' },
-    );
-  if (samples === undefined || samples === 1) throw refuse(large);
-  const slices: Command[] = [];
-  for (let sample = 0; sample < samples; sample++) {
-    const bindings = command.bindings.map((binding): Binding => {
-      if (!binding.perSample) return binding;
-      const count = sizeOf(binding.tensor.shape) / samples;
-      return { ...binding, first: sample * count, count };
-    });
-    const still = bindings.find(
-      (binding) => binding.access !== 'uniform' && bindingBytes(binding) > maxBytes,
-    );
-    const skewed = bindings.find(({ perSample, first = 0 }) => perSample && (first * 4) % alignment !== 0);
-    const unfit = still ?? skewed;
-    if (unfit) throw refuse(unfit);
-    const [x, y, z] = command.workgroups;
-    slices.push({ ...command, bindings, workgroups: [x, y, z / samples] });
-  }
-  return slices;
 }
 
 async function bind(
@@ -295,11 +253,11 @@ async function bind(
 
 function resourceOf(binding: Binding, regions: ReadonlyMap<Tensor, Region>, label: string): GPUBufferBinding {
   const { tensor, first = 0 } = binding;
-  const region = typeof tensor.placement === 'object' ? tensor.placement : regions.get(tensor);
+  const region = regionOf(tensor) ?? regions.get(tensor);
   if (!region) throw new TapeError(`${label}: ${describeTensor(tensor)} was never placed`);
   return {
     buffer: region.buffer,
     offset: region.offset + first * 4,
-    size: roundUp(bindingBytes(binding), 4),
+    size: bindingBytes(binding),
   };
 }

@@ -8,7 +8,16 @@ import { type Tensor, tensor } from './tensor.ts';
 interface Recorded {
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
-  backward(gradOutput: Tensor): readonly (GradientThunk | null)[];
+  backward(inputs: readonly Tensor[], gradOutput: Tensor): readonly (GradientThunk | null)[];
+}
+
+/** Settings of a {@link Tape}. */
+export interface TapeOptions {
+  /**
+   * Fill the outputs of cheap ops (those with `recompute`) again where backward reads them, instead of keeping them:
+   * less memory for a little more time, and the same bits.
+   */
+  readonly recompute?: boolean;
 }
 
 /** Where backward starts: an output and the gradient of the total with respect to it. */
@@ -35,6 +44,9 @@ export class Tape {
   readonly emitter: Emitter;
   readonly #nodes: Recorded[] = [];
   readonly #gradients: Map<Tensor, Tensor> = new Map();
+  readonly #recompute: boolean;
+  /** How to fill a tensor again, by the tensor. */
+  readonly #again: Map<Tensor, (output: Tensor) => void> = new Map();
   #scope = '';
   #differentiated = false;
 
@@ -42,8 +54,13 @@ export class Tape {
   readonly choices: Map<string, string> = new Map();
 
   /** @param wanted variants by slot, from an earlier run or the autotuner; unknown names are passed over. */
-  constructor(capabilities: Capabilities, wanted: (slot: string) => string | undefined = () => undefined) {
+  constructor(
+    capabilities: Capabilities,
+    wanted: (slot: string) => string | undefined = () => undefined,
+    { recompute = false }: TapeOptions = {},
+  ) {
     this.capabilities = capabilities;
+    this.#recompute = recompute;
     this.emitter = {
       capabilities,
       run: (command) => {
@@ -94,11 +111,15 @@ export class Tape {
       this.#nodes.push({
         inputs,
         output,
-        backward: (gradOutput) => {
+        backward: (from, gradOutput) => {
           this.#scope = scope;
-          return op.backward({ inputs, output, attributes, saved }, gradOutput);
+          return op.backward({ inputs: from, output, attributes, saved }, gradOutput);
         },
       });
+      if (this.#recompute && op.recompute)
+        this.#again.set(output, (target) => {
+          op.recompute?.(this.emitter, { inputs, output, attributes, saved }, target);
+        });
     }
     return output;
   }
@@ -135,7 +156,8 @@ export class Tape {
   #backwardNode(node: Recorded): void {
     const gradOutput = this.#gradients.get(node.output);
     if (!gradOutput) return;
-    const thunks = node.backward(gradOutput);
+    const inputs = node.inputs.map((input) => this.#refill(input));
+    const thunks = node.backward(inputs, gradOutput);
     node.inputs.forEach((input, i) => {
       const thunk = thunks[i];
       if (!input.requiresGrad || !thunk) return;
@@ -144,6 +166,15 @@ export class Tape {
       this.#gradients.set(input, grad);
       thunk(this.emitter, grad, existing !== undefined);
     });
+  }
+
+  /** The tensor itself, or a fresh one with the same values, so that the first need not live until here. */
+  #refill(input: Tensor): Tensor {
+    const again = this.#again.get(input);
+    if (!again) return input;
+    const target = tensor(`${input.label} again`, input.shape, 'arena', { requiresGrad: input.requiresGrad });
+    again(target);
+    return target;
   }
 
   /** The gradient of a tensor after {@link backward}; undefined where none was needed. */

@@ -7,13 +7,20 @@ export interface Region {
   readonly offset: number;
 }
 
+/** Some of the channels of another activation. Those of one sample lie together; the plan binds each sample by itself. */
+export interface View {
+  readonly of: Tensor;
+  readonly firstChannel: number;
+}
+
 /**
  * Where a tensor's elements lie:
  * - `arena`: placed by the plan, alive from its first writer to its last reader;
  * - `panel`: the same in an arena of uniform buffers, for weights that a kernel reads as uniforms;
- * - a {@link Region}: fixed.
+ * - a {@link Region}: fixed;
+ * - a {@link View}: in another tensor.
  */
-export type Placement = 'arena' | 'panel' | Region;
+export type Placement = 'arena' | 'panel' | Region | View;
 
 /**
  * A dense array of 32-bit floats on the GPU (or of what an op says it packs into them), outermost extent first.
@@ -38,6 +45,16 @@ export function tensor(
 ): Tensor {
   const record = { label, shape, placement, requiresGrad: options.requiresGrad ?? false };
   return options.grad ? { ...record, grad: options.grad } : record;
+}
+
+/** What a view is of, undefined for a tensor with elements of its own. */
+export function viewOf({ placement }: Tensor): View | undefined {
+  return typeof placement === 'object' && 'of' in placement ? placement : undefined;
+}
+
+/** The fixed place of a tensor, undefined where the plan places it. */
+export function regionOf({ placement }: Tensor): Region | undefined {
+  return typeof placement === 'object' && 'buffer' in placement ? placement : undefined;
 }
 
 /** Bytes of a tensor's elements. */

@@ -6,6 +6,7 @@ import { relu } from '../../src/ops/relu.ts';
 import { TensorStore } from '../../src/tape/store.ts';
 import { Tape } from '../../src/tape/tape.ts';
 import { useGpu } from '../support/gpu.ts';
+import { withBindingLimit } from '../support/limit.ts';
 
 describe('tiles', () => {
   it('step by half a patch and end flush with the border', () => {
@@ -84,6 +85,13 @@ describe('sliding window', () => {
 
   it('gives back what the network gives, where the volume is smaller than a tile', async () => {
     await roundTrip([5, 9, 3], 8, 0.25);
+  });
+
+  it('gives back what the network gives, where the device binds one channel of a tile', async () => {
+    // The volume of 8064 bytes fits, and of a tile one channel of 5324; its channels start at odd elements.
+    const limit = 7 * 9 * 32 * 4;
+    const { bound } = await withBindingLimit(context.gpu, limit, () => roundTrip([7, 9, 32], 11, 0.5));
+    expect(bound.largest).toBeLessThanOrEqual(limit);
   });
 
   it('is 0 where no tile came, and stops when told to', async () => {

@@ -7,7 +7,7 @@ import {
   segmentationLoss,
 } from '../../src/loss/segmentation-loss.ts';
 import type { Op } from '../../src/tape/op.ts';
-import { compilePlan, splitCommand } from '../../src/tape/plan.ts';
+import { compilePlan } from '../../src/tape/plan.ts';
 import { TensorStore } from '../../src/tape/store.ts';
 import { Tape } from '../../src/tape/tape.ts';
 import { tensor } from '../../src/tape/tensor.ts';
@@ -15,6 +15,7 @@ import { hardTarget, segmentationLossBadCases, segmentationLossCases } from '../
 import { lossParts, segmentationLossReference } from '../reference/segmentation-loss.ts';
 import { describeOp } from '../support/describe-op.ts';
 import { useGpu } from '../support/gpu.ts';
+import { withBindingLimit } from '../support/limit.ts';
 import { fromArray, type Nd, normal, relativeError, zeros } from '../support/nd.ts';
 import { runOp } from '../support/run-op.ts';
 
@@ -239,37 +240,43 @@ describe('segmentation loss', () => {
     for (const store of [grads, values, fixed]) store.destroy();
   });
 
-  it('is worked out once a sample where the device binds less', async () => {
+  it.each([
+    ['once a sample', [2, 2, 4, 8, 8], 3840],
+    ['on slabs of voxels', [2, 3, 16, 24, 33], 60_000],
+    ['on slabs of an odd number of voxels', [2, 2, 9, 25, 31], 26_000],
+  ] as const)('is worked out %s where the device binds less, with the same bits', async (_, shape, limit) => {
     const { gpu } = context;
-    const small: Shape = [2, 2, 4, 8, 8];
-    const store = await TensorStore.create(gpu, 'split', [
-      { name: 'logits', shape: small },
-      { name: 'target', shape: [2, 1, 4, 8, 8] },
+    const [items, labels, ...volume] = shape;
+    const specs = [
+      { name: 'logits', shape },
+      { name: 'target', shape: [items, labels - 1, ...volume] },
       { name: 'one', shape: [1] },
-    ]);
-    const grads = await TensorStore.create(gpu, 'split grads', [{ name: 'logits', shape: small }]);
-    store.write('logits', Float32Array.from(normal(small, 11).data));
-    store.write('target', Float32Array.from(hardTarget(small, 12).data));
+    ];
+    const store = await TensorStore.create(gpu, 'split', specs);
+    const grads = await TensorStore.create(gpu, 'split grads', [{ name: 'logits', shape }]);
+    store.write('logits', Float32Array.from(normal(shape, 11).data));
+    store.write('target', Float32Array.from(hardTarget(shape, 12).data));
     store.write('one', Float32Array.of(1));
-    const tape = new Tape(gpu.capabilities);
-    const logits = {
-      ...store.get('logits'),
-      requiresGrad: true,
-      grad: grads.get('logits'),
-    };
-    const target = store.get('target');
-    const output = tape.apply(segmentationLoss, [logits], { ...DEFAULT_LOSS, target });
-    tape.backward([{ output, grad: store.get('one') }]);
-    const results: Float32Array[] = [];
-    for (const bytes of [gpu.capabilities.maxBindingBytes, 3840]) {
-      const commands = tape.commands.flatMap((command) => splitCommand(command, bytes, 16));
-      expect(commands.length).toBe(bytes === 3840 ? 6 : 4);
-      const plan = await compilePlan(gpu, commands, { label: 'split', keep: [output], poison: true });
+    const compute = async (): Promise<readonly Float32Array[]> => {
+      const tape = new Tape(gpu.capabilities);
+      const logits = { ...store.get('logits'), requiresGrad: true, grad: grads.get('logits') };
+      const target = store.get('target');
+      // Twice, so that the second gradient is added to the first.
+      const outputs = [1, 2].map(() =>
+        tape.apply(segmentationLoss, [logits], { ...DEFAULT_LOSS, crossEntropy: 1, target }),
+      );
+      tape.backward(outputs.map((output) => ({ output, grad: store.get('one') })));
+      const plan = await compilePlan(gpu, tape.commands, { label: 'split', keep: outputs, poison: true });
       plan.run();
-      results.push(await plan.read(output), await grads.read('logits'));
+      const results = [await plan.read(outputs[0]!), await grads.read('logits')];
       plan.destroy();
-    }
-    expect(results.slice(2)).toEqual(results.slice(0, 2));
+      return results;
+    };
+    const whole = await withBindingLimit(gpu, gpu.capabilities.maxBindingBytes, compute);
+    const parts = await withBindingLimit(gpu, limit, compute);
+    expect(parts.value).toEqual(whole.value);
+    expect(parts.bound.largest).toBeLessThanOrEqual(limit);
+    expect(parts.bound.groups).toBeGreaterThan(whole.bound.groups);
     store.destroy();
     grads.destroy();
   });

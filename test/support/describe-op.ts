@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { Shape } from '../../src/core/shape.ts';
 import type { Op } from '../../src/tape/op.ts';
 import { useGpu } from './gpu.ts';
+import { withBindingLimit, withLeastLimit } from './limit.ts';
 import { type Nd, normal, relativeError, zeros } from './nd.ts';
-import { type HostAttributes, runOp } from './run-op.ts';
+import { type HostAttributes, type OpResult, runOp } from './run-op.ts';
 
 /** A float64 implementation of an op: the plain formula, no tricks. */
 export interface Reference<A> {
@@ -31,7 +32,10 @@ export interface BadCase<A> {
   readonly message: RegExp;
 }
 
-/** Tests an op: its reference by central differences, every variant against the reference, its shape rule. */
+/**
+ * Tests an op: its reference by central differences, every variant against the reference, as it is and on a device
+ * that binds as little as the op can do with, and its shape rule.
+ */
 export function describeOp<A, S>(
   op: Op<A, S>,
   reference: Reference<HostAttributes<NoInfer<A>>>,
@@ -50,27 +54,14 @@ export function describeOp<A, S>(
     }
   });
   describe(`${op.name} on the GPU`, () => {
+    let split = false;
     for (const testCase of cases) {
       it(testCase.name, async () => {
         const { inputs, attributes } = testCase;
         const expected = reference.forward(inputs, attributes);
         const gradOutput = normal(expected.shape, 77);
         const grads = reference.backward(inputs, attributes, gradOutput);
-        const first = await runOp(context.gpu, op, inputs, attributes, gradOutput);
-        const longest = Math.max(1, ...[...first.candidates.values()].map((names) => names.length));
-        for (let k = 0; k < longest; k++) {
-          const result =
-            k === 0
-              ? first
-              : await runOp(
-                  context.gpu,
-                  op,
-                  inputs,
-                  attributes,
-                  gradOutput,
-                  (slot) => first.candidates.get(slot)?.[k],
-                );
-          const variant = [...result.choices].map((choice) => choice.join(': ')).join('; ');
+        const check = (result: OpResult, variant: string): void => {
           expect(relativeError(result.output, expected.data), `forward, ${variant}`).toBeLessThan(tolerance);
           grads.forEach((grad, i) => {
             if (!grad) return;
@@ -82,8 +73,30 @@ export function describeOp<A, S>(
           });
           for (const [key, value] of Object.entries(reference.after?.(inputs, attributes) ?? {}))
             expect(relativeError(result.attributes.get(key) ?? [], value.data), key).toBeLessThan(tolerance);
+        };
+        const { gpu } = context;
+        const run = (wanted?: (slot: string) => string | undefined): Promise<OpResult> =>
+          runOp(gpu, op, inputs, attributes, gradOutput, wanted);
+        const first = await run();
+        const longest = Math.max(1, ...[...first.candidates.values()].map((names) => names.length));
+        for (let k = 0; k < longest; k++) {
+          const { value: result, bound } = await withBindingLimit(
+            gpu,
+            gpu.capabilities.maxBindingBytes,
+            () => (k === 0 ? run() : run((slot) => first.candidates.get(slot)?.[k])),
+          );
+          const variant = [...result.choices].map((choice) => choice.join(': ')).join('; ');
+          check(result, variant);
+          // Cut into channels the op has other slots, which get the variant of the same part of the op.
+          const names = new Map([...result.choices].map(([slot, name]) => [partOf(slot), name]));
+          const small = await withLeastLimit(gpu, () => run((slot) => names.get(partOf(slot))));
+          check(small.value, `${variant}, at most ${small.limit} bytes a binding`);
+          expect(small.bound.largest).toBeLessThanOrEqual(small.limit);
+          // Only the convolutions, which have variants, sum over channels: in another order once they are cut.
+          if (result.choices.size === 0) expect(sameBits(small.value, result)).toBe(true);
+          split ||= small.bound.groups > bound.groups;
         }
-        const twice = await runOp(context.gpu, op, inputs, attributes, gradOutput, undefined, 2);
+        const twice = await runOp(gpu, op, inputs, attributes, gradOutput, undefined, 2);
         grads.forEach((grad, i) => {
           if (!grad) return;
           const doubled = grad.data.map((g) => 2 * g);
@@ -93,6 +106,9 @@ export function describeOp<A, S>(
         });
       });
     }
+    it('was split in some of these', () => {
+      expect(split).toBe(true);
+    });
   });
   describe(`${op.name} shape rule`, () => {
     for (const bad of badCases) {
@@ -101,6 +117,20 @@ export function describeOp<A, S>(
       });
     }
   });
+}
+
+function sameBits(a: OpResult, b: OpResult): boolean {
+  const bits = ({ output, grads, attributes }: OpResult): number[] =>
+    [output, ...grads, ...attributes.values()].flatMap((each) =>
+      each ? [...new Uint32Array(each.buffer)] : [],
+    );
+  const other = bits(b);
+  return bits(a).every((word, i) => word === other[i]);
+}
+
+/** `conv3d/forward` of `conv3d/forward 8->16@...`. */
+function partOf(slot: string): string {
+  return slot.split(' ')[0]!;
 }
 
 /** Compares backward with central differences of a random projection of forward, every input element. */

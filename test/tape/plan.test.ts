@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { DeviceLostError, GpuError, OutOfMemoryError } from '../../src/core/errors.ts';
+import { DeviceLostError, GpuError } from '../../src/core/errors.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { relu } from '../../src/ops/relu.ts';
 import { openNodeGpu, openNullGpu } from '../../src/platform/node.ts';
-import { type Command, read, uniform, write } from '../../src/tape/command.ts';
-import { compilePlan, type Plan, splitCommand } from '../../src/tape/plan.ts';
+import { type Command, read, write } from '../../src/tape/command.ts';
+import { compilePlan, type Plan } from '../../src/tape/plan.ts';
 import { TensorStore } from '../../src/tape/store.ts';
 import { Tape, TapeError } from '../../src/tape/tape.ts';
 import { type Tensor, tensor } from '../../src/tape/tensor.ts';
@@ -105,94 +105,6 @@ describe('compilePlan', () => {
     gpu.check();
     expect(gpu.buffers.map((buffer) => buffer.label)).toEqual(['input']);
     store.destroy();
-  });
-
-  it('runs a command once a sample where its bindings pass the limit, with the same result', async () => {
-    const { gpu } = context;
-    const store = await inputStore(gpu, [3, 128]);
-    const { capabilities } = gpu;
-    const out = tensor('out', [3, 128], 'arena');
-    const command: Command = {
-      ...reluCommand(store.get('x'), out, 128),
-      bindings: [read(store.get('x'), true), write(out, true)],
-      workgroups: [1, 1, 3],
-      samples: 3,
-    };
-    Object.assign(gpu, { capabilities: { ...capabilities, maxBindingBytes: 512 } });
-    try {
-      const plan = await compilePlan(gpu, [command], { label: 'split', keep: [out], poison: true });
-      expect(plan.dispatches.map((dispatch) => dispatch.workgroups)).toEqual([
-        [1, 1, 1],
-        [1, 1, 1],
-        [1, 1, 1],
-      ]);
-      plan.run();
-      expect(await plan.read(out)).toEqual(positive(384));
-      plan.destroy();
-    } finally {
-      Object.assign(gpu, { capabilities });
-      store.destroy();
-    }
-  });
-});
-
-describe('splitCommand', () => {
-  const input = tensor('input', [2, 4, 8, 8, 8], 'arena');
-  const output = tensor('output', [2, 4, 8, 8, 8], 'arena');
-  const weight = tensor('weight', [4, 4, 3, 3, 3], 'arena');
-  const panel = tensor('panel', [100_000], 'panel');
-  const command: Command = {
-    label: 'conv3d/forward',
-    kernel: { file: 'conv3d.wgsl', entry: 'forward' },
-    bindings: [read(input, true), read(weight), write(output, true), uniform(panel)],
-    workgroups: [5, 7, 6],
-    samples: 2,
-  };
-  const sampleBytes = 4 * 512 * 4;
-
-  it('leaves a command alone that fits, uniform bindings not counted', () => {
-    expect(splitCommand(command, 2 * sampleBytes, 256)).toEqual([command]);
-  });
-
-  it('slices per-sample bindings and shares the z workgroups out', () => {
-    const slices = splitCommand(command, sampleBytes, 256);
-    expect(slices.map((slice) => slice.workgroups)).toEqual([
-      [5, 7, 3],
-      [5, 7, 3],
-    ]);
-    expect(slices.map((slice) => slice.bindings.map(({ first, count }) => [first, count]))).toEqual([
-      [
-        [0, 2048],
-        [undefined, undefined],
-        [0, 2048],
-        [0, 100_000],
-      ],
-      [
-        [2048, 2048],
-        [undefined, undefined],
-        [2048, 2048],
-        [0, 100_000],
-      ],
-    ]);
-  });
-
-  it('names the command, the tensor and both sizes where slicing cannot help', () => {
-    const attempts: [Command, number, RegExp][] = [
-      [
-        command,
-        sampleBytes - 4,
-        /conv3d\/forward binds input 2x4x8x8x8, 8\.2 kB; this adapter binds at most 8\.2 kB/,
-      ],
-      [{ ...command, samples: 1 }, sampleBytes, /binds input 2x4x8x8x8, 16\.4 kB/],
-      [{ ...command, bindings: [read(input, true), write(output)] }, sampleBytes, /binds output 2x4x8x8x8/],
-    ];
-    const { samples, ...unsplittable } = command;
-    expect(samples).toBe(2);
-    attempts.push([unsplittable, sampleBytes, /binds input/]);
-    for (const [attempt, limit, message] of attempts) {
-      expect(() => splitCommand(attempt, limit, 256)).toThrow(OutOfMemoryError);
-      expect(() => splitCommand(attempt, limit, 256)).toThrow(message);
-    }
   });
 });
 

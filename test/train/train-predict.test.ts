@@ -13,6 +13,7 @@ import { train } from '../../src/train/run.ts';
 import { type TrainSettings, trainSettings } from '../../src/train/settings.ts';
 import { bidsPatient, tree } from '../dataset/make.ts';
 import { useGpu } from '../support/gpu.ts';
+import { withBindingLimit } from '../support/limit.ts';
 
 const context = useGpu();
 
@@ -86,6 +87,17 @@ describe('train', () => {
       const kept = weight.subarray(0, weight.length / 2);
       expect(Math.max(...kept.map((w) => Math.abs(w - 0.9))), name).toBeGreaterThan(1e-3);
     }
+  });
+
+  it('does the same where the device binds less than one sample', async () => {
+    const wanted = settings({ variant: 'multi-input' });
+    const whole = await run(wanted);
+    // Six of a patch's seven channels, in the batch and in the tiles of the sliding window.
+    const limit = 13_000;
+    const { value: parts, bound } = await withBindingLimit(context.gpu, limit, () => run(wanted));
+    expect(bound.largest).toBeLessThanOrEqual(limit);
+    expect(parts.finalLoss).toBeCloseTo(whole.finalLoss, 4);
+    expect(parts.trainDice).toBeCloseTo(whole.trainDice!, 3);
   });
 
   it('ends by the clock, and when told to', async () => {

@@ -1,9 +1,10 @@
-import { ceilDiv, roundUp, sizeOf } from '../../core/shape.ts';
+import { ceilDiv, roundUp } from '../../core/shape.ts';
 import { read, readWrite, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
+import { channelGroups } from '../../tape/split.ts';
 import type { Tensor } from '../../tape/tensor.ts';
 import { flatGroups } from '../../tape/workgroups.ts';
-import { type Geometry, type Pass, paramsOf, voxelsOf, type WeightPass } from './task.ts';
+import { type Geometry, type Pass, paramsOf, voxelsOf, type WeightPass, type WeightView } from './task.ts';
 
 const FILE = 'conv-transpose3d.wgsl';
 const LANES = 64;
@@ -14,7 +15,7 @@ function specOf({ kernel }: Geometry): { K: number; CO: number; CI: number } {
 }
 
 /** Forward, a lane a cell of 2x2x2 outputs. Runs on any device. */
-export function forwardCells(emit: Emitter, { geometry, from, weight, bias, to }: Pass): void {
+export function forwardCells(emit: Emitter, { geometry, from, weight, bias, to, accumulate }: Pass): void {
   const spec = specOf(geometry);
   // Cells b with outputs 2 b - padding and 2 b + 1 - padding: the last output lies in cell (last + padding) / 2.
   const [z, y, x] = geometry.outExtents.map(
@@ -25,8 +26,13 @@ export function forwardCells(emit: Emitter, { geometry, from, weight, bias, to }
   emit.run({
     label: 'conv-transpose3d/forward',
     kernel: { file: FILE, entry: 'forward', spec },
-    bindings: [read(from, true), read(weight), read(bias ?? weight), write(to, true)],
-    params: paramsOf(geometry, { cells: [x, y, z], blocks, bias: bias !== null, groupsX: groups[0] }),
+    bindings: [
+      read(from, true),
+      read(weight.tensor),
+      read((bias ?? weight).tensor),
+      accumulate ? readWrite(to, true) : write(to, true),
+    ],
+    params: paramsOf(geometry, { cells: [x, y, z], blocks, bias, accumulate, groupsX: groups[0], weight }),
     workgroups: [groups[0], groups[1], geometry.samples * blocks],
     samples: geometry.samples,
   });
@@ -40,8 +46,8 @@ export function backwardInputCells(emit: Emitter, { geometry, from, weight, to, 
   emit.run({
     label: 'conv-transpose3d/backward_input',
     kernel: { file: FILE, entry: 'backward_input', spec },
-    bindings: [read(from, true), read(weight), accumulate ? readWrite(to, true) : write(to, true)],
-    params: paramsOf(geometry, { accumulate, blocks, groupsX: groups[0] }),
+    bindings: [read(from, true), read(weight.tensor), accumulate ? readWrite(to, true) : write(to, true)],
+    params: paramsOf(geometry, { accumulate, blocks, groupsX: groups[0], weight }),
     workgroups: [groups[0], groups[1], geometry.samples * blocks],
     samples: geometry.samples,
   });
@@ -77,47 +83,65 @@ export function backwardWeightLanes(
 /** Bias gradient: sums over each sample, then their sum. Runs on any device. */
 export function backwardBias(
   emit: Emitter,
-  geometry: Geometry,
+  whole: Geometry,
   gradOutput: Tensor,
   gradBias: Tensor,
   accumulate: boolean,
 ): void {
-  const { samples, outChannels } = geometry;
-  const stride = roundUp(outChannels, ALIGNMENT);
-  const partial = emit.scratch('conv-transpose3d/bias_partial', [samples, stride]);
-  emit.run({
-    label: 'conv-transpose3d/backward_bias',
-    kernel: { file: FILE, entry: 'backward_bias' },
-    bindings: [read(gradOutput, true), write(partial, true)],
-    params: paramsOf(geometry, { stride }),
-    workgroups: [outChannels, 1, samples],
-    samples,
-  });
-  finish(emit, geometry, partial, samples, gradBias, accumulate);
+  for (const { tensor, first, channels } of channelGroups(gradOutput, emit.capabilities)) {
+    const geometry = { ...whole, outChannels: channels };
+    const stride = roundUp(channels, ALIGNMENT);
+    const partial = emit.scratch('conv-transpose3d/bias_partial', [geometry.samples, stride]);
+    emit.run({
+      label: 'conv-transpose3d/backward_bias',
+      kernel: { file: FILE, entry: 'backward_bias' },
+      bindings: [read(tensor, true), write(partial, true)],
+      params: paramsOf(geometry, { stride }),
+      workgroups: [channels, 1, geometry.samples],
+      samples: geometry.samples,
+    });
+    const result = { tensor: gradBias, first, byIn: 0 };
+    addSlices(emit, geometry, partial, geometry.samples, result, [1, channels], accumulate);
+  }
 }
 
-/** result (+)= sum of `slices` slices of partial sums, in their order. */
+/** grad_weight (+)= sum of `slices` slices of partial sums, in their order. */
 export function finish(
   emit: Emitter,
   geometry: Geometry,
   partial: Tensor,
   slices: number,
-  result: Tensor,
+  gradWeight: WeightView,
   accumulate: boolean,
 ): void {
-  const elements = sizeOf(result.shape);
+  const { inChannels, outChannels, kernel } = geometry;
+  addSlices(emit, geometry, partial, slices, gradWeight, [inChannels, outChannels * kernel ** 3], accumulate);
+}
+
+function addSlices(
+  emit: Emitter,
+  geometry: Geometry,
+  partial: Tensor,
+  slices: number,
+  result: WeightView,
+  [rows, inner]: readonly [number, number],
+  accumulate: boolean,
+): void {
+  const elements = rows * inner;
   const groups = flatGroups(elements, LANES, emit.capabilities);
   const stride = roundUp(elements, ALIGNMENT);
   emit.run({
     label: 'conv-transpose3d/finish',
     kernel: { file: FILE, entry: 'finish' },
-    bindings: [read(partial), accumulate ? readWrite(result) : write(result)],
+    bindings: [read(partial), accumulate ? readWrite(result.tensor) : write(result.tensor)],
     params: paramsOf(geometry, {
       slices,
       elements,
       stride,
       accumulate,
       groupsX: groups[0],
+      weight: result,
+      inner,
     }),
     workgroups: groups,
   });

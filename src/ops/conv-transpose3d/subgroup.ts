@@ -1,9 +1,9 @@
 import { ceilDiv, roundUp } from '../../core/shape.ts';
-import { read, readWrite, uniform, write } from '../../tape/command.ts';
+import { read, readWrite, slice, uniform, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
 import type { Tensor } from '../../tape/tensor.ts';
 import { ALIGNMENT, finish } from './cell.ts';
-import type { Pass, WeightPass } from './task.ts';
+import type { Pass, WeightPass, WeightView } from './task.ts';
 
 const FILE = 'conv-transpose3d-subgroup.wgsl';
 /** Voxels along x of a workgroup, and vec4f of a panel: 64 KiB, which every device binds as a uniform block. */
@@ -101,7 +101,7 @@ function run(emit: Emitter, pass: Pass, tile: Tile): void {
         spec: { LANES: lanes, VECTORS: vectors, ACCUMULATE: accumulate ? 1 : 0 },
       },
       bindings: isForward
-        ? [read(from, true), panelBinding, read(bias ?? weight), target]
+        ? [read(from, true), panelBinding, read((bias ?? weight).tensor), target]
         : [read(from, true), panelBinding, target],
       params: [
         depth,
@@ -115,6 +115,7 @@ function run(emit: Emitter, pass: Pass, tile: Tile): void {
         blocks,
         tiles,
         bias && firstSum === 0 ? 1 : 0,
+        bias?.first ?? 0,
       ],
       workgroups: [tiles * height, depth, samples * blocks],
       samples,
@@ -124,22 +125,34 @@ function run(emit: Emitter, pass: Pass, tile: Tile): void {
 
 function pack(
   emit: Emitter,
-  weight: Tensor,
+  weight: WeightView,
   resultChannels: number,
   sumChannels: number,
   { count, blocks, across, along }: Panels,
   { entry, lanes, vectors }: Tile,
 ): Tensor {
-  const size = across * along * PANEL;
-  const panel = emit.panel(`conv-transpose3d/${entry}_panel`, [size * 4]);
+  const panel = emit.panel(`conv-transpose3d/${entry}_panel`, [across * along * PANEL * 4]);
   // Two vec4f of taps for each pair of channels.
-  const [byResult, bySum] = entry === 'forward' ? [2, 2 * resultChannels] : [2 * sumChannels, 2];
-  emit.run({
-    label: 'conv-transpose3d/pack',
-    kernel: { file: FILE, entry: 'pack', spec: { LANES: lanes } },
-    bindings: [read(weight), write(panel)],
-    params: [byResult, bySum, resultChannels, sumChannels, vectors, count, blocks, across, size],
-    workgroups: [size / 64, 1, 1],
-  });
+  const [byResult, bySum] = entry === 'forward' ? [2, weight.byIn / 4] : [weight.byIn / 4, 2];
+  const size = blocks * count * vectors * 2 * lanes;
+  for (let i = 0; i < across * along; i++)
+    emit.run({
+      label: 'conv-transpose3d/pack',
+      kernel: { file: FILE, entry: 'pack', spec: { LANES: lanes } },
+      bindings: [read(weight.tensor), slice(write(panel), i * PANEL * 4, size * 4)],
+      params: [
+        weight.first / 4,
+        byResult,
+        bySum,
+        resultChannels,
+        sumChannels,
+        vectors,
+        count,
+        (i % across) * blocks,
+        Math.floor(i / across) * count,
+        size,
+      ],
+      workgroups: [ceilDiv(size, 64), 1, 1],
+    });
   return panel;
 }

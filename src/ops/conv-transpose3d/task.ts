@@ -1,4 +1,4 @@
-import type { Shape } from '../../core/shape.ts';
+import { type Shape, sizeOf } from '../../core/shape.ts';
 import type { Param } from '../../tape/command.ts';
 import type { Tensor } from '../../tape/tensor.ts';
 
@@ -14,12 +14,25 @@ export interface Geometry {
   readonly padding: number;
 }
 
+/** Weights addressed by strides: element (in, out, tap) lies at first + in * byIn + out * kernel³ + tap. */
+export interface WeightView {
+  readonly tensor: Tensor;
+  readonly first: number;
+  readonly byIn: number;
+}
+
+/** One bias an output channel: that of channel `out` lies at first + out. */
+export interface BiasView {
+  readonly tensor: Tensor;
+  readonly first: number;
+}
+
 /** One of the two passes that go through the weights: forward (`to` is the output) or the input gradient. */
 export interface Pass {
   readonly geometry: Geometry;
   readonly from: Tensor;
-  readonly weight: Tensor;
-  readonly bias: Tensor | null;
+  readonly weight: WeightView;
+  readonly bias: BiasView | null;
   readonly to: Tensor;
   readonly accumulate: boolean;
 }
@@ -29,7 +42,7 @@ export interface WeightPass {
   readonly geometry: Geometry;
   readonly input: Tensor;
   readonly gradOutput: Tensor;
-  readonly gradWeight: Tensor;
+  readonly gradWeight: WeightView;
   readonly accumulate: boolean;
 }
 
@@ -43,6 +56,11 @@ export function geometryOf(input: Shape, weight: Shape, output: Shape, padding: 
     kernel: weight[2] === 2 ? 2 : 3,
     padding,
   };
+}
+
+/** All of a weight [in, out, kernel, kernel, kernel]. */
+export function weightView(tensor: Tensor): WeightView {
+  return { tensor, first: 0, byIn: sizeOf(tensor.shape) / tensor.shape[0]! };
 }
 
 export function voxelsOf([depth, height, width]: readonly [number, number, number]): number {
@@ -69,11 +87,13 @@ export function paramsOf(
     readonly accumulate?: boolean;
     readonly cells?: readonly [number, number, number];
     readonly blocks?: number;
-    readonly bias?: boolean;
+    readonly bias?: BiasView | null;
     readonly slices?: number;
     readonly elements?: number;
     readonly stride?: number;
     readonly groupsX?: number;
+    readonly weight?: Pick<WeightView, 'first' | 'byIn'>;
+    readonly inner?: number;
   },
 ): Param[] {
   return [
@@ -90,5 +110,9 @@ export function paramsOf(
     rest.elements ?? 0,
     rest.stride ?? 0,
     rest.groupsX ?? 1,
+    rest.weight?.first ?? 0,
+    rest.weight?.byIn ?? 0,
+    rest.bias?.first ?? 0,
+    rest.inner ?? 1,
   ];
 }

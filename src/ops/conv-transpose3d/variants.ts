@@ -1,6 +1,7 @@
 import type { Capabilities } from '../../gpu/capabilities.ts';
 import type { Emitter, Variant } from '../../tape/op.ts';
 import { backwardInputCells, backwardWeightLanes, forwardCells } from './cell.ts';
+import { cutBackwardInput, cutBackwardWeight, cutForward } from './cut.ts';
 import { backwardInputSubgroup, backwardWeightSubgroup, forwardSubgroup } from './subgroup.ts';
 import { type Geometry, isUpsampling, type Pass, slotOf, type WeightPass } from './task.ts';
 
@@ -8,47 +9,53 @@ interface PassVariant extends Variant {
   run(emit: Emitter, pass: Pass): void;
 }
 
-/** Emits the forward pass by the best variant for this device. */
-export function forward(emit: Emitter, pass: Pass): void {
-  const candidates: PassVariant[] = [{ name: 'cell', run: forwardCells }];
-  const lanes = lanesFor(emit.capabilities, pass.geometry);
-  if (lanes > 0)
-    candidates.unshift({
-      name: `subgroup${lanes}`,
-      run: (emitter, own) => forwardSubgroup(emitter, own, lanes),
-    });
-  emit.choose(slotOf('forward', pass.geometry), candidates).run(emit, pass);
+/** Emits the forward pass by the best variants for this device. */
+export function forward(emit: Emitter, whole: Pass): void {
+  for (const pass of cutForward(whole, emit.capabilities)) {
+    const candidates: PassVariant[] = [{ name: 'cell', run: forwardCells }];
+    const lanes = lanesFor(emit.capabilities, pass.geometry);
+    if (lanes > 0)
+      candidates.unshift({
+        name: `subgroup${lanes}`,
+        run: (emitter, own) => forwardSubgroup(emitter, own, lanes),
+      });
+    emit.choose(slotOf('forward', pass.geometry), candidates).run(emit, pass);
+  }
 }
 
-/** Emits the input gradient by the best variant for this device. */
-export function backwardInput(emit: Emitter, pass: Pass): void {
-  const candidates: PassVariant[] = [{ name: 'cell', run: backwardInputCells }];
-  const lanes = lanesFor(emit.capabilities, pass.geometry);
-  if (lanes > 0) {
-    // As many vectors of channels as there are to fill, up to what stays in registers.
-    const vectors = pass.geometry.inChannels > 2 * lanes ? 4 : pass.geometry.inChannels > lanes ? 2 : 1;
-    candidates.unshift({
-      name: `subgroup${lanes}x${vectors}`,
-      run: (emitter, own) => backwardInputSubgroup(emitter, own, lanes, vectors),
-    });
+/** Emits the input gradient by the best variants for this device. */
+export function backwardInput(emit: Emitter, whole: Pass): void {
+  for (const pass of cutBackwardInput(whole, emit.capabilities)) {
+    const candidates: PassVariant[] = [{ name: 'cell', run: backwardInputCells }];
+    const lanes = lanesFor(emit.capabilities, pass.geometry);
+    if (lanes > 0) {
+      // As many vectors of channels as there are to fill, up to what stays in registers.
+      const vectors = pass.geometry.inChannels > 2 * lanes ? 4 : pass.geometry.inChannels > lanes ? 2 : 1;
+      candidates.unshift({
+        name: `subgroup${lanes}x${vectors}`,
+        run: (emitter, own) => backwardInputSubgroup(emitter, own, lanes, vectors),
+      });
+    }
+    emit.choose(slotOf('backward_input', pass.geometry), candidates).run(emit, pass);
   }
-  emit.choose(slotOf('backward_input', pass.geometry), candidates).run(emit, pass);
 }
 
 interface WeightVariant extends Variant {
   run(emit: Emitter, pass: WeightPass): void;
 }
 
-/** Emits the weight gradient by the best variant for this device. */
-export function backwardWeight(emit: Emitter, pass: WeightPass): void {
-  const candidates: WeightVariant[] = [{ name: 'lanes', run: backwardWeightLanes }];
-  const lanes = lanesFor(emit.capabilities, pass.geometry);
-  if (lanes > 0)
-    candidates.unshift({
-      name: `subgroup${lanes}`,
-      run: (emitter, own) => backwardWeightSubgroup(emitter, own, lanes),
-    });
-  emit.choose(slotOf('backward_weight', pass.geometry), candidates).run(emit, pass);
+/** Emits the weight gradient by the best variants for this device. */
+export function backwardWeight(emit: Emitter, whole: WeightPass): void {
+  for (const pass of cutBackwardWeight(whole, emit.capabilities)) {
+    const candidates: WeightVariant[] = [{ name: 'lanes', run: backwardWeightLanes }];
+    const lanes = lanesFor(emit.capabilities, pass.geometry);
+    if (lanes > 0)
+      candidates.unshift({
+        name: `subgroup${lanes}`,
+        run: (emitter, own) => backwardWeightSubgroup(emitter, own, lanes),
+      });
+    emit.choose(slotOf('backward_weight', pass.geometry), candidates).run(emit, pass);
+  }
 }
 
 /** Lanes of the subgroup kernels where they can run here, else 0. */

@@ -1,5 +1,6 @@
 import { read, readWrite, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
+import { channelGroups } from '../../tape/split.ts';
 import type { Tensor } from '../../tape/tensor.ts';
 import { flatGroups } from '../../tape/workgroups.ts';
 import { extentsOf, sliceCount, voxelsOf } from './task.ts';
@@ -8,24 +9,26 @@ const LANES = 64;
 
 /** grad_bias (+)= sum over batch and voxels of grad_output: lane-wise partials, then their sum in a fixed order. */
 export function biasGradient(emit: Emitter, gradOutput: Tensor, gradBias: Tensor, accumulate: boolean): void {
-  const [samples, channels] = gradOutput.shape as [number, number];
+  const samples = gradOutput.shape[0]!;
   const voxels = voxelsOf(extentsOf(gradOutput.shape));
-  const slices = sliceCount(voxels, channels * samples, 64, LANES * 64);
-  const partial = emit.scratch('conv3d/bias_partial', [samples, slices * LANES * channels]);
-  emit.run({
-    label: 'conv3d/backward_bias',
-    kernel: { file: 'conv3d.wgsl', entry: 'bias_partial' },
-    bindings: [read(gradOutput, true), write(partial, true)],
-    params: [channels, voxels, slices],
-    workgroups: [channels, slices, samples],
-    samples,
-  });
-  const groups = flatGroups(channels, LANES, emit.capabilities);
-  emit.run({
-    label: 'conv3d/backward_bias_reduce',
-    kernel: { file: 'conv3d.wgsl', entry: 'weight_reduce' },
-    bindings: [read(partial), accumulate ? readWrite(gradBias) : write(gradBias)],
-    params: [channels, 1, samples * slices * LANES, 0, 0, accumulate ? 1 : 0, groups[0]],
-    workgroups: groups,
-  });
+  for (const { tensor, first, channels } of channelGroups(gradOutput, emit.capabilities)) {
+    const slices = sliceCount(voxels, channels * samples, 64, LANES * 64);
+    const partial = emit.scratch('conv3d/bias_partial', [samples, slices * LANES * channels]);
+    emit.run({
+      label: 'conv3d/backward_bias',
+      kernel: { file: 'conv3d.wgsl', entry: 'bias_partial' },
+      bindings: [read(tensor, true), write(partial, true)],
+      params: [channels, voxels, slices],
+      workgroups: [channels, slices, samples],
+      samples,
+    });
+    const groups = flatGroups(channels, LANES, emit.capabilities);
+    emit.run({
+      label: 'conv3d/backward_bias_reduce',
+      kernel: { file: 'conv3d.wgsl', entry: 'weight_reduce' },
+      bindings: [read(partial), accumulate ? readWrite(gradBias) : write(gradBias)],
+      params: [channels, 1, samples * slices * LANES, 0, first, accumulate ? 1 : 0, groups[0]],
+      workgroups: groups,
+    });
+  }
 }

@@ -1,8 +1,14 @@
 import { ceilDiv, roundUp } from '../../core/shape.ts';
-import { read, readWrite, uniform, write } from '../../tape/command.ts';
+import { read, readWrite, slice, uniform, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
 import type { Tensor } from '../../tape/tensor.ts';
-import { type ConvolutionTask, sliceCount, type WeightGradientTask } from './task.ts';
+import {
+  type BiasView,
+  type ConvolutionTask,
+  mostPartials,
+  sliceCount,
+  type WeightGradientTask,
+} from './task.ts';
 import { reduceWeightPartials } from './tile.ts';
 
 /** Register tile of shaders/conv3d-subgroup.wgsl. */
@@ -70,28 +76,33 @@ function packSource(
   emit: Emitter,
   task: ConvolutionTask,
   { channels, weight }: ConvolutionTask['sources'][number],
-  bias: Tensor | null,
+  bias: BiasView | null,
   panel: Tensor,
   first: number,
   layout: PanelLayout,
   spec: Readonly<Record<string, number>>,
 ): void {
+  const size = layout.slices * layout.blocks * layout.blockSize;
   emit.run({
     label: `${task.label}_pack`,
     kernel: { file: FILE, entry: 'pack', spec },
-    bindings: [read(weight.tensor), read(bias ?? weight.tensor), write(panel)],
+    bindings: [
+      read(weight.tensor),
+      read(bias?.tensor ?? weight.tensor),
+      slice(write(panel), first * 4, size * 4),
+    ],
     params: [
       channels,
       layout.perSlice,
       task.outChannels,
       layout.blockSize,
       layout.blocks,
-      first,
       weight.first,
       weight.byOut,
       weight.byIn,
       weight.flip ? 1 : 0,
       bias ? 1 : 0,
+      bias?.first ?? 0,
     ],
     workgroups: [ceilDiv(layout.blockSize, 64), layout.blocks, layout.slices],
   });
@@ -160,7 +171,8 @@ export function weightGradientDirect(emit: Emitter, task: WeightGradientTask, ti
   for (const source of task.sources) {
     const groupsX = 3 * ceilDiv(source.channels, tile.inChannels);
     const groupsY = ceilDiv(task.outChannels, tile.vectors * tile.lanes);
-    const wanted = sliceCount(rows, groupsX * groupsY * task.samples, 96, 8);
+    const most = mostPartials(task, source, emit.capabilities);
+    const wanted = sliceCount(rows, groupsX * groupsY * task.samples, 96, 8, most);
     const rowsPerSlice = ceilDiv(rows, wanted);
     const slices = ceilDiv(rows, rowsPerSlice);
     const inner = source.channels * 27;

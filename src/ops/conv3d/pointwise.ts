@@ -1,7 +1,7 @@
 import { ceilDiv, roundUp } from '../../core/shape.ts';
-import { read, readWrite, uniform, write } from '../../tape/command.ts';
+import { read, readWrite, slice, uniform, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
-import { type ConvolutionTask, sliceCount, voxelsOf, type WeightGradientTask } from './task.ts';
+import { type ConvolutionTask, mostPartials, sliceCount, voxelsOf, type WeightGradientTask } from './task.ts';
 import { reduceWeightPartials } from './tile.ts';
 
 const FILE = 'conv3d-pointwise.wgsl';
@@ -37,7 +37,11 @@ export function convolvePointwise(emit: Emitter, task: ConvolutionTask): void {
       emit.run({
         label: `${task.label}_pack`,
         kernel: { file: FILE, entry: 'pack', spec },
-        bindings: [read(weight.tensor), read(bias ?? weight.tensor), write(panel)],
+        bindings: [
+          read(weight.tensor),
+          read(bias?.tensor ?? weight.tensor),
+          slice(write(panel), b * block * 4, block * 4),
+        ],
         params: [
           source.channels,
           task.outChannels,
@@ -45,10 +49,10 @@ export function convolvePointwise(emit: Emitter, task: ConvolutionTask): void {
           weight.byOut,
           weight.byIn,
           bias ? 1 : 0,
+          bias?.first ?? 0,
           inFirst,
           inCount,
           b * quads * 4,
-          b * block,
         ],
         workgroups: [ceilDiv((inCount + 1) * quads, 64), 1, 1],
       });
@@ -83,7 +87,8 @@ export function weightGradientPointwise(emit: Emitter, task: WeightGradientTask)
   for (const source of task.sources) {
     const inBlocks = ceilDiv(source.channels, 4);
     const groupsX = inBlocks * ceilDiv(task.outChannels, 4);
-    const slices = sliceCount(voxels, groupsX * task.samples, 32, LANES * 64);
+    const most = Math.floor(mostPartials(task, source, emit.capabilities) / LANES);
+    const slices = sliceCount(voxels, groupsX * task.samples, 32, LANES * 64, most);
     const partials = slices * LANES;
     const partial = emit.scratch('conv3d/weight_partial', [
       task.samples * partials,

@@ -1,4 +1,5 @@
 import { ceilDiv, type Shape } from '../../core/shape.ts';
+import type { Capabilities } from '../../gpu/capabilities.ts';
 import type { Tensor } from '../../tape/tensor.ts';
 
 /** Extents of a volume: depth, height, width. */
@@ -12,6 +13,12 @@ export interface WeightView {
   readonly byIn: number;
   /** Taps in reverse order, as the input gradient wants them. */
   readonly flip: boolean;
+}
+
+/** One bias an output channel: that of channel `out` lies at first + out. */
+export interface BiasView {
+  readonly tensor: Tensor;
+  readonly first: number;
 }
 
 /** One source of a convolution: all channels of a tensor, and the weights that they meet. */
@@ -32,7 +39,7 @@ export interface ConvolutionTask {
   readonly sources: readonly Source[];
   readonly output: Tensor;
   readonly outChannels: number;
-  readonly bias: Tensor | null;
+  readonly bias: BiasView | null;
   /** Add to what the output holds. */
   readonly accumulate: boolean;
   readonly inExtents: Extents;
@@ -51,7 +58,9 @@ export interface WeightGradientTask {
   readonly gradOutput: Tensor;
   readonly gradWeight: Tensor;
   readonly accumulate: boolean;
+  /** Channels of `gradOutput`, and the channel of the weight that the first of them is. */
   readonly outChannels: number;
+  readonly outFirst: number;
   readonly inChannels: number;
   readonly inExtents: Extents;
   readonly outExtents: Extents;
@@ -84,6 +93,28 @@ export function slotOf(task: ConvolutionTask): string {
 }
 
 /** How many slices to cut `work` into so that about `wanted` workgroups run, each with at least `least` of it. */
-export function sliceCount(work: number, groups: number, wanted: number, least: number): number {
-  return Math.max(1, Math.min(ceilDiv(wanted, groups), Math.floor(work / least)));
+export function sliceCount(
+  work: number,
+  groups: number,
+  wanted: number,
+  least: number,
+  most: number = Number.POSITIVE_INFINITY,
+): number {
+  return Math.max(1, Math.min(ceilDiv(wanted, groups), Math.floor(work / least), most));
+}
+
+/** The most partial sums a sample of a source's weight gradient that the device binds together. */
+export function mostPartials(
+  { samples, outChannels, kernel }: WeightGradientTask,
+  { channels }: WeightGradientTask['sources'][number],
+  { maxBindingBytes }: Capabilities,
+): number {
+  return Math.floor(maxBindingBytes / (4 * samples * outChannels * channels * kernel ** 3));
+}
+
+/** The same for a weight gradient. */
+export function weightSlotOf(task: WeightGradientTask): string {
+  const from = task.sources.map((source) => source.channels).join('+');
+  const { outChannels, samples, outExtents, kernel, stride, padding } = task;
+  return `conv3d/backward_weight ${from}->${outChannels}@${samples}x${outExtents.join('x')} k${kernel} s${stride} p${padding}`;
 }

@@ -2,7 +2,7 @@ import { ceilDiv } from '../../core/shape.ts';
 import { read, readWrite, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
 import { flatGroups } from '../../tape/workgroups.ts';
-import { type ConvolutionTask, sliceCount, type WeightGradientTask } from './task.ts';
+import { type ConvolutionTask, mostPartials, sliceCount, type WeightGradientTask } from './task.ts';
 
 /** Tile of shaders/conv3d.wgsl: x, y, z voxels and output channels a workgroup. */
 const TILE = { x: 8, y: 4, z: 4, channels: 16 } as const;
@@ -29,7 +29,7 @@ export function convolveTile(emit: Emitter, task: ConvolutionTask): void {
       bindings: [
         read(tensor, true),
         read(weight.tensor),
-        read(bias ?? weight.tensor),
+        read(bias?.tensor ?? weight.tensor),
         accumulate ? readWrite(task.output, true) : write(task.output, true),
       ],
       params: [
@@ -44,6 +44,7 @@ export function convolveTile(emit: Emitter, task: ConvolutionTask): void {
         weight.byIn,
         weight.flip ? 1 : 0,
         bias ? 1 : 0,
+        bias?.first ?? 0,
         accumulate ? 1 : 0,
         tilesX,
         blocks,
@@ -67,7 +68,8 @@ export function weightGradientTile(emit: Emitter, task: WeightGradientTask): voi
       ceilDiv(source.channels, GRADIENT_TILE.inChannels),
       ceilDiv(task.outChannels, TILE.channels),
     ] as const;
-    const slices = sliceCount(tiles, groups[0] * groups[1] * task.samples, 512, 8);
+    const most = mostPartials(task, source, emit.capabilities);
+    const slices = sliceCount(tiles, groups[0] * groups[1] * task.samples, 512, 8, most);
     const inner = source.channels * task.kernel ** 3;
     const partial = emit.scratch('conv3d/weight_partial', [task.samples * slices, task.outChannels, inner]);
     emit.run({
@@ -106,17 +108,16 @@ export function reduceWeightPartials(
   const taps = task.kernel ** 3;
   const inner = source.channels * taps;
   const groups = flatGroups(inner * task.outChannels, 64, emit.capabilities);
-  const whole = task.sources.length === 1 && !task.accumulate;
   emit.run({
     label: 'conv3d/backward_weight_reduce',
     kernel: { file: 'conv3d.wgsl', entry: 'weight_reduce' },
-    bindings: [read(partial), whole ? write(task.gradWeight) : readWrite(task.gradWeight)],
+    bindings: [read(partial), task.accumulate ? readWrite(task.gradWeight) : write(task.gradWeight)],
     params: [
       inner,
       task.outChannels,
       partials,
       task.inChannels * taps,
-      source.first * taps,
+      (task.outFirst * task.inChannels + source.first) * taps,
       task.accumulate ? 1 : 0,
       groups[0],
     ],
