@@ -6,6 +6,7 @@
 import { type Shape, sizeOf } from '../src/core/shape.ts';
 import type { Gpu } from '../src/gpu/gpu.ts';
 import { type BatchNormAttributes, batchNorm } from '../src/ops/batch-norm.ts';
+import { crossStitch } from '../src/ops/cross-stitch.ts';
 import { maxPool3d } from '../src/ops/max-pool3d.ts';
 import { relu } from '../src/ops/relu.ts';
 import { sigmoid } from '../src/ops/sigmoid.ts';
@@ -22,6 +23,9 @@ const TRAFFIC: Readonly<Record<string, number>> = {
   'batch-norm/forward': 2,
   'batch-norm/backward_sums': 2,
   'batch-norm/backward_input': 3,
+  'cross-stitch/forward': 3,
+  'cross-stitch/backward_input': 2,
+  'cross-stitch/backward_sums': 3,
   'max-pool3d/forward': 1 + 1 / 8,
   'max-pool3d/backward': 2 + 1 / 8,
   'relu/forward': 2,
@@ -43,6 +47,7 @@ export async function bench(gpu: Gpu, filter: string): Promise<void> {
   for (const shape of SHAPES) {
     const wanted = (op: string): boolean => `${op} ${shape.join('x')}`.includes(filter);
     if (wanted('batch-norm')) await benchOp(gpu, batchNorm, shape, normAttributes);
+    if (wanted('cross-stitch')) await benchOp(gpu, crossStitch, shape, () => ({}));
     if (wanted('max-pool3d')) await benchOp(gpu, maxPool3d, shape, () => ({}));
     if (wanted('relu')) await benchOp(gpu, relu, shape, () => ({ slope: 0 }));
     if (wanted('sigmoid')) await benchOp(gpu, sigmoid, shape, () => ({}));
@@ -69,21 +74,24 @@ async function benchOp<A, S>(
   attributesOf: (running: readonly Tensor[]) => A,
 ): Promise<void> {
   const channels = shape[1]!;
-  const activations = await TensorStore.create(gpu, 'activations', [{ name: 'input', shape }], {
-    requiresGrad: true,
-  });
+  const sides = ['input', 'other'].map((name) => ({ name, shape }));
+  const activations = await TensorStore.create(gpu, 'activations', sides, { requiresGrad: true });
   const names = ['weight', 'bias'];
-  const specs = names.map((name) => ({ name, shape: [channels] }));
+  const specs = [
+    ...names.map((name) => ({ name, shape: [channels] })),
+    { name: 'stitch', shape: [2, channels] },
+  ];
   const grads = await TensorStore.create(gpu, 'grads', specs);
   const parameters = await TensorStore.create(gpu, 'parameters', specs, { grads });
   const running = await TensorStore.create(gpu, 'running', [
     { name: 'mean', shape: [channels] },
     { name: 'var', shape: [channels] },
   ]);
-  activations.write('input', noise(sizeOf(shape)));
-  for (const name of names) parameters.write(name, noise(channels));
+  for (const { name } of sides) activations.write(name, noise(sizeOf(shape)));
+  for (const spec of specs) parameters.write(spec.name, noise(sizeOf(spec.shape)));
   const inputs = [activations.get('input')];
   if (op.name === 'batch-norm') inputs.push(parameters.get('weight'), parameters.get('bias'));
+  if (op.name === 'cross-stitch') inputs.push(activations.get('other'), parameters.get('stitch'));
   const tape = new Tape(gpu.capabilities);
   const output = tape.apply(op, inputs, attributesOf([running.get('mean'), running.get('var')]));
   const root = await TensorStore.create(gpu, 'root', [{ name: 'grad', shape: output.shape }]);

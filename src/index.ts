@@ -92,6 +92,7 @@ export { measurePeak, type Peak } from './gpu/peak.ts';
 export { Predictor } from './infer/predictor.ts';
 export type { PredictedScan, PredictRequest } from './infer/request.ts';
 export { predict } from './infer/run.ts';
+export { SubmissionSink, submissionName, submissionScans } from './infer/submission.ts';
 // Tensors, the tape, ops and losses.
 export {
   DEFAULT_LOSS,
@@ -126,10 +127,18 @@ export {
   unetConfig,
 } from './nn/unet-config.ts';
 export { UNet3d } from './nn/unet3d.ts';
-export { inputChannels, TISSUES, VARIANTS, type Variant, variantConfig } from './nn/variants.ts';
+export {
+  inputChannels,
+  PAPER_VARIANTS,
+  TISSUES,
+  VARIANTS,
+  type Variant,
+  variantConfig,
+} from './nn/variants.ts';
 export { type BatchNormAttributes, batchNorm } from './ops/batch-norm.ts';
 export { type ConvTranspose3dAttributes, convTranspose3d } from './ops/conv-transpose3d.ts';
 export { type Conv3dAttributes, conv3d } from './ops/conv3d.ts';
+export { crossStitch } from './ops/cross-stitch.ts';
 export { type MaxPool3dAttributes, maxPool3d } from './ops/max-pool3d.ts';
 export { type ReluAttributes, relu } from './ops/relu.ts';
 export { type SigmoidAttributes, sigmoid } from './ops/sigmoid.ts';
@@ -142,8 +151,24 @@ export {
   type Schedule,
   warmUp,
 } from './optim/schedule.ts';
-// Evaluation and reports.
 export { applyFlairThreshold, type FlairThreshold, fitFlairThreshold } from './report/baseline.ts';
+// Evaluation and reports.
+export {
+  type BootstrapOptions,
+  bootstrapMean,
+  type Estimate,
+  type Observation,
+  pairedDifference,
+} from './report/bootstrap.ts';
+export {
+  challengeScore,
+  correlation,
+  type RaterScore,
+  type ScanScore,
+  scoreRater,
+  scoreScan,
+  type WeightedScanScore,
+} from './report/challenge.ts';
 export { type DemoReportData, type DemoVariant, demoReport, demoTable } from './report/demo-report.ts';
 export {
   type ChosenPredictions,
@@ -153,9 +178,24 @@ export {
 } from './report/evaluate-predictions.ts';
 export { componentVolumes, connectedComponents, voxelMl } from './report/lesions.ts';
 export { evaluateScan, meanMetrics, normalizedDice, type ScanMetrics } from './report/metrics.ts';
+export {
+  type DiceByVariant,
+  PAPER_METHODS,
+  type PaperMethod,
+  tableOne,
+  tableTwo,
+} from './report/paper-tables.ts';
+export {
+  type ChallengeResult,
+  type NamedRaterScore,
+  type ScoreOptions,
+  scorePredictions,
+  scoreTable,
+} from './report/score-predictions.ts';
 export { type SurfaceDistance, surfaceDistance } from './report/surface.ts';
 export { evaluationTable, formatTable, type Table } from './report/tables.ts';
 export { bestThreshold, type ThresholdChoice, ThresholdSearch, thresholdMask } from './report/threshold.ts';
+export { type TissueDice, tissueDice } from './report/tissue-dice.ts';
 export type { Command } from './tape/command.ts';
 export { firstNonFinite, type NonFinite } from './tape/diagnose.ts';
 export type { Emitter, GradientThunk, Op } from './tape/op.ts';
@@ -163,6 +203,17 @@ export { compilePlan, Plan, type PlanOptions, type PlanStatistics } from './tape
 export { type TensorSpec, TensorStore } from './tape/store.ts';
 export { type Root, Tape, TapeError } from './tape/tape.ts';
 export { type Tensor, tensor } from './tape/tensor.ts';
+// Tissue maps.
+export { correctTissues } from './tissue/correct-tissues.ts';
+export {
+  type MakeTissuesRequest,
+  makeTissues,
+  readPrior,
+  type TissueMethod,
+  type TissuePriors,
+} from './tissue/make-tissues.ts';
+export { type SegmentTissuesOptions, segmentTissues } from './tissue/segment-tissues.ts';
+export { type WrittenTissues, writeTissues } from './tissue/write-tissues.ts';
 export { Checkpoints } from './train/checkpoints.ts';
 export { estimateMemory, type MemoryEstimate, requireMemory } from './train/memory.ts';
 export { chooseTraining, prepareTraining, type TrainingData } from './train/prepare.ts';

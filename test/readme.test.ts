@@ -116,7 +116,7 @@ describe('README', () => {
 
   it('names every command that there is', async () => {
     const help = await runCli(['--help']);
-    const names = [...help.stdout.matchAll(/^ {2}(\w+) {2}/gm)].map((match) => match[1]!);
+    const names = [...help.stdout.matchAll(/^ {2}([\w-]+) {2}/gm)].map((match) => match[1]!);
     expect(names.length).toBeGreaterThan(4);
     for (const name of names) expect(README).toContain(`\`${name}`);
   });

@@ -156,13 +156,14 @@ export type Kind = 'model' | 'training';
 /** A network's description as metadata. */
 export function describeModel(info: ModelInfo): { readonly model: Json } {
   const { variant, modalities, threshold, patch, settings } = info;
-  const { inChannels, encoder, up, decoder, heads } = info.network;
+  const { inChannels, encoder, up, decoder, heads, crossStitch } = info.network;
   const network = {
     inChannels,
     encoder,
     up,
     decoder,
     heads: heads.map(({ name, classes }) => ({ name, classes })),
+    ...(crossStitch ? { crossStitch } : {}),
   };
   return { model: { variant, network, modalities, threshold, patch, settings } };
 }

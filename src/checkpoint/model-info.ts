@@ -34,6 +34,10 @@ const SCHEMA = z.object({
         .array(z.object({ name: z.string().regex(/^\w+$/), classes: z.int().min(2).max(1024) }))
         .min(1)
         .max(16),
+      crossStitch: z.literal(true).optional(),
+    })
+    .refine(({ heads, crossStitch }) => !crossStitch || heads.length === 2, {
+      message: 'cross-stitch units join two heads',
     })
     .refine(({ encoder, up, decoder }) => up.length === encoder.length - 1 && decoder.length === up.length, {
       message: 'the decoder has one level less than the encoder',

@@ -7,7 +7,7 @@ import { predictionPath } from '../dataset/prediction-path.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { predict } from '../infer/run.ts';
 import { readMask, readNifti } from '../nifti/read.ts';
-import { predictsTissues, TISSUES, VARIANTS } from '../nn/variants.ts';
+import { PAPER_VARIANTS, predictsTissues, TISSUES } from '../nn/variants.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { backendName } from '../platform/system.ts';
@@ -73,7 +73,7 @@ export const demo: Command = command({
       const heldOut = scans.at(-1)!;
       const training = scans.slice(0, -1);
       const variants: DemoVariant[] = [];
-      for (const variant of VARIANTS) {
+      for (const variant of PAPER_VARIANTS) {
         const subjects = [...new Set(training.map((scan) => scan.subject))];
         const settings = trainSettings({ ...SETTINGS, variant, subjects, steps, seed });
         variants.push(await runVariant(gpu, folder, dataset, heldOut, settings, output));

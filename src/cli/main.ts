@@ -9,16 +9,32 @@ import {
   writeOut,
 } from '../platform/terminal.ts';
 import { type Command, PROGRAM } from './command.ts';
+import { correctTissue } from './correct-tissue.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { evaluate } from './evaluate.ts';
 import { reportError } from './output.ts';
 import { phantom } from './phantom.ts';
 import { predict } from './predict.ts';
+import { score } from './score.ts';
+import { submission } from './submission.ts';
+import { tissue } from './tissue.ts';
 import { train } from './train.ts';
 import { verify } from './verify.ts';
 
-const COMMANDS: readonly Command[] = [demo, doctor, phantom, train, predict, evaluate, verify];
+const COMMANDS: readonly Command[] = [
+  demo,
+  doctor,
+  phantom,
+  tissue,
+  train,
+  predict,
+  correctTissue,
+  evaluate,
+  score,
+  submission,
+  verify,
+];
 
 function overview(): string {
   const width = Math.max(...COMMANDS.map((command) => command.name.length));

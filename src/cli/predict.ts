@@ -1,20 +1,17 @@
-import { decodeModel, type Model } from '../checkpoint/checkpoint.ts';
-import { DatasetError, StorageError } from '../core/errors.ts';
-import { canonicalJson } from '../core/json.ts';
-import { type Dataset, findScans, type Scan, scanName } from '../dataset/dataset.ts';
-import { chooseModalities } from '../dataset/load-scan.ts';
+import { decodeModel } from '../checkpoint/checkpoint.ts';
+import { findScans, scanName } from '../dataset/dataset.ts';
 import { openDataset } from '../dataset/open-dataset.ts';
 import { predict as predictScans } from '../infer/run.ts';
-import { takesTissues } from '../nn/variants.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
-import { packageVersion } from '../platform/terminal.ts';
 import { attachTissues } from './attach-tissues.ts';
 import { type Command, command } from './command.ts';
-import { parseNumber } from './common.ts';
+import { claimFolder, requireOwnFolder } from './own-folder.ts';
+import { parseThreshold, requireModelInputs } from './prediction-inputs.ts';
 import { RUN_FILES } from './train.ts';
 
-const DESCRIPTION = 'dataset_description.json';
+/** How BIDS's description names what is written. */
+const CONTENT = 'voxelgrad predictions';
 
 export const predict: Command = command({
   name: 'predict',
@@ -56,13 +53,14 @@ export const predict: Command = command({
       await openDataset(new NodeFolder(options.required('dataset'))),
       tissue,
     );
-    const scans = choosePredicted(dataset, model, options.list('subjects'), tissue);
+    const scans = findScans(dataset, options.list('subjects'));
+    requireModelInputs(scans, model, tissue);
     const out = new NodeFolder(options.required('out'));
     await out.checkWritable();
-    await requireOwnFolder(out);
+    await requireOwnFolder(out, CONTENT);
     const gpu = await openNodeGpu();
     try {
-      await out.write(DESCRIPTION, description());
+      await claimFolder(out, CONTENT);
       const bar = output.progress({ label: 'predicting', total: scans.length, unit: 'scan' });
       const predicted = await predictScans(gpu, {
         model,
@@ -88,58 +86,3 @@ export const predict: Command = command({
     }
   },
 });
-
-/** Undefined for `auto`. */
-function parseThreshold(text: string): number | undefined {
-  return text === 'auto' ? undefined : parseNumber(text, '--threshold', { min: 0, max: 1 });
-}
-
-/**
- * Predictions go into a new folder or one that earlier predictions made, never among other files: their names are
- * those of true masks.
- */
-async function requireOwnFolder(out: NodeFolder): Promise<void> {
-  const names = (await out.list('')).map(({ name }) => name).filter((name) => !name.startsWith('.'));
-  if (names.length === 0) return;
-  const text = names.includes(DESCRIPTION) ? new TextDecoder().decode(await out.read(DESCRIPTION)) : '';
-  if (/"Name": *"voxelgrad"/.test(text)) return;
-  throw new StorageError(
-    `${out.name}: holds files that are no predictions (${names.slice(0, 3).join(', ')})`,
-    {
-      hint: 'Choose a new folder.',
-    },
-  );
-}
-
-/** The scans to predict, once each is known to have what the model reads. */
-function choosePredicted(
-  dataset: Dataset,
-  { info }: Model,
-  subjects: readonly string[] | undefined,
-  tissue: string | null,
-): Scan[] {
-  const scans = findScans(dataset, subjects);
-  for (const scan of scans) {
-    chooseModalities(scan, info.modalities);
-    const maps = tissue === null ? scan.tissues.size > 0 : scan.tissues.has(tissue);
-    if (takesTissues(info.variant) && !maps)
-      throw new DatasetError(
-        `${scanName(scan)}: the ${info.variant} model reads tissue maps; there are none`,
-        {
-          hint: 'Make them with SPM (c1, c2, c3), or give their folder with --tissue.',
-        },
-      );
-  }
-  return scans;
-}
-
-/** What BIDS wants of a folder of derivatives; a later run tells predictions from truth by it. */
-function description(): Uint8Array {
-  const content = {
-    Name: 'voxelgrad predictions',
-    BIDSVersion: '1.9.0',
-    DatasetType: 'derivative',
-    GeneratedBy: [{ Name: 'voxelgrad', Version: packageVersion() }],
-  };
-  return new TextEncoder().encode(`${canonicalJson(content, 2)}\n`);
-}

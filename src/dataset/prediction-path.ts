@@ -10,3 +10,16 @@ export interface PredictionKind {
 export function predictionPath(scan: Pick<Scan, 'subject' | 'session'>, kind: PredictionKind): string {
   return `${scanFolder(scan)}/${scanName(scan)}_label-${kind.label}_${kind.suffix}.nii.gz`;
 }
+
+/** What the challenge calls a visit: `test01_02`, whose mask is `test01_02_TEAM.nii`. */
+export interface SubmissionName {
+  readonly subject: string;
+  readonly session: string;
+  readonly team: string;
+}
+
+/** Takes the name of a mask of an ISBI 2015 submission apart; `undefined` where it is none. */
+export function parseSubmissionName(name: string): SubmissionName | undefined {
+  const match = /^((?:training|test)\d+)_(\d+)_([A-Za-z0-9][\w-]*)\.nii(?:\.gz)?$/.exec(name);
+  return match ? { subject: match[1]!, session: match[2]!, team: match[3]! } : undefined;
+}

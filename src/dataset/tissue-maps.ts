@@ -17,23 +17,7 @@ export interface TissueMaps {
  *   0..255 values, labels), or where all three are 0 in the whole brain.
  */
 export function repairTissues(maps: TissueMaps, brain: Uint8Array, scan: string): void {
-  for (const [name, map] of Object.entries(maps) as [string, Float32Array][]) {
-    let low = 0;
-    let high = 0;
-    for (let i = 0; i < map.length; i++) {
-      const v = map[i]!;
-      if (v < low) low = v;
-      else if (v > high) high = v;
-    }
-    if (low < -0.5 || high > 1.5) {
-      throw new DatasetError(
-        `${scan}: the ${name} map holds values from ${low} to ${high}, no probabilities`,
-        {
-          hint: 'Give probability maps from 0 to 1 (as SPM writes them, with their scl_slope).',
-        },
-      );
-    }
-  }
+  requireProbabilities(maps, scan);
   const { GM, WM, CSF } = maps;
   let present = 0;
   for (let i = 0; i < brain.length; i++) {
@@ -52,5 +36,29 @@ export function repairTissues(maps: TissueMaps, brain: Uint8Array, scan: string)
     throw new DatasetError(`${scan}: the tissue maps are 0 everywhere in the brain`, {
       hint: 'Check that they belong to this scan.',
     });
+  }
+}
+
+/**
+ * @param scan what messages call the scan.
+ * @throws DatasetError where a map reaches beyond 1.5 or below -0.5, so that it holds no probabilities.
+ */
+export function requireProbabilities(maps: TissueMaps, scan: string): void {
+  for (const [name, map] of Object.entries(maps) as [string, Float32Array][]) {
+    let low = 0;
+    let high = 0;
+    for (let i = 0; i < map.length; i++) {
+      const v = map[i]!;
+      if (v < low) low = v;
+      else if (v > high) high = v;
+    }
+    if (low < -0.5 || high > 1.5) {
+      throw new DatasetError(
+        `${scan}: the ${name} map holds values from ${low} to ${high}, no probabilities`,
+        {
+          hint: 'Give probability maps from 0 to 1 (as SPM writes them, with their scl_slope).',
+        },
+      );
+    }
   }
 }

@@ -71,7 +71,8 @@ export function parseHeader(bytes: Uint8Array, path: string): NiftiHeader {
       hint: 'The file is truncated: copy or download it again.',
     });
   }
-  const own = bytes.slice(0, size);
+  // A Node Buffer's own slice would be a view of its pool.
+  const own = new Uint8Array(bytes.subarray(0, size));
   checkMagic(own, version, path);
   // Only the fixed part is handed over: the library's extension parser can loop on crafted sizes.
   const raw = version === 1 ? new NIFTI1() : new NIFTI2();

@@ -208,7 +208,7 @@ function decode(
   const { bytes: size } = DATATYPES[header.datatype];
   const swap = size > 1 && header.littleEndian !== IS_LITTLE_ENDIAN;
   const copied = !owned && (swap || body.byteOffset % size !== 0);
-  const voxels = copied ? body.slice() : body;
+  const voxels = copied ? new Uint8Array(body) : body;
   if (swap) swapBytes(voxels, size);
   const stored = new VIEWS[header.datatype](voxels.buffer, voxels.byteOffset, voxels.length / size);
   const { slope, intercept } = header;

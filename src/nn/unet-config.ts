@@ -23,12 +23,36 @@ export interface UNetConfig {
   readonly up: readonly number[];
   readonly decoder: readonly BlockWidths[];
   readonly heads: readonly HeadConfig[];
+  /**
+   * Soft instead of hard sharing (Misra et al. 2016): each of two heads has a U-Net of its own, and behind every
+   * block a cross-stitch unit blends the two, channel by channel.
+   */
+  readonly crossStitch?: true | undefined;
 }
+
+/** A U-Net of its own within a network: one for all heads, or one a head where they are stitched. */
+export interface Stream {
+  /** In front of the names of its parameters: '' or `lesion.`. */
+  readonly prefix: string;
+  readonly heads: readonly HeadConfig[];
+}
+
+/** The U-Nets that a network is made of. */
+export function streamsOf({ heads, crossStitch }: UNetConfig): readonly Stream[] {
+  return crossStitch
+    ? heads.map((head) => ({ prefix: `${head.name}.`, heads: [head] }))
+    : [{ prefix: '', heads }];
+}
+
+/** What a cross-stitch unit keeps of its own task, and takes of the other, before it has learned. */
+const STITCH_START = [0.9, 0.1];
 
 /** How a parameter starts. */
 export type Initialisation =
   | { readonly kind: 'zeros' }
   | { readonly kind: 'ones' }
+  /** Each row of the outermost extent has one value. */
+  | { readonly kind: 'rows'; readonly values: readonly number[] }
   /** Normal with deviation sqrt(2 / fanIn): He et al. 2015, for ReLU. */
   | { readonly kind: 'he'; readonly fanIn: number };
 
@@ -48,13 +72,20 @@ export interface UNetWidths {
   readonly baseChannels: number;
   readonly levels: number;
   readonly heads: readonly HeadConfig[];
+  readonly crossStitch?: boolean;
 }
 
 /**
  * The house's widths: level l has baseChannels * 2^l channels, going up halves them.
- * @throws UsageError for counts below 1 (levels: below 2).
+ * @throws UsageError for counts below 1 (levels: below 2), and for cross-stitch units between other than two heads.
  */
-export function unetConfig({ inChannels, baseChannels, levels, heads }: UNetWidths): UNetConfig {
+export function unetConfig({
+  inChannels,
+  baseChannels,
+  levels,
+  heads,
+  crossStitch = false,
+}: UNetWidths): UNetConfig {
   for (const [name, value, least] of [
     ['inChannels', inChannels, 1],
     ['baseChannels', baseChannels, 1],
@@ -63,6 +94,8 @@ export function unetConfig({ inChannels, baseChannels, levels, heads }: UNetWidt
   ] as const)
     if (!Number.isInteger(value) || value < least)
       throw new UsageError(`a U-Net's ${name} must be a whole number of at least ${least}; got ${value}`);
+  if (crossStitch && heads.length !== 2)
+    throw new UsageError(`cross-stitch units join two tasks; got ${heads.length} heads`);
   const width = (level: number): number => baseChannels * 2 ** level;
   const widths = (count: number): BlockWidths[] =>
     Array.from({ length: count }, (_, level) => [width(level), width(level)]);
@@ -72,6 +105,7 @@ export function unetConfig({ inChannels, baseChannels, levels, heads }: UNetWidt
     up: Array.from({ length: levels - 1 }, (_, level) => width(level)),
     decoder: widths(levels - 1),
     heads,
+    ...(crossStitch ? { crossStitch } : {}),
   };
 }
 
@@ -100,30 +134,57 @@ export function patchMultiple(config: UNetConfig): number {
   return 2 ** (config.encoder.length - 1);
 }
 
-/** Every parameter, encoder first, in the order in which forward meets them. */
+/** Every parameter: stream by stream, encoder first, in the order in which forward meets them; then the stitches. */
 export function parameterSpecs(config: UNetConfig): ParameterSpec[] {
+  const streams = streamsOf(config);
+  return [...streams.flatMap((stream) => streamSpecs(config, stream)), ...stitchSpecs(config, streams)];
+}
+
+function streamSpecs(config: UNetConfig, { prefix, heads }: Stream): ParameterSpec[] {
   const specs: ParameterSpec[] = [];
   let channels = config.inChannels;
   config.encoder.forEach((widths, level) => {
-    specs.push(...blockSpecs(`encoder.${level}`, channels, widths));
+    specs.push(...blockSpecs(`${prefix}encoder.${level}`, channels, widths));
     channels = widths[1];
   });
   for (let level = config.decoder.length - 1; level >= 0; level--) {
+    const name = `${prefix}decoder.${level}`;
     const up = config.up[level]!;
     const skip = config.encoder[level]![1];
     // Each output voxel of a 2x2x2 stride-2 transposed convolution sums over the input channels only.
     specs.push({
-      name: `decoder.${level}.up.weight`,
+      name: `${name}.up.weight`,
       shape: [channels, up, 2, 2, 2],
       init: { kind: 'he', fanIn: channels },
       requiresGrad: true,
     });
-    specs.push(...blockSpecs(`decoder.${level}`, skip + up, config.decoder[level]!));
+    specs.push(...blockSpecs(name, skip + up, config.decoder[level]!));
     channels = config.decoder[level]![1];
   }
-  for (const head of config.heads)
-    specs.push(...convSpecs(`heads.${head.name}`, channels, head.classes, 1, true));
+  for (const head of heads)
+    specs.push(...convSpecs(`${prefix}heads.${head.name}`, channels, head.classes, 1, true));
   return specs;
+}
+
+/** Name of the weights by which a head's stream blends the block at a place such as `encoder.0`. */
+export function stitchName(place: string, { heads }: Stream): string {
+  return `stitch.${place}.${heads[0]!.name}.weight`;
+}
+
+function stitchSpecs(config: UNetConfig, streams: readonly Stream[]): ParameterSpec[] {
+  if (!config.crossStitch) return [];
+  const places = [
+    ...config.encoder.map((widths, level) => [`encoder.${level}`, widths[1]] as const),
+    ...config.decoder.map((widths, level) => [`decoder.${level}`, widths[1]] as const),
+  ];
+  return places.flatMap(([place, channels]) =>
+    streams.map((stream) => ({
+      name: stitchName(place, stream),
+      shape: [2, channels],
+      init: { kind: 'rows', values: STITCH_START },
+      requiresGrad: true,
+    })),
+  );
 }
 
 /** Running statistics of the batch norms: state, not parameters. */
@@ -175,9 +236,9 @@ function normSpecs(name: string, channels: number): ParameterSpec[] {
 
 /** How many numbers a network learns. */
 export interface ParameterCount {
-  /** Everything the optimizer holds: convolutions with their biases, batch norm's scales and shifts. */
+  /** Everything the optimizer holds: convolutions with their biases, batch norm's scales and shifts, stitches. */
   readonly total: number;
-  /** As Çiçek et al. count: convolutions and heads with their biases, transposed convolutions, no batch norm. */
+  /** As Çiçek et al. count: convolutions and heads with their biases, transposed convolutions, nothing else. */
   readonly convolutions: number;
 }
 
@@ -187,7 +248,7 @@ export function countParameters(config: UNetConfig): ParameterCount {
   let convolutions = 0;
   for (const { name, shape } of parameterSpecs(config)) {
     total += sizeOf(shape);
-    if (!/\.norm\d\./.test(name)) convolutions += sizeOf(shape);
+    if (!/\.norm\d\.|^stitch\./.test(name)) convolutions += sizeOf(shape);
   }
   return { total, convolutions };
 }

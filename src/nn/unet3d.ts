@@ -6,6 +6,7 @@ import type { Gpu } from '../gpu/gpu.ts';
 import { batchNorm } from '../ops/batch-norm.ts';
 import { convTranspose3d } from '../ops/conv-transpose3d.ts';
 import { conv3d } from '../ops/conv3d.ts';
+import { crossStitch } from '../ops/cross-stitch.ts';
 import { maxPool3d } from '../ops/max-pool3d.ts';
 import { TensorStore } from '../tape/store.ts';
 import type { Tape } from '../tape/tape.ts';
@@ -14,7 +15,10 @@ import {
   type ParameterSpec,
   parameterSpecs,
   patchMultiple,
+  type Stream,
   stateSpecs,
+  stitchName,
+  streamsOf,
   type UNetConfig,
 } from './unet-config.ts';
 
@@ -111,32 +115,64 @@ export class UNet3d {
         formatShape(input.shape),
         { hint: 'Choose another --patch or fewer --levels.' },
       );
-    const skips: Tensor[] = [];
-    let x = input;
+    const streams = streamsOf(this.config);
+    const skips: (readonly Tensor[])[] = [];
+    let x: readonly Tensor[] = streams.map(() => input);
     this.config.encoder.forEach((_, level) => {
-      if (level > 0) x = tape.scope(`encoder.${level}`, () => tape.apply(maxPool3d, [x], {}));
-      x = this.#block(tape, `encoder.${level}`, [x], training);
+      const blocks = streams.map(({ prefix }, s) => {
+        const name = `${prefix}encoder.${level}`;
+        const source = x[s]!;
+        const pooled = level === 0 ? source : tape.scope(name, () => tape.apply(maxPool3d, [source], {}));
+        return this.#block(tape, name, [pooled], training);
+      });
+      x = this.#stitch(tape, `encoder.${level}`, blocks, streams);
       skips.push(x);
     });
     for (let level = this.config.decoder.length - 1; level >= 0; level--) {
-      const name = `decoder.${level}`;
-      const weight = this.parameters.get(`${name}.up.weight`);
-      const up = tape.scope(name, () =>
-        tape.apply(convTranspose3d, [x, weight], { stride: 2, padding: 0, outputPadding: 0, bias: false }),
-      );
-      x = this.#block(tape, name, [skips[level]!, up], training);
+      const blocks = streams.map(({ prefix }, s) => {
+        const name = `${prefix}decoder.${level}`;
+        const weight = this.parameters.get(`${name}.up.weight`);
+        const up = tape.scope(name, () =>
+          tape.apply(convTranspose3d, [x[s]!, weight], {
+            stride: 2,
+            padding: 0,
+            outputPadding: 0,
+            bias: false,
+          }),
+        );
+        return this.#block(tape, name, [skips[level]![s]!, up], training);
+      });
+      x = this.#stitch(tape, `decoder.${level}`, blocks, streams);
     }
     const logits = new Map<string, Tensor>();
-    for (const head of this.config.heads) {
-      const name = `heads.${head.name}`;
-      logits.set(
-        head.name,
-        tape.scope(name, () =>
-          tape.apply(conv3d, [x, ...this.#weights(name)], { stride: 1, padding: 0, sources: 1, bias: true }),
-        ),
-      );
-    }
+    streams.forEach(({ prefix, heads }, s) => {
+      for (const head of heads) {
+        const name = `${prefix}heads.${head.name}`;
+        const inputs = [x[s]!, ...this.#weights(name)];
+        const attributes = { stride: 1, padding: 0, sources: 1, bias: true } as const;
+        logits.set(
+          head.name,
+          tape.scope(name, () => tape.apply(conv3d, inputs, attributes)),
+        );
+      }
+    });
     return logits;
+  }
+
+  /** What each stream goes on with: its own block, or where the network has stitches its blend with the other's. */
+  #stitch(
+    tape: Tape,
+    place: string,
+    blocks: readonly Tensor[],
+    streams: readonly Stream[],
+  ): readonly Tensor[] {
+    if (!this.config.crossStitch) return blocks;
+    return streams.map((stream, s) => {
+      const weight = this.parameters.get(stitchName(place, stream));
+      return tape.scope(`${stream.prefix}${place}`, () =>
+        tape.apply(crossStitch, [blocks[s]!, blocks[1 - s]!, weight], {}),
+      );
+    });
   }
 
   #weights(name: string): [Tensor, Tensor] {
@@ -179,6 +215,10 @@ export class UNet3d {
 function initialValues({ shape, init }: ParameterSpec, random: Random): Float32Array {
   const values = new Float32Array(sizeOf(shape));
   if (init.kind === 'ones') values.fill(1);
+  if (init.kind === 'rows') {
+    const row = values.length / init.values.length;
+    for (let i = 0; i < values.length; i++) values[i] = init.values[Math.floor(i / row)]!;
+  }
   if (init.kind === 'he') {
     const deviation = Math.sqrt(2 / init.fanIn);
     for (let i = 0; i < values.length; i++) values[i] = random.normal(0, deviation);

@@ -2,7 +2,13 @@ import { UsageError } from '../core/errors.ts';
 import { type HeadConfig, type UNetConfig, unetConfig } from './unet-config.ts';
 
 /** The paper's three ways to use tissue information: not at all, as inputs, as a second output. */
-export const VARIANTS = ['single', 'multi-input', 'multi-output'] as const;
+export const PAPER_VARIANTS = ['single', 'multi-input', 'multi-output'] as const;
+
+/**
+ * All variants: the paper's, and the soft sharing of its section II.B. `cross-stitch` learns what `multi-output`
+ * learns, with a U-Net for each task and cross-stitch units (Misra et al. 2016) between them.
+ */
+export const VARIANTS = ['single', 'multi-input', 'multi-output', 'cross-stitch'] as const;
 export type Variant = (typeof VARIANTS)[number];
 
 /** Tissue classes in the order of channels and labels: SPM's c1, c2, c3. */
@@ -20,7 +26,7 @@ export function takesTissues(variant: Variant): boolean {
 
 /** Whether a variant learns to predict tissue maps. */
 export function predictsTissues(variant: Variant): boolean {
-  return variant === 'multi-output';
+  return variant === 'multi-output' || variant === 'cross-stitch';
 }
 
 /** Names of a variant's input channels: the modalities, then the tissue maps where it reads them. */
@@ -44,5 +50,6 @@ export function variantConfig(
     baseChannels: widths.baseChannels,
     levels: widths.levels,
     heads: predictsTissues(variant) ? [LESION_HEAD, TISSUE_HEAD] : [LESION_HEAD],
+    crossStitch: variant === 'cross-stitch',
   });
 }

@@ -3,7 +3,8 @@ import type { FileSource } from '../core/files.ts';
 import { folderLabel } from '../dataset/bids-name.ts';
 import { type Dataset, findScans, type Scan, scanFolder, scanName } from '../dataset/dataset.ts';
 import { combineRaters, type RaterChoice } from '../dataset/load-scan.ts';
-import { predictionPath } from '../dataset/prediction-path.ts';
+import { parseSubmissionName, predictionPath } from '../dataset/prediction-path.ts';
+import { listFiles } from '../dataset/tissue-files.ts';
 import { readMask } from '../nifti/read.ts';
 import { describeGrid, sameGrid, type Volume } from '../volume/volume.ts';
 import { evaluateScan, meanMetrics, type ScanMetrics } from './metrics.ts';
@@ -23,9 +24,10 @@ export interface ChosenPredictions {
 }
 
 /**
- * Pairs scans with the masks that were predicted for them (`sub-26/anat/sub-26_label-lesion_mask.nii[.gz]`).
+ * Pairs scans with the masks that were predicted for them (`sub-26/anat/sub-26_label-lesion_mask.nii[.gz]`, or a
+ * submission to the ISBI 2015 challenge, `training01_01_TEAM.nii[.gz]` in one folder).
  *
- * @param subjects whom to evaluate; where left out, everybody who has a folder among the predictions. All their visits
+ * @param subjects whom to evaluate; where left out, everybody of whom there is a prediction. All their visits
  *   that have a true mask count, so a prediction that is missing is an error and never flatters the mean.
  * @throws DatasetError for an unknown subject, a named one without a true mask, a missing prediction, and where there
  *   is nothing to evaluate.
@@ -65,9 +67,11 @@ export async function choosePredictions(
 }
 
 async function predictedScans(predictions: FileSource, dataset: Dataset, notes: string[]): Promise<Scan[]> {
-  const folders = await predictions.list('');
+  const entries = await predictions.list('');
   const predicted = new Set(
-    folders.map(({ name }) => folderLabel(name, 'sub')).filter((id) => id !== undefined),
+    entries
+      .map(({ name }) => folderLabel(name, 'sub') ?? parseSubmissionName(name)?.subject)
+      .filter((id) => id !== undefined),
   );
   const known = dataset.subjects.filter(({ id }) => predicted.has(id));
   for (const id of predicted)
@@ -81,12 +85,16 @@ async function predictedScans(predictions: FileSource, dataset: Dataset, notes: 
 
 async function findPrediction(predictions: FileSource, scan: Scan): Promise<string | undefined> {
   const compressed = predictionPath(scan, { label: 'lesion', suffix: 'mask' });
-  const names = (await predictions.list(scanFolder(scan)))
-    .filter((e) => e.kind === 'file')
-    .map((e) => e.name);
-  return [compressed, compressed.replace(/\.gz$/, '')].find((path) =>
-    names.includes(path.split('/').at(-1)!),
+  const there = (await listFiles(predictions, scanFolder(scan))).names;
+  const found = [compressed, compressed.replace(/\.gz$/, '')].find((path) =>
+    there.includes(path.split('/').at(-1)!),
   );
+  if (found !== undefined) return found;
+  const flat = await listFiles(predictions, '');
+  return flat.names.find((file) => {
+    const name = parseSubmissionName(file);
+    return name?.subject === scan.subject && name.session === scan.session;
+  });
 }
 
 /**
@@ -104,14 +112,9 @@ export async function evaluatePredictions(
   onScan: (done: number, name: string) => void = () => {},
 ): Promise<{ readonly scans: readonly ScanEvaluation[]; readonly mean: ScanMetrics }> {
   const scans: ScanEvaluation[] = [];
-  for (const { scan, prediction } of pairs) {
-    const predicted = (await readMask(await predictions.read(prediction), prediction)).volume;
-    const raters = new Map<string, Uint8Array>();
-    for (const [name, path] of scan.lesionMasks) {
-      const truth = (await readMask(await dataset.files.read(path), path)).volume;
-      requireGrid(predicted, prediction, truth, path);
-      raters.set(name, truth.data);
-    }
+  for (const pair of pairs) {
+    const { scan } = pair;
+    const { predicted, raters } = await readPair(predictions, dataset, pair);
     const against = (truth: Uint8Array): ScanMetrics => evaluateScan(predicted.data, truth, predicted.grid);
     const metrics =
       rater === 'mean'
@@ -121,6 +124,25 @@ export async function evaluatePredictions(
     onScan(scans.length, scanName(scan));
   }
   return { scans, mean: meanMetrics(scans) };
+}
+
+/**
+ * A predicted mask and every rater's mask of its scan, all on one grid.
+ * @throws GridMismatchError where a prediction lies on another grid than a true mask; FileFormatError, StorageError.
+ */
+export async function readPair(
+  predictions: FileSource,
+  dataset: Dataset,
+  { scan, prediction }: ChosenPredictions['pairs'][number],
+): Promise<{ readonly predicted: Volume<Uint8Array>; readonly raters: ReadonlyMap<string, Uint8Array> }> {
+  const predicted = (await readMask(await predictions.read(prediction), prediction)).volume;
+  const raters = new Map<string, Uint8Array>();
+  for (const [name, path] of scan.lesionMasks) {
+    const truth = (await readMask(await dataset.files.read(path), path)).volume;
+    requireGrid(predicted, prediction, truth, path);
+    raters.set(name, truth.data);
+  }
+  return { predicted, raters };
 }
 
 function requireGrid(

@@ -67,23 +67,31 @@ export function evaluateScan(
 
 /** Each metric's mean over the scans where it is defined; NaN where it is defined in none. */
 export function meanMetrics(scans: readonly ScanMetrics[]): ScanMetrics {
-  const mean = (key: keyof ScanMetrics): number => {
-    const values = scans.map((scan) => scan[key]).filter(Number.isFinite);
+  return meanOf(scans, [
+    'dice',
+    'tpr',
+    'ppv',
+    'ltpr',
+    'lfpr',
+    'volumeDifference',
+    'volumeDifferenceMl',
+    'truthMl',
+    'predictionMl',
+    'trueLesions',
+    'predictedLesions',
+  ]);
+}
+
+/** Each field's mean over the rows where it is finite; NaN where it is so in none. */
+export function meanOf<Key extends string>(
+  rows: readonly Readonly<Record<Key, number>>[],
+  keys: readonly Key[],
+): Record<Key, number> {
+  const mean = (key: Key): number => {
+    const values = rows.map((row) => row[key]).filter(Number.isFinite);
     return values.length === 0 ? Number.NaN : values.reduce((sum, v) => sum + v, 0) / values.length;
   };
-  return {
-    dice: mean('dice'),
-    tpr: mean('tpr'),
-    ppv: mean('ppv'),
-    ltpr: mean('ltpr'),
-    lfpr: mean('lfpr'),
-    volumeDifference: mean('volumeDifference'),
-    volumeDifferenceMl: mean('volumeDifferenceMl'),
-    truthMl: mean('truthMl'),
-    predictionMl: mean('predictionMl'),
-    trueLesions: mean('trueLesions'),
-    predictedLesions: mean('predictedLesions'),
-  };
+  return Object.fromEntries(keys.map((key) => [key, mean(key)])) as Record<Key, number>;
 }
 
 /** 2|P∩T| / (|P| + |T|) from voxel counts; 1 where both masks are empty. */

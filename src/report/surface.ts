@@ -1,5 +1,6 @@
 import { boundingBox, cropData } from '../volume/crop.ts';
 import type { Grid } from '../volume/volume.ts';
+import { percentile } from './bootstrap.ts';
 import { requireMask } from './lesions.ts';
 
 /** Distances between the surfaces of two masks, in mm. */
@@ -30,7 +31,7 @@ export function surfaceDistance(prediction: Uint8Array, truth: Uint8Array, grid:
   if (there.length === 0 || back.length === 0) return { hd95: Number.NaN, assd: Number.NaN };
   const sum = there.reduce((s, d) => s + d, 0) + back.reduce((s, d) => s + d, 0);
   return {
-    hd95: Math.max(percentile(there, 0.95), percentile(back, 0.95)),
+    hd95: Math.max(percentile(there.toSorted(), 0.95), percentile(back.toSorted(), 0.95)),
     assd: sum / (there.length + back.length),
   };
 }
@@ -128,13 +129,4 @@ function directedDistances(
   spacing: readonly [number, number, number],
 ): Float64Array {
   return distanceTransform(to, shape, spacing).filter((_, i) => from[i]! !== 0);
-}
-
-/** NumPy's default percentile: linear between the two nearest ranks. */
-function percentile(values: Float64Array, share: number): number {
-  const sorted = values.toSorted();
-  const rank = share * (sorted.length - 1);
-  const below = sorted[Math.floor(rank)]!;
-  const above = sorted[Math.ceil(rank)]!;
-  return below + (above - below) * (rank - Math.floor(rank));
 }

@@ -1,4 +1,4 @@
-"""Golden values from PyTorch for the engine: ops, losses, the three network variants, Adam.
+"""Golden values from PyTorch for the engine: ops, losses, the network variants, Adam.
 
 Run: python3 make_golden.py        (PyTorch 1.13.0a0; writes *.safetensors beside this file)
 
@@ -28,11 +28,12 @@ torch.use_deterministic_algorithms(True)
 class Golden:
     """Tensors and cases of one file, with the file's own random numbers."""
 
-    def __init__(self, name):
+    def __init__(self, name, seed=SEED):
         self.name = name
         self.tensors = {}
         self.cases = []
-        self.random = torch.Generator().manual_seed(SEED)
+        self.seed = seed
+        self.random = torch.Generator().manual_seed(seed)
 
     def normal(self, *shape, scale=1.0, shift=0.0):
         """Normal deviates that are exact in float32."""
@@ -55,7 +56,7 @@ class Golden:
         header = {
             "__metadata__": {
                 "torch": torch.__version__,
-                "seed": str(SEED),
+                "seed": str(self.seed),
                 "cases": json.dumps(self.cases, separators=(",", ":")),
             }
         }
@@ -301,6 +302,61 @@ class UNet3d(nn.Module):
         return {name: head(x) for name, head in self.heads.items()}
 
 
+def pool(x):
+    """2x2x2 max pool of what has no near tie: there, rounding would decide which voxel gets the gradient."""
+    n, c, d, h, w = x.shape
+    windows = x.detach().view(n, c, d // 2, 2, h // 2, 2, w // 2, 2).permute(0, 1, 2, 4, 6, 3, 5, 7)
+    first, second = windows.reshape(-1, 8).topk(2, dim=-1).values.unbind(-1)
+    gap = (first - second)[first != second].min()
+    assert gap > 1e-5, f"a tie within {gap}: choose another seed"
+    return F.max_pool3d(x, 2)
+
+
+class Stitch(nn.Module):
+    """One task's side of a cross-stitch unit: a learned blend of both tasks' activations, channel by channel."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([[0.9], [0.1]]).repeat(1, channels))
+
+    def forward(self, own, other):
+        keep, share = self.weight.view(2, 1, -1, 1, 1, 1)
+        return keep * own + share * other
+
+
+class CrossStitch(nn.Module):
+    """Two U-Nets, one a task, with a cross-stitch unit behind every block."""
+
+    def __init__(self, channels, base, levels, heads):
+        super().__init__()
+        self.tasks = list(heads)
+        for name, classes in heads.items():
+            self.add_module(name, UNet3d(channels, base, levels, {name: classes}))
+        units = lambda count: nn.ModuleList(
+            nn.ModuleDict({name: Stitch(base * 2**level) for name in heads}) for level in range(count))
+        self.stitch = nn.ModuleDict({"encoder": units(levels), "decoder": units(levels - 1)})
+
+    def join(self, place, level, x):
+        unit = self.stitch[place][level]
+        first, second = self.tasks
+        return {first: unit[first](x[first], x[second]), second: unit[second](x[second], x[first])}
+
+    def forward(self, x):
+        nets = {task: getattr(self, task) for task in self.tasks}
+        x = {task: x for task in self.tasks}
+        skips = []
+        levels = len(nets[self.tasks[0]].encoder)
+        for level in range(levels):
+            x = self.join("encoder", level, {
+                task: net.encoder[level](pool(x[task]) if level else x[task]) for task, net in nets.items()})
+            skips.append(x)
+        for level in reversed(range(levels - 1)):
+            x = self.join("decoder", level, {
+                task: net.decoder[level](skips[level][task], net.decoder[level].up(x[task]))
+                for task, net in nets.items()})
+        return {task: net.heads[task](x[task]) for task, net in nets.items()}
+
+
 def initialise(net, golden):
     """He initialisation; scales, shifts, biases and running statistics off their usual 0 and 1, so that they count."""
     for name, tensor in net.state_dict().items():
@@ -309,6 +365,8 @@ def initialise(net, golden):
         if tensor.dim() == 5:
             fan_in = tensor.shape[0] if ".up." in name else tensor[0].numel()
             tensor.copy_(golden.normal(*tensor.shape, scale=(2 / fan_in) ** 0.5))
+        elif name.startswith("stitch."):
+            tensor.copy_(golden.normal(*tensor.shape, scale=0.1) + torch.tensor([[0.9], [0.1]]).float().double())
         elif name.endswith("running_var"):
             tensor.copy_(golden.uniform(*tensor.shape) + 0.5)
         else:
@@ -324,11 +382,16 @@ SETTINGS = {"loss": "generalized-dice", "weights": "square", "tpr": "off", "tprW
             "pool": "item"}
 WITH_TPR = {**SETTINGS, "tpr": "1-tpr"}
 WIDTHS = {"baseChannels": 4, "levels": 3}
+# The first seed whose pools have no near tie.
+SEEDS = {"cross-stitch": SEED + 1}
+# Two networks, so half the width.
+STITCHED_WIDTHS = {"baseChannels": 2, "levels": 3}
 # Per head: the loss's settings and the head's weight in the total.
 VARIANTS = {
     "single": {"lesion": (SETTINGS, 1.0)},
     "multi-input": {"lesion": (WITH_TPR, 1.0)},
     "multi-output": {"lesion": (WITH_TPR, 1.0), "tissue": (SETTINGS, 0.5)},
+    "cross-stitch": {"lesion": (WITH_TPR, 1.0), "tissue": (SETTINGS, 0.5)},
 }
 CLASSES = {"lesion": 2, "tissue": 4}
 
@@ -349,9 +412,15 @@ def make_scan():
     return tensors
 
 
+def widths_of(variant):
+    return STITCHED_WIDTHS if variant == "cross-stitch" else WIDTHS
+
+
 def variant_net(golden, variant):
     heads = {name: CLASSES[name] for name in VARIANTS[variant]}
-    net = UNet3d(7 if variant == "multi-input" else 4, WIDTHS["baseChannels"], WIDTHS["levels"], heads)
+    widths = widths_of(variant)
+    kind = CrossStitch if variant == "cross-stitch" else UNet3d
+    net = kind(7 if variant == "multi-input" else 4, widths["baseChannels"], widths["levels"], heads)
     initialise(net, golden)
     return net
 
@@ -370,7 +439,7 @@ def make_variant(variant, scan):
 
     To save space, evaluation logits are those of every other voxel, and training logits those of the first item.
     """
-    golden = Golden(variant)
+    golden = Golden(variant, SEEDS.get(variant, SEED))
     net = variant_net(golden, variant)
     for name, tensor in state_of(net).items():
         golden.put(f"before/{name}", tensor)
@@ -390,7 +459,7 @@ def make_variant(variant, scan):
         if ".running_" in name:
             golden.put(f"after/{name}", tensor)
     heads = {head: {"settings": settings, "weight": weight} for head, (settings, weight) in VARIANTS[variant].items()}
-    golden.case(variant, {}, widths=WIDTHS, heads=heads)
+    golden.case(variant, {}, widths=widths_of(variant), heads=heads)
     golden.write()
 
 

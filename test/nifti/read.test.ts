@@ -325,3 +325,18 @@ describe('masks', () => {
     expect([...volume.data]).toEqual([0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0]);
   });
 });
+
+describe('a Node Buffer', () => {
+  it('is read at its place in a shared pool, and stays as it was', async () => {
+    const bytes = rawNifti({ littleEndian: false });
+    const pool = new Uint8Array(bytes.length + 24).fill(0xaa);
+    pool.set(bytes, 11);
+    // Its own slice() is a view, not a copy.
+    const view = Buffer.from(pool.buffer, 11, bytes.length);
+    const before = Uint8Array.from(view);
+    const want = await readNifti(bytes, 'plain');
+    const got = await readNifti(view, 'view');
+    expect(got.volume).toEqual(want.volume);
+    expect(Uint8Array.from(view)).toEqual(before);
+  });
+});

@@ -28,9 +28,31 @@ export interface GoldenCase {
   readonly distanceSum: number | null;
 }
 
-export function goldenCases(): readonly GoldenCase[] {
+/** What SciPy says of several cases as the scans of one rater. */
+export interface GoldenChallenge {
+  readonly name: string;
+  readonly cases: readonly string[];
+  readonly volumeCorrelation: number | null;
+  readonly scores: readonly (number | null)[];
+  readonly mean: number | null;
+}
+
+interface Golden {
+  readonly cases: readonly GoldenCase[];
+  readonly challenges: readonly GoldenChallenge[];
+}
+
+function golden(): Golden {
   const url = new URL('../golden/metrics/metrics.json', import.meta.url);
-  return (JSON.parse(readFileSync(url, 'utf8')) as { cases: GoldenCase[] }).cases;
+  return JSON.parse(readFileSync(url, 'utf8')) as Golden;
+}
+
+export function goldenCases(): readonly GoldenCase[] {
+  return golden().cases;
+}
+
+export function goldenChallenges(): readonly GoldenChallenge[] {
+  return golden().challenges;
 }
 
 /** The two masks and the grid of a case. */

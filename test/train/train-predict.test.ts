@@ -73,6 +73,22 @@ describe('train', () => {
     expect(steps).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));
   });
 
+  it('cross-stitch learns both tasks, and its units move from where they start', async () => {
+    const losses: number[] = [];
+    const { model, trainDice } = await run(
+      settings({ variant: 'cross-stitch', steps: 60, lr: 1e-2, crossEntropy: 1 }),
+      { onStep: ({ loss }) => losses.push(loss) },
+    );
+    expect(losses.at(-1)!).toBeLessThan(0.6 * losses[0]!);
+    expect(trainDice).toBeGreaterThan(0.6);
+    const units = [...model.weights].filter(([name]) => name.startsWith('stitch.'));
+    expect(units).toHaveLength(6);
+    for (const [name, weight] of units) {
+      const kept = weight.subarray(0, weight.length / 2);
+      expect(Math.max(...kept.map((w) => Math.abs(w - 0.9))), name).toBeGreaterThan(1e-3);
+    }
+  });
+
   it('does the same where the device binds less than one sample', async () => {
     const wanted = settings({ variant: 'multi-input' });
     const whole = await run(wanted);

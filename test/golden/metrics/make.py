@@ -5,14 +5,15 @@ Masks are bit-packed (little-endian bits) in memory order, x fastest: arrays are
 Formulae: Dice, TPR, PPV, volume difference from counts; lesions from scipy.ndimage.label;
 surface distances as MONAI publishes them (surface = mask xor binary_erosion, distance_transform_edt with
 sampling, HD95 = larger of the two directed 95th percentiles, ASSD = mean over both directions pooled);
-normalised Dice as in Raina et al. 2023's published code (r = 0.001).
+normalised Dice as in Raina et al. 2023's published code (r = 0.001); the raw score of Carass et al. 2017 with
+scipy.stats.pearsonr for the correlation of volumes.
 """
 import base64
 import json
 
 import numpy as np
 import scipy
-from scipy import ndimage
+from scipy import ndimage, stats
 
 rng = np.random.default_rng(20150)
 
@@ -138,5 +139,43 @@ for i, spacing in enumerate([(1, 1, 1), (0.9, 1.1, 3), (3, 0.5, 0.5), (2, 2, 2)]
 flat = blobs((1, 21, 19), 1.5, 0.1)
 cases.append(case("one slice", np.roll(flat, 2, axis=2), flat, (1, 1, 5)))
 
+for i in range(6):
+    size = tuple(int(v) for v in rng.integers(3, 20, 3))
+    spacing = tuple(round(float(v), 3) for v in rng.uniform(0.3, 4, 3))
+    share = float(rng.uniform(0.02, 0.4))
+    cases.append(case(f"random {i}", noise(size, share), blobs(size, 1, share), spacing))
+
+
+def challenge(name, names):
+    """Raw score of scans against one rater; a scan with an undefined term has none."""
+    chosen = [next(c for c in cases if c["name"] == n) for n in names]
+    predicted = [c["metrics"]["predictionMl"] for c in chosen]
+    true = [c["metrics"]["truthMl"] for c in chosen]
+    varied = len(chosen) > 1 and np.ptp(predicted) > 0 and np.ptp(true) > 0
+    vc = float(stats.pearsonr(predicted, true)[0]) if varied else None
+    scores = []
+    for c in chosen:
+        m, lesions = c["metrics"], c["connectivity"]["26"]
+        terms = [m["dice"], m["ppv"], lesions["lfpr"], lesions["ltpr"], vc]
+        if None in terms:
+            scores.append(None)
+            continue
+        dice, ppv, lfpr, ltpr, _ = terms
+        scores.append(0.125 * dice + 0.125 * ppv + 0.25 * (1 - lfpr) + 0.25 * ltpr + 0.25 * vc)
+    there = [v for v in scores if v is not None]
+    mean = float(np.mean(there)) if there else None
+    return {"name": name, "cases": names, "volumeCorrelation": vc, "scores": scores, "mean": mean}
+
+
+challenges = [
+    challenge("four scans", [f"blobs {i}" for i in range(4)]),
+    challenge("random scans", [f"random {i}" for i in range(6)]),
+    challenge("with empty masks", ["both empty", "empty truth", "empty prediction", "blobs 1"]),
+    challenge("one scan", ["blobs 2"]),
+    challenge("volumes that do not vary", ["one voxel, found", "one voxel, found", "one voxel, found"]),
+]
+
 head = json.dumps({"scipy": scipy.__version__, "numpy": np.__version__, "seed": 20150})
-print(head[:-1] + ', "cases": [\n' + ",\n".join(json.dumps(c) for c in cases) + "\n]}")
+body = ",\n".join(json.dumps(c) for c in cases)
+rest = ",\n".join(json.dumps(c) for c in challenges)
+print(head[:-1] + ', "cases": [\n' + body + '\n], "challenges": [\n' + rest + "\n]}")

@@ -1,0 +1,83 @@
+/**
+ * `npm run bench -- tissue`: quality and time of the tissue segmentation, as Dice of the most probable tissue inside
+ * the brain: on phantoms (5 % noise, 20 % bias field) against the truth, and where the data is there (VOXELGRAD_DATA,
+ * or ../shared/data) on two real patients against SPM12's maps. `tissue:2` runs the cases of 2 mm alone.
+ * Seconds are wall time; cpuSeconds the process's CPU time over the cores, what a quiet machine would take at best on a
+ * software driver.
+ */
+import { appendFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { findScans } from '../src/dataset/dataset.ts';
+import { type LoadedScan, loadScan } from '../src/dataset/load-scan.ts';
+import { openDataset } from '../src/dataset/open-dataset.ts';
+import { makePhantom } from '../src/dataset/phantom/index.ts';
+import type { TissueMaps } from '../src/dataset/tissue-maps.ts';
+import type { Gpu } from '../src/gpu/gpu.ts';
+import { readNifti } from '../src/nifti/read.ts';
+import { writeNifti } from '../src/nifti/write.ts';
+import { NodeFolder } from '../src/platform/node-files.ts';
+import { tissueDice } from '../src/report/tissue-dice.ts';
+import { segmentTissues } from '../src/tissue/segment-tissues.ts';
+import { sharedData } from '../test/data.ts';
+
+const PHANTOM = { seed: 5, noise: 0.05, biasField: 0.2 };
+const CHANNELS = [['T1w'], ['T1w', 'T2w', 'FLAIR']];
+
+export async function bench(gpu: Gpu, filter: string): Promise<void> {
+  for (const mm of [2, 1].filter((edge) => filter === '' || filter === String(edge))) {
+    // Several channels at 1 mm only take longer.
+    for (const channels of mm === 2 ? CHANNELS : CHANNELS.slice(0, 1)) {
+      for (const subjectIndex of mm === 2 ? [0, 1, 2] : [0]) await onPhantom(gpu, mm, channels, subjectIndex);
+      await onPatients(gpu, mm, channels);
+    }
+  }
+}
+
+async function onPhantom(
+  gpu: Gpu,
+  mm: number,
+  names: readonly string[],
+  subjectIndex: number,
+): Promise<void> {
+  const shape = [182 / mm, 218 / mm, 182 / mm] as const;
+  const { grid, brain, modalities, tissues } = makePhantom({ ...PHANTOM, subjectIndex, shape, spacing: mm });
+  const bytes = writeNifti({ grid, data: modalities.T1w }, { datatype: 'int16' });
+  const { header } = await readNifti(bytes, 'T1w');
+  const channels = names.map((name) => ({ name, data: modalities[name as keyof typeof modalities] }));
+  const scan: LoadedScan = {
+    ...{ subject: String(subjectIndex), session: null, grid, header, channels, brain },
+    ...{ brainSource: 'mask', raters: new Map() },
+  };
+  await report(gpu, scan, tissues, { case: `phantom ${subjectIndex}`, against: 'truth', mm });
+}
+
+async function onPatients(gpu: Gpu, mm: number, modalities: readonly string[]): Promise<void> {
+  const data = sharedData();
+  if (data === undefined) return;
+  const dataset = await openDataset(new NodeFolder(`${data}/open-ms-lesjak2017_${mm}mm`));
+  for (const scan of findScans(dataset)) {
+    const loaded = await loadScan(dataset, scan, { modalities, tissue: true });
+    await report(gpu, loaded, loaded.tissues!, { case: `sub-${scan.subject}`, against: 'SPM12', mm });
+  }
+}
+
+async function report(
+  gpu: Gpu,
+  scan: LoadedScan,
+  truth: TissueMaps,
+  what: { readonly case: string; readonly against: string; readonly mm: number },
+): Promise<void> {
+  const before = process.cpuUsage();
+  const start = performance.now();
+  const maps = await segmentTissues(gpu, scan);
+  const seconds = Number(((performance.now() - start) / 1000).toFixed(1));
+  const used = process.cpuUsage(before);
+  const cpuSeconds = Number(((used.user + used.system) / 1e6 / availableParallelism()).toFixed(1));
+  const { CSF, GM, WM } = tissueDice(maps, truth, scan.brain);
+  const [csf, gm, wm] = [CSF, GM, WM].map((dice) => Number(dice.toFixed(3)));
+  const channels = scan.channels.map(({ name }) => name).join(',');
+  const dice = { CSF: csf, GM: gm, WM: wm };
+  const row = { ...what, channels, ...dice, seconds, cpuSeconds, adapter: gpu.capabilities.description };
+  console.log(row);
+  appendFileSync('bench/results/tissue.jsonl', `${JSON.stringify(row)}\n`);
+}

@@ -1,0 +1,71 @@
+import { UsageError } from '../core/errors.ts';
+import { openDataset } from '../dataset/open-dataset.ts';
+import { NodeFolder } from '../platform/node-files.ts';
+import { choosePredictions } from '../report/evaluate-predictions.ts';
+import { scorePredictions, scoreTable } from '../report/score-predictions.ts';
+import { formatTable } from '../report/tables.ts';
+import type { Connectivity } from '../volume/components.ts';
+import { type Command, command } from './command.ts';
+
+export const score: Command = command({
+  name: 'score',
+  description: 'Score predicted lesion masks as the ISBI 2015 challenge does, per scan and rater',
+  args: {
+    predictions: {
+      type: 'positional',
+      description: 'Folder that `voxelgrad predict` wrote, or a submission (training01_01_TEAM.nii)',
+    },
+    truth: { type: 'positional', description: 'Data set with the true masks (BIDS or ISBI 2015)' },
+    subjects: { type: 'string', valueHint: 'ID,ID', description: 'Whom to score (default: all predicted)' },
+    raters: {
+      type: 'string',
+      valueHint: 'NAME,NAME',
+      description: 'Raters by name or number, union, intersection (default: every rater)',
+    },
+    connectivity: {
+      type: 'enum',
+      options: ['6', '18', '26'],
+      description: 'Which voxels of a lesion touch: by faces, edges or corners (default 26)',
+    },
+  },
+  examples: [
+    { line: 'score ./predictions ./isbi', does: 'every scan that was predicted, against each rater' },
+    { line: 'score ./predictions ./isbi --raters 1 --json', does: 'one rater, for a program to read' },
+  ],
+  async run(options, output) {
+    options.seed();
+    const raters = options.list('raters');
+    if (raters?.includes('mean'))
+      throw new UsageError('--raters takes no mean: scores are taken against each rater and then averaged', {
+        hint: 'Leave --raters out to score against every rater.',
+      });
+    const connectivity = Number(options.text('connectivity') ?? '26') as Connectivity;
+    const predictions = new NodeFolder(options.required('predictions'));
+    const dataset = await openDataset(new NodeFolder(options.required('truth')));
+    const { pairs, notes } = await choosePredictions(predictions, dataset, options.list('subjects'));
+    for (const note of notes) output.note(note);
+    const bar = output.progress({ label: 'scoring', total: pairs.length, unit: 'scan' });
+    const result = await scorePredictions(predictions, dataset, pairs, {
+      raters,
+      connectivity,
+      onScan: (done, name) => bar.update(done, name),
+    });
+    const lines = result.raters.map(
+      ({ rater, volumeCorrelation }) =>
+        `rater ${rater}: volume correlation ${volumeCorrelation.toFixed(4).replace('NaN', 'n/a')}`,
+    );
+    const all = `raw score ${result.score.toFixed(4).replace('NaN', 'n/a (it needs two scans whose volumes differ)')}`;
+    output.result(
+      {
+        score: result.score,
+        raters: result.raters.map(({ rater, volumeCorrelation, mean, of, scans }) => ({
+          rater,
+          volumeCorrelation,
+          mean,
+          scans: scans.map((scan, i) => ({ subject: of[i]!.subject, session: of[i]!.session, ...scan })),
+        })),
+      },
+      [formatTable(scoreTable(result)), '', ...lines, all].join('\n'),
+    );
+  },
+});

@@ -1,0 +1,105 @@
+import { decodeModel } from '../checkpoint/checkpoint.ts';
+import { StorageError, UsageError } from '../core/errors.ts';
+import { scanName } from '../dataset/dataset.ts';
+import { openDataset } from '../dataset/open-dataset.ts';
+import { predict as predictScans } from '../infer/run.ts';
+import {
+  foreignNames,
+  requireTeam,
+  SubmissionSink,
+  submissionName,
+  submissionScans,
+  TEST_SCANS,
+} from '../infer/submission.ts';
+import { openNodeGpu } from '../platform/node.ts';
+import { NodeFolder } from '../platform/node-files.ts';
+import { attachTissues } from './attach-tissues.ts';
+import { type Command, command } from './command.ts';
+import { parseThreshold, requireModelInputs } from './prediction-inputs.ts';
+import { RUN_FILES } from './train.ts';
+
+export const submission: Command = command({
+  name: 'submission',
+  description: 'Segment the test set of the ISBI 2015 challenge, named and stored as it wants the masks',
+  args: {
+    run: { type: 'positional', description: 'Folder that `voxelgrad train` wrote' },
+    dataset: { type: 'positional', description: 'Folder of the challenge that holds the test subjects' },
+    out: { type: 'positional', description: 'Folder for the masks: test01_01_TEAM.nii, ...' },
+    team: { type: 'string', valueHint: 'NAME', description: 'Name of your team (required)' },
+    subjects: { type: 'string', valueHint: 'ID,ID', description: 'Whom to segment (default: the test set)' },
+    threshold: {
+      type: 'string',
+      valueHint: 'auto|X',
+      description: 'Probability from which a voxel is lesion; auto is what training chose (default auto)',
+    },
+    overlap: {
+      type: 'string',
+      valueHint: 'X',
+      description: 'Overlap of the sliding window, 0 to 0.9 (default 0.5)',
+    },
+    tissue: {
+      type: 'string',
+      valueHint: 'DIR',
+      description: "Tissue maps' folder, or a derivative's name",
+    },
+  },
+  examples: [
+    { line: 'submission ./run ./isbi ./masks --team voxelgrad', does: 'all 61 scans of the test set' },
+    {
+      line: 'submission ./run ./isbi ./masks --team voxelgrad --subjects test01',
+      does: 'one patient, to look at',
+    },
+  ],
+  async run(options, output) {
+    options.seed();
+    const team = options.text('team');
+    if (team === undefined)
+      throw new UsageError('--team is missing', { hint: 'The masks will be called test01_01_TEAM.nii.' });
+    requireTeam(team);
+    const threshold = parseThreshold(options.text('threshold') ?? 'auto');
+    const overlap = options.number('overlap', { min: 0, max: 0.9 }) ?? 0.5;
+    const run = new NodeFolder(options.required('run'));
+    const model = decodeModel(await run.read(RUN_FILES.model), `${run.name}/${RUN_FILES.model}`);
+    const tissue = options.text('tissue') ?? null;
+    const dataset = await attachTissues(
+      await openDataset(new NodeFolder(options.required('dataset'))),
+      tissue,
+    );
+    const scans = submissionScans(dataset, options.list('subjects'));
+    requireModelInputs(scans, model, tissue);
+    const out = new NodeFolder(options.required('out'));
+    await out.checkWritable();
+    const foreign = foreignNames(
+      (await out.list('')).map(({ name }) => name),
+      team,
+    );
+    if (foreign.length > 0)
+      throw new StorageError(
+        `${out.name}: holds files that are no masks of team ${team} (${foreign.slice(0, 3).join(', ')})`,
+        { hint: 'Choose a new folder: everything in it is handed in.' },
+      );
+    if (scans.length !== TEST_SCANS)
+      output.note(`note: ${scans.length} scans; the challenge's test set has ${TEST_SCANS}`);
+    const gpu = await openNodeGpu();
+    try {
+      const bar = output.progress({ label: 'predicting', total: scans.length, unit: 'scan' });
+      const predicted = await predictScans(gpu, {
+        model,
+        dataset,
+        scans,
+        tissue: tissue ?? true,
+        threshold: threshold ?? model.info.threshold,
+        overlap,
+        out: new SubmissionSink(out, scans, team),
+        onTile: (done, total, scan) => bar.update(scans.indexOf(scan) + done / total, scanName(scan)),
+      });
+      const masks = predicted.map((scan) => `${out.name}/${submissionName(scan, team)}`);
+      output.result(
+        { team, masks, complete: scans.length === TEST_SCANS },
+        `${masks.length} masks in ${out.name}: ${submissionName(predicted[0]!, team)}, ...`,
+      );
+    } finally {
+      await gpu.close();
+    }
+  },
+});

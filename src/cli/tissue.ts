@@ -1,0 +1,111 @@
+import { DatasetError, UsageError } from '../core/errors.ts';
+import { findScans, scanName } from '../dataset/dataset.ts';
+import { canonicalModality } from '../dataset/modality.ts';
+import { openDataset } from '../dataset/open-dataset.ts';
+import { openNodeGpu } from '../platform/node.ts';
+import { NodeFolder } from '../platform/node-files.ts';
+import {
+  makeTissues,
+  readPrior,
+  requireTissueInputs,
+  type TissueMethod,
+  type TissuePriors,
+} from '../tissue/make-tissues.ts';
+import { type Command, command } from './command.ts';
+import { claimFolder } from './own-folder.ts';
+
+export const tissue: Command = command({
+  name: 'tissue',
+  description: 'Write maps of grey matter, white matter and cerebrospinal fluid',
+  args: {
+    dataset: { type: 'positional', description: 'Data set (BIDS or ISBI 2015)' },
+    out: { type: 'positional', description: 'Folder for the maps (BIDS derivatives, and c1, c2, c3 as SPM)' },
+    method: {
+      type: 'enum',
+      options: ['spm', 'em'],
+      description: "spm takes SPM12's maps where they are; em makes them, on the GPU (default em)",
+    },
+    subjects: { type: 'string', valueHint: 'ID,ID', description: 'Whose maps (default: all)' },
+    modalities: {
+      type: 'string',
+      valueHint: 'NAME,NAME',
+      description: 'Images that em looks at; T1w must be one (default T1w)',
+    },
+    priors: {
+      type: 'string',
+      valueHint: 'DIR',
+      description: 'Folder with label-GM_, label-WM_ and label-CSF_probseg of a template in the same space',
+    },
+    beta: {
+      type: 'string',
+      valueHint: 'X',
+      description: 'Strength of the Markov random field (default 0.4)',
+    },
+    iterations: { type: 'string', valueHint: 'N', description: 'Rounds of em (default 60)' },
+  },
+  examples: [
+    { line: 'tissue ./dataset ./tissue', does: 'everybody, from the T1' },
+    { line: 'tissue ./dataset ./tissue --subjects 07 --modalities T1w,T2w', does: 'one patient, two images' },
+    { line: 'tissue ./dataset ./tissue --method spm', does: "SPM's maps, repaired and in both namings" },
+  ],
+  async run(options, output) {
+    options.seed();
+    const method = (options.text('method') ?? 'em') as TissueMethod;
+    const modalities = options.list('modalities') ?? ['T1w'];
+    if (!modalities.some((name) => canonicalModality(name) === 'T1w'))
+      throw new UsageError(`--modalities must name T1w, not only ${modalities.join(', ')}`, {
+        hint: 'Tissues are told apart by their T1 contrast.',
+      });
+    const beta = options.number('beta', { min: 0, max: 10 });
+    const iterations = options.integer('iterations', { min: 1, max: 1000 });
+    if (method === 'spm')
+      for (const name of ['modalities', 'priors', 'beta', 'iterations'] as const)
+        if (options.text(name) !== undefined)
+          throw new UsageError(`--${name} means nothing with --method spm`, { hint: `Leave --${name} out.` });
+    const priors = await openPriors(options.text('priors'));
+    const dataset = await openDataset(new NodeFolder(options.required('dataset')));
+    const scans = findScans(dataset, options.list('subjects'));
+    requireTissueInputs(scans, { method, modalities });
+    const out = new NodeFolder(options.required('out'));
+    await out.checkWritable();
+    const gpu = method === 'em' ? await openNodeGpu() : undefined;
+    try {
+      await claimFolder(out, 'voxelgrad tissue maps');
+      const bar = output.progress({ label: 'tissues', total: scans.length, unit: 'scan' });
+      const done = await makeTissues(gpu, {
+        dataset,
+        scans,
+        method,
+        modalities,
+        priors,
+        em: {
+          ...(beta === undefined ? {} : { beta }),
+          ...(iterations === undefined ? {} : { iterations }),
+        },
+        out,
+        onProgress: (count, name) => bar.update(count, name),
+      });
+      output.result(
+        { out: out.name, method, scans: done },
+        done.map((scan) => `${scanName(scan)}: ${scan.bids.join(', ')}`).join('\n'),
+      );
+    } finally {
+      await gpu?.close();
+    }
+  },
+});
+
+async function openPriors(path: string | undefined): Promise<TissuePriors | undefined> {
+  if (path === undefined) return undefined;
+  const folder = new NodeFolder(path);
+  const names = (await folder.list('')).filter(({ kind }) => kind === 'file').map(({ name }) => name);
+  const read = async (label: string): Promise<TissuePriors['GM']> => {
+    const name = names.find((file) => new RegExp(`label-${label}_probseg\\.nii(\\.gz)?$`).test(file));
+    if (name === undefined)
+      throw new DatasetError(`${path}: there is no *_label-${label}_probseg.nii[.gz]`, {
+        hint: 'A folder of priors holds one map each of GM, WM and CSF.',
+      });
+    return await readPrior(await folder.read(name), `${path}/${name}`);
+  };
+  return { GM: await read('GM'), WM: await read('WM'), CSF: await read('CSF') };
+}
