@@ -20,6 +20,7 @@ import { score } from './score.ts';
 import { submission } from './submission.ts';
 import { tissue } from './tissue.ts';
 import { train } from './train.ts';
+import { verify } from './verify.ts';
 
 const COMMANDS: readonly Command[] = [
   demo,
@@ -32,6 +33,7 @@ const COMMANDS: readonly Command[] = [
   evaluate,
   score,
   submission,
+  verify,
 ];
 
 function overview(): string {
@@ -45,7 +47,7 @@ function overview(): string {
     ...COMMANDS.map((command) => `  ${command.name.padEnd(width)}  ${command.description}`),
     '',
     `${PROGRAM} COMMAND --help shows a command's options and examples.`,
-    'Exit codes: 0 success, 2 wrong usage, 1 any other failure.',
+    'Exit codes: 0 success, 2 wrong usage, 130 and 143 stopped by a signal, 1 any other failure.',
     '',
   ].join('\n');
 }

@@ -1,6 +1,5 @@
 import type { ArgDef } from 'citty';
 import { UsageError } from '../core/errors.ts';
-import { canonicalJson, toJson } from '../core/json.ts';
 import { VARIANTS } from '../nn/variants.ts';
 import { DURATIONS, type TrainSettings, trainSettings } from '../train/settings.ts';
 import type { Options, SharedName } from './common.ts';
@@ -98,6 +97,10 @@ export const SETTING_ARGS: Readonly<Record<SettingOption, ArgDef>> = {
     valueHint: 'X',
     description: 'Random change of contrast and brightness (default 0.1)',
   },
+  recompute: {
+    type: 'boolean',
+    description: 'Compute activations again in backward: the same bits in about half of the memory',
+  },
   overlap: {
     type: 'string',
     valueHint: 'X',
@@ -124,7 +127,7 @@ type NumberOption =
   | 'intensity'
   | 'overlap';
 type WordOption = 'variant' | 'tissue' | 'rater' | 'schedule' | 'loss' | 'weights' | 'tpr' | 'pool';
-export type SettingOption = NumberOption | WordOption | 'subjects' | 'modalities' | 'flips';
+export type SettingOption = NumberOption | WordOption | 'subjects' | 'modalities' | 'flips' | 'recompute';
 
 /** Setting of each option that is a number. */
 const NUMBERS: Readonly<Record<NumberOption, keyof TrainSettings>> = {
@@ -196,6 +199,7 @@ function givenSettings(options: Options<SettingOption | SharedName>): Record<str
   put('modalities', options.list('modalities'));
   const flips = options.text('flips');
   if (flips !== undefined) put('flips', flips === 'on');
+  if (options.flag('recompute')) put('recompute', true);
   if (options.text('seed') !== undefined) put('seed', options.seed());
   return given;
 }
@@ -214,9 +218,17 @@ function parseConfig(name: string, text: string): Record<string, unknown> {
   throw new UsageError(`${name} must hold a JSON object of settings`);
 }
 
-/** The text of `config.json`: every setting, resolved; `--config` takes it again. */
-export function formatSettings(settings: TrainSettings): string {
-  return `${canonicalJson(toJson(settings), 2)}\n`;
+/**
+ * The kernel variants that a run's `config.json` records, so that it is repeated with the same bits: of the same
+ * adapter only, since another one has its own best.
+ */
+export function recordedKernels(text: string, adapter: string): Readonly<Record<string, string>> {
+  const value: unknown = JSON.parse(text);
+  if (!isObject(value) || value.adapter !== adapter || !isObject(value.kernels)) return {};
+  const entries = Object.entries(value.kernels);
+  return Object.fromEntries(
+    entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

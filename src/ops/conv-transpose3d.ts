@@ -1,6 +1,7 @@
 import type { Shape } from '../core/shape.ts';
 import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
-import type { GradientThunk, Op } from '../tape/op.ts';
+import type { Emitter, GradientThunk, Op } from '../tape/op.ts';
+import type { Tensor } from '../tape/tensor.ts';
 import { backwardBias } from './conv-transpose3d/cell.ts';
 import { geometryOf, weightView } from './conv-transpose3d/task.ts';
 import { backwardInput, backwardWeight, forward } from './conv-transpose3d/variants.ts';
@@ -53,16 +54,12 @@ export const convTranspose3d: Op<ConvTranspose3dAttributes, undefined> = {
     return [samples, outChannels, ...out];
   },
 
-  forward(emit, [input, weight, bias], output, attributes): undefined {
-    const geometry = geometryOf(input!.shape, weight!.shape, output.shape, attributes.padding);
-    forward(emit, {
-      geometry,
-      from: input!,
-      weight: weightView(weight!),
-      bias: attributes.bias ? { tensor: bias!, first: 0 } : null,
-      to: output,
-      accumulate: false,
-    });
+  forward(emit, inputs, output, attributes): undefined {
+    fill(emit, inputs, output, attributes);
+  },
+
+  recompute(emit, { inputs, attributes }, output): void {
+    fill(emit, inputs, output, attributes);
   },
 
   backward({ inputs: [input, weight], attributes }, gradOutput) {
@@ -95,3 +92,20 @@ export const convTranspose3d: Op<ConvTranspose3dAttributes, undefined> = {
     return thunks;
   },
 };
+
+function fill(
+  emit: Emitter,
+  [input, weight, bias]: readonly Tensor[],
+  output: Tensor,
+  attributes: ConvTranspose3dAttributes,
+): void {
+  const geometry = geometryOf(input!.shape, weight!.shape, output.shape, attributes.padding);
+  forward(emit, {
+    geometry,
+    from: input!,
+    weight: weightView(weight!),
+    bias: attributes.bias ? { tensor: bias!, first: 0 } : null,
+    to: output,
+    accumulate: false,
+  });
+}

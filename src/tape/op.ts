@@ -52,8 +52,8 @@ export interface Op<Attributes, Saved> {
   /** Emits the dispatches that fill `output`. */
   forward(emit: Emitter, inputs: readonly Tensor[], output: Tensor, attributes: Attributes): Saved;
   /**
-   * Emits what fills an output again, bit for bit, from inputs and saved tensors: for an op that is so cheap that its
-   * output need not be kept for backward. Absent where that would cost as much as forward did.
+   * Emits what fills an output again, bit for bit, from inputs and saved tensors: for an op that is so cheap beside
+   * the convolutions that its output need not be kept for backward.
    */
   recompute?(emit: Emitter, node: Node<Attributes, Saved>, output: Tensor): void;
   /** One thunk an input, or null where that input has no gradient. Only thunks that are needed are called. */

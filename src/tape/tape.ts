@@ -118,7 +118,8 @@ export class Tape {
       });
       if (this.#recompute && op.recompute)
         this.#again.set(output, (target) => {
-          op.recompute?.(this.emitter, { inputs, output, attributes, saved }, target);
+          const filled = inputs.map((input) => this.#refill(input));
+          op.recompute?.(this.emitter, { inputs: filled, output, attributes, saved }, target);
         });
     }
     return output;
@@ -158,14 +159,16 @@ export class Tape {
     if (!gradOutput) return;
     const inputs = node.inputs.map((input) => this.#refill(input));
     const thunks = node.backward(inputs, gradOutput);
-    node.inputs.forEach((input, i) => {
+    // Last input first: a weight's gradient is the last reader of an activation, whose place the gradient of the
+    // activation can take then.
+    for (const [i, input] of [...node.inputs.entries()].reverse()) {
       const thunk = thunks[i];
-      if (!input.requiresGrad || !thunk) return;
+      if (!input.requiresGrad || !thunk) continue;
       const existing = this.#gradients.get(input);
       const grad = existing ?? input.grad ?? tensor(`grad ${input.label}`, input.shape, 'arena');
       this.#gradients.set(input, grad);
       thunk(this.emitter, grad, existing !== undefined);
-    });
+    }
   }
 
   /** The tensor itself, or a fresh one with the same values, so that the first need not live until here. */

@@ -46,6 +46,8 @@ export interface TrainSettings extends SegmentationLossSettings {
   readonly flips: boolean;
   /** Largest random change of contrast (relative) and brightness (in standard deviations) of a patch; 0 for none. */
   readonly intensity: number;
+  /** Compute normalised activations again in backward instead of keeping them: the same bits in less memory. */
+  readonly recompute: boolean;
   /** Overlap of the sliding window that chooses the threshold on the training scans. */
   readonly overlap: number;
   readonly seed: number;
@@ -94,6 +96,7 @@ const SCHEMA = z.strictObject({
     .default(1 / 3),
   flips: z.boolean().default(true),
   intensity: z.number().min(0).max(1).default(0.1),
+  recompute: z.boolean().default(false),
   overlap: z.number().min(0).max(0.9).default(0.5),
   seed: z.int().min(0).max(0xffffffff).default(1),
 });

@@ -27,8 +27,13 @@ export interface WinogradWeightTile {
 const FILE = 'conv3d-winograd.wgsl';
 const WEIGHT_FILE = 'conv3d-winograd-weight.wgsl';
 const POINTS = 36;
-/** Scratch of one slab: small against the activations, large against the cost of a dispatch. */
-const SLAB_BYTES = 4 * 2 ** 20;
+/**
+ * A convolution runs in slabs, whose scratch is small against its activations; but a slab is large against the cost of
+ * a dispatch.
+ */
+const SLABS = 4;
+const LEAST_BYTES = 2 * 2 ** 20;
+const MOST_BYTES = 16 * 2 ** 20;
 /** Lanes of a transform's workgroup. */
 const LANES = 64;
 
@@ -59,7 +64,8 @@ function rowsOf(extents: Extents, samples: number, floatsPerRow: number, multipl
   const tilesZ = ceilDiv(extents[0], 4);
   const tilesY = ceilDiv(extents[1], 4);
   const total = samples * tilesZ * tilesY;
-  const fit = Math.floor(SLAB_BYTES / (4 * POINTS * floatsPerRow));
+  const rowsIn = (bytes: number): number => Math.floor(bytes / (4 * POINTS * floatsPerRow));
+  const fit = Math.min(rowsIn(MOST_BYTES), Math.max(rowsIn(LEAST_BYTES), ceilDiv(total, SLABS)));
   const perSlab = Math.min(roundUp(total, multiple), Math.max(multiple, fit - (fit % multiple)));
   return { tilesZ, tilesY, total, perSlab };
 }
