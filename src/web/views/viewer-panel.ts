@@ -1,0 +1,76 @@
+import { html, nothing, type TemplateResult } from 'lit-html';
+import { type App, shownImages } from '../app.ts';
+import type { State, ViewState } from '../state.ts';
+import type { ViewLayout } from '../viewer.ts';
+import { problemNote } from './problem-note.ts';
+
+const LAYOUTS: readonly (readonly [ViewLayout, string])[] = [
+  ['planes', 'Planes and 3D'],
+  ['axial', 'Axial'],
+  ['coronal', 'Coronal'],
+  ['sagittal', 'Sagittal'],
+  ['render', '3D'],
+];
+
+/** The scan in three planes and 3D. */
+export function viewerPanel(state: State, app: App): TemplateResult {
+  const { view, viewProblem } = state;
+  return html`<section class="viewer" aria-labelledby="viewer">
+    <h2 id="viewer" class="visually-hidden">Viewer</h2>
+    ${view ? toolbar(state, view, app) : nothing}
+    <div class=${view ? 'canvas' : 'canvas empty'}>
+      ${view ? html`<canvas tabindex="0" role="img" aria-label="The scan in three planes and 3D. Click or use the arrow keys to move the crosshair."></canvas>` : html`<p>The scan appears here: three planes and 3D, with what was found on top.</p>`}
+    </div>
+    ${view ? readout(view) : nothing} ${problemNote(viewProblem)}
+  </section>`;
+}
+
+function toolbar({ files, result }: State, view: ViewState, app: App): TemplateResult {
+  const images = files ? shownImages(files) : [];
+  const [low, high] = view.range;
+  const [black, white] = view.window;
+  const step = (high - low) / 500 || 0.001;
+  const number = (event: Event): number => Number((event.target as HTMLInputElement).value);
+  return html`<div class="toolbar">
+    <label class="field">Image
+      <select @change=${(event: Event) => app.showImage((event.target as HTMLSelectElement).value)}>
+        ${images.map(({ path, role }) => html`<option value=${path} .selected=${path === view.image}>${role}</option>`)}
+      </select>
+    </label>
+    <label class="field">View
+      <select @change=${(event: Event) => app.setLayout((event.target as HTMLSelectElement).value as ViewLayout)}>
+        ${LAYOUTS.map(([value, label]) => html`<option value=${value} .selected=${value === view.layout}>${label}</option>`)}
+      </select>
+    </label>
+    <label class="field">Black
+      <input type="range" min=${low} max=${high} step=${step} .value=${String(black)} @input=${(event: Event) => app.setWindow([Math.min(number(event), white), white])}>
+    </label>
+    <label class="field">White
+      <input type="range" min=${low} max=${high} step=${step} .value=${String(white)} @input=${(event: Event) => app.setWindow([black, Math.max(number(event), black)])}>
+    </label>
+    ${result ? overlayControls(view, result.metrics !== null, app) : nothing}
+  </div>`;
+}
+
+function overlayControls({ opacity, parts }: ViewState, truth: boolean, app: App): TemplateResult {
+  const toggle = (part: 'truth' | 'prediction', label: string, kind: string): TemplateResult =>
+    html`<label class="check"><input type="checkbox" .checked=${parts[part]} @change=${(event: Event) =>
+      app.setOverlay(opacity, {
+        ...parts,
+        [part]: (event.target as HTMLInputElement).checked,
+      })}><i class=${kind}></i>${label}</label>`;
+  return html`<label class="field">Overlay
+      <input type="range" min="0" max="1" step="0.05" .value=${String(opacity)} @input=${(event: Event) =>
+        app.setOverlay(Number((event.target as HTMLInputElement).value), parts)}>
+    </label>
+    <div class="checks">
+      ${toggle('prediction', 'Prediction', 'extra')}
+      ${truth ? html`${toggle('truth', 'Truth', 'missed')}<span class="check"><i class="found"></i>Both</span>` : nothing}
+    </div>`;
+}
+
+function readout({ crosshair }: ViewState): TemplateResult {
+  if (!crosshair) return html`<p class="readout">&nbsp;</p>`;
+  const [x, y, z] = crosshair.place.map((mm) => mm.toFixed(1).replace('-', '−'));
+  return html`<p class="readout">Crosshair at x ${x}, y ${y}, z ${z} mm; intensity ${Number(crosshair.intensity.toPrecision(4))}</p>`;
+}
