@@ -102,6 +102,7 @@ export {
   segment,
 } from './infer/segment.ts';
 export { SubmissionSink, submissionName, submissionScans } from './infer/submission.ts';
+export type { WindowSnapshot } from './infer/sliding-window.ts';
 // Tensors, the tape, ops and losses.
 export {
   DEFAULT_LOSS,

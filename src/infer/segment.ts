@@ -9,6 +9,7 @@ import { LESION_HEAD, TISSUE_HEAD, TISSUES } from '../nn/variants.ts';
 import { thresholdMask } from '../report/threshold.ts';
 import { uncrop } from '../volume/crop.ts';
 import { Predictor } from './predictor.ts';
+import type { WindowSnapshot } from './sliding-window.ts';
 
 /** Voxels kept around the brain, as in training. */
 const MARGIN = 8;
@@ -23,6 +24,8 @@ export interface SegmentOptions {
   readonly onTile?: (done: number, total: number) => void;
   /** Stops between tiles; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Kept up to date, and where the run starts: for going on after the device was lost. */
+  readonly snapshot?: WindowSnapshot;
 }
 
 /** What a network says of a scan. Every array has the voxels of the scan's own grid, x fastest. */

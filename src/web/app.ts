@@ -129,6 +129,8 @@ export class App {
       );
       this.#set({ run: null });
       await this.#showResult(result);
+      // The largest lesion, so that something of the result is seen.
+      if (result.lesions.length > 0) await this.showLesion(1);
       this.#set({ system: await this.#client.call('system', null) });
     } catch (error) {
       this.#set({ run: null, runProblem: error instanceof EngineCancelled ? null : failureOf(error) });

@@ -151,6 +151,8 @@ export class Engine {
     const options = {
       overlap,
       signal,
+      // Outlives the device: where it is lost, the run goes on from here on the next one.
+      snapshot: { tiles: 0, sums: undefined },
       onTile(done: number, total: number): void {
         tiles = total;
         progress({ done, total });
@@ -162,7 +164,7 @@ export class Engine {
     return resultOf(this.#run);
   }
 
-  /** Runs work on the device; where the device is lost, once more on a new one. */
+  /** Runs work on the device; where the device is lost, again on a new one. */
   async #withDevice<T>(work: (gpu: Gpu) => Promise<T>): Promise<T> {
     for (let losses = 0; ; losses++)
       try {

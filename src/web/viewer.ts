@@ -75,6 +75,7 @@ export class Viewer {
     for (const volume of [...this.#nv.volumes]) this.#nv.removeVolume(volume);
     this.#nv.addVolume(image);
     if (this.#overlay) this.#nv.addVolume(this.#overlay);
+    this.#nv.createOnLocationChange();
     return {
       window: [image.cal_min ?? 0, image.cal_max ?? 1],
       range: [image.global_min ?? 0, image.global_max ?? 1],
