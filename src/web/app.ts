@@ -200,7 +200,7 @@ export class App {
           layout: old?.layout ?? 'planes',
           window: [0, 1],
           range: [0, 1],
-          opacity: old?.opacity ?? 0.7,
+          opacity: old?.opacity ?? 0.85,
           parts: old?.parts ?? { truth: true, prediction: true },
           crosshair: null,
         },

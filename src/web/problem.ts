@@ -9,7 +9,11 @@ export function problemOf(error: unknown, path?: string): Problem {
   const known = error instanceof VoxelgradError;
   const text = error instanceof Error ? error.message : String(error);
   const line = text.replace(/\s*\n\s*/g, ' ').trim();
-  const bare = path !== undefined && line.startsWith(`${path}: `) ? line.slice(path.length + 2) : line;
+  const beside = path !== undefined && line.startsWith(`${path}: `);
+  // Messages say `FILE: is …`; beside the file that needs a subject.
+  const bare = beside
+    ? line.slice(path.length + 2).replace(/^(?=(?:is|has|holds|promises|needs|cannot)\b)/, 'it ')
+    : line;
   return {
     message: sentence(known ? bare : `unexpected failure: ${bare}`),
     hint: known

@@ -124,8 +124,9 @@ export class ScanFiles {
     return [...this.#files.values()].map((file) => {
       const { path, role, grid } = file;
       const name = path.split('/').at(-1)!;
-      const taken = role ? byRole.get(role) : undefined;
-      if (role && !taken) byRole.set(role, name);
+      // A file that cannot be read takes no place from another.
+      const taken = role && grid ? byRole.get(role) : undefined;
+      if (role && grid && !taken) byRole.set(role, name);
       return {
         path,
         name,

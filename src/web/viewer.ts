@@ -30,7 +30,7 @@ const SLICE_TYPES: Readonly<Record<ViewLayout, SLICE_TYPE>> = {
 export class Viewer {
   readonly #nv: Niivue;
   #overlay: NVImage | undefined;
-  #opacity = 0.7;
+  #opacity = 0.85;
   #parts: OverlayParts = { truth: true, prediction: true };
 
   private constructor(nv: Niivue) {
@@ -46,7 +46,9 @@ export class Viewer {
       dragAndDropEnabled: false,
       backColor: [0, 0, 0, 1],
       crosshairColor: [0.48, 0.72, 0.96, 0.8],
-      crosshairWidth: 0.6,
+      crosshairWidth: 0.15,
+      crosshairWidthUnit: 'percent',
+      crosshairGap: 5,
       isCornerOrientationText: true,
       fontColor: [0.85, 0.88, 0.92, 1],
       fontMinPx: 12,

@@ -1,17 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeModel } from '../../src/checkpoint/checkpoint.ts';
 import { sizeOf } from '../../src/core/shape.ts';
 import { parameterSpecs, stateSpecs } from '../../src/nn/unet-config.ts';
 import { variantConfig } from '../../src/nn/variants.ts';
 import { buildWeb } from '../support/chromium.ts';
-import { buildCli, errorLines, runCli } from '../support/cli.ts';
+import { buildCli, errorLines, runCli, startCli } from '../support/cli.ts';
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 let folder: string;
 
 beforeAll(() => {
@@ -45,28 +42,10 @@ function smallModel(): Uint8Array {
   return encodeModel({ info, weights });
 }
 
-/** Starts the program and waits for its first line. */
-function serve(words: readonly string[]): Promise<{ child: ChildProcess; line: string }> {
-  const child = spawn(process.execPath, [MAIN, 'serve', ...words], { cwd: folder });
-  return new Promise((resolve, reject) => {
-    let text = '';
-    child.stdout.setEncoding('utf8').on('data', (part: string) => {
-      text += part;
-      if (text.includes('\n')) resolve({ child, line: text.split('\n')[0]! });
-    });
-    child.on('exit', (code) => reject(new Error(`serve ended with ${code}`)));
-  });
-}
-
-function ended(child: ChildProcess): Promise<number | null> {
-  return new Promise((resolve) => child.on('exit', resolve));
-}
-
 describe('voxelgrad serve', () => {
   it('serves the app with the run first among the models, and ends with 0 on Ctrl+C', async () => {
-    const { child, line } = await serve(['--port', '0', '--json', '--run', 'my-run']);
-    const end = ended(child);
-    const { url, run } = JSON.parse(line) as { url: string; run: string };
+    const running = await startCli(['serve', '--port', '0', '--json', '--run', 'my-run'], { cwd: folder });
+    const { url, run } = JSON.parse(running.stdout()) as { url: string; run: string };
     expect(run).toBe('my-run');
     const index = await fetch(url);
     expect(index.status).toBe(200);
@@ -76,16 +55,13 @@ describe('voxelgrad serve', () => {
     };
     expect(list.models.map(({ name }) => name)).toEqual(['my-run (single)', 'Phantoms, 2 mm (small)']);
     for (const { file } of list.models) expect((await fetch(url + file)).status).toBe(200);
-    child.kill('SIGINT');
-    expect(await end).toBe(0);
+    expect((await running.stop()).code).toBe(0);
   });
 
   it('says where it is in words', async () => {
-    const { child, line } = await serve(['--port', '0']);
-    const end = ended(child);
-    expect(line).toMatch(/^voxelgrad is at http:\/\/localhost:\d+\/ \(this machine only/);
-    child.kill('SIGTERM');
-    expect(await end).toBe(0);
+    const running = await startCli(['serve', '--port', '0'], { cwd: folder });
+    expect(running.stdout()).toMatch(/^voxelgrad is at http:\/\/localhost:\d+\/ \(this machine only/);
+    expect((await running.stop()).code).toBe(0);
   });
 
   it.each([

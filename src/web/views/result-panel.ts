@@ -46,7 +46,7 @@ function lesionRows({ selectedLesion }: State, lesions: readonly Lesion[], app: 
   const signed = (mm: number): string => mm.toFixed(0).replace('-', '−');
   return html`<div class="scroll" role="region" aria-label="Lesions" tabindex="0">
     <table>
-      <caption>Largest first. Places in mm to the right, front and top. Choose a lesion to go there.</caption>
+      <caption><span>Largest first. Places in mm to the right, front and top. Choose a lesion to go there.</span></caption>
       <thead>
         <tr>
           <th scope="col">Lesion</th>
