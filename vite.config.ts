@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
 import type { Plugin, UserConfig, UserConfigFnObject } from 'vite';
 import { formatPolicy } from './src/platform/content-policy.ts';
 
@@ -33,11 +34,28 @@ const withoutZarr: Plugin = {
   load: (id) => (id === '\0no-codec' ? 'export default undefined;' : null),
 };
 
+const SERVICE_WORKER = 'service-worker.js';
+
+/** Tells the service worker which files there are to keep. */
+const offlineFiles: Plugin = {
+  name: 'offline-files',
+  generateBundle(_, bundle) {
+    const worker = bundle[SERVICE_WORKER];
+    if (worker?.type !== 'chunk') return;
+    const built = Object.keys(bundle).filter((file) => file !== SERVICE_WORKER && file !== 'index.html');
+    const copied = readdirSync(resolve(root, 'public'), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(resolve(root, 'public'), resolve(entry.parentPath, entry.name)));
+    const files = ['./', ...built, ...copied.map((file) => file.replaceAll('\\', '/'))].sort();
+    worker.code = worker.code.replace('__OFFLINE_FILES__', JSON.stringify(files));
+  },
+};
+
 // All paths are relative, so the folder works from any place on any host.
 const shared: UserConfig = {
   root,
   base: './',
-  plugins: [contentPolicy, shaderComments, withoutZarr],
+  plugins: [shaderComments],
   worker: { format: 'es', plugins: () => [shaderComments] },
   build: {
     outDir: resolve(import.meta.dirname, 'dist/web'),
@@ -48,8 +66,23 @@ const shared: UserConfig = {
   },
 };
 
-/** The web app. */
-const app: UserConfig = { ...shared, build: { ...shared.build, emptyOutDir: true } };
+/** The web app, its service worker under a name that stays, and the licences of what is in it. */
+const app: UserConfig = {
+  ...shared,
+  plugins: [contentPolicy, shaderComments, withoutZarr, offlineFiles],
+  build: {
+    ...shared.build,
+    emptyOutDir: true,
+    license: { fileName: 'licenses.md' },
+    rolldownOptions: {
+      input: [resolve(root, 'index.html'), resolve(root, 'service-worker.ts')],
+      output: {
+        entryFileNames: ({ name }) =>
+          name === 'service-worker' ? SERVICE_WORKER : 'assets/[name]-[hash].js',
+      },
+    },
+  },
+};
 
 /** `voxelgrad.js` beside it: the engine in one module, for pages without a bundler. */
 const library: UserConfig = {

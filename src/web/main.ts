@@ -29,3 +29,6 @@ addEventListener('drop', (event) => {
 });
 
 void app.start();
+
+// For visits without a network. Where the browser keeps nothing (private windows), the app works all the same.
+navigator.serviceWorker?.register(new URL('service-worker.js', document.baseURI)).catch(() => undefined);

@@ -94,6 +94,7 @@ async function startPlainServer(files: ReadonlyMap<string, Uint8Array>): Promise
 /** A page of the app, and everything that it did that it must not. */
 export interface OpenedPage {
   readonly page: Page;
+  readonly context: BrowserContext;
   /** Requests to other origins than the app's. */
   readonly foreign: readonly string[];
   /** Errors of the console (breaches of the content policy are among them), and uncaught exceptions. */
@@ -135,6 +136,8 @@ export class AppUnderTest {
     const context: BrowserContext = await this.#browser.newContext({
       viewport: { width: 1360, height: 900 },
       acceptDownloads: true,
+      // It would answer in place of what a test puts in the way.
+      serviceWorkers: 'block',
       ...options,
     });
     const page = await context.newPage();
@@ -150,7 +153,7 @@ export class AppUnderTest {
     });
     page.on('pageerror', (error) => errors.push(String(error)));
     await page.goto(this.url + path);
-    return { page, foreign, errors, close: () => context.close() };
+    return { page, context, foreign, errors, close: () => context.close() };
   }
 
   async stop(): Promise<void> {
@@ -161,7 +164,7 @@ export class AppUnderTest {
 
 /** Keeps a picture of the page for people to look at. */
 export async function screenshot(page: Page, name: string): Promise<void> {
-  const folder = join(ROOT, 'dist/screenshots');
+  const folder = join(ROOT, 'test-results');
   mkdirSync(folder, { recursive: true });
   await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
 }

@@ -206,6 +206,21 @@ describe.skipIf(chromiumPath() === undefined)('the app in Chromium', { timeout: 
     await close();
   });
 
+  it('works without a network after the first visit', async () => {
+    const { page, context, close } = await open({ serviceWorkers: 'allow' });
+    await page.evaluate(async () => {
+      await navigator.serviceWorker.ready;
+    });
+    await context.setOffline(true);
+    await page.reload();
+    await page.getByText(/Reads FLAIR/).waitFor();
+    await chooseFiles(page, smallScan());
+    await page.locator('canvas').waitFor();
+    await page.getByRole('button', { name: 'Segment' }).click();
+    await page.locator('#result').waitFor({ timeout: 60_000 });
+    await close();
+  });
+
   it('says what to do where there is no WebGPU', async () => {
     const { page, close } = await app.open();
     await page.route('**/assets/engine-worker*', async (route) => {
