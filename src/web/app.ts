@@ -4,7 +4,7 @@ import { EngineCancelled, type EngineClient, EngineFailure } from './engine-clie
 import { problem, problemOf } from './problem.ts';
 import type { Download, DroppedFile, FilesReport, Problem, ResultReport, TileProgress } from './protocol.ts';
 import { INITIAL_STATE, type State, type ViewState } from './state.ts';
-import type { OverlayParts, Viewer, ViewLayout } from './viewer.ts';
+import type { OverlayParts, Tool, Viewer, ViewLayout } from './viewer.ts';
 
 /** Overlap of the sliding window: half of nnU-Net's, a third of its time; the difference is at the borders. */
 const OVERLAP = 0.25;
@@ -84,7 +84,15 @@ export class App {
     this.#set({ reading: true, filesProblem: null });
     try {
       const files = await change();
-      this.#set({ files, reading: false, result: null, runProblem: null, selectedLesion: null });
+      await this.#leaveDrawing();
+      this.#set({
+        files,
+        reading: false,
+        result: null,
+        runProblem: null,
+        selectedLesion: null,
+        tuning: null,
+      });
       await this.#showFirstImage(files);
     } catch (error) {
       this.#set({ reading: false, filesProblem: failureOf(error) });
@@ -104,7 +112,7 @@ export class App {
     try {
       const bytes = new Uint8Array(await read());
       const { model, files } = await this.#client.call('loadModel', { name, bytes });
-      this.#set({ model, modelFile: file, modelProblem: null });
+      this.#set({ model, modelFile: file, modelProblem: null, tuning: null });
       if (this.#state.files) this.#set({ files });
     } catch (error) {
       // The model that was loaded before stays.
@@ -114,6 +122,7 @@ export class App {
 
   async segment(): Promise<void> {
     if (this.#state.run) return;
+    await this.#leaveDrawing();
     const controller = new AbortController();
     this.#set({ run: { progress: null, secondsLeft: null, controller }, runProblem: null });
     const clock = new TileClock();
@@ -239,6 +248,85 @@ export class App {
     if (!lesion) return;
     this.#set({ selectedLesion: number });
     await this.#withViewer((viewer) => viewer.moveTo(lesion.place));
+  }
+
+  /** Lets the predicted mask be corrected in the viewer. */
+  async startCorrection(): Promise<void> {
+    await this.#attempt(async () => {
+      const mask = await this.#client.call('drawing', null);
+      await this.#withViewer(async (viewer) => await viewer.startDrawing(mask));
+      await this.setTool('paint', 2);
+    });
+  }
+
+  async setTool(tool: Tool, size: number): Promise<void> {
+    this.#set({ correcting: { tool, size } });
+    await this.#withViewer((viewer) => viewer.setTool(tool, size));
+  }
+
+  async undoStroke(): Promise<void> {
+    await this.#withViewer((viewer) => viewer.undo());
+  }
+
+  /** Takes what was drawn for the true mask. */
+  async finishCorrection(): Promise<void> {
+    await this.#attempt(async () => {
+      const viewer = await this.#viewer;
+      if (!viewer) return;
+      const result = await this.#client.call('correct', await viewer.drawing());
+      await this.#leaveDrawing();
+      await this.#showResult(result);
+    });
+  }
+
+  async discardCorrection(): Promise<void> {
+    await this.#leaveDrawing();
+  }
+
+  async #leaveDrawing(): Promise<void> {
+    if (!this.#state.correcting) return;
+    this.#set({ correcting: null });
+    await this.#withViewer((viewer) => viewer.endDrawing());
+  }
+
+  /** Trains the network on the scan and its true mask; stopping keeps what was learned. */
+  async fineTune(steps: number): Promise<void> {
+    const controller = new AbortController();
+    const diceBefore = this.#state.result?.metrics?.dice ?? null;
+    const losses: number[] = [];
+    const show = (running: AbortController | null): void =>
+      this.#set({ tuning: { steps, losses: [...losses], controller: running, diceBefore } });
+    show(controller);
+    try {
+      const model = await this.#client.call(
+        'fineTune',
+        { steps },
+        {
+          signal: controller.signal,
+          onProgress: ({ loss }) => {
+            losses.push(loss);
+            show(controller);
+          },
+        },
+      );
+      this.#set({ model, modelFile: null });
+      show(null);
+    } catch (error) {
+      this.#set({ tuning: null, runProblem: failureOf(error) });
+    }
+  }
+
+  stopTuning(): void {
+    this.#state.tuning?.controller?.abort();
+  }
+
+  async #attempt(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.#set({ runProblem: null });
+    } catch (error) {
+      this.#set({ runProblem: failureOf(error) });
+    }
   }
 
   /** Hands a file to the browser's downloads. */

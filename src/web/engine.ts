@@ -1,11 +1,12 @@
-import { decodeModel, type Model } from '../checkpoint/checkpoint.ts';
-import { DeviceLostError, UsageError } from '../core/errors.ts';
+import { decodeModel, encodeModel, type Model } from '../checkpoint/checkpoint.ts';
+import { DeviceLostError, GridMismatchError, UsageError } from '../core/errors.ts';
 import { MemoryFiles } from '../core/files.ts';
 import { type LoadedScan, loadScan } from '../dataset/load-scan.ts';
 import { predictionPath } from '../dataset/prediction-path.ts';
+import { preprocess } from '../dataset/preprocess.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { encodeSegmentation, type Segmentation, segment } from '../infer/segment.ts';
-import { readNifti } from '../nifti/read.ts';
+import { readMask, readNifti } from '../nifti/read.ts';
 import { LABEL_INTENT, writeNifti } from '../nifti/write.ts';
 import { countParameters } from '../nn/unet-config.ts';
 import { takesTissues } from '../nn/variants.ts';
@@ -13,7 +14,17 @@ import { listLesions } from '../report/lesion-list.ts';
 import { evaluateScan } from '../report/metrics.ts';
 import { scanReport } from '../report/scan-report.ts';
 import { thresholdMask } from '../report/threshold.ts';
-import type { CallName, Calls, FilesReport, ResultReport, SavedFile, SystemReport } from './protocol.ts';
+import { sameGrid } from '../volume/volume.ts';
+import { fineTune } from './fine-tune.ts';
+import type {
+  CallName,
+  Calls,
+  FilesReport,
+  ModelReport,
+  ResultReport,
+  SavedFile,
+  SystemReport,
+} from './protocol.ts';
 import { ScanFiles } from './scan-files.ts';
 
 /** What a call may use beside its argument. */
@@ -37,6 +48,8 @@ interface Run {
   readonly threshold: number;
   readonly seconds: number;
   readonly tiles: number;
+  /** Where the scan's lesions come from. */
+  readonly truth: ResultReport['truth'];
 }
 
 /** A device that is lost so often will not come back. */
@@ -50,6 +63,8 @@ export class Engine {
   #devicesLost = 0;
   #model: { readonly name: string; readonly model: Model } | undefined;
   #run: Run | undefined;
+  /** A true mask that was drawn for the files that are there. */
+  #correction: Uint8Array | undefined;
 
   /** @param openGpu how a device is had, at first and after one was lost */
   constructor(openGpu: () => Promise<Gpu>) {
@@ -61,15 +76,18 @@ export class Engine {
     open: async () => await this.#system(),
     system: async () => await this.#system(),
     addFiles: async (files) => {
+      this.#correction = undefined;
       await this.#files.add(files);
       return this.#filesReport();
     },
     usePhantom: async ({ seed }) => {
+      this.#correction = undefined;
       this.#files.clear();
       await this.#files.add(await phantomFiles(seed));
       return this.#filesReport();
     },
     chooseScan: async (name) => {
+      this.#correction = undefined;
       await this.#files.choose(name);
       return this.#filesReport();
     },
@@ -82,18 +100,13 @@ export class Engine {
       return this.#filesReport();
     },
     clearFiles: async () => {
+      this.#correction = undefined;
       this.#files.clear();
       return this.#filesReport();
     },
     loadModel: async ({ name, bytes }) => {
-      const model = decodeModel(bytes, name);
-      this.#model = { name, model };
-      const { variant, modalities, threshold, patch, network } = model.info;
-      const parameters = countParameters(network).total;
-      return {
-        model: { name, variant, modalities, threshold, patch, parameters },
-        files: this.#filesReport(),
-      };
+      this.#model = { name, model: decodeModel(bytes, name) };
+      return { model: modelReport(this.#model), files: this.#filesReport() };
     },
     image: async (path) => await this.#image(path),
     segment: async ({ overlap }, context) => await this.#segment(overlap, context),
@@ -104,6 +117,13 @@ export class Engine {
       this.#run = { ...run, threshold, segmentation: { ...run.segmentation, mask } };
       return resultOf(this.#run);
     },
+    drawing: async () => {
+      const { scan, segmentation } = this.#requireRun();
+      const data = this.#correction ?? segmentation.mask;
+      return writeNifti({ grid: scan.grid, data }, { datatype: 'uint8', like: scan.header, gzip: false });
+    },
+    correct: async (bytes) => await this.#correct(bytes),
+    fineTune: async ({ steps }, context) => await this.#fineTune(steps, context),
     save: async (what) => this.#save(what),
   };
 
@@ -146,6 +166,7 @@ export class Engine {
       modalities: info.modalities,
       tissue: takesTissues(info.variant),
     });
+    const truth = this.#correction ? 'correction' : loaded.lesions ? 'file' : null;
     const start = performance.now();
     let tiles = 0;
     const options = {
@@ -160,8 +181,49 @@ export class Engine {
     };
     const segmentation = await this.#withDevice((gpu) => segment(gpu, chosen.model, loaded, options));
     const seconds = (performance.now() - start) / 1000;
-    this.#run = { scan: loaded, segmentation, model: chosen, threshold: info.threshold, seconds, tiles };
+    this.#run = {
+      scan: this.#correction ? { ...loaded, lesions: this.#correction } : loaded,
+      segmentation,
+      model: chosen,
+      threshold: info.threshold,
+      seconds,
+      tiles,
+      truth,
+    };
     return resultOf(this.#run);
+  }
+
+  async #correct(bytes: Uint8Array): Promise<ResultReport> {
+    const run = this.#requireRun();
+    const { volume } = await readMask(bytes, 'the correction');
+    if (!sameGrid(volume.grid, run.scan.grid))
+      throw new GridMismatchError('the correction lies on another grid than the scan', {
+        hint: 'This is a defect of the viewer: please report it with the scan’s header.',
+      });
+    this.#correction = volume.data;
+    this.#run = { ...run, scan: { ...run.scan, lesions: volume.data }, truth: 'correction' };
+    return resultOf(this.#run);
+  }
+
+  async #fineTune(steps: number, { signal, progress }: CallContext): Promise<ModelReport> {
+    const { scan, model } = this.#requireRun();
+    if (!scan.lesions?.includes(1))
+      throw new UsageError('there is no true lesion to learn from', {
+        hint: 'Correct the result first, or add a file with the true lesions.',
+      });
+    const { patch } = model.model.info;
+    const prepared = preprocess(scan, { crop: { margin: 8, minimum: [patch, patch, patch] } });
+    const tuned = await this.#withDevice((gpu) =>
+      fineTune(gpu, {
+        model: model.model,
+        scan: prepared,
+        steps,
+        signal,
+        onStep: (step, loss) => progress({ step, steps, loss }),
+      }),
+    );
+    this.#model = { name: `${model.name.replace(/, fine-tuned$/, '')}, fine-tuned`, model: tuned };
+    return modelReport(this.#model);
   }
 
   /** Runs work on the device; where the device is lost, again on a new one. */
@@ -182,8 +244,15 @@ export class Engine {
   }
 
   #save(what: Calls['save']['ask']): SavedFile {
+    if (what === 'model' && this.#model)
+      return {
+        name: 'model.safetensors',
+        type: 'application/octet-stream',
+        bytes: encodeModel(this.#model.model),
+      };
     const run = this.#requireRun();
     const { scan, segmentation } = run;
+    if (what === 'correction') return this.#correctionFile(run);
     if (what === 'report')
       return {
         name: `${this.#files.name}_report.html`,
@@ -196,6 +265,16 @@ export class Engine {
     )!;
     const name = predictionPath(scan, file.kind).split('/').at(-1)!;
     return { name, type: 'application/gzip', bytes: file.bytes };
+  }
+
+  #correctionFile({ scan }: Run): SavedFile {
+    if (!this.#correction) throw new UsageError('nothing is corrected yet');
+    const bytes = writeNifti(
+      { grid: scan.grid, data: this.#correction },
+      { datatype: 'uint8', like: scan.header, intent: LABEL_INTENT, description: 'lesion mask, corrected' },
+    );
+    const name = predictionPath(scan, { label: 'lesion', suffix: 'mask' }).split('/').at(-1)!;
+    return { name: name.replace('_mask', '_desc-corrected_mask'), type: 'application/gzip', bytes };
   }
 
   #reportOf(run: Run): string {
@@ -226,7 +305,12 @@ function truthOf({ lesions }: LoadedScan): Uint8Array | undefined {
   return lesions instanceof Uint8Array ? lesions : undefined;
 }
 
-function resultOf({ scan, segmentation, threshold, seconds, tiles }: Run): ResultReport {
+function modelReport({ name, model }: { readonly name: string; readonly model: Model }): ModelReport {
+  const { variant, modalities, threshold, patch, network } = model.info;
+  return { name, variant, modalities, threshold, patch, parameters: countParameters(network).total };
+}
+
+function resultOf({ scan, segmentation, threshold, seconds, tiles, truth: source }: Run): ResultReport {
   const { mask, probabilities } = segmentation;
   const truth = truthOf(scan);
   const classes = mask.map((predicted, i) => (truth && truth[i] !== 0 ? 1 : 0) + (predicted !== 0 ? 2 : 0));
@@ -234,6 +318,7 @@ function resultOf({ scan, segmentation, threshold, seconds, tiles }: Run): Resul
     threshold,
     lesions: listLesions(mask, probabilities, scan.grid, truth),
     metrics: truth ? evaluateScan(mask, truth, scan.grid) : null,
+    truth: source,
     seconds,
     tiles,
     overlay: writeNifti(

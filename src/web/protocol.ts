@@ -66,12 +66,21 @@ export interface TileProgress {
   readonly total: number;
 }
 
+/** One step of fine-tuning. */
+export interface StepProgress {
+  readonly step: number;
+  readonly steps: number;
+  readonly loss: number;
+}
+
 /** A segmentation at one threshold. */
 export interface ResultReport {
   readonly threshold: number;
   readonly lesions: readonly Lesion[];
-  /** Null where no true mask is given. */
+  /** Against the true mask; null where there is none. */
   readonly metrics: ScanMetrics | null;
+  /** Where the true mask comes from. */
+  readonly truth: 'file' | 'correction' | null;
   /** Of the run that made the probabilities. */
   readonly seconds: number;
   readonly tiles: number;
@@ -80,7 +89,7 @@ export interface ResultReport {
 }
 
 /** What can be saved. */
-export type Download = 'mask' | 'probabilities' | 'report';
+export type Download = 'mask' | 'probabilities' | 'report' | 'correction' | 'model';
 
 /** A file to save. */
 export interface SavedFile {
@@ -112,6 +121,12 @@ export interface Calls {
   segment: { ask: { overlap: number }; answer: ResultReport; progress: TileProgress };
   /** The last segmentation at another threshold. */
   review: { ask: { threshold: number }; answer: ResultReport; progress: never };
+  /** The predicted mask, or the correction where there is one, as a NIfTI file that is not compressed. */
+  drawing: { ask: null; answer: Uint8Array; progress: never };
+  /** Takes a mask that somebody drew for the scan's true mask. */
+  correct: { ask: Uint8Array; answer: ResultReport; progress: never };
+  /** Trains the network on, on the scan and its true mask; it takes the old one's place. */
+  fineTune: { ask: { steps: number }; answer: ModelReport; progress: StepProgress };
   save: { ask: Download; answer: SavedFile; progress: never };
 }
 

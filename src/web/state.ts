@@ -7,7 +7,7 @@ import type {
   SystemReport,
   TileProgress,
 } from './protocol.ts';
-import type { CrosshairReport, OverlayParts, ViewLayout } from './viewer.ts';
+import type { CrosshairReport, OverlayParts, Tool, ViewLayout } from './viewer.ts';
 
 /** A segmentation under way. */
 export interface RunState {
@@ -15,6 +15,23 @@ export interface RunState {
   /** Seconds left by the tiles so far; null before the second one. */
   readonly secondsLeft: number | null;
   readonly controller: AbortController;
+}
+
+/** A correction under way. */
+export interface CorrectingState {
+  readonly tool: Tool;
+  /** Edge of the brush in voxels. */
+  readonly size: number;
+}
+
+/** Fine-tuning under way or done. */
+export interface TuningState {
+  readonly steps: number;
+  readonly losses: readonly number[];
+  /** Null once it is done. */
+  readonly controller: AbortController | null;
+  /** Dice on the scan before it was learned from; null where there was no true mask. */
+  readonly diceBefore: number | null;
 }
 
 /** What the viewer shows, and how. */
@@ -49,7 +66,14 @@ export interface State {
   readonly view: ViewState | null;
   readonly viewProblem: Problem | null;
   readonly selectedLesion: number | null;
+  readonly correcting: CorrectingState | null;
+  readonly tuning: TuningState | null;
   readonly dragging: boolean;
+}
+
+/** Whether the engine is at work, or the mask is being drawn: the scan and the model must stay as they are. */
+export function isBusy({ reading, run, tuning, correcting }: State): boolean {
+  return reading || run !== null || tuning?.controller != null || correcting !== null;
 }
 
 export const INITIAL_STATE: State = {
@@ -68,5 +92,7 @@ export const INITIAL_STATE: State = {
   view: null,
   viewProblem: null,
   selectedLesion: null,
+  correcting: null,
+  tuning: null,
   dragging: false,
 };

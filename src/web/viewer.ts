@@ -1,4 +1,5 @@
 import { MULTIPLANAR_TYPE, Niivue, NVImage, SHOW_RENDER, SLICE_TYPE } from '@niivue/niivue';
+import { UsageError } from '../core/errors.ts';
 import { OVERLAY_COLORS } from '../report/figures.ts';
 
 /** How the volume is laid out. */
@@ -11,6 +12,9 @@ export interface CrosshairReport {
   /** Of the image shown. */
   readonly intensity: number;
 }
+
+/** What dragging on the image does. */
+export type Tool = 'look' | 'paint' | 'erase';
 
 /** Which of the overlay's parts are seen. */
 export interface OverlayParts {
@@ -113,6 +117,43 @@ export class Viewer {
 
   setLayout(layout: ViewLayout): void {
     this.#nv.setSliceType(SLICE_TYPES[layout]);
+  }
+
+  /**
+   * Shows a mask that can be painted on, in place of the overlay.
+   * @param nifti a mask on the image's grid, not compressed
+   */
+  async startDrawing(nifti: Uint8Array): Promise<void> {
+    const mask = await load(nifti, 'drawing.nii');
+    if (this.#overlay) this.#nv.removeVolume(this.#overlay);
+    this.#nv.loadDrawing(mask);
+    this.#nv.drawOpacity = this.#opacity;
+    this.setTool('look', 1);
+  }
+
+  /** @param size edge of the brush in voxels */
+  setTool(tool: Tool, size: number): void {
+    this.#nv.setDrawingEnabled(tool !== 'look');
+    this.#nv.opts.penSize = size;
+    if (tool !== 'look') this.#nv.setPenValue(tool === 'paint' ? 1 : 0, false);
+  }
+
+  undo(): void {
+    this.#nv.drawUndo();
+  }
+
+  /** The drawing as a NIfTI file on the image's own grid, not compressed. */
+  async drawing(): Promise<Uint8Array> {
+    const bytes = await this.#nv.saveImage({ filename: '', isSaveDrawing: true, volumeByIndex: 0 });
+    if (bytes instanceof Uint8Array) return bytes;
+    throw new UsageError('there is no drawing');
+  }
+
+  /** Ends drawing and shows the overlay again. */
+  endDrawing(): void {
+    this.#nv.setDrawingEnabled(false);
+    this.#nv.closeDrawing();
+    if (this.#overlay) this.#nv.addVolume(this.#overlay);
   }
 
   /** Puts the crosshair at a place in world mm, RAS+. */

@@ -3,7 +3,7 @@ import { FILE_ROLES, type FileRole } from '../../dataset/file-role.ts';
 import type { App } from '../app.ts';
 import { chosenFiles } from '../drop.ts';
 import type { FileReport } from '../protocol.ts';
-import type { State } from '../state.ts';
+import { isBusy, type State } from '../state.ts';
 import { problemNote } from './problem-note.ts';
 
 /** What the choices are called. */
@@ -22,9 +22,9 @@ const ROLE_LABELS: Readonly<Record<FileRole, string>> = {
 
 /** The first step: which files, and what each is. */
 export function filesPanel(state: State, app: App): TemplateResult {
-  const { files, reading, filesProblem, run } = state;
+  const { files, reading, filesProblem } = state;
   const list = files?.files ?? [];
-  const locked = reading || run !== null;
+  const locked = isBusy(state);
   return html`<section aria-labelledby="scan" aria-busy=${reading}>
     <div class="heading">
       <h2 id="scan">1. Scan</h2>
@@ -69,10 +69,11 @@ function chooser(empty: boolean, locked: boolean, app: App): TemplateResult {
   </div>`;
 }
 
-function scanChoice({ files, reading, run }: State, app: App): TemplateResult | typeof nothing {
+function scanChoice(state: State, app: App): TemplateResult | typeof nothing {
+  const { files } = state;
   if (!files || files.scans.length < 2) return nothing;
   return html`<label class="field">Patient and visit
-    <select ?disabled=${reading || run !== null} @change=${(event: Event) => app.chooseScan((event.target as HTMLSelectElement).value)}>
+    <select ?disabled=${isBusy(state)} @change=${(event: Event) => app.chooseScan((event.target as HTMLSelectElement).value)}>
       ${files.scans.map((name) => html`<option .selected=${name === files.scan}>${name}</option>`)}
     </select>
   </label>`;

@@ -1,12 +1,12 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import type { App } from '../app.ts';
-import type { State } from '../state.ts';
+import { isBusy, type State } from '../state.ts';
 import { problemNote } from './problem-note.ts';
 
 /** The second step: which network. */
 export function modelPanel(state: State, app: App): TemplateResult {
-  const { models, model, modelFile, modelProblem, run } = state;
-  const locked = run !== null;
+  const { models, model, modelFile, modelProblem } = state;
+  const locked = isBusy(state);
   const own = model !== null && modelFile === null;
   const note = models.find(({ file }) => file === modelFile)?.note;
   const take = (event: Event): void => {

@@ -3,7 +3,8 @@ import type { Lesion } from '../../report/lesion-list.ts';
 import type { ScanMetrics } from '../../report/metrics.ts';
 import { columnHeading, formatCell, METRIC_COLUMNS } from '../../report/tables.ts';
 import type { App } from '../app.ts';
-import type { State } from '../state.ts';
+import { isBusy, type State } from '../state.ts';
+import { learningPanel } from './learning-panel.ts';
 
 /** What was found: metrics where a truth is given, the lesions, and files to save. */
 export function resultPanel(state: State, app: App): TemplateResult | typeof nothing {
@@ -16,9 +17,11 @@ export function resultPanel(state: State, app: App): TemplateResult | typeof not
     <div class="heading">
       <h2 id="result">${count}, ${ml.toFixed(2)} ml</h2>
       <div class="buttons">
+        ${state.correcting ? nothing : html`<button ?disabled=${isBusy(state)} @click=${() => app.startCorrection()}>Correct</button>`}
         <button @click=${() => app.save('mask')}>Save mask</button>
         <button @click=${() => app.save('probabilities')}>Save probabilities</button>
         <button @click=${() => app.save('report')}>Save report</button>
+        ${result.truth === 'correction' ? html`<button @click=${() => app.save('correction')}>Save correction</button>` : nothing}
       </div>
     </div>
     <label class="field threshold">Threshold of the probability
@@ -27,12 +30,12 @@ export function resultPanel(state: State, app: App): TemplateResult | typeof not
       ) => app.setThreshold(Number((event.target as HTMLInputElement).value))}>
       <output>${threshold.toFixed(2)}</output>
     </label>
-    ${metrics ? metricList(metrics) : nothing} ${lesions.length > 0 ? lesionRows(state, lesions, app) : html`<p>No lesion at this threshold.</p>`}
+    ${learningPanel(state, app)} ${metrics ? metricList(metrics, result.truth === 'correction') : nothing} ${lesions.length > 0 ? lesionRows(state, lesions, app) : html`<p>No lesion at this threshold.</p>`}
   </section>`;
 }
 
-function metricList(metrics: ScanMetrics): TemplateResult {
-  return html`<h3>Agreement with the true mask</h3>
+function metricList(metrics: ScanMetrics, corrected: boolean): TemplateResult {
+  return html`<h3>Agreement with ${corrected ? 'your correction' : 'the true mask'}</h3>
     <dl class="metrics">
       ${METRIC_COLUMNS.map(
         (column) =>

@@ -1,6 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import type { App } from '../app.ts';
-import type { RunState, State } from '../state.ts';
+import { isBusy, type RunState, type State } from '../state.ts';
 import { problemNote } from './problem-note.ts';
 
 /** The third step: segment, with progress and a way to stop. */
@@ -12,7 +12,7 @@ export function runPanel(state: State, app: App): TemplateResult {
     ${
       run
         ? running(run, app)
-        : html`<button class="primary" ?disabled=${!ready} @click=${() => app.segment()}>${result ? 'Segment again' : 'Segment'}</button>`
+        : html`<button class="primary" ?disabled=${!ready || isBusy(state)} @click=${() => app.segment()}>${result ? 'Segment again' : 'Segment'}</button>`
     }
     ${problemNote(files?.problem ?? null)} ${problemNote(runProblem)}
     <p class="status" role="status">${run ? '' : statusOf(state)}</p>

@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { type App, shownImages } from '../app.ts';
-import type { State, ViewState } from '../state.ts';
-import type { ViewLayout } from '../viewer.ts';
+import type { CorrectingState, State, ViewState } from '../state.ts';
+import type { Tool, ViewLayout } from '../viewer.ts';
 import { problemNote } from './problem-note.ts';
 
 const LAYOUTS: readonly (readonly [ViewLayout, string])[] = [
@@ -21,7 +21,7 @@ export function viewerPanel(state: State, app: App): TemplateResult {
     <div class=${view ? 'canvas' : 'canvas empty'}>
       ${view ? html`<canvas tabindex="0" role="img" aria-label="The scan in three planes and 3D. Click or use the arrow keys to move the crosshair."></canvas>` : html`<p>The scan appears here: three planes and 3D, with what was found on top.</p>`}
     </div>
-    ${view ? readout(view) : nothing} ${problemNote(viewProblem)}
+    ${state.correcting ? drawingTools(state.correcting, app) : nothing} ${view ? readout(view) : nothing} ${problemNote(viewProblem)}
   </section>`;
 }
 
@@ -67,6 +67,32 @@ function overlayControls({ opacity, parts }: ViewState, truth: boolean, app: App
       ${toggle('prediction', 'Prediction', 'extra')}
       ${truth ? html`${toggle('truth', 'Truth', 'missed')}<span class="check"><i class="found"></i>Both</span>` : nothing}
     </div>`;
+}
+
+const TOOLS: readonly (readonly [Tool, string])[] = [
+  ['paint', 'Paint'],
+  ['erase', 'Erase'],
+  ['look', 'Look around'],
+];
+
+function drawingTools({ tool, size }: CorrectingState, app: App): TemplateResult {
+  return html`<div class="drawing" role="group" aria-label="Correct the mask">
+    <div class="checks">
+      ${TOOLS.map(
+        ([value, label]) =>
+          html`<label class="check"><input type="radio" name="tool" .checked=${value === tool} @change=${() => app.setTool(value, size)}>${label}</label>`,
+      )}
+    </div>
+    <label class="field">Brush, ${size} ${size === 1 ? 'voxel' : 'voxels'}
+      <input type="range" min="1" max="9" step="1" .value=${String(size)} @input=${(event: Event) =>
+        app.setTool(tool, Number((event.target as HTMLInputElement).value))}>
+    </label>
+    <div class="buttons">
+      <button @click=${() => app.undoStroke()}>Undo</button>
+      <button @click=${() => app.discardCorrection()}>Discard</button>
+      <button class="accent" @click=${() => app.finishCorrection()}>Done</button>
+    </div>
+  </div>`;
 }
 
 function readout({ crosshair }: ViewState): TemplateResult {
