@@ -2,7 +2,15 @@ import { MODEL_LIST_FILE, parseModelList } from '../checkpoint/model-list.ts';
 import { type FileRole, MODALITY_ROLES } from '../dataset/file-role.ts';
 import { EngineCancelled, type EngineClient, EngineFailure } from './engine-client.ts';
 import { problem, problemOf } from './problem.ts';
-import type { Download, DroppedFile, FilesReport, Problem, ResultReport, TileProgress } from './protocol.ts';
+import type {
+  Download,
+  DroppedFile,
+  FilesReport,
+  ModelReport,
+  Problem,
+  ResultReport,
+  TileProgress,
+} from './protocol.ts';
 import { INITIAL_STATE, type State, type ViewState } from './state.ts';
 import type { OverlayParts, Tool, Viewer, ViewLayout } from './viewer.ts';
 
@@ -44,7 +52,7 @@ export class App {
     }
     try {
       const models = parseModelList(await (await fetchFile(MODEL_LIST_FILE)).text(), MODEL_LIST_FILE);
-      this.#set({ models });
+      this.#set({ models, keptModels: await this.#client.call('keptModels', null) });
       if (models[0]) await this.loadListedModel(models[0].file);
     } catch (error) {
       this.#set({ modelProblem: failureOf(error) });
@@ -108,10 +116,28 @@ export class App {
     await this.#loadModel(file.name, null, async () => await file.arrayBuffer());
   }
 
+  /** A network that was trained in this browser before. */
+  async loadKeptModel(name: string): Promise<void> {
+    await this.#takeModel(null, () => this.#client.call('loadKeptModel', name));
+  }
+
+  async forgetModel(name: string): Promise<void> {
+    await this.#attempt(async () => this.#set({ keptModels: await this.#client.call('forgetModel', name) }));
+  }
+
   async #loadModel(name: string, file: string | null, read: () => Promise<ArrayBuffer>): Promise<void> {
-    try {
+    await this.#takeModel(file, async () => {
       const bytes = new Uint8Array(await read());
-      const { model, files } = await this.#client.call('loadModel', { name, bytes });
+      return await this.#client.call('loadModel', { name, bytes });
+    });
+  }
+
+  async #takeModel(
+    file: string | null,
+    load: () => Promise<{ model: ModelReport; files: FilesReport }>,
+  ): Promise<void> {
+    try {
+      const { model, files } = await load();
       this.#set({ model, modelFile: file, modelProblem: null, tuning: null });
       if (this.#state.files) this.#set({ files });
     } catch (error) {
@@ -309,7 +335,7 @@ export class App {
           },
         },
       );
-      this.#set({ model, modelFile: null });
+      this.#set({ model, modelFile: null, keptModels: await this.#client.call('keptModels', null) });
       show(null);
     } catch (error) {
       this.#set({ tuning: null, runProblem: failureOf(error) });

@@ -16,6 +16,7 @@ import { scanReport } from '../report/scan-report.ts';
 import { thresholdMask } from '../report/threshold.ts';
 import { sameGrid } from '../volume/volume.ts';
 import { fineTune } from './fine-tune.ts';
+import { KeptModels } from './kept-models.ts';
 import type {
   CallName,
   Calls,
@@ -59,6 +60,7 @@ const MAX_LOSSES = 3;
 export class Engine {
   readonly #openGpu: () => Promise<Gpu>;
   readonly #files: ScanFiles = new ScanFiles();
+  readonly #kept: KeptModels = new KeptModels();
   #gpu: Gpu | undefined;
   #devicesLost = 0;
   #model: { readonly name: string; readonly model: Model } | undefined;
@@ -107,6 +109,15 @@ export class Engine {
     loadModel: async ({ name, bytes }) => {
       this.#model = { name, model: decodeModel(bytes, name) };
       return { model: modelReport(this.#model), files: this.#filesReport() };
+    },
+    keptModels: async () => await this.#kept.list(),
+    loadKeptModel: async (name) => {
+      this.#model = { name, model: decodeModel(await this.#kept.read(name), name) };
+      return { model: modelReport(this.#model), files: this.#filesReport() };
+    },
+    forgetModel: async (name) => {
+      await this.#kept.remove(name);
+      return await this.#kept.list();
     },
     image: async (path) => await this.#image(path),
     segment: async ({ overlap }, context) => await this.#segment(overlap, context),
@@ -213,6 +224,7 @@ export class Engine {
       });
     const { patch } = model.model.info;
     const prepared = preprocess(scan, { crop: { margin: 8, minimum: [patch, patch, patch] } });
+    const name = `${model.name.replace(/, fine-tuned$/, '')}, fine-tuned`;
     const tuned = await this.#withDevice((gpu) =>
       fineTune(gpu, {
         model: model.model,
@@ -220,9 +232,10 @@ export class Engine {
         steps,
         signal,
         onStep: (step, loss) => progress({ step, steps, loss }),
+        keep: async (kept) => await this.#kept.write(name, encodeModel(kept)),
       }),
     );
-    this.#model = { name: `${model.name.replace(/, fine-tuned$/, '')}, fine-tuned`, model: tuned };
+    this.#model = { name, model: tuned };
     return modelReport(this.#model);
   }
 

@@ -16,7 +16,12 @@ export interface FineTuneRequest {
   readonly signal: AbortSignal;
   /** Called after every step. */
   onStep(step: number, loss: number): void;
+  /** Called with the network now and then and at the end; the run waits for it. */
+  keep(model: Model): Promise<void>;
 }
+
+/** Steps that a closed tab loses at most. */
+const KEPT_EVERY = 20;
 
 /** A tenth of what training from scratch takes: the network is to be moved, not replaced. */
 const LEARNING_RATE = 4e-4;
@@ -47,15 +52,19 @@ export async function fineTune(gpu: Gpu, request: FineTuneRequest): Promise<Mode
     modalities,
   };
   const session = await TrainingSession.create(gpu, [scan], settings);
+  const info = { variant, network, modalities, threshold, patch, settings: toJson(settings) };
+  const now = async (): Promise<Model> => ({ info, weights: await session.net.save() });
   try {
     session.net.load(model.weights);
     const rate = cosineSchedule(LEARNING_RATE, steps);
     while (session.steps < steps && !signal.aborted) {
       const { step, loss } = await session.step(rate(session.steps));
       request.onStep(step, loss);
+      if (step % KEPT_EVERY === 0) await request.keep(await now());
     }
-    const info = { variant, network, modalities, threshold, patch, settings: toJson(settings) };
-    return { info, weights: await session.net.save() };
+    const tuned = await now();
+    await request.keep(tuned);
+    return tuned;
   } finally {
     session.destroy();
   }

@@ -116,6 +116,14 @@ export interface Calls {
     answer: { model: ModelReport; files: FilesReport };
     progress: never;
   };
+  /** Networks that were trained in this browser before. */
+  keptModels: { ask: null; answer: readonly string[]; progress: never };
+  loadKeptModel: {
+    ask: string;
+    answer: { model: ModelReport; files: FilesReport };
+    progress: never;
+  };
+  forgetModel: { ask: string; answer: readonly string[]; progress: never };
   /** An image of the scan as a NIfTI file that is not compressed. */
   image: { ask: string; answer: Uint8Array; progress: never };
   segment: { ask: { overlap: number }; answer: ResultReport; progress: TileProgress };
@@ -125,7 +133,7 @@ export interface Calls {
   drawing: { ask: null; answer: Uint8Array; progress: never };
   /** Takes a mask that somebody drew for the scan's true mask. */
   correct: { ask: Uint8Array; answer: ResultReport; progress: never };
-  /** Trains the network on, on the scan and its true mask; it takes the old one's place. */
+  /** Trains the network on, on the scan and its true mask; it takes the old one's place, and the browser keeps it. */
   fineTune: { ask: { steps: number }; answer: ModelReport; progress: StepProgress };
   save: { ask: Download; answer: SavedFile; progress: never };
 }

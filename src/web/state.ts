@@ -59,6 +59,8 @@ export interface State {
   readonly model: ModelReport | null;
   /** File of the listed model that is loaded; null for the user's own. */
   readonly modelFile: string | null;
+  /** Names of networks that were trained in this browser. */
+  readonly keptModels: readonly string[];
   readonly modelProblem: Problem | null;
   readonly run: RunState | null;
   readonly runProblem: Problem | null;
@@ -85,6 +87,7 @@ export const INITIAL_STATE: State = {
   models: [],
   model: null,
   modelFile: null,
+  keptModels: [],
   modelProblem: null,
   run: null,
   runProblem: null,

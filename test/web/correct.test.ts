@@ -118,6 +118,31 @@ describe.skipIf(chromiumPath() === undefined)('correcting and learning', { timeo
     expect(await page.getByText('Phantoms, 2 mm (small), fine-tuned').count()).toBe(1);
   });
 
+  it('is there again after the tab was closed, with the same weights, until it is forgotten', async () => {
+    const { page, context } = opened;
+    const saved = await savedFile(page, 'Save model');
+    const second = await context.newPage();
+    await second.goto(app.url);
+    await second.getByText(/^Trained on/).waitFor();
+    const model = second.getByRole('combobox', { name: 'Model' });
+    await model.selectOption('Phantoms, 2 mm (small), fine-tuned');
+    await second.getByText('Kept in this browser only.').waitFor();
+    await chooseFiles(second, middleScan());
+    await second.getByRole('button', { name: 'Segment' }).click();
+    await second.getByText('Agreement with the true mask').waitFor({ timeout: 90_000 });
+    const kept = await second.evaluate(async (name) => {
+      const root = await navigator.storage.getDirectory();
+      const folder = await root.getDirectoryHandle('models');
+      const file = await (await folder.getFileHandle(`${encodeURIComponent(name)}.safetensors`)).getFile();
+      return [...new Uint8Array(await file.arrayBuffer())];
+    }, 'Phantoms, 2 mm (small), fine-tuned');
+    expect(new Uint8Array(kept)).toEqual(saved);
+    await second.getByRole('button', { name: 'Forget it' }).click();
+    await second.getByText('Kept in this browser only.').waitFor({ state: 'detached' });
+    expect(await model.locator('optgroup').count()).toBe(0);
+    await second.close();
+  });
+
   it('stops when told to and keeps what it learned', async () => {
     const { page } = opened;
     await page.getByLabel('Steps').fill('1000');
