@@ -2,16 +2,9 @@ import { MODEL_LIST_FILE, parseModelList } from '../checkpoint/model-list.ts';
 import { type FileRole, MODALITY_ROLES } from '../dataset/file-role.ts';
 import { EngineCancelled, type EngineClient, EngineFailure } from './engine-client.ts';
 import { problem, problemOf } from './problem.ts';
-import type {
-  Download,
-  DroppedFile,
-  FilesReport,
-  ModelReport,
-  Problem,
-  ResultReport,
-  TileProgress,
-} from './protocol.ts';
+import type { Download, DroppedFile, FilesReport, ModelReport, Problem, ResultReport } from './protocol.ts';
 import { INITIAL_STATE, type State, type ViewState } from './state.ts';
+import { TileClock } from './tile-clock.ts';
 import type { OverlayParts, Tool, Viewer, ViewLayout } from './viewer.ts';
 
 /** Overlap of the sliding window: half of nnU-Net's, a third of its time; the difference is at the borders. */
@@ -391,15 +384,4 @@ async function fetchFile(file: string): Promise<Response> {
   throw new EngineFailure(
     problem(`the file ${file} could not be loaded`, 'Reload the page, or use your own model.'),
   );
-}
-
-/** Estimates the time left. The first tile compiles the kernels, so it does not count. */
-class TileClock {
-  #start: number | undefined;
-
-  left({ done, total }: TileProgress): number | null {
-    const now = performance.now();
-    this.#start ??= now;
-    return done < 2 ? null : ((now - this.#start) / 1000 / (done - 1)) * (total - done);
-  }
 }

@@ -12,10 +12,8 @@ import { countParameters } from '../nn/unet-config.ts';
 import { takesTissues } from '../nn/variants.ts';
 import { listLesions } from '../report/lesion-list.ts';
 import { evaluateScan } from '../report/metrics.ts';
-import { scanReport } from '../report/scan-report.ts';
 import { thresholdMask } from '../report/threshold.ts';
 import { sameGrid } from '../volume/volume.ts';
-import { fineTune } from './fine-tune.ts';
 import { KeptModels } from './kept-models.ts';
 import type {
   CallName,
@@ -55,6 +53,8 @@ interface Run {
 
 /** A device that is lost so often will not come back. */
 const MAX_LOSSES = 3;
+
+// What few visits need (phantoms, reports, training) is loaded when it is asked for.
 
 /** The engine behind the page: holds the files, the network, the GPU and the last result; answers {@link Calls}. */
 export class Engine {
@@ -135,7 +135,7 @@ export class Engine {
     },
     correct: async (bytes) => await this.#correct(bytes),
     fineTune: async ({ steps }, context) => await this.#fineTune(steps, context),
-    save: async (what) => this.#save(what),
+    save: async (what) => await this.#save(what),
   };
 
   #filesReport(): FilesReport {
@@ -222,6 +222,7 @@ export class Engine {
       throw new UsageError('there is no true lesion to learn from', {
         hint: 'Correct the result first, or add a file with the true lesions.',
       });
+    const { fineTune } = await import('./fine-tune.ts');
     const { patch } = model.model.info;
     const prepared = preprocess(scan, { crop: { margin: 8, minimum: [patch, patch, patch] } });
     const name = `${model.name.replace(/, fine-tuned$/, '')}, fine-tuned`;
@@ -256,7 +257,7 @@ export class Engine {
     return this.#run;
   }
 
-  #save(what: Calls['save']['ask']): SavedFile {
+  async #save(what: Calls['save']['ask']): Promise<SavedFile> {
     if (what === 'model' && this.#model)
       return {
         name: 'model.safetensors',
@@ -270,7 +271,7 @@ export class Engine {
       return {
         name: `${this.#files.name}_report.html`,
         type: 'text/html',
-        bytes: new TextEncoder().encode(this.#reportOf(run)),
+        bytes: new TextEncoder().encode(await this.#reportOf(run)),
       };
     const suffix = what === 'mask' ? 'mask' : 'probseg';
     const file = encodeSegmentation({ ...segmentation, tissues: new Map() }, scan).find(
@@ -290,7 +291,8 @@ export class Engine {
     return { name: name.replace('_mask', '_desc-corrected_mask'), type: 'application/gzip', bytes };
   }
 
-  #reportOf(run: Run): string {
+  async #reportOf(run: Run): Promise<string> {
+    const { scanReport } = await import('../report/scan-report.ts');
     const { scan, segmentation, model, threshold, seconds } = run;
     const { lesions, metrics } = resultOf(run);
     const [image] = scan.channels;
@@ -343,7 +345,6 @@ function resultOf({ scan, segmentation, threshold, seconds, tiles, truth: source
 
 /** A made-up patient as files, in the layout that phantoms have. */
 async function phantomFiles(seed: number): Promise<{ path: string; file: File }[]> {
-  // Loaded when it is asked for: most visitors bring scans of their own.
   const { writePhantomDataset } = await import('../dataset/phantom/index.ts');
   const files = new MemoryFiles();
   await writePhantomDataset(files, {

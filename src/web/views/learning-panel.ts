@@ -1,6 +1,7 @@
 import { html, nothing, svg, type TemplateResult } from 'lit-html';
 import type { App } from '../app.ts';
 import { isBusy, type State, type TuningState } from '../state.ts';
+import { mean, smoothed } from './format.ts';
 
 const DEFAULT_STEPS = 100;
 
@@ -36,21 +37,6 @@ export function learningPanel(state: State, app: App): TemplateResult | typeof n
 function lossText({ losses }: TuningState): string {
   const last = losses.at(-1);
   return last === undefined ? '' : `, loss ${last.toFixed(3)}`;
-}
-
-/** Mean loss of so many steps is one point of the curve, so that single patches do not hide the course. */
-export function smoothed(losses: readonly number[], points = 60): number[] {
-  const width = Math.max(1, Math.ceil(losses.length / points));
-  const out: number[] = [];
-  for (let i = 0; i < losses.length; i += width) {
-    const part = losses.slice(i, i + width);
-    out.push(mean(part));
-  }
-  return out;
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 function lossCurve({ losses, steps }: TuningState): TemplateResult {

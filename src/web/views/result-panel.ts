@@ -25,12 +25,13 @@ export function resultPanel(state: State, app: App): TemplateResult | typeof not
       </div>
     </div>
     <label class="field threshold">Threshold of the probability
-      <input type="range" min="0.01" max="0.99" step="0.01" .value=${String(threshold)} @input=${(
+      <input type="range" min="0.01" max="0.99" step="0.01" ?disabled=${isBusy(state)} .value=${String(threshold)} @input=${(
         event: Event,
       ) => app.setThreshold(Number((event.target as HTMLInputElement).value))}>
       <output>${threshold.toFixed(2)}</output>
     </label>
-    ${learningPanel(state, app)} ${metrics ? metricList(metrics, result.truth === 'correction') : nothing} ${lesions.length > 0 ? lesionRows(state, lesions, app) : html`<p>No lesion at this threshold.</p>`}
+    ${metrics ? metricList(metrics, result.truth === 'correction') : nothing} ${learningPanel(state, app)}
+    ${lesions.length > 0 ? lesionRows(state, lesions, app) : html`<p>No lesion at this threshold.</p>`}
   </section>`;
 }
 

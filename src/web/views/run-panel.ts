@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import type { App } from '../app.ts';
 import { isBusy, type RunState, type State } from '../state.ts';
+import { formatLeft } from './format.ts';
 import { problemNote } from './problem-note.ts';
 
 /** The third step: segment, with progress and a way to stop. */
@@ -35,10 +36,4 @@ function statusOf({ result, files, model }: State): string {
   if (!files || files.files.length === 0) return 'Choose a scan first.';
   if (files.files.some(({ problem }) => problem)) return 'Correct or remove the files that are marked first.';
   return model && !files.problem ? 'Ready.' : '';
-}
-
-/** `40 s`, `2 min`. */
-export function formatLeft(seconds: number): string {
-  const whole = Math.max(1, Math.ceil(seconds));
-  return whole < 90 ? `${whole} s` : `${Math.ceil(whole / 60)} min`;
 }

@@ -25,7 +25,7 @@ export function viewerPanel(state: State, app: App): TemplateResult {
   </section>`;
 }
 
-function toolbar({ files, result }: State, view: ViewState, app: App): TemplateResult {
+function toolbar({ files, result, correcting }: State, view: ViewState, app: App): TemplateResult {
   const images = files ? shownImages(files) : [];
   const [low, high] = view.range;
   const [black, white] = view.window;
@@ -33,7 +33,7 @@ function toolbar({ files, result }: State, view: ViewState, app: App): TemplateR
   const number = (event: Event): number => Number((event.target as HTMLInputElement).value);
   return html`<div class="toolbar">
     <label class="field">Image
-      <select @change=${(event: Event) => app.showImage((event.target as HTMLSelectElement).value)}>
+      <select ?disabled=${correcting !== null} @change=${(event: Event) => app.showImage((event.target as HTMLSelectElement).value)}>
         ${images.map(({ path, role }) => html`<option value=${path} .selected=${path === view.image}>${role}</option>`)}
       </select>
     </label>
@@ -48,7 +48,7 @@ function toolbar({ files, result }: State, view: ViewState, app: App): TemplateR
     <label class="field">White
       <input type="range" min=${low} max=${high} step=${step} .value=${String(white)} @input=${(event: Event) => app.setWindow([black, Math.max(number(event), black)])}>
     </label>
-    ${result ? overlayControls(view, result.metrics !== null, app) : nothing}
+    ${result && !correcting ? overlayControls(view, result.metrics !== null, app) : nothing}
   </div>`;
 }
 
