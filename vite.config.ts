@@ -17,13 +17,12 @@ const contentPolicy: Plugin = {
   ],
 };
 
-/** Takes comments and indentation out of the embedded shaders; `// @…` and `//!…` are the specialiser's. */
+/** Takes the comments out of the embedded shaders; `// @…` and `//!…` are the specialiser's. */
 const shaderComments: Plugin = {
   name: 'shader-comments',
   transform(code, id) {
     if (!id.endsWith('shaders.generated.ts')) return null;
-    const bare = code.replace(/(?:\\n)?[ ]*\/\/(?!!| @)(?:(?!\\n).)*/g, '').replace(/(?:\\n)+ */g, '\\n');
-    return { code: bare, map: null };
+    return { code: code.replace(/(?:\\n)?[ ]*\/\/(?!!| @)(?:(?!\\n).)*/g, ''), map: null };
   },
 };
 

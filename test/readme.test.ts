@@ -133,7 +133,7 @@ describe('README', () => {
           smallScan().map(({ name, bytes }) => ({ name, mimeType: '', buffer: Buffer.from(bytes) })),
         );
       const output = page.locator('output', { hasText: /^\d+ voxels of lesion$/ });
-      await output.waitFor({ timeout: 90_000 });
+      await output.waitFor();
       expect(errors).toEqual([]);
     } finally {
       await app.stop();

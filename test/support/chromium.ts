@@ -140,6 +140,8 @@ export class AppUnderTest {
       serviceWorkers: 'block',
       ...options,
     });
+    // Two processor cores may be busy with other tests.
+    context.setDefaultTimeout(90_000);
     const page = await context.newPage();
     const foreign: string[] = [];
     const errors: string[] = [];

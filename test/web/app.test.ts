@@ -16,7 +16,7 @@ import {
 } from '../support/chromium.ts';
 import { badFiles, middleScan, smallScan } from './make.ts';
 
-describe.skipIf(chromiumPath() === undefined)('the app in Chromium', { timeout: 180_000 }, () => {
+describe.skipIf(chromiumPath() === undefined)('the app in Chromium', { timeout: 240_000 }, () => {
   let app: AppUnderTest;
   const opened: OpenedPage[] = [];
 
@@ -217,7 +217,7 @@ describe.skipIf(chromiumPath() === undefined)('the app in Chromium', { timeout: 
     await chooseFiles(page, smallScan());
     await page.locator('canvas').waitFor();
     await page.getByRole('button', { name: 'Segment' }).click();
-    await page.locator('#result').waitFor({ timeout: 60_000 });
+    await page.locator('#result').waitFor();
     await close();
   });
 

@@ -42,7 +42,7 @@ describe.skipIf(chromiumPath() === undefined)('correcting and learning', { timeo
     await page.locator('canvas').waitFor();
     await page.getByRole('combobox', { name: 'View' }).selectOption('axial');
     await page.getByRole('button', { name: 'Segment' }).click();
-    await page.getByText('Agreement with the true mask').waitFor({ timeout: 90_000 });
+    await page.getByText('Agreement with the true mask').waitFor();
   });
 
   afterAll(async () => {
@@ -105,7 +105,7 @@ describe.skipIf(chromiumPath() === undefined)('correcting and learning', { timeo
     );
     await page.getByLabel('Steps').fill('30');
     await page.getByRole('button', { name: 'Fine-tune' }).click();
-    await page.getByText(/^Step \d+ of 30, loss/).waitFor({ timeout: 90_000 });
+    await page.getByText(/^Step \d+ of 30, loss/).waitFor();
     await page.getByText(/^30 steps learned; Dice before them was/).waitFor({ timeout: 180_000 });
     const label = (await page.locator('.curve').getAttribute('aria-label'))!;
     const [first, last] = [...label.matchAll(/\d+\.\d+/g)].map(Number);
@@ -129,7 +129,7 @@ describe.skipIf(chromiumPath() === undefined)('correcting and learning', { timeo
     await second.getByText('Kept in this browser only.').waitFor();
     await chooseFiles(second, middleScan());
     await second.getByRole('button', { name: 'Segment' }).click();
-    await second.getByText('Agreement with the true mask').waitFor({ timeout: 90_000 });
+    await second.getByText('Agreement with the true mask').waitFor();
     const kept = await second.evaluate(async (name) => {
       const root = await navigator.storage.getDirectory();
       const folder = await root.getDirectoryHandle('models');
@@ -147,7 +147,7 @@ describe.skipIf(chromiumPath() === undefined)('correcting and learning', { timeo
     const { page } = opened;
     await page.getByLabel('Steps').fill('1000');
     await page.getByRole('button', { name: 'Fine-tune' }).click();
-    await page.getByText(/^Step [1-9]\d* of 1000/).waitFor({ timeout: 90_000 });
+    await page.getByText(/^Step [1-9]\d* of 1000/).waitFor();
     await page.getByRole('button', { name: 'Stop and keep' }).click();
     await page.getByText(/^\d+ steps? learned/).waitFor();
     expect(opened.errors).toEqual([]);
