@@ -40,12 +40,14 @@ export const serve: Command = command({
     const files = await appFiles();
     if (run !== undefined) await addRun(files, new NodeFolder(run));
     const server = await startServer(files, port);
+    // Before the address is printed: who reads it may end the program at once.
+    const interrupted = untilInterrupted();
     try {
       output.result(
         { url: server.url, port: server.port, run: run ?? null },
         `voxelgrad is at ${server.url} (this machine only; Ctrl+C ends it)`,
       );
-      await untilInterrupted();
+      await interrupted;
     } finally {
       await server.close();
     }
