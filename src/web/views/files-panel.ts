@@ -12,12 +12,12 @@ const ROLE_LABELS: Readonly<Record<FileRole, string>> = {
   T1w: 'T1w',
   T2w: 'T2w',
   PDw: 'PDw',
-  'ce-gadolinium_T1w': 'T1w after contrast',
+  'ce-gadolinium_T1w': 'T1w, contrast',
   lesions: 'true lesions',
   brain: 'brain mask',
-  GM: 'grey matter map',
-  WM: 'white matter map',
-  CSF: 'CSF map',
+  GM: 'grey matter',
+  WM: 'white matter',
+  CSF: 'CSF',
 };
 
 /** The first step: which files, and what each is. */
