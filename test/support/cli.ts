@@ -60,7 +60,7 @@ export function startCli(
   words: readonly string[],
   options: { readonly cwd?: string } = {},
 ): Promise<RunningCli> {
-  const child = spawn(process.execPath, [MAIN, ...words], { cwd: options.cwd ?? ROOT });
+  const child = spawn(process.execPath, [CLI_MAIN, ...words], { cwd: options.cwd ?? ROOT });
   const text = { stdout: '', stderr: '' };
   const ended = new Promise<CliRun>((resolve) => {
     child.on('exit', (code) => resolve({ code: code ?? -1, ...text }));
