@@ -101,8 +101,8 @@ export {
   type SegmentOptions,
   segment,
 } from './infer/segment.ts';
-export { SubmissionSink, submissionName, submissionScans } from './infer/submission.ts';
 export type { WindowSnapshot } from './infer/sliding-window.ts';
+export { SubmissionSink, submissionName, submissionScans } from './infer/submission.ts';
 // Tensors, the tape, ops and losses.
 export {
   DEFAULT_LOSS,

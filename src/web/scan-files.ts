@@ -2,7 +2,6 @@ import type { Model } from '../checkpoint/checkpoint.ts';
 import { type Dataset, findScans, type Scan, scanName } from '../dataset/dataset.ts';
 import { type FileRole, guessRole, MODALITY_ROLES } from '../dataset/file-role.ts';
 import { type LooseScan, scanOfFiles } from '../dataset/loose-files.ts';
-import { openDataset } from '../dataset/open-dataset.ts';
 import { readNifti } from '../nifti/read.ts';
 import { takesTissues } from '../nn/variants.ts';
 import { describeGrid, type Grid, sameGrid } from '../volume/volume.ts';
@@ -158,6 +157,8 @@ export class ScanFiles {
 async function datasetOf(dropped: readonly DroppedFile[]): Promise<Dataset | undefined> {
   const folders = new Set(dropped.map(({ path }) => path.split('/', 1)[0]!));
   const inside = dropped.map(({ path, file }) => ({ path: path.slice(path.indexOf('/') + 1), file }));
+  // Loaded when a folder comes: single files need none of it.
+  const { openDataset } = await import('../dataset/open-dataset.ts');
   // The folder that was dropped is the data set's root, or one of the patients' folders that lie in it.
   const trees = folders.size === 1 ? [inside, dropped] : [dropped];
   for (const tree of trees)

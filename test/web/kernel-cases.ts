@@ -1,6 +1,7 @@
 import { batchNorm } from '../../src/ops/batch-norm.ts';
 import { convTranspose3d } from '../../src/ops/conv-transpose3d.ts';
 import { conv3d } from '../../src/ops/conv3d.ts';
+import { crossStitch } from '../../src/ops/cross-stitch.ts';
 import { maxPool3d } from '../../src/ops/max-pool3d.ts';
 import { relu } from '../../src/ops/relu.ts';
 import { sigmoid } from '../../src/ops/sigmoid.ts';
@@ -10,6 +11,7 @@ import type { Op } from '../../src/tape/op.ts';
 import { batchNormCases } from '../cases/batch-norm.ts';
 import { convTranspose3dCases } from '../cases/conv-transpose3d.ts';
 import { conv3dCases } from '../cases/conv3d.ts';
+import { crossStitchCases } from '../cases/cross-stitch.ts';
 import { maxPool3dCases } from '../cases/max-pool3d.ts';
 import { reluCases } from '../cases/relu.ts';
 import { segmentationLossCases } from '../cases/segmentation-loss.ts';
@@ -18,6 +20,7 @@ import { softmaxCases } from '../cases/softmax.ts';
 import { batchNormReference } from '../reference/batch-norm.ts';
 import { convTranspose3dReference } from '../reference/conv-transpose3d.ts';
 import { conv3dReference } from '../reference/conv3d.ts';
+import { crossStitchReference } from '../reference/cross-stitch.ts';
 import { maxPool3dReference } from '../reference/max-pool3d.ts';
 import { reluReference } from '../reference/relu.ts';
 import { segmentationLossReference } from '../reference/segmentation-loss.ts';
@@ -63,6 +66,7 @@ async function kernelCases(): Promise<CaseReport[]> {
     ...family(batchNorm, batchNormReference, batchNormCases),
     ...family(conv3d, conv3dReference, conv3dCases),
     ...family(convTranspose3d, convTranspose3dReference, convTranspose3dCases),
+    ...family(crossStitch, crossStitchReference, crossStitchCases),
     ...family(maxPool3d, maxPool3dReference, maxPool3dCases),
     ...family(relu, reluReference, reluCases),
     ...family(sigmoid, sigmoidReference, sigmoidCases),
