@@ -55,6 +55,7 @@ export {
   scanName,
   type TissuePaths,
 } from './dataset/dataset.ts';
+export { FILE_ROLES, type FileRole, guessRole } from './dataset/file-role.ts';
 export { type Fold, patientFolds } from './dataset/folds.ts';
 export {
   type Channel,
@@ -63,6 +64,7 @@ export {
   loadScan,
   type RaterChoice,
 } from './dataset/load-scan.ts';
+export { type LooseScan, scanOfFiles } from './dataset/loose-files.ts';
 export { openDataset } from './dataset/open-dataset.ts';
 export {
   makePhantom,
@@ -92,6 +94,14 @@ export { measurePeak, type Peak } from './gpu/peak.ts';
 export { Predictor } from './infer/predictor.ts';
 export type { PredictedScan, PredictRequest } from './infer/request.ts';
 export { predict } from './infer/run.ts';
+export {
+  encodeSegmentation,
+  type PredictionFile,
+  type Segmentation,
+  type SegmentOptions,
+  segment,
+} from './infer/segment.ts';
+export type { WindowSnapshot } from './infer/sliding-window.ts';
 export { SubmissionSink, submissionName, submissionScans } from './infer/submission.ts';
 // Tensors, the tape, ops and losses.
 export {
@@ -151,6 +161,7 @@ export {
   type Schedule,
   warmUp,
 } from './optim/schedule.ts';
+export { type BrowserGpuOptions, openBrowserGpu } from './platform/browser.ts';
 export { applyFlairThreshold, type FlairThreshold, fitFlairThreshold } from './report/baseline.ts';
 // Evaluation and reports.
 export {
@@ -176,6 +187,7 @@ export {
   evaluatePredictions,
   type ScanEvaluation,
 } from './report/evaluate-predictions.ts';
+export { type Lesion, lesionTable, listLesions } from './report/lesion-list.ts';
 export { componentVolumes, connectedComponents, voxelMl } from './report/lesions.ts';
 export { evaluateScan, meanMetrics, normalizedDice, type ScanMetrics } from './report/metrics.ts';
 export {
@@ -185,6 +197,7 @@ export {
   tableOne,
   tableTwo,
 } from './report/paper-tables.ts';
+export { type ScanReportData, scanReport } from './report/scan-report.ts';
 export {
   type ChallengeResult,
   type NamedRaterScore,

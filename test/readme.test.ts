@@ -8,7 +8,9 @@ import { reportError } from '../src/cli/output.ts';
 import * as errors from '../src/core/errors.ts';
 import { TapeError } from '../src/tape/tape.ts';
 import { bidsPatient } from './dataset/make.ts';
-import { buildCli, type CliRun, runCli } from './support/cli.ts';
+import { AppUnderTest, buildWeb, chromiumPath } from './support/chromium.ts';
+import { buildCli, type CliRun, runCli, startCli } from './support/cli.ts';
+import { smallScan } from './web/make.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
@@ -28,6 +30,7 @@ let folder = '';
 
 beforeAll(() => {
   buildCli();
+  buildWeb();
   folder = mkdtempSync(join(tmpdir(), 'voxelgrad-readme-'));
   for (const id of ['07', '19', '26'])
     for (const [path, bytes] of Object.entries(bidsPatient(id))) {
@@ -42,6 +45,9 @@ afterAll(() => {
 
 async function run(line: string): Promise<CliRun> {
   const [name, ...words] = line.replace(/^npx voxelgrad /, '').split(/ +/);
+  // It runs until it is told to end.
+  if (name === 'serve')
+    return await (await startCli([name, ...words, '--port', '0'], { cwd: folder })).stop();
   return await runCli([name!, ...words, ...(SMALLER[name!] ?? [])], { cwd: folder });
 }
 
@@ -111,6 +117,26 @@ describe('README', () => {
       const [, code, , exit] = rows.get(name)!;
       expect(error.code, name).toBe(code);
       expect(exit!.split(', ').map(Number), name).toContain(reportError(error, false).exitCode);
+    }
+  });
+
+  it.skipIf(chromiumPath() === undefined)('the page runs as written', { timeout: 120_000 }, async () => {
+    const [, code] = /```html\n(.*?)```/s.exec(README)!;
+    expect(code!.trim().split('\n').length).toBeLessThan(25);
+    const page = new Map([['/own.html', new TextEncoder().encode(code)]]);
+    const app = await AppUnderTest.start(page, 'plain');
+    try {
+      const { page, errors } = await app.open({}, 'own.html');
+      await page
+        .getByLabel('FLAIR, T1w and a brain mask')
+        .setInputFiles(
+          smallScan().map(({ name, bytes }) => ({ name, mimeType: '', buffer: Buffer.from(bytes) })),
+        );
+      const output = page.locator('output', { hasText: /^\d+ voxels of lesion$/ });
+      await output.waitFor();
+      expect(errors).toEqual([]);
+    } finally {
+      await app.stop();
     }
   });
 

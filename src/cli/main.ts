@@ -17,6 +17,7 @@ import { reportError } from './output.ts';
 import { phantom } from './phantom.ts';
 import { predict } from './predict.ts';
 import { score } from './score.ts';
+import { serve } from './serve.ts';
 import { submission } from './submission.ts';
 import { tissue } from './tissue.ts';
 import { train } from './train.ts';
@@ -33,6 +34,7 @@ const COMMANDS: readonly Command[] = [
   evaluate,
   score,
   submission,
+  serve,
   verify,
 ];
 

@@ -37,7 +37,7 @@ export interface Subject {
 
 /** What was found in a folder of images. */
 export interface Dataset {
-  readonly layout: 'bids' | 'isbi2015';
+  readonly layout: 'bids' | 'isbi2015' | 'files';
   /** The folder's name, for messages. */
   readonly name: string;
   readonly files: FileSource;

@@ -1,7 +1,10 @@
+import { formatBytes } from '../core/bytes.ts';
 import { DeviceLostError, GpuError, OutOfMemoryError } from '../core/errors.ts';
 import { type Capabilities, capabilitiesOf, type DriverOrigin } from './capabilities.ts';
 import { countingDevice } from './counting-device.ts';
 import { KernelCache } from './kernel.ts';
+
+export { formatBytes };
 
 /** Limits that are asked for at the adapter's own value; what is not asked for stays at WebGPU's default. */
 const LIMITS = [
@@ -219,14 +222,6 @@ export class Gpu {
     this.device.destroy();
     await this.device.lost;
   }
-}
-
-/** `67.1 MB`: sizes in messages. */
-export function formatBytes(bytes: number): string {
-  if (bytes < 1e3) return `${bytes} B`;
-  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} kB`;
-  if (bytes < 1e9) return `${(bytes / 1e6).toFixed(1)} MB`;
-  return `${(bytes / 1e9).toFixed(2)} GB`;
 }
 
 function firstLines(message: string): string {

@@ -21,6 +21,17 @@ export interface TileModel {
   readonly probabilities: ReadonlyMap<string, Tensor>;
 }
 
+/**
+ * How far a run of {@link SlidingWindow.predict} got. The run keeps it up to date; given to a new run on the same
+ * volume, with the same model and settings, that run goes on from there and ends with the same bits.
+ */
+export interface WindowSnapshot {
+  /** Tiles that are in the sums. */
+  tiles: number;
+  /** Sums and weights by name, after these tiles; undefined before the first. */
+  sums: ReadonlyMap<string, Float32Array> | undefined;
+}
+
 /** Settings of {@link SlidingWindow.predict}. */
 export interface PredictOptions {
   /** Share of a tile that its neighbour covers again (default 0.5). */
@@ -31,6 +42,10 @@ export interface PredictOptions {
   readonly onTile?: (done: number, total: number) => void;
   /** Stops between tiles; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Kept up to date, and where the run starts: for going on after the device was lost. */
+  readonly snapshot?: WindowSnapshot;
+  /** Seconds between two updates of the snapshot, each a readback of the maps (default 2). */
+  readonly snapshotSeconds?: number;
 }
 
 const ROWS = 8;
@@ -147,16 +162,22 @@ export class SlidingWindow {
       );
     let c = 0;
     for (const name of scan.tensors.keys()) scan.write(name, channels.subarray(c * voxels, ++c * voxels));
-    for (const { shape, label } of sums.tensors.values()) sums.write(label, new Float32Array(sizeOf(shape)));
+    const { snapshot, snapshotSeconds = 2 } = options;
+    for (const { shape, label } of sums.tensors.values())
+      sums.write(label, snapshot?.sums?.get(label) ?? new Float32Array(sizeOf(shape)));
     const patch = this.#model.input.shape.slice(2) as [number, number, number];
     const corners = tileCorners(this.#volume, patch, options.overlap ?? 0.5, options.brain);
-    for (const [i, corner] of corners.entries()) {
+    let saved = performance.now();
+    for (let i = snapshot?.tiles ?? 0; i < corners.length; i++) {
       options.signal?.throwIfAborted();
-      fixed.write('corner', cornerWords(corner));
+      fixed.write('corner', cornerWords(corners[i]!));
       this.#tile.run();
       // One tile at a time on the queue: progress is true, and a cancelled run stops at once.
       await this.#gpu.idle();
       options.onTile?.(i + 1, corners.length);
+      if (!snapshot || performance.now() - saved < snapshotSeconds * 1000) continue;
+      Object.assign(snapshot, { sums: await sums.readAll(), tiles: i + 1 });
+      saved = performance.now();
     }
     this.#normalise.run();
     const maps = await sums.readAll();

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 
 /** Words of the command line after the program's name. */
@@ -51,4 +52,17 @@ export function packageVersion(): string {
   // Two folders up from src/platform as from dist/platform.
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
+}
+
+/** The folder that `npm run build:web` writes, and that comes with the package. */
+export function webFolder(): string {
+  return fileURLToPath(new URL('../../dist/web', import.meta.url));
+}
+
+/** Resolves when somebody asks the program to end: Ctrl+C, or a TERM signal. */
+export function untilInterrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGINT', () => resolve());
+    process.once('SIGTERM', () => resolve());
+  });
 }

@@ -1,21 +1,11 @@
 import type { Grid } from '../volume/volume.ts';
 import { learningCurve } from './chart.ts';
-import type { Plane, RgbaImage, SliceView, TissueMaps } from './figures.ts';
-import {
-  busiestSlice,
-  displayWindow,
-  montage,
-  OVERLAY_COLORS,
-  paintGray,
-  paintOverlay,
-  paintTissues,
-  pngDataUri,
-  sliceView,
-  TISSUE_COLORS,
-} from './figures.ts';
+import type { RgbaImage, TissueMaps } from './figures.ts';
+import { montage, OVERLAY_COLORS, paintOverlay, paintTissues, pngDataUri, TISSUE_COLORS } from './figures.ts';
 import type { Markup, Picture, Section } from './html.ts';
 import { factList, figure, html, legend, page, tableHtml } from './html.ts';
 import type { ScanMetrics } from './metrics.ts';
+import { type PaintedSlice, paintedSlices } from './painted-slices.ts';
 import type { Table } from './tables.ts';
 
 /** Everything the demo's report shows. Arrays of voxels lie on `heldOut.grid`; masks are not 0 = inside. */
@@ -273,27 +263,10 @@ function settingsSection({ settings }: DemoReportData): Section {
   };
 }
 
-interface PaintedSlice {
-  readonly view: SliceView;
-  readonly gray: RgbaImage;
-  /** `Axial, z = 12 mm`. */
-  readonly where: string;
-}
-
 /** FLAIR in the three planes, each where it holds most true lesion. */
 function slices({ heldOut }: DemoReportData): PaintedSlice[] {
   const { grid, flair, brain, truth } = heldOut;
-  const window = displayWindow(flair, brain);
-  const planes: readonly (readonly [Plane, string, string])[] = [
-    ['axial', 'Axial', 'z'],
-    ['coronal', 'Coronal', 'y'],
-    ['sagittal', 'Sagittal', 'x'],
-  ];
-  return planes.map(([plane, name, axis]) => {
-    const view = sliceView(grid, plane, busiestSlice(truth, grid, plane), { crop: brain });
-    const where = `${name}, ${axis} = ${Math.round(view.position).toString().replace('-', '−')} mm`;
-    return { view, gray: paintGray(view, flair, window), where };
-  });
+  return paintedSlices(flair, brain, truth, grid);
 }
 
 /** Text and numbers as they are, lists with commas, anything deeper as JSON. */

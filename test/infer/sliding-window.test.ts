@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/core/random.ts';
-import { SlidingWindow, type TileModel } from '../../src/infer/sliding-window.ts';
+import { SlidingWindow, type TileModel, type WindowSnapshot } from '../../src/infer/sliding-window.ts';
 import { importance, tileCorners } from '../../src/infer/tiles.ts';
 import { relu } from '../../src/ops/relu.ts';
 import { TensorStore } from '../../src/tape/store.ts';
@@ -115,6 +115,34 @@ describe('sliding window', () => {
       /3 channels of 16x8x8; got 3071 values/,
     );
     window.destroy();
+    store.destroy();
+  });
+
+  it('goes on from a snapshot and ends with the same bits', async () => {
+    const { model, store } = await identity(8);
+    const shape = [13, 9, 14] as const;
+    const random = new Random(5);
+    const channels = Float32Array.from({ length: 3 * 13 * 9 * 14 }, () => random.uniform());
+    const whole = await SlidingWindow.create(context.gpu, model, shape);
+    const expected = (await whole.predict(channels)).get('lesion')!;
+    whole.destroy();
+
+    const snapshot: WindowSnapshot = { tiles: 0, sums: undefined };
+    const options = { snapshot, snapshotSeconds: 0 };
+    const first = await SlidingWindow.create(context.gpu, model, shape);
+    const onTile = (done: number): void => {
+      if (done === 6) throw new Error('lost');
+    };
+    await expect(first.predict(channels, { ...options, onTile })).rejects.toThrow('lost');
+    first.destroy();
+    expect(snapshot.tiles).toBe(5);
+
+    const second = await SlidingWindow.create(context.gpu, model, shape);
+    const tiles: number[] = [];
+    const rest = await second.predict(channels, { ...options, onTile: (done) => tiles.push(done) });
+    expect(tiles[0]).toBe(6);
+    expect(rest.get('lesion')).toEqual(expected);
+    second.destroy();
     store.destroy();
   });
 });

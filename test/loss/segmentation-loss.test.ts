@@ -2,15 +2,12 @@ import { describe, expect, it } from 'vitest';
 import type { Shape } from '../../src/core/shape.ts';
 import {
   DEFAULT_LOSS,
-  type SegmentationLossSaved,
   type SegmentationLossSettings,
   segmentationLoss,
 } from '../../src/loss/segmentation-loss.ts';
-import type { Op } from '../../src/tape/op.ts';
 import { compilePlan } from '../../src/tape/plan.ts';
 import { TensorStore } from '../../src/tape/store.ts';
 import { Tape } from '../../src/tape/tape.ts';
-import { tensor } from '../../src/tape/tensor.ts';
 import { hardTarget, segmentationLossBadCases, segmentationLossCases } from '../cases/segmentation-loss.ts';
 import { lossParts, segmentationLossReference } from '../reference/segmentation-loss.ts';
 import { describeOp } from '../support/describe-op.ts';
@@ -18,22 +15,7 @@ import { useGpu } from '../support/gpu.ts';
 import { withBindingLimit } from '../support/limit.ts';
 import { fromArray, type Nd, normal, relativeError, zeros } from '../support/nd.ts';
 import { runOp } from '../support/run-op.ts';
-
-/** The loss with the target as a second input, so that the op tests can drive it. */
-const withTarget: Op<SegmentationLossSettings, SegmentationLossSaved> = {
-  name: segmentationLoss.name,
-  shape: ([logits, target], settings) =>
-    segmentationLoss.shape([logits!], { ...settings, target: tensor('target', target!, 'arena') }),
-  forward: (emit, [logits, target], output, settings) =>
-    segmentationLoss.forward(emit, [logits!], output, { ...settings, target: target! }),
-  backward: ({ inputs: [logits, target], output, attributes, saved }, gradOutput) => [
-    ...segmentationLoss.backward(
-      { inputs: [logits!], output, attributes: { ...attributes, target: target! }, saved },
-      gradOutput,
-    ),
-    null,
-  ],
-};
+import { withTarget } from '../support/with-target.ts';
 
 describeOp(withTarget, segmentationLossReference, segmentationLossCases, segmentationLossBadCases);
 

@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -44,6 +44,41 @@ export function runCli(
       { cwd: options.cwd ?? ROOT, env, maxBuffer: 1 << 26 },
       (_, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
     );
+  });
+}
+
+/** A program that runs until it is stopped. */
+export interface RunningCli {
+  /** What it has printed on stdout so far. */
+  readonly stdout: () => string;
+  /** Asks it to end, as Ctrl+C does. */
+  stop(): Promise<CliRun>;
+}
+
+/** Starts the real program, and waits until it has printed a line. */
+export function startCli(
+  words: readonly string[],
+  options: { readonly cwd?: string } = {},
+): Promise<RunningCli> {
+  const child = spawn(process.execPath, [CLI_MAIN, ...words], { cwd: options.cwd ?? ROOT });
+  const text = { stdout: '', stderr: '' };
+  const ended = new Promise<CliRun>((resolve) => {
+    child.on('exit', (code) => resolve({ code: code ?? -1, ...text }));
+  });
+  child.stderr.setEncoding('utf8').on('data', (part: string) => {
+    text.stderr += part;
+  });
+  return new Promise((resolve, reject) => {
+    child.stdout.setEncoding('utf8').on('data', (part: string) => {
+      text.stdout += part;
+      if (!text.stdout.includes('\n')) return;
+      const stop = (): Promise<CliRun> => {
+        child.kill('SIGINT');
+        return ended;
+      };
+      resolve({ stdout: () => text.stdout, stop });
+    });
+    void ended.then(({ code, stderr }) => reject(new Error(`${words[0]} ended with ${code}: ${stderr}`)));
   });
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Shape } from '../../src/core/shape.ts';
 import type { Op } from '../../src/tape/op.ts';
+import { expectation } from './case-errors.ts';
 import { useGpu } from './gpu.ts';
 import { withBindingLimit, withLeastLimit } from './limit.ts';
 import { type Nd, normal, relativeError, zeros } from './nd.ts';
@@ -58,21 +59,10 @@ export function describeOp<A, S>(
     for (const testCase of cases) {
       it(testCase.name, async () => {
         const { inputs, attributes } = testCase;
-        const expected = reference.forward(inputs, attributes);
-        const gradOutput = normal(expected.shape, 77);
-        const grads = reference.backward(inputs, attributes, gradOutput);
-        const check = (result: OpResult, variant: string): void => {
-          expect(relativeError(result.output, expected.data), `forward, ${variant}`).toBeLessThan(tolerance);
-          grads.forEach((grad, i) => {
-            if (!grad) return;
-            expect(result.grads[i], `gradient of input ${i}, ${variant}`).not.toBeNull();
-            expect(
-              relativeError(result.grads[i]!, grad.data),
-              `gradient of input ${i}, ${variant}`,
-            ).toBeLessThan(tolerance);
-          });
-          for (const [key, value] of Object.entries(reference.after?.(inputs, attributes) ?? {}))
-            expect(relativeError(result.attributes.get(key) ?? [], value.data), key).toBeLessThan(tolerance);
+        const { gradOutput, errors } = expectation(reference, testCase);
+        const check = (result: OpResult, variant: string, uses = 1): void => {
+          for (const [what, error] of errors(result, uses))
+            expect(error, `${what}, ${variant}`).toBeLessThan(tolerance);
         };
         const { gpu } = context;
         const run = (wanted?: (slot: string) => string | undefined): Promise<OpResult> =>
@@ -97,13 +87,7 @@ export function describeOp<A, S>(
           split ||= small.bound.groups > bound.groups;
         }
         const twice = await runOp(gpu, op, inputs, attributes, gradOutput, undefined, 2);
-        grads.forEach((grad, i) => {
-          if (!grad) return;
-          const doubled = grad.data.map((g) => 2 * g);
-          expect(relativeError(twice.grads[i]!, doubled), `accumulated gradient ${i}`).toBeLessThan(
-            tolerance,
-          );
-        });
+        check(twice, 'accumulated', 2);
       });
     }
     it('was split in some of these', () => {

@@ -1,0 +1,361 @@
+import { decodeModel, encodeModel, type Model } from '../checkpoint/checkpoint.ts';
+import { DeviceLostError, GridMismatchError, UsageError } from '../core/errors.ts';
+import { MemoryFiles } from '../core/files.ts';
+import { type LoadedScan, loadScan } from '../dataset/load-scan.ts';
+import { predictionPath } from '../dataset/prediction-path.ts';
+import { preprocess } from '../dataset/preprocess.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import { encodeSegmentation, type Segmentation, segment } from '../infer/segment.ts';
+import { readMask, readNifti } from '../nifti/read.ts';
+import { LABEL_INTENT, writeNifti } from '../nifti/write.ts';
+import { countParameters } from '../nn/unet-config.ts';
+import { takesTissues } from '../nn/variants.ts';
+import { listLesions } from '../report/lesion-list.ts';
+import { evaluateScan } from '../report/metrics.ts';
+import { thresholdMask } from '../report/threshold.ts';
+import { sameGrid } from '../volume/volume.ts';
+import { KeptModels } from './kept-models.ts';
+import type {
+  CallName,
+  Calls,
+  FilesReport,
+  ModelReport,
+  ResultReport,
+  SavedFile,
+  SystemReport,
+} from './protocol.ts';
+import { ScanFiles } from './scan-files.ts';
+
+/** What a call may use beside its argument. */
+export interface CallContext {
+  readonly signal: AbortSignal;
+  progress(value: unknown): void;
+}
+
+type Handlers = {
+  readonly [Name in CallName]: (
+    ask: Calls[Name]['ask'],
+    context: CallContext,
+  ) => Promise<Calls[Name]['answer']>;
+};
+
+/** A finished run, kept for other thresholds and for saving. */
+interface Run {
+  readonly scan: LoadedScan;
+  readonly segmentation: Segmentation;
+  readonly model: { readonly name: string; readonly model: Model };
+  readonly threshold: number;
+  readonly seconds: number;
+  readonly tiles: number;
+  /** Where the scan's lesions come from. */
+  readonly truth: ResultReport['truth'];
+}
+
+/** A device that is lost so often will not come back. */
+const MAX_LOSSES = 3;
+
+// What few visits need (phantoms, reports, training) is loaded when it is asked for.
+
+/** The engine behind the page: holds the files, the network, the GPU and the last result; answers {@link Calls}. */
+export class Engine {
+  readonly #openGpu: () => Promise<Gpu>;
+  readonly #files: ScanFiles = new ScanFiles();
+  readonly #kept: KeptModels = new KeptModels();
+  #gpu: Gpu | undefined;
+  #devicesLost = 0;
+  #model: { readonly name: string; readonly model: Model } | undefined;
+  #run: Run | undefined;
+  /** A true mask that was drawn for the files that are there. */
+  #correction: Uint8Array | undefined;
+
+  /** @param openGpu how a device is had, at first and after one was lost */
+  constructor(openGpu: () => Promise<Gpu>) {
+    this.#openGpu = openGpu;
+  }
+
+  /** By name; each rejects with one of voxelgrad's errors, or the signal's reason. */
+  readonly handlers: Handlers = {
+    open: async () => await this.#system(),
+    system: async () => await this.#system(),
+    addFiles: async (files) => {
+      this.#correction = undefined;
+      await this.#files.add(files);
+      return this.#filesReport();
+    },
+    usePhantom: async ({ seed }) => {
+      this.#correction = undefined;
+      this.#files.clear();
+      await this.#files.add(await phantomFiles(seed));
+      return this.#filesReport();
+    },
+    chooseScan: async (name) => {
+      this.#correction = undefined;
+      await this.#files.choose(name);
+      return this.#filesReport();
+    },
+    setRole: async ({ path, role }) => {
+      this.#files.setRole(path, role);
+      return this.#filesReport();
+    },
+    removeFile: async (path) => {
+      this.#files.remove(path);
+      return this.#filesReport();
+    },
+    clearFiles: async () => {
+      this.#correction = undefined;
+      this.#files.clear();
+      return this.#filesReport();
+    },
+    loadModel: async ({ name, bytes }) => {
+      this.#model = { name, model: decodeModel(bytes, name) };
+      return { model: modelReport(this.#model), files: this.#filesReport() };
+    },
+    keptModels: async () => await this.#kept.list(),
+    loadKeptModel: async (name) => {
+      this.#model = { name, model: decodeModel(await this.#kept.read(name), name) };
+      return { model: modelReport(this.#model), files: this.#filesReport() };
+    },
+    forgetModel: async (name) => {
+      await this.#kept.remove(name);
+      return await this.#kept.list();
+    },
+    image: async (path) => await this.#image(path),
+    segment: async ({ overlap }, context) => await this.#segment(overlap, context),
+    review: async ({ threshold }) => {
+      const run = this.#requireRun();
+      const { probabilities } = run.segmentation;
+      const mask = thresholdMask(probabilities, threshold, run.scan.brain);
+      this.#run = { ...run, threshold, segmentation: { ...run.segmentation, mask } };
+      return resultOf(this.#run);
+    },
+    drawing: async () => {
+      const { scan, segmentation } = this.#requireRun();
+      const data = this.#correction ?? segmentation.mask;
+      return writeNifti({ grid: scan.grid, data }, { datatype: 'uint8', like: scan.header, gzip: false });
+    },
+    correct: async (bytes) => await this.#correct(bytes),
+    fineTune: async ({ steps }, context) => await this.#fineTune(steps, context),
+    save: async (what) => await this.#save(what),
+  };
+
+  #filesReport(): FilesReport {
+    return this.#files.report(this.#model?.model);
+  }
+
+  async #device(): Promise<Gpu> {
+    this.#gpu ??= await this.#openGpu();
+    return this.#gpu;
+  }
+
+  async #system(): Promise<SystemReport> {
+    const gpu = await this.#device();
+    const { description, software, subgroupSize, f16, ...rest } = gpu.capabilities;
+    const { maxBufferBytes, maxBindingBytes, maxWorkgroupBytes, maxInvocations, maxStorageBuffers } = rest;
+    return {
+      adapter: description,
+      software,
+      features: [...(subgroupSize > 0 ? [`subgroups of ${subgroupSize}`] : []), ...(f16 ? ['f16'] : [])],
+      limits: { maxBufferBytes, maxBindingBytes, maxWorkgroupBytes, maxInvocations, maxStorageBuffers },
+      bufferBytes: gpu.allocatedBytes,
+      devicesLost: this.#devicesLost,
+    };
+  }
+
+  async #image(path: string): Promise<Uint8Array> {
+    const file = this.#files.blob(path);
+    if (!file) throw new UsageError(`${path}: there is no image to show`);
+    const { volume, header } = await readNifti(new Uint8Array(await file.arrayBuffer()), path);
+    return writeNifti(volume, { datatype: 'float32', like: header, gzip: false });
+  }
+
+  async #segment(overlap: number, { signal, progress }: CallContext): Promise<ResultReport> {
+    const chosen = this.#model;
+    if (!chosen) throw new UsageError('no model is loaded', { hint: 'Choose a model first.' });
+    const { info } = chosen.model;
+    const { dataset, scan } = this.#files.scan();
+    const loaded = await loadScan(dataset, scan, {
+      modalities: info.modalities,
+      tissue: takesTissues(info.variant),
+    });
+    const truth = this.#correction ? 'correction' : loaded.lesions ? 'file' : null;
+    const start = performance.now();
+    let tiles = 0;
+    const options = {
+      overlap,
+      signal,
+      // Outlives the device: where it is lost, the run goes on from here on the next one.
+      snapshot: { tiles: 0, sums: undefined },
+      onTile(done: number, total: number): void {
+        tiles = total;
+        progress({ done, total });
+      },
+    };
+    const segmentation = await this.#withDevice((gpu) => segment(gpu, chosen.model, loaded, options));
+    const seconds = (performance.now() - start) / 1000;
+    this.#run = {
+      scan: this.#correction ? { ...loaded, lesions: this.#correction } : loaded,
+      segmentation,
+      model: chosen,
+      threshold: info.threshold,
+      seconds,
+      tiles,
+      truth,
+    };
+    return resultOf(this.#run);
+  }
+
+  async #correct(bytes: Uint8Array): Promise<ResultReport> {
+    const run = this.#requireRun();
+    const { volume } = await readMask(bytes, 'the correction');
+    if (!sameGrid(volume.grid, run.scan.grid))
+      throw new GridMismatchError('the correction lies on another grid than the scan', {
+        hint: 'This is a defect of the viewer: please report it with the scan’s header.',
+      });
+    this.#correction = volume.data;
+    this.#run = { ...run, scan: { ...run.scan, lesions: volume.data }, truth: 'correction' };
+    return resultOf(this.#run);
+  }
+
+  async #fineTune(steps: number, { signal, progress }: CallContext): Promise<ModelReport> {
+    const { scan, model } = this.#requireRun();
+    if (!scan.lesions?.includes(1))
+      throw new UsageError('there is no true lesion to learn from', {
+        hint: 'Correct the result first, or add a file with the true lesions.',
+      });
+    const { fineTune } = await import('./fine-tune.ts');
+    const { patch } = model.model.info;
+    const prepared = preprocess(scan, { crop: { margin: 8, minimum: [patch, patch, patch] } });
+    const name = `${model.name.replace(/, fine-tuned$/, '')}, fine-tuned`;
+    const tuned = await this.#withDevice((gpu) =>
+      fineTune(gpu, {
+        model: model.model,
+        scan: prepared,
+        steps,
+        signal,
+        onStep: (step, loss) => progress({ step, steps, loss }),
+        keep: async (kept) => await this.#kept.write(name, encodeModel(kept)),
+      }),
+    );
+    this.#model = { name, model: tuned };
+    return modelReport(this.#model);
+  }
+
+  /** Runs work on the device; where the device is lost, again on a new one. */
+  async #withDevice<T>(work: (gpu: Gpu) => Promise<T>): Promise<T> {
+    for (let losses = 0; ; losses++)
+      try {
+        return await work(await this.#device());
+      } catch (error) {
+        if (!(error instanceof DeviceLostError) || losses >= MAX_LOSSES) throw error;
+        this.#devicesLost++;
+        this.#gpu = undefined;
+      }
+  }
+
+  #requireRun(): Run {
+    if (!this.#run) throw new UsageError('nothing is segmented yet', { hint: 'Run the segmentation first.' });
+    return this.#run;
+  }
+
+  async #save(what: Calls['save']['ask']): Promise<SavedFile> {
+    if (what === 'model' && this.#model)
+      return {
+        name: 'model.safetensors',
+        type: 'application/octet-stream',
+        bytes: encodeModel(this.#model.model),
+      };
+    const run = this.#requireRun();
+    const { scan, segmentation } = run;
+    if (what === 'correction') return this.#correctionFile(run);
+    if (what === 'report')
+      return {
+        name: `${this.#files.name}_report.html`,
+        type: 'text/html',
+        bytes: new TextEncoder().encode(await this.#reportOf(run)),
+      };
+    const suffix = what === 'mask' ? 'mask' : 'probseg';
+    const file = encodeSegmentation({ ...segmentation, tissues: new Map() }, scan).find(
+      ({ kind }) => kind.suffix === suffix,
+    )!;
+    const name = predictionPath(scan, file.kind).split('/').at(-1)!;
+    return { name, type: 'application/gzip', bytes: file.bytes };
+  }
+
+  #correctionFile({ scan }: Run): SavedFile {
+    if (!this.#correction) throw new UsageError('nothing is corrected yet');
+    const bytes = writeNifti(
+      { grid: scan.grid, data: this.#correction },
+      { datatype: 'uint8', like: scan.header, intent: LABEL_INTENT, description: 'lesion mask, corrected' },
+    );
+    const name = predictionPath(scan, { label: 'lesion', suffix: 'mask' }).split('/').at(-1)!;
+    return { name: name.replace('_mask', '_desc-corrected_mask'), type: 'application/gzip', bytes };
+  }
+
+  async #reportOf(run: Run): Promise<string> {
+    const { scanReport } = await import('../report/scan-report.ts');
+    const { scan, segmentation, model, threshold, seconds } = run;
+    const { lesions, metrics } = resultOf(run);
+    const [image] = scan.channels;
+    const truth = truthOf(scan);
+    return scanReport({
+      name: this.#files.name,
+      grid: scan.grid,
+      image: image!,
+      brain: scan.brain,
+      mask: segmentation.mask,
+      ...(truth ? { truth } : {}),
+      ...(metrics ? { metrics } : {}),
+      lesions,
+      facts: [
+        ['Model', `${model.name}, reads ${model.model.info.modalities.join(', ')}`],
+        ['Threshold', threshold.toPrecision(3)],
+        ['Adapter', this.#gpu?.capabilities.description ?? ''],
+        ['Time', `${seconds.toFixed(1)} s`],
+      ],
+    });
+  }
+}
+
+function truthOf({ lesions }: LoadedScan): Uint8Array | undefined {
+  return lesions instanceof Uint8Array ? lesions : undefined;
+}
+
+function modelReport({ name, model }: { readonly name: string; readonly model: Model }): ModelReport {
+  const { variant, modalities, threshold, patch, network } = model.info;
+  return { name, variant, modalities, threshold, patch, parameters: countParameters(network).total };
+}
+
+function resultOf({ scan, segmentation, threshold, seconds, tiles, truth: source }: Run): ResultReport {
+  const { mask, probabilities } = segmentation;
+  const truth = truthOf(scan);
+  const classes = mask.map((predicted, i) => (truth && truth[i] !== 0 ? 1 : 0) + (predicted !== 0 ? 2 : 0));
+  return {
+    threshold,
+    lesions: listLesions(mask, probabilities, scan.grid, truth),
+    metrics: truth ? evaluateScan(mask, truth, scan.grid) : null,
+    truth: source,
+    seconds,
+    tiles,
+    overlay: writeNifti(
+      { grid: scan.grid, data: classes },
+      { datatype: 'uint8', like: scan.header, intent: LABEL_INTENT, gzip: false },
+    ),
+  };
+}
+
+/** A made-up patient as files, in the layout that phantoms have. */
+async function phantomFiles(seed: number): Promise<{ path: string; file: File }[]> {
+  const { writePhantomDataset } = await import('../dataset/phantom/index.ts');
+  const files = new MemoryFiles();
+  await writePhantomDataset(files, {
+    seed,
+    subjects: 1,
+    visits: 1,
+    shape: [91, 109, 91],
+    spacing: [2, 2, 2],
+  });
+  return [...files.files].map(([path, bytes]) => ({
+    path: `phantom/${path}`,
+    file: new File([bytes as Uint8Array<ArrayBuffer>], path.split('/').at(-1)!),
+  }));
+}

@@ -1,0 +1,159 @@
+import type { FileRole } from '../dataset/file-role.ts';
+import type { Lesion } from '../report/lesion-list.ts';
+import type { ScanMetrics } from '../report/metrics.ts';
+
+/** A fault as the page shows it: one sentence, and what to do. */
+export interface Problem {
+  readonly message: string;
+  readonly hint: string | null;
+}
+
+/** A file that somebody dropped or chose, with its path inside a dropped folder. */
+export interface DroppedFile {
+  readonly path: string;
+  readonly file: File;
+}
+
+/** One file of the scan. */
+export interface FileReport {
+  readonly path: string;
+  /** The path's last part. */
+  readonly name: string;
+  readonly role: FileRole | null;
+  /** Its grid: `91x109x91 at 2x2x2 mm`; empty where it could not be read. */
+  readonly detail: string;
+  readonly problem: Problem | null;
+}
+
+/** What has been dropped, as far as the engine understands it. */
+export interface FilesReport {
+  /** Scans of a dropped data set to choose from; empty for single files. */
+  readonly scans: readonly string[];
+  readonly scan: string | null;
+  readonly files: readonly FileReport[];
+  /** Whether the loaded model can run on the scan. */
+  readonly ready: boolean;
+  /** Why it cannot, where no single file is at fault. */
+  readonly problem: Problem | null;
+}
+
+/** What a loaded network is. */
+export interface ModelReport {
+  readonly name: string;
+  readonly variant: string;
+  readonly modalities: readonly string[];
+  readonly threshold: number;
+  readonly parameters: number;
+  readonly patch: number;
+}
+
+/** What runs. */
+export interface SystemReport {
+  readonly adapter: string;
+  readonly software: boolean;
+  readonly features: readonly string[];
+  /** By name; bytes where the name ends in `Bytes`. */
+  readonly limits: Readonly<Record<string, number>>;
+  /** In GPU buffers now. */
+  readonly bufferBytes: number;
+  /** How often a lost device was replaced. */
+  readonly devicesLost: number;
+}
+
+/** How far a run has come. */
+export interface TileProgress {
+  readonly done: number;
+  readonly total: number;
+}
+
+/** One step of fine-tuning. */
+export interface StepProgress {
+  readonly step: number;
+  readonly steps: number;
+  readonly loss: number;
+}
+
+/** A segmentation at one threshold. */
+export interface ResultReport {
+  readonly threshold: number;
+  readonly lesions: readonly Lesion[];
+  /** Against the true mask; null where there is none. */
+  readonly metrics: ScanMetrics | null;
+  /** Where the true mask comes from. */
+  readonly truth: 'file' | 'correction' | null;
+  /** Of the run that made the probabilities. */
+  readonly seconds: number;
+  readonly tiles: number;
+  /** uint8 NIfTI, not compressed: 1 truth alone, 2 prediction alone, 3 both. */
+  readonly overlay: Uint8Array;
+}
+
+/** What can be saved. */
+export type Download = 'mask' | 'probabilities' | 'report' | 'correction' | 'model';
+
+/** A file to save. */
+export interface SavedFile {
+  readonly name: string;
+  readonly type: string;
+  readonly bytes: Uint8Array;
+}
+
+/** What the page may ask of the engine: the argument, what comes back, and what is told on the way. */
+export interface Calls {
+  /** Opens the GPU. */
+  open: { ask: null; answer: SystemReport; progress: never };
+  system: { ask: null; answer: SystemReport; progress: never };
+  /** Adds files; a file at a known path replaces the old one. Files of a folder that are no images are passed over. */
+  addFiles: { ask: readonly DroppedFile[]; answer: FilesReport; progress: never };
+  /** Takes a made-up patient as the scan. */
+  usePhantom: { ask: { seed: number }; answer: FilesReport; progress: never };
+  chooseScan: { ask: string; answer: FilesReport; progress: never };
+  setRole: { ask: { path: string; role: FileRole | null }; answer: FilesReport; progress: never };
+  removeFile: { ask: string; answer: FilesReport; progress: never };
+  clearFiles: { ask: null; answer: FilesReport; progress: never };
+  loadModel: {
+    ask: { name: string; bytes: Uint8Array };
+    answer: { model: ModelReport; files: FilesReport };
+    progress: never;
+  };
+  /** Networks that were trained in this browser before. */
+  keptModels: { ask: null; answer: readonly string[]; progress: never };
+  loadKeptModel: {
+    ask: string;
+    answer: { model: ModelReport; files: FilesReport };
+    progress: never;
+  };
+  forgetModel: { ask: string; answer: readonly string[]; progress: never };
+  /** An image of the scan as a NIfTI file that is not compressed. */
+  image: { ask: string; answer: Uint8Array; progress: never };
+  segment: { ask: { overlap: number }; answer: ResultReport; progress: TileProgress };
+  /** The last segmentation at another threshold. */
+  review: { ask: { threshold: number }; answer: ResultReport; progress: never };
+  /** The predicted mask, or the correction where there is one, as a NIfTI file that is not compressed. */
+  drawing: { ask: null; answer: Uint8Array; progress: never };
+  /** Takes a mask that somebody drew for the scan's true mask. */
+  correct: { ask: Uint8Array; answer: ResultReport; progress: never };
+  /** Trains the network on, on the scan and its true mask; it takes the old one's place, and the browser keeps it. */
+  fineTune: { ask: { steps: number }; answer: ModelReport; progress: StepProgress };
+  save: { ask: Download; answer: SavedFile; progress: never };
+}
+
+export type CallName = keyof Calls;
+
+/** From the page to the worker. */
+export type Request =
+  | {
+      readonly [Name in CallName]: {
+        readonly id: number;
+        readonly call: Name;
+        readonly ask: Calls[Name]['ask'];
+      };
+    }[CallName]
+  | { readonly id: number; readonly call: 'cancel' };
+
+/** From the worker to the page. */
+export type Reply =
+  | { readonly id: number; readonly kind: 'answer'; readonly value: unknown }
+  | { readonly id: number; readonly kind: 'progress'; readonly value: unknown }
+  | { readonly id: number; readonly kind: 'cancelled' }
+  | { readonly id: number; readonly kind: 'failed'; readonly problem: Problem };

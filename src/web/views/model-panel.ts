@@ -1,0 +1,56 @@
+import { html, nothing, type TemplateResult } from 'lit-html';
+import type { App } from '../app.ts';
+import { isBusy, type State } from '../state.ts';
+import { problemNote } from './problem-note.ts';
+
+/** Begins the value of a choice that names a kept model. */
+const KEPT = 'kept:';
+
+/** The second step: which network. */
+export function modelPanel(state: State, app: App): TemplateResult {
+  const { models, model, modelFile, modelProblem } = state;
+  const locked = isBusy(state);
+  const { keptModels } = state;
+  const kept = model !== null && modelFile === null && keptModels.includes(model.name);
+  const own = model !== null && modelFile === null && !kept;
+  const note = models.find(({ file }) => file === modelFile)?.note;
+  const take = (event: Event): void => {
+    const input = event.target as HTMLInputElement;
+    const [file] = input.files ?? [];
+    input.value = '';
+    if (file) void app.loadOwnModel(file);
+  };
+  const choose = (event: Event): void => {
+    const { value } = event.target as HTMLSelectElement;
+    if (value.startsWith(KEPT)) void app.loadKeptModel(value.slice(KEPT.length));
+    else if (value !== '') void app.loadListedModel(value);
+  };
+  return html`<section aria-labelledby="model">
+    <h2 id="model">2. Model</h2>
+    <div class="model-row">
+      <select aria-label="Model" ?disabled=${locked} @change=${choose}>
+        ${own ? html`<option value="" .selected=${true}>${model.name}</option>` : nothing}
+        ${models.map(({ name, file }) => html`<option value=${file} .selected=${file === modelFile}>${name}</option>`)}
+        ${
+          keptModels.length > 0
+            ? html`<optgroup label="Trained in this browser">
+                ${keptModels.map((name) => html`<option value=${KEPT + name} .selected=${kept && name === model.name}>${name}</option>`)}
+              </optgroup>`
+            : nothing
+        }
+      </select>
+      <label class="button">Your own<input type="file" accept=".safetensors" aria-label="Your own model.safetensors" ?disabled=${locked} @change=${take}></label>
+    </div>
+    ${problemNote(modelProblem)}
+    ${
+      kept
+        ? html`<p class="hint">Kept in this browser only. <button class="quiet" ?disabled=${locked} @click=${() => app.forgetModel(model.name)}>Forget it</button></p>`
+        : nothing
+    }
+    ${
+      model
+        ? html`<p class="hint">${note ? html`${note} ` : nothing}Reads ${model.modalities.join(', ')}; ${model.parameters.toLocaleString('en')} parameters.</p>`
+        : html`<p class="hint" role="status">${modelProblem ? 'No model is loaded.' : 'Loading…'}</p>`
+    }
+  </section>`;
+}

@@ -1,0 +1,39 @@
+import { html, nothing, type TemplateResult } from 'lit-html';
+import type { App } from '../app.ts';
+import { isBusy, type RunState, type State } from '../state.ts';
+import { formatLeft } from './format.ts';
+import { problemNote } from './problem-note.ts';
+
+/** The third step: segment, with progress and a way to stop. */
+export function runPanel(state: State, app: App): TemplateResult {
+  const { files, model, run, runProblem, result } = state;
+  const ready = files?.ready === true && model !== null;
+  return html`<section aria-labelledby="run">
+    <h2 id="run">3. Segment</h2>
+    ${
+      run
+        ? running(run, app)
+        : html`<button class="primary" ?disabled=${!ready || isBusy(state)} @click=${() => app.segment()}>${result ? 'Segment again' : 'Segment'}</button>`
+    }
+    ${problemNote(files?.problem ?? null)} ${problemNote(runProblem)}
+    <p class="status" role="status">${run ? '' : statusOf(state)}</p>
+  </section>`;
+}
+
+function running({ progress, secondsLeft }: RunState, app: App): TemplateResult {
+  const text = progress
+    ? `Tile ${progress.done} of ${progress.total}${secondsLeft === null ? '' : `, ${formatLeft(secondsLeft)} left`}`
+    : 'Preparing the scan and compiling the kernels…';
+  return html`<div class="running">
+    <progress aria-label="Segmentation" max=${progress?.total ?? nothing} value=${progress?.done ?? nothing}></progress>
+    <p class="tiles">${text}</p>
+    <button @click=${() => app.cancel()}>Cancel</button>
+  </div>`;
+}
+
+function statusOf({ result, files, model }: State): string {
+  if (result) return `${result.tiles} tiles in ${result.seconds.toFixed(1)} s.`;
+  if (!files || files.files.length === 0) return 'Choose a scan first.';
+  if (files.files.some(({ problem }) => problem)) return 'Correct or remove the files that are marked first.';
+  return model && !files.problem ? 'Ready.' : '';
+}

@@ -1,0 +1,102 @@
+import { html, nothing, type TemplateResult } from 'lit-html';
+import { type App, shownImages } from '../app.ts';
+import type { CorrectingState, State, ViewState } from '../state.ts';
+import type { Tool, ViewLayout } from '../viewer.ts';
+import { problemNote } from './problem-note.ts';
+
+const LAYOUTS: readonly (readonly [ViewLayout, string])[] = [
+  ['planes', 'Planes and 3D'],
+  ['axial', 'Axial'],
+  ['coronal', 'Coronal'],
+  ['sagittal', 'Sagittal'],
+  ['render', '3D'],
+];
+
+/** The scan in three planes and 3D. */
+export function viewerPanel(state: State, app: App): TemplateResult {
+  const { view, viewProblem } = state;
+  return html`<section class="viewer" aria-labelledby="viewer">
+    <h2 id="viewer" class="visually-hidden">Viewer</h2>
+    ${view ? toolbar(state, view, app) : nothing}
+    <div class=${view ? 'canvas' : 'canvas empty'}>
+      ${view ? html`<canvas tabindex="0" role="img" aria-label="The scan in three planes and 3D. Click or use the arrow keys to move the crosshair."></canvas>` : html`<p>The scan appears here: three planes and 3D, with what was found on top.</p>`}
+    </div>
+    ${state.correcting ? drawingTools(state.correcting, app) : nothing} ${view ? readout(view) : nothing} ${problemNote(viewProblem)}
+  </section>`;
+}
+
+function toolbar({ files, result, correcting }: State, view: ViewState, app: App): TemplateResult {
+  const images = files ? shownImages(files) : [];
+  const [low, high] = view.range;
+  const [black, white] = view.window;
+  const step = (high - low) / 500 || 0.001;
+  const number = (event: Event): number => Number((event.target as HTMLInputElement).value);
+  return html`<div class="toolbar">
+    <label class="field">Image
+      <select ?disabled=${correcting !== null} @change=${(event: Event) => app.showImage((event.target as HTMLSelectElement).value)}>
+        ${images.map(({ path, role }) => html`<option value=${path} .selected=${path === view.image}>${role}</option>`)}
+      </select>
+    </label>
+    <label class="field">View
+      <select @change=${(event: Event) => app.setLayout((event.target as HTMLSelectElement).value as ViewLayout)}>
+        ${LAYOUTS.map(([value, label]) => html`<option value=${value} .selected=${value === view.layout}>${label}</option>`)}
+      </select>
+    </label>
+    <label class="field">Black
+      <input type="range" min=${low} max=${high} step=${step} .value=${String(black)} @input=${(event: Event) => app.setWindow([Math.min(number(event), white), white])}>
+    </label>
+    <label class="field">White
+      <input type="range" min=${low} max=${high} step=${step} .value=${String(white)} @input=${(event: Event) => app.setWindow([black, Math.max(number(event), black)])}>
+    </label>
+    ${result && !correcting ? overlayControls(view, result.metrics !== null, app) : nothing}
+  </div>`;
+}
+
+function overlayControls({ opacity, parts }: ViewState, truth: boolean, app: App): TemplateResult {
+  const toggle = (part: 'truth' | 'prediction', label: string, kind: string): TemplateResult =>
+    html`<label class="check"><input type="checkbox" .checked=${parts[part]} @change=${(event: Event) =>
+      app.setOverlay(opacity, {
+        ...parts,
+        [part]: (event.target as HTMLInputElement).checked,
+      })}><i class=${kind}></i>${label}</label>`;
+  return html`<label class="field">Overlay
+      <input type="range" min="0" max="1" step="0.05" .value=${String(opacity)} @input=${(event: Event) =>
+        app.setOverlay(Number((event.target as HTMLInputElement).value), parts)}>
+    </label>
+    <div class="checks">
+      ${toggle('prediction', 'Prediction', 'extra')}
+      ${truth ? html`${toggle('truth', 'Truth', 'missed')}<span class="check"><i class="found"></i>Both</span>` : nothing}
+    </div>`;
+}
+
+const TOOLS: readonly (readonly [Tool, string])[] = [
+  ['paint', 'Paint'],
+  ['erase', 'Erase'],
+  ['look', 'Look around'],
+];
+
+function drawingTools({ tool, size }: CorrectingState, app: App): TemplateResult {
+  return html`<div class="drawing" role="group" aria-label="Correct the mask">
+    <div class="checks">
+      ${TOOLS.map(
+        ([value, label]) =>
+          html`<label class="check"><input type="radio" name="tool" .checked=${value === tool} @change=${() => app.setTool(value, size)}>${label}</label>`,
+      )}
+    </div>
+    <label class="field">Brush, ${size} ${size === 1 ? 'voxel' : 'voxels'}
+      <input type="range" min="1" max="9" step="1" .value=${String(size)} @input=${(event: Event) =>
+        app.setTool(tool, Number((event.target as HTMLInputElement).value))}>
+    </label>
+    <div class="buttons">
+      <button @click=${() => app.undoStroke()}>Undo</button>
+      <button @click=${() => app.discardCorrection()}>Discard</button>
+      <button class="accent" @click=${() => app.finishCorrection()}>Done</button>
+    </div>
+  </div>`;
+}
+
+function readout({ crosshair }: ViewState): TemplateResult {
+  if (!crosshair) return html`<p class="readout">&nbsp;</p>`;
+  const [x, y, z] = crosshair.place.map((mm) => mm.toFixed(1).replace('-', '−'));
+  return html`<p class="readout">Crosshair at x ${x}, y ${y}, z ${z} mm; intensity ${Number(crosshair.intensity.toPrecision(4))}</p>`;
+}

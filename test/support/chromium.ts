@@ -1,0 +1,219 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from 'playwright-core';
+import { type RunningServer, readServedFiles, startServer } from '../../src/platform/static-server.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const WEB = join(ROOT, 'dist/web');
+
+/** WebGPU on SwiftShader, and no requests of the browser's own. */
+const FLAGS = [
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--no-sandbox',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/**
+ * Path of an installed Chromium: VOXELGRAD_CHROMIUM, or where distributions put it. Tests that need it skip where it is
+ * absent: `describe.skipIf(chromiumPath() === undefined)`.
+ */
+export function chromiumPath(): string | undefined {
+  const places = [
+    process.env.VOXELGRAD_CHROMIUM,
+    '/usr/bin/chromium',
+    '/usr/bin/chromium-browser',
+    '/usr/bin/google-chrome',
+  ];
+  const found = places.find((path) => path && existsSync(path));
+  if (!found)
+    console.warn(
+      'Chromium not found: browser tests are skipped (apt-get install chromium, or set VOXELGRAD_CHROMIUM)',
+    );
+  return found;
+}
+
+/** Builds the web app where a source file is newer than it. */
+export function buildWeb(): void {
+  const built = statSync(join(WEB, 'voxelgrad.js'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const stale = ['src', 'shaders'].some((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true }).some(
+      (entry) =>
+        entry.isFile() &&
+        !entry.name.endsWith('.generated.ts') &&
+        statSync(join(entry.parentPath, entry.name)).mtimeMs > built,
+    ),
+  );
+  if (stale) execFileSync('npm', ['run', '-s', 'build:web'], { cwd: ROOT, stdio: 'pipe' });
+}
+
+/** A static host that knows nothing of the app. */
+async function startPlainServer(files: ReadonlyMap<string, Uint8Array>): Promise<RunningServer> {
+  const types: Readonly<Record<string, string>> = {
+    html: 'text/html',
+    js: 'text/javascript',
+    css: 'text/css',
+  };
+  const server = createServer((request, response) => {
+    const path = request.url!.replace(/\/$/, '/index.html');
+    const body = files.get(path);
+    // Browsers ask for an icon that a page does not name.
+    const missing = path === '/favicon.ico' ? 204 : 404;
+    response.writeHead(body ? 200 : missing, {
+      'Content-Type': types[path.split('.').at(-1)!] ?? 'text/plain',
+    });
+    response.end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://localhost:${port}/`,
+    port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** A page of the app, and everything that it did that it must not. */
+export interface OpenedPage {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** Requests to other origins than the app's. */
+  readonly foreign: readonly string[];
+  /** Errors of the console (breaches of the content policy are among them), and uncaught exceptions. */
+  readonly errors: readonly string[];
+  close(): Promise<void>;
+}
+
+/** The built app on a server of its own, and a browser. */
+export class AppUnderTest {
+  readonly url: string;
+  readonly #server: RunningServer;
+  readonly #browser: Browser;
+
+  private constructor(url: string, server: RunningServer, browser: Browser) {
+    this.url = url;
+    this.#server = server;
+    this.#browser = browser;
+  }
+
+  /**
+   * Builds and serves the app, below a path so that absolute addresses fail, and starts Chromium.
+   * @param extra files beside the app's, by path below the app
+   * @param host `plain` for a server that sends no headers of ours, as any static host
+   */
+  static async start(
+    extra: ReadonlyMap<string, Uint8Array> = new Map(),
+    host: 'ours' | 'plain' = 'ours',
+  ): Promise<AppUnderTest> {
+    buildWeb();
+    const files = new Map([...(await readServedFiles(WEB)), ...extra]);
+    const below = new Map([...files].map(([path, bytes]) => [`/some/where${path}`, bytes]));
+    const server = host === 'ours' ? await startServer(below, 0) : await startPlainServer(below);
+    const browser = await chromium.launch({ executablePath: chromiumPath()!, args: FLAGS, headless: true });
+    return new AppUnderTest(`${server.url}some/where/`, server, browser);
+  }
+
+  /** Opens the app in a browser context of its own: no storage is shared. */
+  async open(options: BrowserContextOptions = {}, path = ''): Promise<OpenedPage> {
+    const context: BrowserContext = await this.#browser.newContext({
+      viewport: { width: 1360, height: 900 },
+      acceptDownloads: true,
+      // It would answer in place of what a test puts in the way.
+      serviceWorkers: 'block',
+      ...options,
+    });
+    // Two processor cores may be busy with other tests.
+    context.setDefaultTimeout(90_000);
+    const page = await context.newPage();
+    const foreign: string[] = [];
+    const errors: string[] = [];
+    const origin = new URL(this.url).origin;
+    context.on('request', (request) => {
+      const url = request.url();
+      if (!url.startsWith(origin) && !/^(data|blob):/.test(url)) foreign.push(url);
+    });
+    page.on('console', (message) => {
+      if (message.type() === 'error') errors.push(message.text());
+    });
+    page.on('pageerror', (error) => errors.push(String(error)));
+    await page.goto(this.url + path);
+    return { page, context, foreign, errors, close: () => context.close() };
+  }
+
+  async stop(): Promise<void> {
+    await this.#browser.close();
+    await this.#server.close();
+  }
+}
+
+/** Keeps a picture of the page for people to look at. */
+export async function screenshot(page: Page, name: string): Promise<void> {
+  const folder = join(ROOT, 'test-results');
+  mkdirSync(folder, { recursive: true });
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+}
+
+/** What axe-core finds serious or critical on the page, one line a rule. */
+export async function accessibilityFaults(page: Page): Promise<string[]> {
+  // Evaluated by the debugger, since the page's policy lets no inline script in.
+  await page.evaluate(readFileSync(join(ROOT, 'node_modules/axe-core/axe.min.js'), 'utf8'));
+  return await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> };
+    };
+    const { violations } = await axe.run();
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
+  });
+}
+
+/** Pixels by which the page is wider than its window. */
+export async function overflow(page: Page): Promise<number> {
+  return await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
+}
+
+/** A file that a test makes. */
+export interface NamedBytes {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Chooses files in the app, as a user does with the file chooser. */
+export async function chooseFiles(page: Page, files: readonly NamedBytes[]): Promise<void> {
+  await page
+    .getByLabel(/^(Choose|Add) files$/)
+    .setInputFiles(files.map(({ name, bytes }) => ({ name, mimeType: '', buffer: Buffer.from(bytes) })));
+  await page.locator('section[aria-busy=false] .files').waitFor();
+}
+
+/** What a button of the app saves. */
+export async function savedFile(page: Page, button: string): Promise<Uint8Array> {
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: button }).click(),
+  ]);
+  const parts: Buffer[] = [];
+  for await (const part of await download.createReadStream()) parts.push(part as Buffer);
+  return new Uint8Array(Buffer.concat(parts));
+}

@@ -1,0 +1,51 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { parseModelList } from '../../src/checkpoint/model-list.ts';
+import { formatPolicy } from '../../src/platform/content-policy.ts';
+import { buildWeb } from '../support/chromium.ts';
+
+const WEB = fileURLToPath(new URL('../../dist/web', import.meta.url));
+const read = (path: string): string => readFileSync(join(WEB, path), 'utf8');
+
+describe('the built app', () => {
+  beforeAll(() => {
+    buildWeb();
+  });
+
+  it('names its files relative to itself and carries the policy', () => {
+    const index = read('index.html');
+    const links = [...index.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1]!);
+    expect(links.length).toBeGreaterThan(2);
+    for (const link of links) expect(link).toMatch(/^\.\//);
+    expect(index.replaceAll('&#39;', "'")).toContain(formatPolicy('meta'));
+    expect(index).not.toMatch(/<script>|style="| on\w+="/);
+  });
+
+  it('starts with at most 120 kB of script and style, gzipped', () => {
+    const names = readdirSync(join(WEB, 'assets')).filter((name) => /^(index|engine-worker)-/.test(name));
+    expect(names).toHaveLength(3);
+    const bytes = names.map((name) => gzipSync(readFileSync(join(WEB, 'assets', name)), { level: 9 }).length);
+    expect(bytes.reduce((sum, size) => sum + size, 0)).toBeLessThan(120_000);
+  });
+
+  it('lists models that are there, each below 1 MB', () => {
+    const models = parseModelList(read('models.json'), 'models.json');
+    expect(models.length).toBeGreaterThan(0);
+    for (const { file } of models) expect(readFileSync(join(WEB, file)).length).toBeLessThan(1e6);
+  });
+
+  it('keeps for offline visits every file that the app loads', () => {
+    const worker = read('service-worker.js');
+    for (const name of readdirSync(join(WEB, 'assets'))) expect(worker).toContain(`assets/${name}`);
+    expect(worker).toContain('models/phantoms.safetensors');
+    expect(worker).not.toContain('__OFFLINE_FILES__');
+  });
+
+  it('has the licences of what is in it', () => {
+    for (const name of ['@niivue/niivue', 'lit-html', 'fflate', 'gl-matrix', 'nifti-reader-js'])
+      expect(read('licenses.md')).toContain(`## ${name}`);
+  });
+});

@@ -1,0 +1,80 @@
+import { batchNorm } from '../../src/ops/batch-norm.ts';
+import { convTranspose3d } from '../../src/ops/conv-transpose3d.ts';
+import { conv3d } from '../../src/ops/conv3d.ts';
+import { crossStitch } from '../../src/ops/cross-stitch.ts';
+import { maxPool3d } from '../../src/ops/max-pool3d.ts';
+import { relu } from '../../src/ops/relu.ts';
+import { sigmoid } from '../../src/ops/sigmoid.ts';
+import { softmax } from '../../src/ops/softmax.ts';
+import { openBrowserGpu } from '../../src/platform/browser.ts';
+import type { Op } from '../../src/tape/op.ts';
+import { batchNormCases } from '../cases/batch-norm.ts';
+import { convTranspose3dCases } from '../cases/conv-transpose3d.ts';
+import { conv3dCases } from '../cases/conv3d.ts';
+import { crossStitchCases } from '../cases/cross-stitch.ts';
+import { maxPool3dCases } from '../cases/max-pool3d.ts';
+import { reluCases } from '../cases/relu.ts';
+import { segmentationLossCases } from '../cases/segmentation-loss.ts';
+import { sigmoidCases } from '../cases/sigmoid.ts';
+import { softmaxCases } from '../cases/softmax.ts';
+import { batchNormReference } from '../reference/batch-norm.ts';
+import { convTranspose3dReference } from '../reference/conv-transpose3d.ts';
+import { conv3dReference } from '../reference/conv3d.ts';
+import { crossStitchReference } from '../reference/cross-stitch.ts';
+import { maxPool3dReference } from '../reference/max-pool3d.ts';
+import { reluReference } from '../reference/relu.ts';
+import { segmentationLossReference } from '../reference/segmentation-loss.ts';
+import { sigmoidReference } from '../reference/sigmoid.ts';
+import { softmaxReference } from '../reference/softmax.ts';
+import { expectation } from '../support/case-errors.ts';
+import type { OpCase, Reference } from '../support/describe-op.ts';
+import { type HostAttributes, runOp } from '../support/run-op.ts';
+import { withTarget } from '../support/with-target.ts';
+
+/** How one case of an op went in the browser. */
+export interface CaseReport {
+  readonly op: string;
+  readonly name: string;
+  /** Largest relative error by what is compared; the message where it failed to run. */
+  readonly errors: Readonly<Record<string, number>> | string;
+}
+
+function family<A, S>(
+  op: Op<A, S>,
+  reference: Reference<HostAttributes<NoInfer<A>>>,
+  cases: readonly OpCase<HostAttributes<NoInfer<A>>>[],
+): (() => Promise<CaseReport>)[] {
+  return cases.map((testCase) => async () => {
+    const of = { op: op.name, name: testCase.name };
+    try {
+      const { inputs, attributes } = testCase;
+      const { gradOutput, errors } = expectation(reference, testCase);
+      const result = await runOp(await gpu, op, inputs, attributes, gradOutput);
+      return { ...of, errors: Object.fromEntries(errors(result)) };
+    } catch (error) {
+      return { ...of, errors: String(error) };
+    }
+  });
+}
+
+const gpu = openBrowserGpu();
+
+/** Runs every shared case of every op and loss, with the variants that the engine chooses on this adapter. */
+async function kernelCases(): Promise<CaseReport[]> {
+  const reports: CaseReport[] = [];
+  for (const run of [
+    ...family(batchNorm, batchNormReference, batchNormCases),
+    ...family(conv3d, conv3dReference, conv3dCases),
+    ...family(convTranspose3d, convTranspose3dReference, convTranspose3dCases),
+    ...family(crossStitch, crossStitchReference, crossStitchCases),
+    ...family(maxPool3d, maxPool3dReference, maxPool3dCases),
+    ...family(relu, reluReference, reluCases),
+    ...family(sigmoid, sigmoidReference, sigmoidCases),
+    ...family(softmax, softmaxReference, softmaxCases),
+    ...family(withTarget, segmentationLossReference, segmentationLossCases),
+  ])
+    reports.push(await run());
+  return reports;
+}
+
+Object.assign(globalThis, { kernelCases });

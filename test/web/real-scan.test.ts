@@ -1,0 +1,151 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeModel } from '../../src/checkpoint/checkpoint.ts';
+import { MemoryFiles } from '../../src/core/files.ts';
+import { guessRole } from '../../src/dataset/file-role.ts';
+import { loadScan } from '../../src/dataset/load-scan.ts';
+import { scanOfFiles } from '../../src/dataset/loose-files.ts';
+import { type Segmentation, segment } from '../../src/infer/segment.ts';
+import { readMask, readNifti } from '../../src/nifti/read.ts';
+import { openNodeGpu } from '../../src/platform/node.ts';
+import { sharedData } from '../data.ts';
+import {
+  AppUnderTest,
+  accessibilityFaults,
+  chooseFiles,
+  chromiumPath,
+  type NamedBytes,
+  type OpenedPage,
+  overflow,
+  savedFile,
+  screenshot,
+} from '../support/chromium.ts';
+
+const MODEL = fileURLToPath(new URL('../../src/web/public/models/phantoms.safetensors', import.meta.url));
+const data = sharedData();
+
+/** The 2 mm scan of patient 07: what the model reads, the brain mask, and the truth. */
+function patient(): NamedBytes[] {
+  const folder = `${data}/open-ms-lesjak2017_2mm`;
+  return [
+    'sub-07/anat/sub-07_FLAIR.nii.gz',
+    'sub-07/anat/sub-07_T1w.nii.gz',
+    'derivatives/brainmask/sub-07/anat/sub-07_desc-brain_mask.nii.gz',
+    'derivatives/lesions/sub-07/anat/sub-07_label-lesion_mask.nii.gz',
+  ].map((path) => ({
+    name: path.split('/').at(-1)!,
+    bytes: new Uint8Array(readFileSync(`${folder}/${path}`)),
+  }));
+}
+
+/** The same files through the same engine, on Node. */
+async function segmentOnNode(files: readonly NamedBytes[]): Promise<Segmentation> {
+  const memory = new MemoryFiles();
+  for (const { name, bytes } of files) memory.files.set(name, bytes);
+  const roles = new Map(files.map(({ name }) => [name, guessRole(name)!]));
+  const { dataset, scan } = scanOfFiles(memory, roles);
+  const model = decodeModel(new Uint8Array(readFileSync(MODEL)), MODEL);
+  const gpu = await openNodeGpu();
+  try {
+    const loaded = await loadScan(dataset, scan, { modalities: model.info.modalities });
+    return await segment(gpu, model, loaded, { overlap: 0.25 });
+  } finally {
+    await gpu.close();
+  }
+}
+
+interface Watch {
+  readonly tasks: { readonly start: number; readonly duration: number }[];
+  /** When the progress bar came and went. */
+  readonly run: number[];
+}
+
+/** Records every task of the page above 50 ms, and when the run begins and ends. */
+async function watchRun(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    const watch: Watch = { tasks: [], run: [] };
+    Object.assign(globalThis, { watch });
+    new PerformanceObserver((list) => {
+      for (const { startTime, duration } of list.getEntries())
+        watch.tasks.push({ start: startTime, duration });
+    }).observe({ type: 'longtask' });
+    let running = false;
+    new MutationObserver(() => {
+      const now = document.querySelector('.running') !== null;
+      if (now !== running) watch.run.push(performance.now());
+      running = now;
+    }).observe(document.body, { childList: true, subtree: true });
+  });
+}
+
+/** Milliseconds of the tasks above 50 ms between the run's begin and its end. */
+async function longTasks(page: Page): Promise<number[]> {
+  const { tasks, run } = await page.evaluate(() => (globalThis as unknown as { watch: Watch }).watch);
+  expect(run).toHaveLength(2);
+  return tasks
+    .filter(({ start, duration }) => start + duration > run[0]! && start < run[1]!)
+    .map(({ duration }) => duration);
+}
+
+describe.skipIf(chromiumPath() === undefined || data === undefined)('a real scan in Chromium', () => {
+  let app: AppUnderTest;
+  let opened: OpenedPage;
+
+  beforeAll(async () => {
+    app = await AppUnderTest.start();
+    opened = await app.open({ colorScheme: 'light' });
+  });
+
+  afterAll(async () => {
+    await app?.stop();
+  });
+
+  it('is segmented as on Node, and the page is never blocked', { timeout: 400_000 }, async () => {
+    const { page } = opened;
+    await page.getByText(/^Trained on/).waitFor();
+    await chooseFiles(page, patient());
+    await page.getByText('Ready.').waitFor();
+    await page.locator('canvas').waitFor();
+    await page.getByText(/^Crosshair at/).waitFor();
+    await screenshot(page, 'loaded-light');
+
+    await watchRun(page);
+    await page.getByRole('button', { name: 'Segment' }).click();
+    await page.getByText(/^Tile \d+ of \d+, .* left/).waitFor({ timeout: 120_000 });
+    await page.locator('#result').waitFor({ timeout: 240_000 });
+    const blocked = await longTasks(page);
+    console.log(`tasks of the page above 50 ms during the run: ${JSON.stringify(blocked)}`);
+    expect(blocked).toEqual([]);
+
+    const expected = await segmentOnNode(patient());
+    const { volume } = await readNifti(await savedFile(page, 'Save probabilities'), 'probabilities');
+    let difference = 0;
+    for (const [i, p] of volume.data.entries())
+      difference = Math.max(difference, Math.abs(p - expected.probabilities[i]!));
+    expect(difference).toBeLessThan(1e-4);
+    const mask = await readMask(await savedFile(page, 'Save mask'), 'mask');
+    const equal = mask.volume.data.filter((v, i) => v === expected.mask[i]).length;
+    expect(equal / mask.volume.data.length).toBeGreaterThanOrEqual(0.9999);
+  });
+
+  it.each([
+    ['result-light', 'light', 1360],
+    ['result-dark', 'dark', 1360],
+    ['result-360', 'dark', 360],
+  ] as const)('shows its lesions, readable: %s', { timeout: 120_000 }, async (name, colorScheme, width) => {
+    const { page } = opened;
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: 900 });
+    await page.getByText('Agreement with the true mask').waitFor();
+    expect(await accessibilityFaults(page)).toEqual([]);
+    expect(await overflow(page)).toBe(0);
+    await screenshot(page, name);
+  });
+
+  it('asked no other origin for anything, and left no error in the console', () => {
+    expect(opened.foreign).toEqual([]);
+    expect(opened.errors).toEqual([]);
+  });
+});

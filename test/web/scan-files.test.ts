@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest';
+import type { Model } from '../../src/checkpoint/checkpoint.ts';
+import { variantConfig } from '../../src/nn/variants.ts';
+import type { DroppedFile } from '../../src/web/protocol.ts';
+import { ScanFiles } from '../../src/web/scan-files.ts';
+import { TileClock } from '../../src/web/tile-clock.ts';
+import { formatLeft, smoothed } from '../../src/web/views/format.ts';
+import { bidsPatient, brainImage, image, inBrain, maskFile, OTHER_GRID } from '../dataset/make.ts';
+import { badFiles, smallScan } from './make.ts';
+
+function dropped(files: Readonly<Record<string, Uint8Array>>): DroppedFile[] {
+  return Object.entries(files).map(([path, bytes]) => ({
+    path,
+    file: new File([bytes as Uint8Array<ArrayBuffer>], path.split('/').at(-1)!),
+  }));
+}
+
+const model: Model = {
+  info: {
+    variant: 'single',
+    network: variantConfig('single', ['FLAIR', 'T1w'], { baseChannels: 2, levels: 2 }),
+    modalities: ['FLAIR', 'T1w'],
+    threshold: 0.5,
+    patch: 8,
+    settings: {},
+  },
+  weights: new Map(),
+};
+
+async function scanFiles(files: Readonly<Record<string, Uint8Array>>): Promise<ScanFiles> {
+  const scan = new ScanFiles();
+  await scan.add(dropped(files));
+  return scan;
+}
+
+describe('ScanFiles', () => {
+  it('is ready with what the model reads', async () => {
+    const scan = await scanFiles(Object.fromEntries(smallScan().map(({ name, bytes }) => [name, bytes])));
+    const report = scan.report(model);
+    expect(report.files.map(({ role, detail }) => [role, detail])).toEqual([
+      ['FLAIR', '12x14x10 at 2x2x2 mm'],
+      ['T1w', '12x14x10 at 2x2x2 mm'],
+      ['brain', '12x14x10 at 2x2x2 mm'],
+    ]);
+    expect(report).toMatchObject({ ready: true, problem: null, scans: [], scan: null });
+    expect(scan.report(undefined).ready).toBe(false);
+    expect(scan.scan().scan.modalities.get('T1w')).toBe('p1_T1w.nii.gz');
+  });
+
+  it('says what is wrong with each bad file, and takes the good ones', async () => {
+    const files = badFiles();
+    const scan = await scanFiles(Object.fromEntries(files.map(({ name, bytes }) => [name, bytes])));
+    const report = scan.report(model);
+    report.files.forEach(({ name, problem }, i) => {
+      expect(`${problem?.message ?? ''} ${problem?.hint ?? ''}`.trim(), name).toMatch(files[i]!.says);
+    });
+    expect(report.ready).toBe(false);
+    expect([...scan.scan().scan.modalities]).toEqual([['FLAIR', 'good_FLAIR.nii.gz']]);
+  });
+
+  it('can be corrected', async () => {
+    const scan = await scanFiles({ 'x.nii.gz': image(brainImage(5)), 'y_T1w.nii.gz': image(brainImage(9)) });
+    expect(scan.report(model).problem?.message).toBe('The model reads FLAIR, T1w; no file is FLAIR.');
+    scan.setRole('x.nii.gz', 'FLAIR');
+    expect(scan.report(model).ready).toBe(true);
+    scan.setRole('y_T1w.nii.gz', 'FLAIR');
+    expect(scan.report(model).files[1]!.problem?.message).toBe('x.nii.gz is the FLAIR already.');
+    scan.remove('x.nii.gz');
+    expect(scan.report(model).problem?.message).toBe('The model reads FLAIR, T1w; no file is T1w.');
+  });
+
+  it('compares grids with the first image', async () => {
+    const scan = await scanFiles({
+      'a_FLAIR.nii.gz': image(brainImage(5)),
+      'a_brain_mask.nii.gz': maskFile(inBrain, OTHER_GRID),
+    });
+    expect(scan.report(model).files[1]!.problem?.message).toMatch(/^Its grid is 12x14x10 at 2x2x2\.5 mm/);
+  });
+
+  it('opens a BIDS folder, or a patient in it, and offers its scans', async () => {
+    const two = { ...bidsPatient('07'), ...bidsPatient('19') };
+    const inFolder = Object.fromEntries(Object.entries(two).map(([path, bytes]) => [`set/${path}`, bytes]));
+    const scan = await scanFiles(inFolder);
+    expect(scan.report(model)).toMatchObject({ scans: ['sub-07', 'sub-19'], scan: 'sub-07', ready: true });
+    await scan.choose('sub-19');
+    expect(scan.report(model).files.every(({ path }) => path.includes('sub-19'))).toBe(true);
+    expect(scan.name).toBe('sub-19');
+    const patient = await scanFiles(
+      Object.fromEntries(Object.entries(bidsPatient('07')).filter(([path]) => path.startsWith('sub-07'))),
+    );
+    expect(patient.report(model)).toMatchObject({ scan: 'sub-07', ready: true });
+  });
+
+  it('takes the images out of any other folder and passes over the rest', async () => {
+    const scan = await scanFiles({
+      'study/notes.txt': new Uint8Array(3),
+      'study/deep/er/FLAIR.nii.gz': image(brainImage(5)),
+    });
+    expect(scan.report(model).files.map(({ name }) => name)).toEqual(['FLAIR.nii.gz']);
+    await scan.add(dropped({ 'other/T1.nii.gz': image(brainImage(7)) }));
+    expect(scan.report(model).ready).toBe(true);
+    scan.clear();
+    expect(scan.report(model)).toMatchObject({ files: [], ready: false, problem: null });
+  });
+});
+
+describe('progress', () => {
+  it('estimates from the second tile on', () => {
+    const clock = new TileClock();
+    expect(clock.left({ done: 1, total: 10 }, 1000)).toBeNull();
+    expect(clock.left({ done: 5, total: 10 }, 9000)).toBe(10);
+    expect(formatLeft(0.2)).toBe('1 s');
+    expect(formatLeft(88.5)).toBe('89 s');
+    expect(formatLeft(89.5)).toBe('2 min');
+  });
+
+  it('smooths long curves and leaves short ones alone', () => {
+    expect(smoothed([3, 1, 2])).toEqual([3, 1, 2]);
+    const long = smoothed(Array.from({ length: 600 }, (_, i) => i));
+    expect(long).toHaveLength(60);
+    expect(long[0]).toBe(4.5);
+  });
+});
