@@ -1,7 +1,5 @@
-import { decodeModel } from '../checkpoint/checkpoint.ts';
 import { StorageError, UsageError } from '../core/errors.ts';
 import { scanName } from '../dataset/dataset.ts';
-import { openDataset } from '../dataset/open-dataset.ts';
 import { predict as predictScans } from '../infer/run.ts';
 import {
   foreignNames,
@@ -13,35 +11,21 @@ import {
 } from '../infer/submission.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
-import { attachTissues } from './attach-tissues.ts';
 import { type Command, command } from './command.ts';
-import { parseThreshold, requireModelInputs } from './prediction-inputs.ts';
-import { RUN_FILES } from './train.ts';
+import { openPrediction, PREDICTION_ARGS, requireModelInputs } from './prediction-inputs.ts';
 
 export const submission: Command = command({
   name: 'submission',
   description: 'Segment the test set of the ISBI 2015 challenge, named and stored as it wants the masks',
   args: {
-    run: { type: 'positional', description: 'Folder that `voxelgrad train` wrote' },
+    run: PREDICTION_ARGS.run,
     dataset: { type: 'positional', description: 'Folder of the challenge that holds the test subjects' },
     out: { type: 'positional', description: 'Folder for the masks: test01_01_TEAM.nii, ...' },
     team: { type: 'string', valueHint: 'NAME', description: 'Name of your team (required)' },
     subjects: { type: 'string', valueHint: 'ID,ID', description: 'Whom to segment (default: the test set)' },
-    threshold: {
-      type: 'string',
-      valueHint: 'auto|X',
-      description: 'Probability from which a voxel is lesion; auto is what training chose (default auto)',
-    },
-    overlap: {
-      type: 'string',
-      valueHint: 'X',
-      description: 'Overlap of the sliding window, 0 to 0.9 (default 0.5)',
-    },
-    tissue: {
-      type: 'string',
-      valueHint: 'DIR',
-      description: "Tissue maps' folder, or a derivative's name",
-    },
+    threshold: PREDICTION_ARGS.threshold,
+    overlap: PREDICTION_ARGS.overlap,
+    tissue: PREDICTION_ARGS.tissue,
   },
   examples: [
     { line: 'submission ./run ./isbi ./masks --team voxelgrad', does: 'all 61 scans of the test set' },
@@ -56,15 +40,7 @@ export const submission: Command = command({
     if (team === undefined)
       throw new UsageError('--team is missing', { hint: 'The masks will be called test01_01_TEAM.nii.' });
     requireTeam(team);
-    const threshold = parseThreshold(options.text('threshold') ?? 'auto');
-    const overlap = options.number('overlap', { min: 0, max: 0.9 }) ?? 0.5;
-    const run = new NodeFolder(options.required('run'));
-    const model = decodeModel(await run.read(RUN_FILES.model), `${run.name}/${RUN_FILES.model}`);
-    const tissue = options.text('tissue') ?? null;
-    const dataset = await attachTissues(
-      await openDataset(new NodeFolder(options.required('dataset'))),
-      tissue,
-    );
+    const { model, dataset, threshold, overlap, tissue } = await openPrediction(options);
     const scans = submissionScans(dataset, options.list('subjects'));
     requireModelInputs(scans, model, tissue);
     const out = new NodeFolder(options.required('out'));
@@ -88,7 +64,7 @@ export const submission: Command = command({
         dataset,
         scans,
         tissue: tissue ?? true,
-        threshold: threshold ?? model.info.threshold,
+        threshold,
         overlap,
         out: new SubmissionSink(out, scans, team),
         onTile: (done, total, scan) => bar.update(scans.indexOf(scan) + done / total, scanName(scan)),
