@@ -43,7 +43,8 @@ export class Gpu {
   readonly executes: boolean;
   #lost: DeviceLostError | undefined;
   #error: GpuError | undefined;
-  readonly #lostPromise: Promise<never>;
+  /** Those who wait for the device, to be told when it is lost. */
+  readonly #waiting: Set<(error: DeviceLostError) => void> = new Set();
   readonly #buffers: Map<GPUBuffer, BufferRequest> = new Map();
 
   private constructor(device: GPUDevice, capabilities: Capabilities, executes: boolean) {
@@ -51,14 +52,14 @@ export class Gpu {
     this.executes = executes;
     this.capabilities = capabilities;
     this.kernels = new KernelCache(device);
-    this.#lostPromise = device.lost.then((info) => {
-      this.#lost = new DeviceLostError(
+    void device.lost.then((info) => {
+      const lost = new DeviceLostError(
         `the device "${capabilities.description}" was lost (${info.reason}): ${info.message || 'no reason given'}`,
         { hint: 'Run the command again; a training run goes on from its last checkpoint.' },
       );
-      throw this.#lost;
+      this.#lost = lost;
+      for (const tell of this.#waiting) tell(lost);
     });
-    this.#lostPromise.catch(() => undefined);
     device.addEventListener('uncapturederror', (event) => {
       event.preventDefault();
       // Only the first is kept: one bad bind group repeats its message at every dispatch.
@@ -175,12 +176,21 @@ export class Gpu {
   /** Waits for a promise of the device, but no longer than the device lives. @throws DeviceLostError, GpuError. */
   async guard<T>(promise: Promise<T>): Promise<T> {
     try {
-      const value = await Promise.race([promise, this.#lostPromise]);
+      const value = await this.#unlessLost(promise);
       this.check();
       return value;
     } catch (error) {
       throw await this.reasonOf(error);
     }
+  }
+
+  /** Not Promise.race with the device's loss: that promise lasts, and would keep every call that was raced with it. */
+  async #unlessLost<T>(promise: Promise<T>): Promise<T> {
+    if (this.#lost) throw this.#lost;
+    return await new Promise<T>((resolve, reject) => {
+      this.#waiting.add(reject);
+      promise.then(resolve, reject).finally(() => this.#waiting.delete(reject));
+    });
   }
 
   /**
