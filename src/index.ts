@@ -6,15 +6,7 @@
  */
 
 // Networks, the optimizer, checkpoints.
-export {
-  decodeModel,
-  decodeTrainingState,
-  encodeModel,
-  encodeTrainingState,
-  type Model,
-  requireModel,
-  type TrainingState,
-} from './checkpoint/checkpoint.ts';
+export { decodeModel, encodeModel, type Model, requireModel } from './checkpoint/checkpoint.ts';
 export type { ModelInfo } from './checkpoint/model-info.ts';
 export {
   readSafetensors,
@@ -23,6 +15,13 @@ export {
   type TensorData,
   writeSafetensors,
 } from './checkpoint/safetensors.ts';
+export {
+  decodeTrainingState,
+  encodeTrainingState,
+  stateHash,
+  type TrainingProgress,
+  type TrainingState,
+} from './checkpoint/training-state.ts';
 // Errors, files, random numbers, shapes.
 export {
   CheckpointError,
@@ -35,11 +34,13 @@ export {
   NonFiniteError,
   OutOfMemoryError,
   ShapeError,
+  StoppedError,
   StorageError,
   UsageError,
+  VerificationError,
   VoxelgradError,
 } from './core/errors.ts';
-export { type FileEntry, type FileSink, type FileSource, MemoryFiles } from './core/files.ts';
+export { type FileEntry, type FileSink, type FileSource, type FileStore, MemoryFiles } from './core/files.ts';
 export type { Json } from './core/json.ts';
 export { Random } from './core/random.ts';
 export { formatShape, type Shape, sizeOf } from './core/shape.ts';
@@ -156,14 +157,32 @@ export { type SurfaceDistance, surfaceDistance } from './report/surface.ts';
 export { evaluationTable, formatTable, type Table } from './report/tables.ts';
 export { bestThreshold, type ThresholdChoice, ThresholdSearch, thresholdMask } from './report/threshold.ts';
 export type { Command } from './tape/command.ts';
+export { firstNonFinite, type NonFinite } from './tape/diagnose.ts';
 export type { Emitter, GradientThunk, Op } from './tape/op.ts';
 export { compilePlan, Plan, type PlanOptions, type PlanStatistics } from './tape/plan.ts';
 export { type TensorSpec, TensorStore } from './tape/store.ts';
 export { type Root, Tape, TapeError } from './tape/tape.ts';
 export { type Tensor, tensor } from './tape/tensor.ts';
+export { Checkpoints } from './train/checkpoints.ts';
+export { estimateMemory, type MemoryEstimate, requireMemory } from './train/memory.ts';
 export { chooseTraining, prepareTraining, type TrainingData } from './train/prepare.ts';
-export type { StepReport, TrainRequest, TrainResult } from './train/request.ts';
+export type { CheckpointPolicy, StepReport, TrainRequest, TrainResult } from './train/request.ts';
 export { train } from './train/run.ts';
+export {
+  type RunFolderOptions,
+  type RunFolderResult,
+  type RunStatus,
+  runStatus,
+  trainInFolder,
+} from './train/run-folder.ts';
+export {
+  RUN_FILES,
+  type RunConfig,
+  type RunManifest,
+  readManifest,
+  readRunConfig,
+} from './train/run-record.ts';
+export { dataFingerprint } from './train/same-run.ts';
 export { type StepResult, TrainingSession } from './train/session.ts';
 export {
   type ResolvedTrainSettings,
@@ -172,6 +191,8 @@ export {
   type TrainSettings,
   trainSettings,
 } from './train/settings.ts';
+export { parseLog } from './train/step-log.ts';
+export { type RunCheck, type RunVerification, verifyRun } from './train/verify-run.ts';
 export {
   type Components,
   type Connectivity,

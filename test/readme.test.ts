@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { reportError } from '../src/cli/output.ts';
+import * as errors from '../src/core/errors.ts';
+import { TapeError } from '../src/tape/tape.ts';
 import { bidsPatient } from './dataset/make.ts';
 import { buildCli, type CliRun, runCli } from './support/cli.ts';
 
@@ -93,6 +96,21 @@ describe('README', () => {
       expect(stdout.trim()).toBe(String(8 * 32 ** 3));
     } finally {
       rmSync(file);
+    }
+  });
+
+  it('tells every error class with its code and what the program exits with', () => {
+    const rows = new Map(
+      [...README.matchAll(/^\| `([\w-]+)` +\| `(\w+)` +\| ([\d, ]+?) *\|/gm)].map((row) => [row[2]!, row]),
+    );
+    const classes = Object.entries({ ...errors, TapeError }).filter(([name]) => name !== 'VoxelgradError');
+    expect([...rows.keys()].sort()).toEqual(classes.map(([name]) => name).sort());
+    for (const [name, make] of classes) {
+      // The constructors differ in what they take first; code and class are the same whatever it is.
+      const error = Reflect.construct(make, ['a', 130]) as errors.VoxelgradError;
+      const [, code, , exit] = rows.get(name)!;
+      expect(error.code, name).toBe(code);
+      expect(exit!.split(', ').map(Number), name).toContain(reportError(error, false).exitCode);
     }
   });
 

@@ -16,20 +16,6 @@ export interface Model {
   readonly weights: ReadonlyMap<string, Float32Array>;
 }
 
-/** Everything that a training run needs to go on bit for bit. */
-export interface TrainingState {
-  readonly model: Model;
-  /** Steps done. */
-  readonly step: number;
-  /** Adam's first and second moments by parameter. */
-  readonly adamM: ReadonlyMap<string, Float32Array>;
-  readonly adamV: ReadonlyMap<string, Float32Array>;
-  /** States of the random generators by purpose, as `Random.state` gives them. */
-  readonly random: ReadonlyMap<string, Uint32Array>;
-  /** Hash of all settings (see `settingsHash`), so that a run resumes with its own only. */
-  readonly configHash: string;
-}
-
 /**
  * A network as the bytes of a safetensors file: PyTorch's names and layouts (`encoder.0.conv1.weight` [out, in, 3, 3,
  * 3], `…norm1.running_mean`), so that `load_state_dict` takes them, and the description in the metadata. Equal models
@@ -50,63 +36,6 @@ export function decodeModel(bytes: Uint8Array, path: string): Model {
   const { tensors, metadata } = readSafetensors(bytes, path);
   const info = parseModelInfo(parseMetadata(metadata, 'model', path).model, path);
   return { info, weights: takeWeights(info.network, tensors, path) };
-}
-
-/** A training run as the bytes of a safetensors file; equal states give equal bytes. @throws CheckpointError. */
-export function encodeTrainingState(state: TrainingState): Uint8Array<ArrayBuffer> {
-  const tensors = new Map<string, StoredTensor>();
-  for (const [name, tensor] of modelTensors(state.model, 'the run')) tensors.set(`model.${name}`, tensor);
-  const parameters = parameterShapes(state.model.info.network);
-  for (const [prefix, moments] of [
-    ['adam.m', state.adamM],
-    ['adam.v', state.adamV],
-  ] as const)
-    for (const [name, tensor] of checkTensors(parameters, moments, `${prefix} of the run`))
-      tensors.set(`${prefix}.${name}`, tensor);
-  for (const [name, data] of state.random) tensors.set(`random.${name}`, { shape: [data.length], data });
-  const { step, configHash } = state;
-  return writeSafetensors(
-    tensors,
-    metadataOf('training', { ...describeModel(state.model.info), step, configHash }),
-  );
-}
-
-/**
- * Reads what {@link encodeTrainingState} wrote.
- * @param expected the hash of the settings that go on; a checkpoint of other settings is refused.
- * @throws FileFormatError, CheckpointError.
- */
-export function decodeTrainingState(bytes: Uint8Array, path: string, expected?: string): TrainingState {
-  const { tensors, metadata } = readSafetensors(bytes, path);
-  const { model, step, configHash } = parseMetadata(metadata, 'training', path);
-  const info = parseModelInfo(model, path);
-  if (typeof step !== 'number' || !Number.isSafeInteger(step) || step < 0 || typeof configHash !== 'string')
-    throw new CheckpointError(`${path}: the metadata holds no step or no hash of the settings`);
-  if (expected !== undefined && expected !== configHash)
-    throw new CheckpointError(
-      `${path}: written with other settings (hash ${configHash.slice(0, 12)}) than now (${expected.slice(0, 12)})`,
-      { hint: "Resume with the run's own config.json, or start a new run." },
-    );
-  const part = (prefix: string): Map<string, StoredTensor> => {
-    const found = new Map<string, StoredTensor>();
-    for (const [name, tensor] of tensors)
-      if (name.startsWith(`${prefix}.`)) found.set(name.slice(prefix.length + 1), tensor);
-    return found;
-  };
-  const random = new Map<string, Uint32Array>();
-  for (const [name, { data }] of part('random')) {
-    if (!(data instanceof Uint32Array)) throw new CheckpointError(`${path}: random.${name} is not U32`);
-    random.set(name, data);
-  }
-  const parameters = parameterShapes(info.network);
-  return {
-    model: { info, weights: takeWeights(info.network, part('model'), path) },
-    step,
-    adamM: takeTensors(parameters, part('adam.m'), `${path}, adam.m`),
-    adamV: takeTensors(parameters, part('adam.v'), `${path}, adam.v`),
-    random,
-    configHash,
-  };
 }
 
 /**
@@ -143,7 +72,8 @@ export function requireModel(
   for (const [name, shape] of has) if (!wants.has(name)) refuse(name, formatShape(shape), 'none');
 }
 
-function parameterShapes(network: UNetConfig): Map<string, Shape> {
+/** Shapes of a network's parameters by name. */
+export function parameterShapes(network: UNetConfig): Map<string, Shape> {
   return new Map(parameterSpecs(network).map(({ name, shape }) => [name, shape]));
 }
 
@@ -153,12 +83,19 @@ function modelShapes(network: UNetConfig): Map<string, Shape> {
   );
 }
 
-function modelTensors({ info, weights }: Model, what: string): Map<string, StoredTensor<Float32Array>> {
+/** The tensors of a model as they are stored. @throws CheckpointError as {@link checkTensors}. */
+export function modelTensors(
+  { info, weights }: Model,
+  what: string,
+): Map<string, StoredTensor<Float32Array>> {
   return checkTensors(modelShapes(info.network), weights, what);
 }
 
-/** Tensors with the shapes that their names have; the sets of names must be equal. */
-function checkTensors(
+/**
+ * Tensors with the shapes that their names have.
+ * @throws CheckpointError where one is missing, surplus, of another size or not finite.
+ */
+export function checkTensors(
   shapes: ReadonlyMap<string, Shape>,
   values: ReadonlyMap<string, Float32Array>,
   what: string,
@@ -177,7 +114,8 @@ function checkTensors(
   return tensors;
 }
 
-function takeWeights(
+/** Parameters and running statistics among the tensors of a file. @throws CheckpointError. */
+export function takeWeights(
   network: UNetConfig,
   tensors: ReadonlyMap<string, StoredTensor>,
   path: string,
@@ -185,7 +123,8 @@ function takeWeights(
   return takeTensors(modelShapes(network), tensors, path);
 }
 
-function takeTensors(
+/** The values of tensors that must have these names and shapes. @throws CheckpointError. */
+export function takeTensors(
   shapes: ReadonlyMap<string, Shape>,
   tensors: ReadonlyMap<string, StoredTensor>,
   what: string,
@@ -211,9 +150,11 @@ function requireFinite(data: Float32Array, name: string, what: string): void {
     });
 }
 
-type Kind = 'model' | 'training';
+/** What a file holds. */
+export type Kind = 'model' | 'training';
 
-function describeModel(info: ModelInfo): { readonly model: Json } {
+/** A network's description as metadata. */
+export function describeModel(info: ModelInfo): { readonly model: Json } {
   const { variant, modalities, threshold, patch, settings } = info;
   const { inChannels, encoder, up, decoder, heads } = info.network;
   const network = {
@@ -227,11 +168,12 @@ function describeModel(info: ModelInfo): { readonly model: Json } {
 }
 
 /** `format: pt` is what PyTorch's loaders look for; ours is one JSON text beside it. */
-function metadataOf(kind: Kind, content: { readonly [key: string]: Json }): Record<string, string> {
+export function metadataOf(kind: Kind, content: { readonly [key: string]: Json }): Record<string, string> {
   return { format: 'pt', voxelgrad: canonicalJson({ kind, version: CHECKPOINT_VERSION, ...content }) };
 }
 
-function parseMetadata(
+/** The JSON that {@link metadataOf} wrote. @throws CheckpointError where it is none, newer, or of another kind. */
+export function parseMetadata(
   metadata: ReadonlyMap<string, string>,
   kind: Kind,
   path: string,

@@ -57,6 +57,12 @@ export class Options<Name extends string> {
     return text === undefined ? undefined : parseInteger(text, `--${name}`, range);
   }
 
+  /** A size such as `512M` (powers of 1000). @throws UsageError where it is none, or 0. */
+  bytes(name: Name): number | undefined {
+    const text = this.text(name);
+    return text === undefined ? undefined : parseBytes(text, `--${name}`);
+  }
+
   /** Comma-separated words. @throws UsageError where one is empty. */
   list(name: Name): string[] | undefined {
     const text = this.text(name);
@@ -90,6 +96,16 @@ export function parseInteger(text: string, name: string, range: Range = {}): num
   const value = /^[-+]?\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(value) && inRange(value, range)) return value;
   throw new UsageError(`${name} must be a whole number${describeRange(range)}, not ${JSON.stringify(text)}`);
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, K: 1e3, M: 1e6, G: 1e9, T: 1e12 };
+
+/** `512M`, `1.5 GB`, `4000000`: bytes, in powers of 1000. @throws UsageError where it is no size above 0. */
+export function parseBytes(text: string, name: string): number {
+  const [, number, unit] = /^(\d+\.?\d*|\.\d+) ?([kmgt]?)b?$/i.exec(text.trim()) ?? [];
+  const bytes = Math.floor(Number(number) * UNITS[(unit ?? '').toUpperCase()]!);
+  if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
+  throw new UsageError(`${name} must be a size such as 512M or 4G, not ${JSON.stringify(text)}`);
 }
 
 /** Words between commas, without the blanks around them. @throws UsageError where one is empty or repeated. */

@@ -16,8 +16,9 @@ import { reportError } from './output.ts';
 import { phantom } from './phantom.ts';
 import { predict } from './predict.ts';
 import { train } from './train.ts';
+import { verify } from './verify.ts';
 
-const COMMANDS: readonly Command[] = [demo, doctor, phantom, train, predict, evaluate];
+const COMMANDS: readonly Command[] = [demo, doctor, phantom, train, predict, evaluate, verify];
 
 function overview(): string {
   const width = Math.max(...COMMANDS.map((command) => command.name.length));
@@ -30,7 +31,7 @@ function overview(): string {
     ...COMMANDS.map((command) => `  ${command.name.padEnd(width)}  ${command.description}`),
     '',
     `${PROGRAM} COMMAND --help shows a command's options and examples.`,
-    'Exit codes: 0 success, 2 wrong usage, 1 any other failure.',
+    'Exit codes: 0 success, 2 wrong usage, 130 and 143 stopped by a signal, 1 any other failure.',
     '',
   ].join('\n');
 }

@@ -1,4 +1,4 @@
-import { VoxelgradError } from '../core/errors.ts';
+import { StoppedError, VoxelgradError } from '../core/errors.ts';
 import { writeError, writeOut } from '../platform/terminal.ts';
 import { type Progress, type ProgressOptions, startProgress } from './progress.ts';
 
@@ -42,7 +42,7 @@ export class Output {
 
 /** Exit code and lines of an error. */
 export interface ErrorReport {
-  /** 2 for wrong usage, 1 for any other failure. */
+  /** 2 for wrong usage, 130 or 143 for a signal, 1 for any other failure. */
   readonly exitCode: number;
   /** `error: …`, `hint: …` and, if asked for, the stack. */
   readonly text: string;
@@ -65,7 +65,7 @@ export function reportError(error: unknown, debug: boolean): ErrorReport {
   if (hint) lines.push(`hint: ${oneLine(hint)}`);
   if (debug) lines.push(...stacks(error));
   return {
-    exitCode: code === 'usage' ? 2 : 1,
+    exitCode: error instanceof StoppedError ? error.exitCode : code === 'usage' ? 2 : 1,
     text: `${lines.join('\n')}\n`,
     json: { error: { code, message, ...(hint ? { hint } : {}) } },
   };

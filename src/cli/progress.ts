@@ -65,6 +65,8 @@ function startBar(options: ProgressOptions): Progress {
     fps: 8,
     stopOnComplete: false,
     emptyOnZero: true,
+    // The bar's own handler would take SIGINT and SIGTERM away from the training run.
+    gracefulExit: false,
   });
   bar.start(options.total, 0, { text: 'starting' });
   let stopped = false;

@@ -1,6 +1,5 @@
 import type { ArgDef } from 'citty';
 import { UsageError } from '../core/errors.ts';
-import { canonicalJson, toJson } from '../core/json.ts';
 import { VARIANTS } from '../nn/variants.ts';
 import { DURATIONS, type TrainSettings, trainSettings } from '../train/settings.ts';
 import type { Options, SharedName } from './common.ts';
@@ -214,9 +213,17 @@ function parseConfig(name: string, text: string): Record<string, unknown> {
   throw new UsageError(`${name} must hold a JSON object of settings`);
 }
 
-/** The text of `config.json`: every setting, resolved; `--config` takes it again. */
-export function formatSettings(settings: TrainSettings): string {
-  return `${canonicalJson(toJson(settings), 2)}\n`;
+/**
+ * The kernel variants that a run's `config.json` records, so that it is repeated with the same bits: of the same
+ * adapter only, since another one has its own best.
+ */
+export function recordedKernels(text: string, adapter: string): Readonly<Record<string, string>> {
+  const value: unknown = JSON.parse(text);
+  if (!isObject(value) || value.adapter !== adapter || !isObject(value.kernels)) return {};
+  const entries = Object.entries(value.kernels);
+  return Object.fromEntries(
+    entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,28 +1,68 @@
-import { encodeModel } from '../checkpoint/checkpoint.ts';
-import { StorageError } from '../core/errors.ts';
+import type { ArgDef } from 'citty';
+import { StoppedError, StorageError, UsageError } from '../core/errors.ts';
+import { toJson } from '../core/json.ts';
 import type { Dataset } from '../dataset/dataset.ts';
 import { openDataset } from '../dataset/open-dataset.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { LineLog } from '../platform/line-log.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
+import { lockFolder } from '../platform/run-lock.ts';
+import { watchStopSignals } from '../platform/stop-signals.ts';
+import { packageVersion } from '../platform/terminal.ts';
 import { chooseTraining, prepareTraining, type TrainingData } from '../train/prepare.ts';
 import type { StepReport, TrainResult } from '../train/request.ts';
-import { train as trainNetwork } from '../train/run.ts';
-import type { TrainSettings } from '../train/settings.ts';
+import {
+  CHECKPOINT_SECONDS,
+  HASH_STEPS,
+  type RunFolderOptions,
+  type RunFolderResult,
+  runStatus,
+  trainInFolder,
+} from '../train/run-folder.ts';
+import { RUN_FILES, type RunManifest, readManifest, readRunConfig } from '../train/run-record.ts';
+import { requireSameSettings } from '../train/same-run.ts';
+import type { ResolvedTrainSettings, TrainSettings } from '../train/settings.ts';
+import { parseLog } from '../train/step-log.ts';
 import { attachTissues } from './attach-tissues.ts';
-import { type Command, command } from './command.ts';
+import { type Command, command, PROGRAM } from './command.ts';
+import type { Options, SharedName } from './common.ts';
 import type { Output } from './output.ts';
 import type { Progress, ProgressOptions } from './progress.ts';
 import { readTextFile } from './read-text-file.ts';
-import { formatSettings, gatherSettings, SETTING_ARGS } from './settings.ts';
+import { gatherSettings, recordedKernels, SETTING_ARGS, type SettingOption } from './settings.ts';
 
-/** The files of a run. */
-export const RUN_FILES: { readonly config: string; readonly log: string; readonly model: string } = {
-  config: 'config.json',
-  log: 'log.jsonl',
-  model: 'model.safetensors',
-};
+export { RUN_FILES } from '../train/run-record.ts';
+
+/** How a run goes on in its folder; none of it changes what comes out. */
+const RUN_ARGS = {
+  resume: { type: 'boolean', description: 'Go on with the run in the folder, bit for bit' },
+  overwrite: { type: 'boolean', description: 'Replace the run that is in the folder' },
+  memory: {
+    type: 'string',
+    valueHint: '512M',
+    description: 'Most that the run may take on the GPU, in bytes or with k, M, G; checked before it starts',
+  },
+  'checkpoint-seconds': {
+    type: 'string',
+    valueHint: 'S',
+    description: `Seconds between two checkpoints (default ${CHECKPOINT_SECONDS})`,
+  },
+  'checkpoint-steps': {
+    type: 'string',
+    valueHint: 'N',
+    description: 'Steps between two checkpoints, besides those by the clock',
+  },
+  'hash-every': {
+    type: 'string',
+    valueHint: 'N',
+    description: `Steps between two hashes of the whole state in the log, 0 for none (default ${HASH_STEPS})`,
+  },
+  'verify-log': {
+    type: 'string',
+    valueHint: 'OLD.jsonl',
+    description: 'Stop at the first step that is not that of an earlier log',
+  },
+} as const satisfies Readonly<Record<string, ArgDef>>;
 
 export const train: Command = command({
   name: 'train',
@@ -32,7 +72,7 @@ export const train: Command = command({
     out: { type: 'positional', description: `Folder of the run: ${Object.values(RUN_FILES).join(', ')}` },
     ...SETTING_ARGS,
     config: { type: 'string', valueHint: 'FILE.json', description: 'Settings; options go before them' },
-    overwrite: { type: 'boolean', description: 'Replace the run that is in the folder' },
+    ...RUN_ARGS,
   },
   examples: [
     {
@@ -51,38 +91,103 @@ export const train: Command = command({
       line: 'train ./dataset ./again --config ./run/config.json --seed 2',
       does: 'an earlier run once more with another seed',
     },
+    { line: 'train ./dataset ./run --resume', does: 'on with a run that was stopped or killed' },
+    {
+      line: 'train ./dataset ./again --config ./run/config.json --verify-log ./run/log.jsonl',
+      does: 'an earlier run once more, and proof that every step is the same',
+    },
   ],
   async run(options, output) {
-    const config = options.text('config');
-    const settings = gatherSettings(
-      options,
-      config === undefined ? undefined : { name: config, text: await readTextFile(config) },
-    );
     const run = new NodeFolder(options.required('out'));
+    const folderOptions = await gatherRunOptions(options);
+    const { resume } = folderOptions;
+    const path = options.text('config') ?? (resume ? `${run.name}/${RUN_FILES.config}` : undefined);
+    const config = path === undefined ? undefined : { name: path, text: await readTextFile(path) };
+    const settings = gatherSettings(options, config);
     const found = await openDataset(new NodeFolder(options.required('dataset')));
     const dataset = await attachTissues(found, settings.tissue);
     for (const warning of dataset.warnings) output.note(`note: ${warning}`);
     // What the names alone can tell comes before images are read.
-    const { scans } = chooseTraining(dataset, settings);
-    await run.checkWritable();
-    if (!options.flag('overwrite')) await requireNoModel(run);
-    const data = await readScans(dataset, settings, scans.length, output);
-    const gpu = await openNodeGpu();
+    const { scans, settings: resolved } = chooseTraining(dataset, settings);
+    const unlock = await lockFolder(run);
     try {
-      const { result } = await runTraining(gpu, data, run, output);
-      report(result, run.name, output);
+      if (resume && (await reportFinished(run, resolved, output))) return;
+      if (!resume && !options.flag('overwrite')) await requireNoRun(run);
+      const data = await readScans(dataset, settings, scans.length, output);
+      let gpu = await openNodeGpu();
+      const reopen = async (lost: Error): Promise<Gpu> => {
+        output.note(`note: ${lost.message}; a new device goes on from the last checkpoint`);
+        gpu = await openNodeGpu();
+        return gpu;
+      };
+      const kernels = config ? recordedKernels(config.text, gpu.capabilities.description) : {};
+      try {
+        const { result } = await runTraining(gpu, data, run, output, { kernels, reopen, ...folderOptions });
+        report(result, run.name, output);
+      } finally {
+        await gpu.close();
+      }
     } finally {
-      await gpu.close();
+      await unlock();
     }
   },
 });
 
-/** A trained network is never lost to a repeated command. */
-async function requireNoModel(run: NodeFolder): Promise<void> {
-  if (!(await run.list('')).some(({ name }) => name === RUN_FILES.model)) return;
-  throw new StorageError(`${run.name}: there is a trained network already (${RUN_FILES.model})`, {
-    hint: 'Choose another folder, or add --overwrite.',
-  });
+type RunOption = keyof typeof RUN_ARGS | 'dataset' | 'out' | 'config';
+
+async function gatherRunOptions(
+  options: Options<RunOption | SettingOption | SharedName>,
+): Promise<
+  Pick<
+    RunFolderOptions,
+    'resume' | 'memory' | 'hashEvery' | 'checkpointSteps' | 'checkpointSeconds' | 'verify'
+  >
+> {
+  const resume = options.flag('resume');
+  if (resume && options.flag('overwrite'))
+    throw new UsageError('--resume and --overwrite exclude each other', { hint: 'Give one of them.' });
+  const hashEvery = options.integer('hash-every', { min: 0 });
+  const checkpointSteps = options.integer('checkpoint-steps', { min: 1 });
+  const checkpointSeconds = options.number('checkpoint-seconds', { above: 0 });
+  const memory = options.bytes('memory');
+  const name = options.text('verify-log');
+  const old = name === undefined ? undefined : new TextEncoder().encode(await readTextFile(name));
+  return {
+    resume,
+    ...(memory === undefined ? {} : { memory }),
+    ...(hashEvery === undefined ? {} : { hashEvery }),
+    ...(checkpointSteps === undefined ? {} : { checkpointSteps }),
+    ...(checkpointSeconds === undefined ? {} : { checkpointSeconds }),
+    ...(name && old ? { verify: { name, steps: parseLog(old, name).steps } } : {}),
+  };
+}
+
+/** Neither a trained network nor the checkpoints of a run are ever lost to a repeated command. */
+async function requireNoRun(run: NodeFolder): Promise<void> {
+  const status = await runStatus(run);
+  if (status === 'finished')
+    throw new StorageError(`${run.name}: there is a trained network already (${RUN_FILES.model})`, {
+      hint: 'Choose another folder, or add --overwrite.',
+    });
+  if (status === 'unfinished')
+    throw new StorageError(`${run.name}: there is a run that is not finished`, {
+      hint: 'Go on with it by --resume, choose another folder, or add --overwrite.',
+    });
+}
+
+/** Tells what came of a run that has nothing left to do. @returns whether it is one */
+async function reportFinished(
+  run: NodeFolder,
+  settings: ResolvedTrainSettings,
+  output: Output,
+): Promise<boolean> {
+  const manifest = await readManifest(run);
+  if (!manifest) return false;
+  const config = await readRunConfig(run);
+  requireSameSettings(toJson(config.settings), settings, `${run.name}/${RUN_FILES.config}`);
+  output.note(`${run.name}: the run is finished; there is nothing to resume`);
+  report(manifest, run.name, output);
+  return true;
 }
 
 async function readScans(
@@ -95,38 +200,56 @@ async function readScans(
   return await prepareTraining(dataset, settings, (done, _, name) => bar.update(done, name));
 }
 
-/** Trains with progress, and writes the files of the run. @returns the result, and the loss of every step. */
+/**
+ * Trains with progress in the folder of a run; SIGINT and SIGTERM end it with a checkpoint.
+ * @returns the result, and the loss of every step
+ * @throws StoppedError that says how to go on; whatever `trainInFolder` throws.
+ */
 export async function runTraining(
   gpu: Gpu,
-  { settings, scans }: TrainingData,
+  data: TrainingData,
   run: NodeFolder,
   output: Output,
-): Promise<{ readonly result: TrainResult; readonly losses: readonly number[] }> {
-  const losses: number[] = [];
-  await run.write(RUN_FILES.config, new TextEncoder().encode(formatSettings(settings)));
-  const log = new LineLog(run.root, RUN_FILES.log);
+  options: Partial<RunFolderOptions> = {},
+): Promise<RunFolderResult> {
+  const { settings, scans } = data;
+  let saved = 0;
+  const kept = (): string =>
+    saved > 0 ? `the first ${saved} steps are saved` : 'no checkpoint was written yet';
+  const stop = watchStopSignals(
+    (name) => output.note(`${name}: finishing the step and saving; once more ends at once`),
+    (name) =>
+      output.note(`error: ${name}: the step did not end in time; ${kept()}\nhint: ${resumeHint(run)}`),
+  );
   try {
     output.note(`training ${settings.variant} on ${gpu.capabilities.description}, scans: ${scans.length}`);
     const show = stepDisplay(settings, output.progress(trainingLength(settings)));
     let choosing: Progress | undefined;
-    const result = await trainNetwork(gpu, {
-      settings,
-      scans,
-      onStep(report) {
-        losses.push(report.loss);
-        log.write({ ...report, seconds: Number(report.seconds.toFixed(3)) });
-        show(report);
+    return await trainInFolder(gpu, data, run, {
+      resume: false,
+      version: packageVersion(),
+      ...options,
+      signal: stop.signal,
+      warn: (text) => output.note(`note: ${text}`),
+      onCheckpoint(step) {
+        saved = step;
       },
+      onStep: show,
       onThreshold(done, total, scan) {
         choosing ??= output.progress({ label: 'choosing the threshold', total, unit: 'scan' });
         choosing.update(done, scan);
       },
     });
-    await run.write(RUN_FILES.model, encodeModel(result.model));
-    return { result, losses };
+  } catch (error) {
+    if (!(error instanceof StoppedError)) throw error;
+    throw new StoppedError(`${error.message}; ${kept()}`, error.exitCode, { hint: resumeHint(run) });
   } finally {
-    log.close();
+    stop.release();
   }
+}
+
+function resumeHint(run: NodeFolder): string {
+  return `Go on with the same command and --resume: ${PROGRAM} train DATASET ${run.name} --resume`;
 }
 
 function trainingLength({ variant, epochs, steps, minutes, stepsPerEpoch }: TrainSettings): ProgressOptions {
@@ -143,7 +266,7 @@ function stepDisplay({ minutes }: TrainSettings, bar: Progress): (report: StepRe
   };
 }
 
-function report(result: TrainResult, run: string, output: Output): void {
+function report(result: Omit<TrainResult, 'model'> | RunManifest, run: string, output: Output): void {
   const { variant, steps, seconds, finalLoss, threshold, trainDice } = result;
   output.result(
     { run, variant, steps, seconds, finalLoss, threshold, trainDice },

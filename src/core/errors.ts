@@ -96,3 +96,20 @@ export class NonFiniteError extends VoxelgradError {
     super('non-finite', message, options);
   }
 }
+
+/** A result that is not what a record says it must be; the message names the first difference. */
+export class VerificationError extends VoxelgradError {
+  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+    super('verification', message, options);
+  }
+}
+
+/** A run that was told to stop, by a signal; what it had done is saved where the message says so. */
+export class StoppedError extends VoxelgradError {
+  /** What the process ends with: 128 and the signal's number. */
+  readonly exitCode: number;
+  constructor(message: string, exitCode: number, options: ErrorOptionsWithHint = {}) {
+    super('stopped', message, options);
+    this.exitCode = exitCode;
+  }
+}

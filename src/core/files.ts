@@ -28,8 +28,16 @@ export interface FileSink {
   append(path: string, bytes: Uint8Array): Promise<void>;
 }
 
+/** A tree that is read, written and tidied: the folder of a run. */
+export interface FileStore extends FileSource, FileSink {
+  /** Takes a file away; one that is not there is no error. @throws StorageError where it cannot be. */
+  remove(path: string): Promise<void>;
+  /** Makes what was appended to a file outlast a power cut. @throws StorageError */
+  sync(path: string): Promise<void>;
+}
+
 /** A tree that lives in memory: for tests, and for handing results on without a disk. */
-export class MemoryFiles implements FileSource, FileSink {
+export class MemoryFiles implements FileStore {
   readonly name: string;
   readonly files: Map<string, Uint8Array> = new Map();
   constructor(name = 'memory') {
@@ -53,6 +61,13 @@ export class MemoryFiles implements FileSource, FileSink {
   }
   write(path: string, bytes: Uint8Array): Promise<void> {
     this.files.set(path, bytes);
+    return Promise.resolve();
+  }
+  remove(path: string): Promise<void> {
+    this.files.delete(path);
+    return Promise.resolve();
+  }
+  sync(): Promise<void> {
     return Promise.resolve();
   }
   append(path: string, bytes: Uint8Array): Promise<void> {

@@ -1,3 +1,5 @@
+import { sha256 } from './hash.ts';
+
 /** A value that JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -15,9 +17,7 @@ function sortKeys(value: Json): Json {
 
 /** SHA-256 of a value's {@link canonicalJson}, in hexadecimal. */
 export async function hashJson(value: Json): Promise<string> {
-  const bytes = new TextEncoder().encode(canonicalJson(value));
-  const digest = await crypto.subtle.digest('SHA-256', bytes);
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return await sha256(new TextEncoder().encode(canonicalJson(value)));
 }
 
 /** Plain data (no functions, no classes) as JSON's type; fields that are undefined go. */

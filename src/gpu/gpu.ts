@@ -1,5 +1,6 @@
 import { DeviceLostError, GpuError, OutOfMemoryError } from '../core/errors.ts';
 import { type Capabilities, capabilitiesOf, type DriverOrigin } from './capabilities.ts';
+import { countingDevice } from './counting-device.ts';
 import { KernelCache } from './kernel.ts';
 
 /** Limits that are asked for at the adapter's own value; what is not asked for stays at WebGPU's default. */
@@ -17,6 +18,9 @@ const LIMITS = [
   'minStorageBufferOffsetAlignment',
   'minUniformBufferOffsetAlignment',
 ] as const satisfies readonly (keyof GPUSupportedLimits)[];
+
+/** How long after a failed call a device may take to say that it was lost. */
+const LOSS_MS = 20;
 
 const FEATURES: readonly GPUFeatureName[] = ['subgroups', 'shader-f16', 'timestamp-query'];
 
@@ -86,6 +90,14 @@ export class Gpu {
     return new Gpu(device, capabilitiesOf(device, adapter.info, driver), options.execute ?? true);
   }
 
+  /**
+   * A stand-in for a device with these capabilities that counts what is allocated on it, in {@link buffers}, and makes
+   * nothing. It refuses what the device's limits refuse, and to run or to read anything.
+   */
+  static counting(capabilities: Capabilities): Gpu {
+    return new Gpu(countingDevice(), capabilities, false);
+  }
+
   /** Bytes in buffers that are alive. */
   get allocatedBytes(): number {
     let sum = 0;
@@ -122,7 +134,10 @@ export class Gpu {
       thrown = cause;
     }
     // Both scopes are popped before the first await: another call's scopes must not come in between.
-    const [memory, invalid] = await Promise.all([this.device.popErrorScope(), this.device.popErrorScope()]);
+    const scopes = Promise.all([this.device.popErrorScope(), this.device.popErrorScope()]);
+    const [memory, invalid] = await scopes.catch(async (error: unknown) => {
+      throw await this.reasonOf(error);
+    });
     if (memory || thrown || !buffer) throw tooLarge(memory?.message ?? String(thrown), thrown);
     if (invalid) throw new GpuError(`buffer ${label}: ${firstLines(invalid.message)}`);
     this.#buffers.set(buffer, request);
@@ -154,11 +169,25 @@ export class Gpu {
     );
   }
 
-  /** Waits for a promise of the device, but no longer than the device lives. */
+  /** Waits for a promise of the device, but no longer than the device lives. @throws DeviceLostError, GpuError. */
   async guard<T>(promise: Promise<T>): Promise<T> {
-    const value = await Promise.race([promise, this.#lostPromise]);
-    this.check();
-    return value;
+    try {
+      const value = await Promise.race([promise, this.#lostPromise]);
+      this.check();
+      return value;
+    } catch (error) {
+      throw await this.reasonOf(error);
+    }
+  }
+
+  /**
+   * Why something failed on this device: a lost device makes calls fail, in many ways, before it says that it is
+   * lost. Then the loss is the reason, else the error itself.
+   */
+  async reasonOf(error: unknown): Promise<unknown> {
+    if (error instanceof DeviceLostError) return error;
+    await new Promise((resolve) => setTimeout(resolve, LOSS_MS));
+    return this.#lost ?? error;
   }
 
   /** Resolves when all submitted work is done. @throws GpuError, DeviceLostError. */

@@ -26,12 +26,21 @@ export function networkInput(scan: PreparedScan, variant: Variant): Float32Array
 /** A network in evaluation mode (running statistics) with softmax heads, ready for whole volumes. */
 export class Predictor {
   readonly variant: Variant;
+  /** The kernel variant that each slot got. */
+  readonly choices: ReadonlyMap<string, string>;
   readonly #gpu: Gpu;
   readonly #model: TileModel;
   readonly #input: TensorStore;
 
-  private constructor(gpu: Gpu, variant: Variant, model: TileModel, input: TensorStore) {
+  private constructor(
+    gpu: Gpu,
+    variant: Variant,
+    model: TileModel,
+    input: TensorStore,
+    choices: ReadonlyMap<string, string>,
+  ) {
     this.#gpu = gpu;
+    this.choices = choices;
     this.variant = variant;
     this.#model = model;
     this.#input = input;
@@ -57,7 +66,16 @@ export class Predictor {
     const probabilities = new Map(
       [...net.forward(tape, input, false)].map(([head, logits]) => [head, tape.apply(softmax, [logits], {})]),
     );
-    return new Predictor(gpu, variant, { input, commands: tape.commands, probabilities }, store);
+    const model = { input, commands: tape.commands, probabilities };
+    return new Predictor(gpu, variant, model, store, tape.choices);
+  }
+
+  /**
+   * Compiles the sliding window for volumes of one shape, [D, H, W]; it is the caller's to destroy.
+   * @throws OutOfMemoryError naming the tensor; GpuError.
+   */
+  async window(volume: readonly [number, number, number]): Promise<SlidingWindow> {
+    return await SlidingWindow.create(this.#gpu, this.#model, volume);
   }
 
   /**
@@ -70,7 +88,7 @@ export class Predictor {
     options: Omit<PredictOptions, 'brain'> = {},
   ): Promise<Map<string, Float32Array[]>> {
     const channels = networkInput(scan, this.variant);
-    const window = await SlidingWindow.create(this.#gpu, this.#model, scan.shape);
+    const window = await this.window(scan.shape);
     try {
       const maps = await window.predict(channels, { ...options, brain: scan.brain });
       for (const map of [...maps.values()].flat())

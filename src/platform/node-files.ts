@@ -13,7 +13,7 @@ import {
 } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { StorageError } from '../core/errors.ts';
-import type { FileEntry, FileSink, FileSource } from '../core/files.ts';
+import type { FileEntry, FileStore } from '../core/files.ts';
 
 /** What to do about an error of the file system, by its code. */
 const HINTS: Readonly<Record<string, string>> = {
@@ -65,7 +65,7 @@ function storageError(path: string, doing: string, cause: unknown): StorageError
  * (`..`, absolute, NUL, or a backslash) is refused. Reading follows links, since data sets are often made of
  * links into a store; writing never goes through a link out of the root.
  */
-export class NodeFolder implements FileSource, FileSink {
+export class NodeFolder implements FileStore {
   /** The folder as the user gave it. */
   readonly name: string;
   readonly #root: string;
@@ -176,6 +176,31 @@ export class NodeFolder implements FileSource, FileSink {
     }
   }
 
+  /** Makes what was appended to a file outlast a power cut. @throws StorageError */
+  async sync(path: string): Promise<void> {
+    const full = this.#resolve(path);
+    try {
+      // Not opened to read only: Windows syncs what can be written.
+      await withFile(full, 'a', (file) => file.sync());
+    } catch (error) {
+      throw storageError(full, 'written', error);
+    }
+  }
+
+  /** Takes a file or a link away, never what a link points at. @throws StorageError where it cannot be. */
+  async remove(path: string): Promise<void> {
+    const full = this.#resolve(path);
+    try {
+      const folder = await realpath(dirname(full)).catch(() => undefined);
+      if (folder === undefined) return;
+      await this.#requireInside(dirname(full));
+      await rm(full, { force: true });
+      await syncFolder(folder);
+    } catch (error) {
+      throw storageError(full, 'removed', error);
+    }
+  }
+
   /**
    * Finds out whether files can be written here, making the folder, before hours are spent on what would go
    * into it.
@@ -196,7 +221,6 @@ export class NodeFolder implements FileSource, FileSink {
   /** Makes a folder inside the root, checking first that no link on the way leads out of it. */
   async #makeFolder(folder: string): Promise<void> {
     await makeFolders(this.#root);
-    const realRoot = await realpath(this.#root);
     let at = this.#root;
     for (const part of relative(this.#root, folder).split(sep)) {
       if (part === '') continue;
@@ -206,13 +230,18 @@ export class NodeFolder implements FileSource, FileSink {
         throw error;
       });
       if (!info) await makeFolders(at);
-      const real = await realpath(at);
-      if (real !== realRoot && !real.startsWith(realRoot.endsWith(sep) ? realRoot : realRoot + sep)) {
-        throw new StorageError(`${at}: refused, it is a link that leaves ${this.#root}`, {
-          hint: 'Remove the link, or write into the folder that it points at.',
-        });
-      }
+      await this.#requireInside(at);
     }
+  }
+
+  /** @throws StorageError where links lead from a folder below the root out of it. */
+  async #requireInside(folder: string): Promise<void> {
+    const root = await realpath(this.#root);
+    const real = await realpath(folder);
+    if (real === root || real.startsWith(root.endsWith(sep) ? root : root + sep)) return;
+    throw new StorageError(`${folder}: refused, it is a link that leaves ${this.#root}`, {
+      hint: 'Remove the link, or write into the folder that it points at.',
+    });
   }
 }
 

@@ -26,6 +26,8 @@ export interface PlanStatistics {
   /** Bytes of packed weights. */
   readonly panelBytes: number;
   readonly dispatches: number;
+  /** The largest tensors that the plan places, largest first. */
+  readonly largest: readonly Tensor[];
 }
 
 /** One dispatch with everything bound. */
@@ -34,9 +36,13 @@ export interface Dispatch {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly workgroups: readonly [number, number, number];
+  /** What it was recorded with; a plan's dispatches have it. */
+  readonly bindings?: readonly Binding[];
 }
 
 const QUIET_NAN = 0x7fc00000;
+/** Tensors that statistics name. */
+const LARGEST = 4;
 
 /** A recorded computation, compiled: `run` replays it with no allocation and no shape logic. */
 export class Plan {
@@ -134,6 +140,7 @@ export async function compilePlan(
       livenessBytes: arena.lowerBound,
       panelBytes: panel.bytes,
       dispatches: dispatches.length,
+      largest: [...regions.keys()].sort((a, b) => byteLength(b) - byteLength(a)).slice(0, LARGEST),
     });
   } catch (error) {
     for (const buffer of owned) gpu.destroyBuffer(buffer);
@@ -237,7 +244,8 @@ async function bind(
         layout: pipeline.getBindGroupLayout(0),
         entries,
       });
-      dispatches.push({ label: command.label, pipeline, bindGroup, workgroups: command.workgroups });
+      const { label, workgroups, bindings } = command;
+      dispatches.push({ label, pipeline, bindGroup, workgroups, bindings });
     }
   } catch (error) {
     thrown = error;

@@ -1,5 +1,8 @@
 import type { Model } from '../checkpoint/checkpoint.ts';
+import type { TrainingState } from '../checkpoint/training-state.ts';
+import type { DeviceLostError } from '../core/errors.ts';
 import type { PreparedScan } from '../dataset/preprocess.ts';
+import type { Gpu } from '../gpu/gpu.ts';
 import type { Variant } from '../nn/variants.ts';
 import type { ResolvedTrainSettings } from './settings.ts';
 
@@ -10,18 +13,45 @@ export interface StepReport {
   /** From 1. */
   readonly epoch: number;
   readonly loss: number;
-  /** Since the first step began. */
+  /** Spent in steps so far, those before an interruption included. */
   readonly seconds: number;
+  /** `stateHash` after the step, every `hashEvery` steps. */
+  readonly hash?: string;
+}
+
+/** When a run is saved, and where to. */
+export interface CheckpointPolicy {
+  /** Steps between two checkpoints; null for none by steps. */
+  readonly everySteps: number | null;
+  /** Seconds between two checkpoints; null for none by the clock. */
+  readonly everySeconds: number | null;
+  /** Keeps a state; the run waits for it. What it throws ends the run. */
+  write(state: TrainingState): Promise<void>;
 }
 
 /** What a training run is asked to do. */
 export interface TrainRequest {
   readonly settings: ResolvedTrainSettings;
   readonly scans: readonly PreparedScan[];
-  /** Stops the run between two steps. */
+  /** Stops the run between two steps, once a checkpoint is written. */
   readonly signal?: AbortSignal;
-  /** Called after every step. */
-  onStep?(report: StepReport): void;
+  /** Goes on from here, bit for bit. */
+  readonly resume?: TrainingState;
+  /** Kernel variants by slot, from an earlier run; those of `resume` go before them. */
+  readonly kernels?: Readonly<Record<string, string>>;
+  /** Left out: nothing is saved. With it the run is also saved after its last step and where it is stopped. */
+  readonly checkpoints?: CheckpointPolicy;
+  /** Steps between two hashes in the reports; 0 or left out for none. */
+  readonly hashEvery?: number;
+  /**
+   * Opens a new device after one was lost; the run then goes on from its last saved state, or from its beginning,
+   * with the same bits. Left out: a lost device ends the run.
+   */
+  reopen?(lost: DeviceLostError): Promise<Gpu>;
+  /** Called with the kernel variants once they are known: of training, and later of choosing the threshold too; awaited. */
+  onKernels?(kernels: Readonly<Record<string, string>>): unknown;
+  /** Called after every step, once a step however often a device was lost; the run waits for what it returns. */
+  onStep?(report: StepReport): unknown;
   /** Called while the threshold is chosen; `done` counts training scans and may be a fraction. */
   onThreshold?(done: number, total: number, scan: string): void;
 }
@@ -33,9 +63,13 @@ export interface TrainResult {
   /** Of the training steps alone. */
   readonly seconds: number;
   readonly finalLoss: number;
+  /** The step with the lowest loss. */
+  readonly best: { readonly step: number; readonly loss: number };
   /** Chosen on the training scans. */
   readonly threshold: number;
   /** Mean Dice over the training scans at that threshold. */
   readonly trainDice: number;
   readonly model: Model;
+  /** `stateHash` after the last step. */
+  readonly hash: string;
 }

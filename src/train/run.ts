@@ -1,4 +1,5 @@
-import { toJson } from '../core/json.ts';
+import { stateHash, type TrainingState } from '../checkpoint/training-state.ts';
+import { DeviceLostError, GpuError, OutOfMemoryError, VoxelgradError } from '../core/errors.ts';
 import { scanName } from '../dataset/dataset.ts';
 import type { PreparedScan } from '../dataset/preprocess.ts';
 import type { Gpu } from '../gpu/gpu.ts';
@@ -6,65 +7,116 @@ import { Predictor } from '../infer/predictor.ts';
 import { LESION_HEAD } from '../nn/variants.ts';
 import { constantSchedule, cosineSchedule, polynomialSchedule, type Schedule } from '../optim/schedule.ts';
 import { ThresholdSearch } from '../report/threshold.ts';
-import type { StepReport, TrainRequest, TrainResult } from './request.ts';
+import { describeShortage } from './memory.ts';
+import type { TrainRequest, TrainResult } from './request.ts';
 import { TrainingSession } from './session.ts';
 import type { ResolvedTrainSettings } from './settings.ts';
+
+/** Devices that may be lost one after the other without a step in between. */
+const MAX_LOSSES = 3;
+
+/** What outlives a lost device. */
+interface Run {
+  readonly request: TrainRequest;
+  /** Where a new session starts from. */
+  saved: TrainingState | undefined;
+  kernels: Readonly<Record<string, string>>;
+  /** The last step that was reported. */
+  reported: number;
+}
 
 /**
  * Trains a network and chooses its decision threshold on the training scans. Reads and writes no file.
  *
- * @throws NonFiniteError where the loss or the gradient is not finite; ShapeError; OutOfMemoryError, GpuError,
- *   DeviceLostError; the signal's reason.
+ * @throws NonFiniteError where the loss or the gradient is not finite; CheckpointError where `resume` is a state of
+ *   other settings or data; ShapeError; OutOfMemoryError, GpuError, DeviceLostError; the signal's reason.
  */
 export async function train(gpu: Gpu, request: TrainRequest): Promise<TrainResult> {
-  const { settings, scans } = request;
-  const session = await TrainingSession.create(gpu, scans, settings);
+  const { resume } = request;
+  const kernels = { ...request.kernels, ...resume?.kernels };
+  const run: Run = { request, saved: resume, kernels, reported: resume?.step ?? 0 };
+  let device = gpu;
+  let losses = 0;
+  for (;;) {
+    const before = run.reported;
+    try {
+      return await attempt(device, run);
+    } catch (error) {
+      // What the device itself throws may be anything; our other errors mean what they say.
+      const ours = error instanceof VoxelgradError && !(error instanceof GpuError);
+      const reason = ours ? error : await device.reasonOf(error);
+      if (run.reported > before) losses = 0;
+      if (reason instanceof OutOfMemoryError)
+        throw await describeShortage(device.capabilities, request, reason);
+      if (!(reason instanceof DeviceLostError) || !request.reopen || ++losses > MAX_LOSSES) throw reason;
+      device = await request.reopen(reason);
+    }
+  }
+}
+
+/** Trains from the last saved state to the end, on one device. */
+async function attempt(gpu: Gpu, run: Run): Promise<TrainResult> {
+  const { request } = run;
+  const { settings, scans, onKernels } = request;
+  const session = await TrainingSession.create(gpu, scans, settings, (slot) => run.kernels[slot]);
   try {
-    const { seconds, finalLoss } = await trainSteps(session, request);
-    const { threshold, dice } = await chooseThreshold(gpu, session, request);
-    const { variant, modalities, patch } = settings;
-    const info = {
-      variant,
-      network: session.net.config,
-      modalities,
-      threshold,
-      patch,
-      settings: toJson(settings),
-    };
+    if (run.saved) session.restore(run.saved);
+    run.kernels = { ...run.kernels, ...Object.fromEntries(session.choices) };
+    await onKernels?.(run.kernels);
+    await trainSteps(session, run);
+    const { threshold, dice } = await chooseThreshold(gpu, session, run);
+    const state = await session.save();
+    const { seconds, loss, best } = state.progress;
     return {
-      variant,
-      steps: session.steps,
+      variant: settings.variant,
+      steps: state.step,
       seconds,
-      finalLoss,
+      finalLoss: loss,
+      best,
       threshold,
       trainDice: dice,
-      model: { info, weights: await session.net.save() },
+      model: { ...state.model, info: { ...state.model.info, threshold } },
+      hash: await stateHash(state),
     };
   } finally {
     session.destroy();
   }
 }
 
-async function trainSteps(
-  session: TrainingSession,
-  { settings, onStep, signal }: TrainRequest,
-): Promise<{ seconds: number; finalLoss: number }> {
+async function trainSteps(session: TrainingSession, run: Run): Promise<void> {
+  const { settings, signal, checkpoints, hashEvery = 0, onStep } = run.request;
   const { epochs, stepsPerEpoch, minutes } = settings;
   const steps = settings.steps ?? (epochs === null ? Number.POSITIVE_INFINITY : epochs * stepsPerEpoch);
   const limit = minutes === null ? Number.POSITIVE_INFINITY : minutes * 60;
   const rate = learningRate(settings, minutes === null ? steps : limit);
-  const start = performance.now();
-  let seconds = 0;
-  let finalLoss = Number.NaN;
-  while (session.steps < steps && seconds < limit) {
+  const seconds = (): number => session.progress?.seconds ?? 0;
+  let savedAt = performance.now();
+  const save = async (): Promise<void> => {
+    if (!checkpoints || session.steps === (run.saved?.step ?? 0)) return;
+    const state = await session.save();
+    await checkpoints.write(state);
+    run.saved = state;
+    savedAt = performance.now();
+  };
+  while (session.steps < steps && seconds() < limit) {
+    if (signal?.aborted) await save();
     signal?.throwIfAborted();
-    const { step, loss } = await session.step(rate(minutes === null ? session.steps : seconds));
-    seconds = (performance.now() - start) / 1000;
-    finalLoss = loss;
-    const report: StepReport = { step, epoch: Math.ceil(step / stepsPerEpoch), loss, seconds };
-    onStep?.(report);
+    const { step, loss } = await session.step(rate(minutes === null ? session.steps : seconds()));
+    if (step > run.reported) {
+      const hashed = hashEvery > 0 && step % hashEvery === 0;
+      const report = { step, epoch: Math.ceil(step / stepsPerEpoch), loss, seconds: seconds() };
+      await onStep?.(hashed ? { ...report, hash: await stateHash(await session.save()) } : report);
+      run.reported = step;
+    }
+    const elapsed = (performance.now() - savedAt) / 1000;
+    const { everySteps = null, everySeconds = null } = checkpoints ?? {};
+    if (
+      (everySteps !== null && step % everySteps === 0) ||
+      (everySeconds !== null && elapsed >= everySeconds)
+    )
+      await save();
   }
-  return { seconds, finalLoss };
+  await save();
 }
 
 /** @param length of the run, in steps, or in seconds where it is bounded by time */
@@ -77,11 +129,15 @@ function learningRate({ schedule, lr }: ResolvedTrainSettings, length: number): 
 async function chooseThreshold(
   gpu: Gpu,
   session: TrainingSession,
-  { settings, scans, onThreshold, signal }: TrainRequest,
+  run: Run,
 ): Promise<{ threshold: number; dice: number }> {
-  const predictor = await Predictor.create(gpu, session.net, settings.variant, settings.patch);
+  const { settings, scans, onKernels, onThreshold, signal } = run.request;
+  const wanted = (slot: string): string | undefined => run.kernels[slot];
+  const predictor = await Predictor.create(gpu, session.net, settings.variant, settings.patch, wanted);
   const search = new ThresholdSearch();
   try {
+    run.kernels = { ...run.kernels, ...Object.fromEntries(predictor.choices) };
+    await onKernels?.(run.kernels);
     for (const [i, scan] of scans.entries()) {
       const maps = await predictor.predict(scan, {
         overlap: settings.overlap,

@@ -1,4 +1,6 @@
-import { DatasetError, NonFiniteError } from '../core/errors.ts';
+import type { TrainingProgress, TrainingState } from '../checkpoint/training-state.ts';
+import { CheckpointError, DatasetError, NonFiniteError } from '../core/errors.ts';
+import { toJson } from '../core/json.ts';
 import { Random } from '../core/random.ts';
 import { Resources } from '../core/resources.ts';
 import { sizeOf } from '../core/shape.ts';
@@ -18,13 +20,15 @@ import {
   variantConfig,
 } from '../nn/variants.ts';
 import { Adam } from '../optim/adam.ts';
+import { firstNonFinite } from '../tape/diagnose.ts';
 import { compilePlan, type Plan } from '../tape/plan.ts';
 import { TensorStore } from '../tape/store.ts';
 import { type Root, Tape } from '../tape/tape.ts';
-import type { Tensor } from '../tape/tensor.ts';
+import { describeTensor, type Tensor } from '../tape/tensor.ts';
 import { DEFAULT_SAMPLER } from './draw-patch.ts';
+import { dataFingerprint, requireSameData, requireSameSettings } from './same-run.ts';
 import { PatchSampler, type SamplerScan } from './sampler.ts';
-import type { ResolvedTrainSettings } from './settings.ts';
+import { type ResolvedTrainSettings, settingsHash } from './settings.ts';
 
 /** One finished step. */
 export interface StepResult {
@@ -56,11 +60,17 @@ export class TrainingSession {
   readonly plan: Plan;
   /** The kernel variant that each slot got. */
   readonly choices: ReadonlyMap<string, string>;
+  /** SHA-256 of what is trained on, by scan. */
+  readonly data: Readonly<Record<string, string>>;
+  readonly #gpu: Gpu;
+  readonly #scans: readonly string[];
   readonly #losses: readonly HeadLoss[];
   readonly #owned: Resources;
   #step = 0;
+  #progress: TrainingProgress | undefined;
 
   private constructor(
+    gpu: Gpu,
     settings: ResolvedTrainSettings,
     parts: {
       net: UNet3d;
@@ -68,10 +78,14 @@ export class TrainingSession {
       sampler: PatchSampler;
       plan: Plan;
       choices: ReadonlyMap<string, string>;
+      data: Readonly<Record<string, string>>;
     },
     losses: readonly HeadLoss[],
     owned: Resources,
   ) {
+    this.#gpu = gpu;
+    this.data = parts.data;
+    this.#scans = Object.keys(parts.data);
     this.settings = settings;
     this.net = parts.net;
     this.adam = parts.adam;
@@ -161,8 +175,8 @@ export class TrainingSession {
         random: random.fork('patches'),
       }),
     );
-    const parts = { net, adam, sampler, plan, choices: tape.choices };
-    return new TrainingSession(settings, parts, losses, owned);
+    const parts = { net, adam, sampler, plan, choices: tape.choices, data: await dataFingerprint(scans) };
+    return new TrainingSession(gpu, settings, parts, losses, owned);
   }
 
   /** Steps done. */
@@ -170,11 +184,71 @@ export class TrainingSession {
     return this.#step;
   }
 
+  /** How far the run has come; undefined before the first step. */
+  get progress(): TrainingProgress | undefined {
+    return this.#progress;
+  }
+
+  /**
+   * Everything that another session, in another process or on another device, needs to go on bit for bit; as bytes
+   * by `encodeTrainingState`. To be called between steps.
+   * @throws CheckpointError before the first step; GpuError, DeviceLostError.
+   */
+  async save(): Promise<TrainingState> {
+    if (!this.#progress)
+      throw new CheckpointError('there is nothing to save before the first step of a training run', {
+        hint: 'Start again with the same settings and seed: the first state follows from them.',
+      });
+    const { variant, modalities, patch } = this.settings;
+    const network = this.net.config;
+    const info = { variant, network, modalities, threshold: 0.5, patch, settings: toJson(this.settings) };
+    return {
+      model: { info, weights: await this.net.save() },
+      step: this.#step,
+      progress: this.#progress,
+      adamM: await this.adam.m.readAll(),
+      adamV: await this.adam.v.readAll(),
+      random: new Map([['patches', this.sampler.state]]),
+      configHash: await settingsHash(this.settings),
+      data: this.data,
+      kernels: Object.fromEntries(this.choices),
+      adapter: this.#gpu.capabilities.description,
+    };
+  }
+
+  /**
+   * Goes on from a saved state: the steps that follow are those of the session that saved it, bit for bit where the
+   * adapter and the kernel variants are the same.
+   * @param name how messages call the state
+   * @throws CheckpointError for a state of other settings or data, naming what differs; nothing is changed then.
+   */
+  restore(state: TrainingState, name = 'the saved state'): void {
+    requireSameSettings(state.model.info.settings, this.settings, name);
+    requireSameData(state.data, this.data, name);
+    const patches = state.random.get('patches');
+    if (patches?.length !== 4)
+      throw new CheckpointError(`${name}: the state of the random numbers is missing`, {
+        hint: 'The file was made by another program: take an older checkpoint.',
+      });
+    this.net.load(state.model.weights);
+    for (const [store, moments] of [
+      [this.adam.m, state.adamM],
+      [this.adam.v, state.adamV],
+    ] as const)
+      for (const [parameter, data] of moments) store.write(parameter, data);
+    this.sampler.restore(patches);
+    this.#step = state.step;
+    this.#progress = state.progress;
+  }
+
   /**
    * One training step.
-   * @throws NonFiniteError where loss or gradient is NaN or infinite; the parameters are then as before the step; GpuError, DeviceLostError.
+   * @throws NonFiniteError where loss or gradient is NaN or infinite, naming the tensor and the op where that began;
+   *   the parameters are then as before the step, the running statistics are not: restore a saved state to go on;
+   *   GpuError, DeviceLostError.
    */
   async step(learningRate: number): Promise<StepResult> {
+    const start = performance.now();
     this.adam.setStep(this.#step + 1, learningRate);
     this.plan.run(this.sampler.next());
     const status = await this.adam.readStatus();
@@ -187,11 +261,34 @@ export class TrainingSession {
     }
     this.#step++;
     if (!status.finite || !Number.isFinite(total))
-      throw new NonFiniteError(
-        `step ${this.#step}: the loss is ${[...losses].map(([name, value]) => `${value} (${name})`).join(', ')} and the gradient's norm ${status.gradNorm}`,
-        { hint: 'Use a smaller --lr or stronger gradient clipping (--clip 1).' },
-      );
+      throw await this.#describeNonFinite(losses, status.gradNorm);
+    const before = this.#progress;
+    this.#progress = {
+      seconds: (before?.seconds ?? 0) + (performance.now() - start) / 1000,
+      loss: total,
+      best: before && before.best.loss <= total ? before.best : { step: this.#step, loss: total },
+    };
     return { step: this.#step, loss: total, losses, gradNorm: status.gradNorm };
+  }
+
+  /** Replays the step that failed, dispatch by dispatch, to name where the first bad value came from. */
+  async #describeNonFinite(losses: ReadonlyMap<string, number>, gradNorm: number): Promise<NonFiniteError> {
+    const values = [...losses].map(([name, value]) => `${value} (${name})`).join(', ');
+    const first = await firstNonFinite(this.#gpu, this.plan, { before: 'adam/update' });
+    const where = first
+      ? `the first value that is not finite is ${first.value} in ${describeTensor(first.tensor)}, ` +
+        `${first.by ? `written by ${first.by}` : 'before anything was computed'} (${first.count} of ${sizeOf(first.tensor.shape)} values)`
+      : 'no op made it in a replay';
+    const scans = [...new Set(this.sampler.draws.map(({ scan }) => this.#scans[scan]!))];
+    return new NonFiniteError(
+      `step ${this.#step}: the loss is ${values} and the gradient's norm ${gradNorm}; ${where}; patches of ${scans.join(', ')}`,
+      {
+        hint:
+          first && !first.by
+            ? 'Check the images of these scans.'
+            : 'Use a smaller --lr or stronger gradient clipping (--clip 1).',
+      },
+    );
   }
 
   /** Frees everything on the GPU. */

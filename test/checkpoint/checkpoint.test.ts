@@ -1,55 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import {
-  decodeModel,
-  decodeTrainingState,
-  encodeModel,
-  encodeTrainingState,
-  type Model,
-  requireModel,
-  type TrainingState,
-} from '../../src/checkpoint/checkpoint.ts';
+import { decodeModel, encodeModel, requireModel } from '../../src/checkpoint/checkpoint.ts';
 import { readSafetensors, writeSafetensors } from '../../src/checkpoint/safetensors.ts';
 import { CheckpointError } from '../../src/core/errors.ts';
-import { Random } from '../../src/core/random.ts';
-import { sizeOf } from '../../src/core/shape.ts';
-import { parameterSpecs, stateSpecs } from '../../src/nn/unet-config.ts';
-import { type Variant, variantConfig } from '../../src/nn/variants.ts';
-
-const WIDTHS = { baseChannels: 2, levels: 2 };
-
-function makeModel(variant: Variant = 'single', seed = 1): Model {
-  const random = new Random(seed);
-  const modalities = ['FLAIR', 'T1w'];
-  const network = variantConfig(variant, modalities, WIDTHS);
-  const specs = [...parameterSpecs(network), ...stateSpecs(network)];
-  const weights = new Map(
-    specs.map(({ name, shape }) => [
-      name,
-      Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
-    ]),
-  );
-  const settings = { variant, lr: 5e-4 };
-  return { info: { variant, network, modalities, threshold: 0.25, patch: 32, settings }, weights };
-}
-
-function makeState(): TrainingState {
-  const model = makeModel('multi-output');
-  const moments = (value: number): Map<string, Float32Array> =>
-    new Map(
-      parameterSpecs(model.info.network).map(({ name, shape }) => [
-        name,
-        new Float32Array(sizeOf(shape)).fill(value),
-      ]),
-    );
-  return {
-    model,
-    step: 12345,
-    adamM: moments(0.5),
-    adamV: moments(0.25),
-    random: new Map([['patches', new Random(3).state]]),
-    configHash: 'a'.repeat(64),
-  };
-}
+import { variantConfig } from '../../src/nn/variants.ts';
+import { makeModel } from './make.ts';
 
 /** The bytes of a model with something of its file changed. */
 function tampered(
@@ -222,47 +176,5 @@ describe('a model', () => {
   ])('with %s is refused', (_, bytes, message) => {
     expect(() => decodeModel(bytes(), 'm')).toThrow(CheckpointError);
     expect(() => decodeModel(bytes(), 'm')).toThrow(message);
-  });
-});
-
-describe('a training state', () => {
-  it('comes back bit for bit and has equal bytes', () => {
-    const state = makeState();
-    const bytes = encodeTrainingState(state);
-    expect(encodeTrainingState(makeState())).toEqual(bytes);
-    const back = decodeTrainingState(bytes, 's', state.configHash);
-    expect(back.step).toBe(12345);
-    expect(back.model.info).toEqual(state.model.info);
-    for (const part of ['adamM', 'adamV', 'random'] as const)
-      expect(new Map<string, unknown>([...back[part]].sort())).toEqual(
-        new Map<string, unknown>([...state[part]].sort()),
-      );
-    expect(new Map([...back.model.weights].sort())).toEqual(new Map([...state.model.weights].sort()));
-    expect(Random.fromState(back.random.get('patches')!).uint32()).toBe(new Random(3).uint32());
-  });
-
-  it('does not go on with other settings', () => {
-    const bytes = encodeTrainingState(makeState());
-    expect(() => decodeTrainingState(bytes, 's', 'b'.repeat(64))).toThrow(
-      's: written with other settings (hash aaaaaaaaaaaa) than now (bbbbbbbbbbbb)',
-    );
-  });
-
-  it('is no model, and a model is no training state', () => {
-    expect(() => decodeModel(encodeTrainingState(makeState()), 's')).toThrow(
-      'is a "training" checkpoint, not a model one',
-    );
-    expect(() => decodeTrainingState(encodeModel(makeModel()), 'm')).toThrow(
-      'is a "model" checkpoint, not a training one',
-    );
-  });
-
-  it('needs a moment for every parameter', () => {
-    const state = makeState();
-    const adamV = new Map(state.adamV);
-    adamV.delete('heads.lesion.weight');
-    expect(() => encodeTrainingState({ ...state, adamV })).toThrow(
-      'adam.v of the run: heads.lesion.weight 2x2x1x1x1 is missing',
-    );
   });
 });

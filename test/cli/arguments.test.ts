@@ -2,10 +2,10 @@ import type { ArgsDef } from 'citty';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkArguments, editDistance } from '../../src/cli/arguments.ts';
-import { Options, parseInteger, parseList, parseNumber } from '../../src/cli/common.ts';
+import { Options, parseBytes, parseInteger, parseList, parseNumber } from '../../src/cli/common.ts';
 import { reportError } from '../../src/cli/output.ts';
 import { describeProgress, formatDuration, formatRate } from '../../src/cli/progress.ts';
-import { GpuError, UsageError, VoxelgradError } from '../../src/core/errors.ts';
+import { GpuError, StoppedError, UsageError, VoxelgradError } from '../../src/core/errors.ts';
 
 const ARGS: ArgsDef = {
   dataset: { type: 'positional' },
@@ -112,7 +112,20 @@ describe('values', () => {
   });
 });
 
+describe('sizes', () => {
+  it('are bytes, or have a unit', () => {
+    const read = (text: string): number => parseBytes(text, '--memory');
+    expect(['1', '512M', '1.5 GB', '2k', '.5T'].map(read)).toEqual([1, 512e6, 1.5e9, 2000, 5e11]);
+    for (const text of ['', '0', 'M', '-1M', '1X', '1e9', '1MM', '9999999999G'])
+      expect(() => read(text), text).toThrow('--memory must be a size such as 512M or 4G');
+  });
+});
+
 describe('reportError', () => {
+  it('exits as a shell reports the signal that stopped a run', () => {
+    expect(reportError(new StoppedError('stopped by SIGTERM', 143), false).exitCode).toBe(143);
+  });
+
   it('gives 2 to wrong usage and 1 to the rest', () => {
     expect(reportError(new UsageError('x'), false).exitCode).toBe(2);
     expect(reportError(new GpuError('x'), false).exitCode).toBe(1);

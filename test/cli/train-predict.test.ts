@@ -75,7 +75,7 @@ describe('train', () => {
 
   it('writes every setting, and the network with its threshold', () => {
     const config = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'));
-    expect(config).toMatchObject({
+    expect(config.settings).toMatchObject({
       variant: 'single',
       subjects: ['01'],
       modalities: ['FLAIR', 'T1w', 'T2w', 'PDw'],

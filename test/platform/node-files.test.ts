@@ -191,3 +191,36 @@ function mountSmallDisk(): string | undefined {
     return undefined;
   }
 }
+
+describe('removing and syncing', () => {
+  it('takes a file away, or nothing where there is none', async () => {
+    await folder.write('a/b', data);
+    await folder.remove('a/b');
+    expect(readdirSync(join(root, 'a'))).toEqual([]);
+    await folder.remove('a/b');
+    await folder.remove('none/at/all');
+  });
+  it('takes a link away and not what it points at, and never goes through one out of the root', async () => {
+    writeFileSync(join(top, 'kept'), data);
+    symlinkSync(join(top, 'kept'), join(root, 'link'));
+    await folder.remove('link');
+    expect(readdirSync(root)).toEqual([]);
+    expect(existsSync(join(top, 'kept'))).toBe(true);
+    symlinkSync(top, join(root, 'out'));
+    expect((await refusal(folder.remove('out/kept'))).message).toMatch(/a link that leaves/);
+    expect((await refusal(folder.remove('../kept'))).message).toMatch(/it leaves the folder/);
+    expect(existsSync(join(top, 'kept'))).toBe(true);
+  });
+  it('refuses to take a folder away', async () => {
+    mkdirSync(join(root, 'a'));
+    await refusal(folder.remove('a'));
+    expect(existsSync(join(root, 'a'))).toBe(true);
+  });
+  it('syncs what was appended', async () => {
+    await folder.append('log', data);
+    await folder.sync('log');
+    expect(await folder.read('log')).toEqual(data);
+    mkdirSync(join(root, 'a'));
+    await refusal(folder.sync('a'));
+  });
+});

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const MAIN = join(ROOT, 'dist/cli/main.js');
+/** The built program. */
+export const CLI_MAIN: string = join(ROOT, 'dist/cli/main.js');
 
 /** How a run of the program ended. */
 export interface CliRun {
@@ -15,7 +16,7 @@ export interface CliRun {
 
 /** Builds the program where a source file is newer than it (`npm test` builds before; a single test may not). */
 export function buildCli(): void {
-  const built = statSync(MAIN, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const built = statSync(CLI_MAIN, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   const stale = ['src', 'shaders'].some((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true }).some(
       (entry) => entry.isFile() && statSync(join(entry.parentPath, entry.name)).mtimeMs > built,
@@ -26,7 +27,7 @@ export function buildCli(): void {
     execFileSync('npm', ['run', '-s', 'build'], { cwd: ROOT, stdio: 'pipe' });
   } catch (error) {
     // tsc writes its output in spite of type errors, which are the type check's to report.
-    if (!statSync(MAIN, { throwIfNoEntry: false })) throw error;
+    if (!statSync(CLI_MAIN, { throwIfNoEntry: false })) throw error;
   }
 }
 
@@ -39,7 +40,7 @@ export function runCli(
     const env = { ...process.env, ...options.env };
     const child = execFile(
       process.execPath,
-      [MAIN, ...words],
+      [CLI_MAIN, ...words],
       { cwd: options.cwd ?? ROOT, env, maxBuffer: 1 << 26 },
       (_, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
     );

@@ -1,0 +1,148 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { link, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { StorageError } from '../core/errors.ts';
+import type { NodeFolder } from './node-files.ts';
+
+/** Name of the lock file. */
+export const LOCK = '.lock';
+
+/** Who holds a lock. A process id alone may have been given to another process since. */
+interface Holder {
+  readonly host: string;
+  readonly pid: number;
+  /** When the process started, in the kernel's own ticks since boot; empty where the system does not tell. */
+  readonly started: string;
+  /** Tells two locks of one process apart. */
+  readonly token: string;
+}
+
+/**
+ * Takes a folder for this process alone. The lock is a file that names its process, made at once with its content; one
+ * whose process is gone (killed, or of an earlier boot) holds nothing and is taken over.
+ *
+ * @returns gives the folder free again
+ * @throws StorageError naming the process that works in the folder.
+ */
+export async function lockFolder(folder: NodeFolder): Promise<() => Promise<void>> {
+  await folder.checkWritable();
+  const path = join(folder.root, LOCK);
+  const own: Holder = {
+    host: hostname(),
+    pid: process.pid,
+    started: startOf(process.pid),
+    token: randomUUID(),
+  };
+  const temporary = `${path}.${own.token}.tmp`;
+  await writeFile(temporary, JSON.stringify(own));
+  try {
+    while (!(await linked(temporary, path))) {
+      const other = await holderOf(path);
+      if (other === 'gone') continue;
+      if (other && isAlive(other))
+        throw new StorageError(`${folder.name}: process ${other.pid} on ${other.host} works in this folder`, {
+          hint: 'Wait for it, stop it, or choose another folder.',
+        });
+      await takeAway(path, other?.token);
+    }
+  } finally {
+    await rm(temporary, { force: true });
+  }
+  return async () => {
+    const holder = await holderOf(path);
+    if (typeof holder === 'object' && holder.token === own.token) await rm(path, { force: true });
+  };
+}
+
+async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    if (codeOf(error) !== 'EPERM' && codeOf(error) !== 'ENOTSUP') throw lockError(to, error);
+  }
+  // A file system without links, such as exFAT.
+  try {
+    await writeFile(to, await readFile(from), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw lockError(to, error);
+  }
+}
+
+/** Undefined where the file names nobody. */
+async function holderOf(path: string): Promise<Holder | 'gone' | undefined> {
+  try {
+    const value = JSON.parse(await readFile(path, 'utf8')) as Partial<Holder> | null;
+    const { host, pid, started, token } = value ?? {};
+    const whole =
+      typeof host === 'string' &&
+      typeof pid === 'number' &&
+      typeof started === 'string' &&
+      typeof token === 'string';
+    return whole ? { host, pid, started, token } : undefined;
+  } catch (error) {
+    return codeOf(error) === 'ENOENT' ? 'gone' : undefined;
+  }
+}
+
+/**
+ * Takes a dead lock away. Renamed first: if another process was quicker and the file is its new lock by now, it is
+ * put back.
+ */
+async function takeAway(path: string, token: string | undefined): Promise<void> {
+  const aside = `${path}.${randomUUID()}.tmp`;
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return;
+    throw lockError(path, error);
+  }
+  const taken = await holderOf(aside);
+  if (typeof taken === 'object' && taken.token !== token) await link(aside, path).catch(() => undefined);
+  await unlink(aside);
+}
+
+/** Whether the process of a lock still runs. That of another machine cannot be asked: it counts as running. */
+function isAlive({ host, pid, started }: Holder): boolean {
+  if (host !== hostname()) return true;
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // Another user's process must not be signalled, but is there.
+    if (codeOf(error) !== 'EPERM') return false;
+  }
+  return started === startOf(pid);
+}
+
+/** Boot and start time of a process on Linux: together with its number they name it for good. */
+function startOf(pid: number): string {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    // A zombie has ended; its parent has only not asked for it yet.
+    return fields[0] === 'Z' ? 'ended' : `${boot}:${fields[19]}`;
+  } catch {
+    return '';
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+function lockError(path: string, cause: unknown): StorageError {
+  return new StorageError(
+    `${path}: cannot be made: ${cause instanceof Error ? cause.message : String(cause)}`,
+    {
+      hint: 'Check the permissions and the free space of the folder.',
+      cause,
+    },
+  );
+}
