@@ -101,7 +101,8 @@ export function softmaxCases(shape: Shape): BenchCase[] {
     const input = tensor('input', shape, 'arena', { requiresGrad: true });
     const { section, output, grad, gradInput } = recordPass(tape, softmax, [input], {}, pass);
     const [x, g] = [noiseOf(input), noiseOf(grad)];
-    const voxel = (i: number): number => Math.floor(i / (channels * volume)) * channels * volume + (i % volume);
+    const voxel = (i: number): number =>
+      Math.floor(i / (channels * volume)) * channels * volume + (i % volume);
     const column = (i: number): number[] => Array.from({ length: channels }, (_, c) => voxel(i) + c * volume);
     const probability = (i: number): number => {
       const total = column(i).reduce((sum, j) => sum + Math.exp(x[j]!), 0);
@@ -134,8 +135,7 @@ export function maxPoolCases(shape: Shape): BenchCase[] {
       );
     };
     const largest = (o: number): number => windowOf(o).reduce((a, b) => (x[b]! > x[a]! ? b : a));
-    if (pass === 'forward')
-      return { section, check: { tensor: output, expected: (o) => x[largest(o)]! } };
+    if (pass === 'forward') return { section, check: { tensor: output, expected: (o) => x[largest(o)]! } };
     const expected = (i: number): number => {
       const [ix, iy] = [i % width, Math.floor(i / width) % height];
       const plane = Math.floor(i / (width * height));
@@ -164,7 +164,14 @@ export function batchNormCases(shape: Shape): BenchCase[] {
     const attributes = { training: true, momentum: 0.1, eps, slope: 0, runningMean, runningVar };
     const inputs = [input, weight, bias];
     const shared = [runningMean, runningVar];
-    const { section, output, grad, gradInput } = recordPass(tape, batchNorm, inputs, attributes, pass, shared);
+    const { section, output, grad, gradInput } = recordPass(
+      tape,
+      batchNorm,
+      inputs,
+      attributes,
+      pass,
+      shared,
+    );
     const [x, w, b, g] = [input, weight, bias, grad].map(noiseOf) as [
       Float32Array,
       Float32Array,

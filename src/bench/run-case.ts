@@ -105,6 +105,8 @@ async function spotCheck(
   if (relative <= TOLERANCE) return relative;
   throw new GpuError(
     `${name}: element ${indices[index]} is ${got[indices[index]!]}, by the plain formula ${right[index]}`,
-    { hint: 'The driver or the kernel computes something else: please report it with the output of `voxelgrad doctor`.' },
+    {
+      hint: 'The driver or the kernel computes something else: please report it with the output of `voxelgrad doctor`.',
+    },
   );
 }

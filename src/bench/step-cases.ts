@@ -23,9 +23,14 @@ export function lossCases(extents: readonly [number, number, number]): BenchCase
       const logits = tensor('logits', shape, 'arena', { requiresGrad: true });
       const target = tensor('target', [1, 1, ...extents], 'arena');
       const attributes = { ...DEFAULT_LOSS, target };
-      const { section, output, grad, gradInput } = recordPass(tape, segmentationLoss, [logits], attributes, pass, [
-        target,
-      ]);
+      const { section, output, grad, gradInput } = recordPass(
+        tape,
+        segmentationLoss,
+        [logits],
+        attributes,
+        pass,
+        [target],
+      );
       const [x, noise] = [noiseOf(logits), noiseOf(target)];
       const truth = noise.map((v) => (v > 0.45 ? 1 : 0));
       const lesion = (i: number): number => 1 / (1 + Math.exp(x[i]! - x[volume + i]!));
@@ -45,7 +50,7 @@ export function lossCases(extents: readonly [number, number, number]): BenchCase
           });
           const largest = Math.max(...sums.map(({ r }) => 1 / r ** 2));
           const weighted = (f: (s: { p: number; r: number; both: number }) => number): number =>
-            sums.reduce((total, s) => total + (f(s) / s.r ** 2 / largest), 0);
+            sums.reduce((total, s) => total + f(s) / s.r ** 2 / largest, 0);
           return 1 - (2 * weighted((s) => s.both) + SMOOTH) / (weighted((s) => s.p + s.r) + SMOOTH);
         };
         return { section, data, check: { tensor: output, expected } };
@@ -92,7 +97,11 @@ export function adamCase(parameters: number): BenchCase {
         [v, squares],
         [scalars, Float32Array.of(size, inverse, decay, 0)],
       ]);
-      const [p, first, g] = [own.flat, m, grads.flat].map(noiseOf) as [Float32Array, Float32Array, Float32Array];
+      const [p, first, g] = [own.flat, m, grads.flat].map(noiseOf) as [
+        Float32Array,
+        Float32Array,
+        Float32Array,
+      ];
       const { betas, epsilon } = adam.settings;
       const expected = (i: number): number => {
         const mean = betas[0] * first[i]! + (1 - betas[0]) * g[i]!;

@@ -8,6 +8,7 @@ import {
   writeError,
   writeOut,
 } from '../platform/terminal.ts';
+import { bench } from './bench.ts';
 import { type Command, PROGRAM } from './command.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
@@ -16,9 +17,10 @@ import { reportError } from './output.ts';
 import { phantom } from './phantom.ts';
 import { predict } from './predict.ts';
 import { train } from './train.ts';
+import { tune } from './tune.ts';
 import { verify } from './verify.ts';
 
-const COMMANDS: readonly Command[] = [demo, doctor, phantom, train, predict, evaluate, verify];
+const COMMANDS: readonly Command[] = [demo, doctor, phantom, train, predict, evaluate, verify, bench, tune];
 
 function overview(): string {
   const width = Math.max(...COMMANDS.map((command) => command.name.length));

@@ -6,7 +6,6 @@ export interface Timed {
   run(): void;
 }
 
-
 /** How long {@link timeRoundRobin} goes on. */
 export interface TimingOptions {
   /** Rounds at least. */

@@ -7,7 +7,7 @@ import { LESION_HEAD, TISSUE_HEAD, TISSUES, type Variant, variantConfig } from '
 import { Adam } from '../optim/adam.ts';
 import type { Command } from '../tape/command.ts';
 import { TensorStore } from '../tape/store.ts';
-import { type Root, Tape } from '../tape/tape.ts';
+import type { Root, Tape } from '../tape/tape.ts';
 
 /** What of a training run's settings decides which kernels its step needs. */
 export interface StepShape {
