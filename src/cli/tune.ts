@@ -3,12 +3,13 @@ import { cacheFolder } from '../platform/cache-folder.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { formatTable } from '../report/tables.ts';
+import { trainSettings } from '../train/settings.ts';
 import { describeStep, type StepShape } from '../tune/training-step.ts';
 import { DEFAULT_TUNING } from '../tune/tune.ts';
 import { type TuningResult, tuneNetwork } from '../tune/tuner.ts';
 import { type Command, command } from './command.ts';
 import type { Progress } from './progress.ts';
-import { gatherSettings, SETTING_ARGS } from './settings.ts';
+import { optionName, SETTING_ARGS } from './settings.ts';
 
 /** Where there is no data set to tell. */
 const MODALITIES = ['FLAIR', 'T1w', 'PDw', 'T2w'];
@@ -45,7 +46,16 @@ export const tune: Command = command({
     { line: 'tune --patch 32 --levels 3 --base-channels 8 --again', does: 'once more, for a small network' },
   ],
   async run(options, output) {
-    const settings = gatherSettings(options);
+    const given = {
+      variant: options.text('variant'),
+      modalities: options.list('modalities') ?? MODALITIES,
+      patch: options.number('patch'),
+      batch: options.number('batch'),
+      baseChannels: options.number('base-channels'),
+      levels: options.number('levels'),
+    };
+    const known = Object.entries(given).filter(([, value]) => value !== undefined);
+    const settings = trainSettings(Object.fromEntries(known), { prefix: '', name: optionName });
     const compileSeconds = options.number('compile-seconds', { above: 0 }) ?? DEFAULT_TUNING.compileSeconds;
     const shape: StepShape = { ...settings, modalities: settings.modalities ?? MODALITIES };
     const folder = new NodeFolder(cacheFolder());

@@ -8,13 +8,13 @@ import { median, timeRuns } from './timing.ts';
 
 /** How a slot is searched. */
 export interface TuneOptions {
-  /** A candidate whose kernels take longer to compile may not win. */
+  /** A candidate whose kernels take longer to compile may not win; fallback and best guess always may. */
   readonly compileSeconds: number;
   /** Rounds of timing for those that are near the best. */
   readonly rounds: number;
 }
 
-export const DEFAULT_TUNING: TuneOptions = { compileSeconds: 5, rounds: 4 };
+export const DEFAULT_TUNING: TuneOptions = { compileSeconds: 30, rounds: 4 };
 
 /** Largest distance from the fallback's result over its largest value; Winograd's transforms lose some digits. */
 const TOLERANCE = 2e-3;
@@ -49,7 +49,9 @@ export async function tuneSlot(
   try {
     let right: readonly Float32Array[] | undefined;
     for (const candidate of fallbackFirst(candidates)) {
-      const entered = await enter(gpu, candidate, right, options);
+      const free = right === undefined || candidate.variant === guess;
+      const limit = free ? Number.POSITIVE_INFINITY : options.compileSeconds * 1000;
+      const entered = await enter(gpu, candidate, right, limit);
       if (entered === undefined && right === undefined)
         throw new GpuError(`${slot}: the fallback ${candidate.variant} computes nothing finite`);
       if (entered === undefined) continue;
@@ -81,16 +83,18 @@ function choose(entries: readonly (readonly [string, number])[], guess: string):
   return own && ms > GAIN * own[1] ? guess : variant;
 }
 
-/** Compiles a candidate and checks its results; undefined where it may not win. */
+/**
+ * Compiles a candidate and checks its results; undefined where it may not win.
+ * @param limit milliseconds to compile and run once
+ */
 async function enter(
   gpu: Gpu,
   { variant, section }: NetworkSlot['candidates'][number],
   right: readonly Float32Array[] | undefined,
-  { compileSeconds }: TuneOptions,
+  limit: number,
 ): Promise<{ contender: Contender; results: readonly Float32Array[] } | undefined> {
   const start = performance.now();
   const compiled = Promise.all(section.commands.map(({ kernel }) => gpu.kernels.pipeline(kernel)));
-  const limit = right === undefined ? Number.POSITIVE_INFINITY : compileSeconds * 1000;
   try {
     if ((await within(compiled, limit)) === undefined) return undefined;
   } catch (error) {
