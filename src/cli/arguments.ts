@@ -6,9 +6,15 @@ import { UsageError } from '../core/errors.ts';
  * missing values and surplus words in silence.
  *
  * @param command how messages name it: `voxelgrad train`.
+ * @param many whether more words than `args` has positionals may follow
  * @throws UsageError naming the first word that is wrong.
  */
-export function checkArguments(words: readonly string[], args: ArgsDef, command: string): void {
+export function checkArguments(
+  words: readonly string[],
+  args: ArgsDef,
+  command: string,
+  many: boolean = false,
+): void {
   const hint = `See \`${command} --help\`.`;
   const seen = new Set<string>();
   const positionals: string[] = [];
@@ -40,10 +46,10 @@ export function checkArguments(words: readonly string[], args: ArgsDef, command:
       throw new UsageError(`${option} must be one of ${options}, not ${JSON.stringify(value)}`, { hint });
     }
   }
-  checkPositionals(positionals, args, hint);
+  checkPositionals(positionals, args, hint, many);
 }
 
-function checkPositionals(given: readonly string[], args: ArgsDef, hint: string): void {
+function checkPositionals(given: readonly string[], args: ArgsDef, hint: string, many: boolean): void {
   const wanted = Object.entries(args).filter(([, definition]) => definition.type === 'positional');
   for (const [i, [name, definition]] of wanted.entries()) {
     const value = given[i];
@@ -51,7 +57,7 @@ function checkPositionals(given: readonly string[], args: ArgsDef, hint: string)
       throw new UsageError(`${name.toUpperCase()} is missing`, { hint });
   }
   const surplus = given[wanted.length];
-  if (surplus !== undefined)
+  if (surplus !== undefined && !many)
     throw new UsageError(`unexpected argument ${JSON.stringify(surplus)}`, {
       hint: `Lists are written with commas: --subjects 07,19. ${hint}`,
     });

@@ -25,6 +25,8 @@ export interface CommandSpec<Args extends ArgsDef> {
   readonly description: string;
   /** citty's definitions; the shared options are added. */
   readonly args: Args;
+  /** The last positional may be repeated; `words()` of the options holds them all. */
+  readonly many?: boolean;
   readonly examples: readonly Example[];
   run(options: Options<(keyof Args & string) | SharedName>, output: Output): Promise<void>;
 }
@@ -44,7 +46,7 @@ export function command<const Args extends ArgsDef>(spec: CommandSpec<Args>): Co
       return `${usage.trimEnd()}\n\nEXAMPLES\n\n${examples.join('\n')}\n`;
     },
     async run(words) {
-      checkArguments(words, args, `${PROGRAM} ${name}`);
+      checkArguments(words, args, `${PROGRAM} ${name}`, spec.many);
       const parsed = parseArgs([...words], args);
       const output = new Output(parsed.json === true);
       try {

@@ -38,6 +38,12 @@ export class Options<Name extends string> {
     return typeof value === 'string' ? value : undefined;
   }
 
+  /** All positional arguments. */
+  words(): string[] {
+    const words = this.#values._;
+    return Array.isArray(words) ? words.map(String) : [];
+  }
+
   /** A positional argument that the command requires. */
   required(name: Name): string {
     const value = this.text(name);

@@ -8,6 +8,7 @@ import {
   writeError,
   writeOut,
 } from '../platform/terminal.ts';
+import { bench } from './bench.ts';
 import { type Command, PROGRAM } from './command.ts';
 import { correctTissue } from './correct-tissue.ts';
 import { demo } from './demo.ts';
@@ -21,6 +22,7 @@ import { serve } from './serve.ts';
 import { submission } from './submission.ts';
 import { tissue } from './tissue.ts';
 import { train } from './train.ts';
+import { tune } from './tune.ts';
 import { verify } from './verify.ts';
 
 const COMMANDS: readonly Command[] = [
@@ -34,6 +36,8 @@ const COMMANDS: readonly Command[] = [
   evaluate,
   score,
   submission,
+  bench,
+  tune,
   serve,
   verify,
 ];

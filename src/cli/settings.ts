@@ -184,7 +184,7 @@ export function gatherSettings(
 }
 
 /** `--base-channels` for the setting `baseChannels`. */
-function optionName(setting: string): string {
+export function optionName(setting: string): string {
   return `--${setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 

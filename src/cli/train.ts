@@ -4,6 +4,7 @@ import { toJson } from '../core/json.ts';
 import type { Dataset } from '../dataset/dataset.ts';
 import { openDataset } from '../dataset/open-dataset.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import { cacheFolder } from '../platform/cache-folder.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { lockFolder } from '../platform/run-lock.ts';
@@ -23,6 +24,7 @@ import { RUN_FILES, type RunManifest, readManifest, readRunConfig } from '../tra
 import { requireSameSettings } from '../train/same-run.ts';
 import type { ResolvedTrainSettings, TrainSettings } from '../train/settings.ts';
 import { parseLog } from '../train/step-log.ts';
+import { tunedKernels } from '../tune/tuner.ts';
 import { attachTissues } from './attach-tissues.ts';
 import { type Command, command, PROGRAM } from './command.ts';
 import type { Options, SharedName } from './common.ts';
@@ -120,7 +122,7 @@ export const train: Command = command({
         gpu = await openNodeGpu();
         return gpu;
       };
-      const kernels = config ? recordedKernels(config.text, gpu.capabilities.description) : {};
+      const kernels = await chooseKernels(gpu, data, config?.text);
       try {
         const { result } = await runTraining(gpu, data, run, output, { kernels, reopen, ...folderOptions });
         report(result, run.name, output);
@@ -132,6 +134,20 @@ export const train: Command = command({
     }
   },
 });
+
+/**
+ * Kernel variants by slot: those that the config file's run recorded, so that it is repeated bit for bit; for a run of
+ * its own those that `tune` found. Where neither has any, the built-in table decides; `--resume` takes the run's own.
+ */
+async function chooseKernels(
+  gpu: Gpu,
+  { settings }: TrainingData,
+  config: string | undefined,
+): Promise<Readonly<Record<string, string>>> {
+  const recorded = config === undefined ? {} : recordedKernels(config, gpu.capabilities.description);
+  const tuned = await tunedKernels(gpu.capabilities, settings, new NodeFolder(cacheFolder()));
+  return Object.keys(tuned).some((slot) => slot in recorded) ? recorded : { ...tuned, ...recorded };
+}
 
 type RunOption = keyof typeof RUN_ARGS | 'dataset' | 'out' | 'config';
 

@@ -23,7 +23,7 @@ describe('the check', () => {
     ['test/reference/relu.ts', ''],
     ['test/cases/relu.ts', ''],
     ['test/ops/relu.test.ts', ''],
-    ['bench/elementwise.bench.ts', "import { relu } from '../src/ops/relu.ts';"],
+    ['src/bench/cases.ts', "import { relu } from '../ops/relu.ts';"],
     ['src/loss/dice.ts', "name: 'dice', file: 'dice.wgsl'"],
     ['shaders/dice.wgsl', ''],
     ['test/reference/dice.ts', ''],
@@ -44,7 +44,7 @@ describe('the check', () => {
     expect(without('test/loss/dice.test.ts')).toEqual([
       'src/loss/dice.ts: test/loss/dice.test.ts is missing',
     ]);
-    expect(without('bench/elementwise.bench.ts')).toEqual(['src/ops/relu.ts: no bench imports it']);
+    expect(without('src/bench/cases.ts')).toEqual(['src/ops/relu.ts: no bench imports it']);
     expect(without('src/loss/dice.ts')).toEqual([
       'test/reference/dice.ts: no source of src is called dice',
       'test/cases/dice.ts: no source of src is called dice',

@@ -1,8 +1,7 @@
 /**
  * What is missing beside the ops and losses of a project. Basenames mirror: `src/ops/conv3d.ts` wants
- * `shaders/conv3d.wgsl`, `test/reference/conv3d.ts`, `test/cases/conv3d.ts`, `test/ops/conv3d.test.ts` and a bench
- * (`bench/conv3d.bench.ts`, or a bench that imports the op); losses the same with src/loss and test/loss, without a
- * bench. The other way round, each of these files wants its source, and each shader a source that names it.
+ * `shaders/conv3d.wgsl`, `test/reference/conv3d.ts`, `test/cases/conv3d.ts`, `test/ops/conv3d.test.ts` and a file of
+ * src/bench that imports the op; losses the same with src/loss and test/loss, without a bench. The other way round, each of these files wants its source, and each shader a source that names it.
  *
  * @param files text by path from the project's root
  * @returns one line a file that is missing or left over
@@ -25,8 +24,8 @@ export function incompleteSets(files: ReadonlyMap<string, string>): string[] {
     for (const file of wanted) if (!files.has(file)) faults.push(`${path}: ${file} is missing`);
     if (!new RegExp(`name: '${stem}'`).test(files.get(path)!))
       faults.push(`${path}: its op is not named ${stem}`);
-    const benched = matching(/^bench\/.*\.ts$/).some(
-      ([bench]) => bench === `bench/${stem}.bench.ts` || files.get(bench)!.includes(`src/ops/${stem}.ts`),
+    const benched = matching(/^src\/bench\/.*\.ts$/).some(([bench]) =>
+      files.get(bench)!.includes(`../ops/${stem}.ts`),
     );
     if (room === 'ops' && !benched) faults.push(`${path}: no bench imports it`);
   }

@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- tissue`: quality and time of the tissue segmentation, as Dice of the most probable tissue inside
+ * `npm run bench:tissue`: quality and time of the tissue segmentation, as Dice of the most probable tissue inside
  * the brain: on phantoms (5 % noise, 20 % bias field) against the truth, and where the data is there (VOXELGRAD_DATA,
- * or ../shared/data) on two real patients against SPM12's maps. `tissue:2` runs the cases of 2 mm alone.
+ * or ../shared/data) on two real patients against SPM12's maps. `npm run bench:tissue -- 2` runs the cases of 2 mm alone.
  * Seconds are wall time; cpuSeconds the process's CPU time over the cores, what a quiet machine would take at best on a
  * software driver.
  */
@@ -12,9 +12,9 @@ import { type LoadedScan, loadScan } from '../src/dataset/load-scan.ts';
 import { openDataset } from '../src/dataset/open-dataset.ts';
 import { makePhantom } from '../src/dataset/phantom/index.ts';
 import type { TissueMaps } from '../src/dataset/tissue-maps.ts';
-import type { Gpu } from '../src/gpu/gpu.ts';
 import { readNifti } from '../src/nifti/read.ts';
 import { writeNifti } from '../src/nifti/write.ts';
+import { openNodeGpu } from '../src/platform/node.ts';
 import { NodeFolder } from '../src/platform/node-files.ts';
 import { tissueDice } from '../src/report/tissue-dice.ts';
 import { segmentTissues } from '../src/tissue/segment-tissues.ts';
@@ -23,22 +23,21 @@ import { sharedData } from '../test/data.ts';
 const PHANTOM = { seed: 5, noise: 0.05, biasField: 0.2 };
 const CHANNELS = [['T1w'], ['T1w', 'T2w', 'FLAIR']];
 
-export async function bench(gpu: Gpu, filter: string): Promise<void> {
+const gpu = await openNodeGpu();
+await bench(process.argv[2] ?? '');
+await gpu.close();
+
+async function bench(filter: string): Promise<void> {
   for (const mm of [2, 1].filter((edge) => filter === '' || filter === String(edge))) {
     // Several channels at 1 mm only take longer.
     for (const channels of mm === 2 ? CHANNELS : CHANNELS.slice(0, 1)) {
-      for (const subjectIndex of mm === 2 ? [0, 1, 2] : [0]) await onPhantom(gpu, mm, channels, subjectIndex);
-      await onPatients(gpu, mm, channels);
+      for (const subjectIndex of mm === 2 ? [0, 1, 2] : [0]) await onPhantom(mm, channels, subjectIndex);
+      await onPatients(mm, channels);
     }
   }
 }
 
-async function onPhantom(
-  gpu: Gpu,
-  mm: number,
-  names: readonly string[],
-  subjectIndex: number,
-): Promise<void> {
+async function onPhantom(mm: number, names: readonly string[], subjectIndex: number): Promise<void> {
   const shape = [182 / mm, 218 / mm, 182 / mm] as const;
   const { grid, brain, modalities, tissues } = makePhantom({ ...PHANTOM, subjectIndex, shape, spacing: mm });
   const bytes = writeNifti({ grid, data: modalities.T1w }, { datatype: 'int16' });
@@ -48,21 +47,20 @@ async function onPhantom(
     ...{ subject: String(subjectIndex), session: null, grid, header, channels, brain },
     ...{ brainSource: 'mask', raters: new Map() },
   };
-  await report(gpu, scan, tissues, { case: `phantom ${subjectIndex}`, against: 'truth', mm });
+  await report(scan, tissues, { case: `phantom ${subjectIndex}`, against: 'truth', mm });
 }
 
-async function onPatients(gpu: Gpu, mm: number, modalities: readonly string[]): Promise<void> {
+async function onPatients(mm: number, modalities: readonly string[]): Promise<void> {
   const data = sharedData();
   if (data === undefined) return;
   const dataset = await openDataset(new NodeFolder(`${data}/open-ms-lesjak2017_${mm}mm`));
   for (const scan of findScans(dataset)) {
     const loaded = await loadScan(dataset, scan, { modalities, tissue: true });
-    await report(gpu, loaded, loaded.tissues!, { case: `sub-${scan.subject}`, against: 'SPM12', mm });
+    await report(loaded, loaded.tissues!, { case: `sub-${scan.subject}`, against: 'SPM12', mm });
   }
 }
 
 async function report(
-  gpu: Gpu,
   scan: LoadedScan,
   truth: TissueMaps,
   what: { readonly case: string; readonly against: string; readonly mm: number },

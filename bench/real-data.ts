@@ -1,10 +1,10 @@
 /**
- * `npm run bench -- real-data:12`: trains on the two real patients at 2 mm for that many minutes and reports the Dice
+ * `npm run bench:real-data -- 12`: trains on the two real patients at 2 mm for that many minutes and reports the Dice
  * on them. It runs only where minutes are given and the data is there (VOXELGRAD_DATA, or ../shared/data).
  */
 import { appendFileSync } from 'node:fs';
 import { openDataset } from '../src/dataset/open-dataset.ts';
-import type { Gpu } from '../src/gpu/gpu.ts';
+import { openNodeGpu } from '../src/platform/node.ts';
 import { NodeFolder } from '../src/platform/node-files.ts';
 import { prepareTraining } from '../src/train/prepare.ts';
 import { train } from '../src/train/run.ts';
@@ -25,19 +25,22 @@ const SETTINGS = {
   lesionShare: 0.5,
 };
 
-export async function bench(gpu: Gpu, filter: string): Promise<void> {
-  const data = sharedData();
-  const minutes = Number(filter);
-  if (!(minutes > 0) || data === undefined) {
-    console.log(`real-data: passed over (${data === undefined ? 'no data' : 'say how long: real-data:12'})`);
-    return;
-  }
-  const dataset = await openDataset(new NodeFolder(`${data}/open-ms-lesjak2017_2mm`));
-  const { settings, scans } = await prepareTraining(dataset, trainSettings({ ...SETTINGS, minutes }));
+const data = sharedData();
+const minutes = Number(process.argv[2]);
+if (!(minutes > 0) || data === undefined)
+  console.log(
+    `passed over (${data === undefined ? 'no data' : 'say how many minutes: npm run bench:real-data -- 12'})`,
+  );
+else await measure(data, minutes);
+
+async function measure(folder: string, limit: number): Promise<void> {
+  const dataset = await openDataset(new NodeFolder(`${folder}/open-ms-lesjak2017_2mm`));
+  const { settings, scans } = await prepareTraining(dataset, trainSettings({ ...SETTINGS, minutes: limit }));
+  const gpu = await openNodeGpu();
   const { steps, seconds, finalLoss, threshold, trainDice } = await train(gpu, { settings, scans });
   const row = {
     adapter: gpu.capabilities.description,
-    minutes,
+    minutes: limit,
     steps,
     secondsPerStep: Number((seconds / steps).toFixed(3)),
     finalLoss,
@@ -46,4 +49,5 @@ export async function bench(gpu: Gpu, filter: string): Promise<void> {
   };
   console.log(row);
   appendFileSync('bench/results/real-data.jsonl', `${JSON.stringify({ ...row, settings: SETTINGS })}\n`);
+  await gpu.close();
 }

@@ -1,0 +1,136 @@
+import type { Peak } from '../gpu/peak.ts';
+import type { BenchCase } from './cases.ts';
+import type { CaseTiming } from './run-case.ts';
+import type { StepTiming } from './step.ts';
+
+/** Another engine's median time for a row. */
+export interface PeerTime {
+  readonly ms: number;
+}
+
+/** One row of the bench, as `--json` prints it. */
+export interface BenchRow {
+  readonly kernel: string;
+  readonly shape: string;
+  readonly variant: string;
+  /** Median. */
+  readonly ms: number;
+  readonly bestMs: number;
+  /** Distance between the quartiles over the median. */
+  readonly spread: number;
+  /** 1e9 operations of the plain formula a second; 0 for kernels that are counted in bytes. */
+  readonly gflops: number;
+  /** 1e9 bytes a second that the operation must move. */
+  readonly gbps: number;
+  /** Of the multiply-add peak, or of the plain copy for kernels that are counted in bytes. */
+  readonly shareOfPeak: number;
+  /** By name; a peer that did not run, or cannot do this, is absent. */
+  readonly peers: Readonly<Record<string, PeerTime>>;
+}
+
+/** What a run of the bench found. */
+export interface BenchReport {
+  readonly adapter: string;
+  /** `system` or `bundled`; the adapter's description holds the version. */
+  readonly driver: string;
+  /** Of the checkout that ran; null for an installed package. */
+  readonly commit: string | null;
+  readonly peak: Peak;
+  readonly rows: readonly BenchRow[];
+  /** Null where the patterns leave the step out. */
+  readonly step: StepTiming | null;
+}
+
+/** A row from a timing, by the counting rules. */
+export function benchRow(bench: BenchCase, timing: CaseTiming, peak: Peak): BenchRow {
+  const { ms, bestMs, spread, variant } = timing;
+  const [gflops, gbps] = [bench.flops / ms / 1e6, bench.bytes / ms / 1e6];
+  return {
+    kernel: bench.kernel,
+    shape: bench.shape,
+    variant,
+    ms: round(ms),
+    bestMs: round(bestMs),
+    spread: round(spread),
+    gflops: round(gflops),
+    gbps: round(gbps),
+    shareOfPeak: round(bench.bound === 'arithmetic' ? gflops / peak.gflops : gbps / peak.gbps),
+    peers: {},
+  };
+}
+
+/** Four digits: more than a timing is worth. */
+export function round(value: number): number {
+  return Number(value.toPrecision(4));
+}
+
+/** How the figures are counted, in words. */
+export const COUNTING_RULES: readonly string[] = [
+  'A time is the wall time from submission until the device is idle, of one run; short runs are submitted several times between two waits. ms is the median over rounds in which all variants of a row run in turn, best the smallest, spread the distance between the quartiles over the median.',
+  'A row is a whole operation: weight packing, transforms, partial sums and their reduction are inside.',
+  'GFLOP/s count two operations for each multiply-add of the plain formula, taps in the padding included. A variant that needs fewer (Winograd) may pass the arithmetic peak.',
+  'GB/s count each byte once for each time that the operation must read or write it: batch norm reads its input once for the sums and once more to normalise.',
+  'Share: of the multiply-add peak (shaders/peak.wgsl) for convolutions; of a plain copy kernel, read plus written, for what is counted in bytes. Both peaks are measured in the same run, before and after the rows, and the better one counts.',
+  'Before it is timed, every variant is held against the plain formula in doubles at 256 random elements; a largest error above 1e-3 of the largest value ends the bench.',
+  'A step is forward, loss, backward and Adam of the single network with 4 inputs, 16 channels and 4 levels on one patch of 64³, without the sampler. Host: median time to submit it. Kernels: the sum of the dispatches by timestamps, or repeated one by one where the device has none. Tensors: activations, gradients, scratch and packed weights; parameters, their gradients and moments come on top for every engine.',
+];
+
+/** The report as Markdown, for people and for bench/README.md. */
+export function formatMarkdown(report: BenchReport): string {
+  const { adapter, driver, commit, peak, rows, step } = report;
+  const peers = [...new Set(rows.flatMap((row) => Object.keys(row.peers)))];
+  const lines = [
+    `${adapter} (${driver} driver)${commit ? `, ${commit}` : ''}: peak ${peak.gflops} GFLOP/s, ${peak.gbps} GB/s`,
+    '',
+    ...markdownTable(
+      ['kernel', 'shape', 'variant', 'ms', 'best', 'spread', 'GFLOP/s', 'GB/s', 'of peak', ...peers],
+      rows.map((row) => [
+        row.kernel,
+        row.shape,
+        row.variant,
+        row.ms.toPrecision(3),
+        row.bestMs.toPrecision(3),
+        percent(row.spread),
+        row.gflops === 0 ? '' : row.gflops.toFixed(1),
+        row.gbps.toFixed(1),
+        percent(row.shareOfPeak),
+        ...peers.map((peer) => describePeer(row, peer)),
+      ]),
+    ),
+  ];
+  if (step) lines.push('', ...stepLines(step));
+  lines.push('', 'How this is counted:', '', ...COUNTING_RULES.map((rule) => `- ${rule}`));
+  return `${lines.join('\n')}\n`;
+}
+
+/** `1.2e+3 ms (21x)`: a peer's time, and how many of ours it is. */
+function describePeer({ ms, peers }: BenchRow, peer: string): string {
+  const time = peers[peer]?.ms;
+  return time === undefined ? '' : `${time.toPrecision(3)} ms (${(time / ms).toPrecision(2)}x)`;
+}
+
+function stepLines(step: StepTiming): string[] {
+  const { ms, bestMs, hostMs, kernelMs, tensorBytes, livenessBytes, byKernel } = step;
+  const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
+  return [
+    `Training step: ${ms.toFixed(0)} ms median, ${bestMs.toFixed(0)} best, ±${percent(step.marginOfError)}; ` +
+      `host ${hostMs.toFixed(2)} ms, kernels ${kernelMs.toFixed(0)} ms (${percent(kernelMs / ms)} of it); ` +
+      `tensors ${megabytes(tensorBytes)} MB, least possible ${megabytes(livenessBytes)} MB`,
+    '',
+    ...markdownTable(
+      ['kernel', 'dispatches', 'ms', 'of kernels'],
+      byKernel.map((row) => [row.kernel, String(row.count), row.ms.toFixed(2), percent(row.ms / kernelMs)]),
+    ),
+  ];
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(0)} %`;
+}
+
+function markdownTable(head: readonly string[], body: readonly (readonly string[])[]): string[] {
+  const widths = head.map((cell, c) => Math.max(cell.length, ...body.map((row) => row[c]!.length)));
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, c) => cell.padEnd(widths[c]!)).join(' | ')} |`;
+  return [line(head), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...body.map(line)];
+}

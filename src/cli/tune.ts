@@ -1,0 +1,112 @@
+import { VARIANTS } from '../nn/variants.ts';
+import { cacheFolder } from '../platform/cache-folder.ts';
+import { openNodeGpu } from '../platform/node.ts';
+import { NodeFolder } from '../platform/node-files.ts';
+import { formatTable } from '../report/tables.ts';
+import { trainSettings } from '../train/settings.ts';
+import { describeStep, type StepShape } from '../tune/training-step.ts';
+import { DEFAULT_TUNING } from '../tune/tune.ts';
+import { type TuningResult, tuneNetwork } from '../tune/tuner.ts';
+import { type Command, command } from './command.ts';
+import type { Progress } from './progress.ts';
+import { optionName, SETTING_ARGS } from './settings.ts';
+
+/** Where there is no data set to tell. */
+const MODALITIES = ['FLAIR', 'T1w', 'PDw', 'T2w'];
+
+export const tune: Command = command({
+  name: 'tune',
+  description: 'Find the fastest kernels for a network on this adapter, for training runs to come',
+  args: {
+    variant: {
+      type: 'enum',
+      options: [...VARIANTS],
+      default: 'single',
+      description: 'Tissue maps: not used, as input channels, as a second output (default single)',
+    },
+    modalities: {
+      type: 'string',
+      valueHint: 'FLAIR,T1w',
+      description: `Input images; only their number counts (default ${MODALITIES.join(',')})`,
+    },
+    patch: SETTING_ARGS.patch,
+    batch: SETTING_ARGS.batch,
+    'base-channels': SETTING_ARGS['base-channels'],
+    levels: SETTING_ARGS.levels,
+    'compile-seconds': {
+      type: 'string',
+      valueHint: 'S',
+      description: `A kernel that compiles longer may not win (default ${DEFAULT_TUNING.compileSeconds})`,
+    },
+    again: { type: 'boolean', description: 'Search again what is known already' },
+  },
+  examples: [
+    { line: 'tune', does: "for train's default settings and four modalities" },
+    { line: 'tune --base-channels 32 --batch 1', does: "for the paper's widths, one patch a step" },
+    { line: 'tune --patch 32 --levels 3 --base-channels 8 --again', does: 'once more, for a small network' },
+  ],
+  async run(options, output) {
+    const given = {
+      variant: options.text('variant'),
+      modalities: options.list('modalities') ?? MODALITIES,
+      patch: options.number('patch'),
+      batch: options.number('batch'),
+      baseChannels: options.number('base-channels'),
+      levels: options.number('levels'),
+    };
+    const known = Object.entries(given).filter(([, value]) => value !== undefined);
+    const settings = trainSettings(Object.fromEntries(known), { prefix: '', name: optionName });
+    const compileSeconds = options.number('compile-seconds', { above: 0 }) ?? DEFAULT_TUNING.compileSeconds;
+    const shape: StepShape = { ...settings, modalities: settings.modalities ?? MODALITIES };
+    const folder = new NodeFolder(cacheFolder());
+    await folder.checkWritable();
+    const gpu = await openNodeGpu();
+    try {
+      const { description } = gpu.capabilities;
+      output.note(`tuning ${describeStep(shape)} on ${description}`);
+      const start = performance.now();
+      let bar: Progress | undefined;
+      const results = await tuneNetwork(gpu, shape, folder, {
+        compileSeconds,
+        again: options.flag('again'),
+        onSlot(done, total, slot) {
+          bar ??= output.progress({ label: 'tuning', total, unit: 'slot' });
+          bar.update(done, slot);
+        },
+      });
+      const seconds = (performance.now() - start) / 1000;
+      output.result(
+        { adapter: description, seconds, cache: folder.root, slots: results },
+        `${describeResults(results)}\n${summary(results, seconds)}; kept in ${folder.root}`,
+      );
+    } finally {
+      await gpu.close();
+    }
+  },
+});
+
+function describeResults(results: readonly TuningResult[]): string {
+  return formatTable({
+    caption: 'Tuned kernels',
+    columns: [
+      { key: 'slot', label: 'Slot', kind: 'text' },
+      { key: 'variant', label: 'Chosen', kind: 'text' },
+      { key: 'ms', label: 'Time', unit: 'ms', kind: 'number', digits: 2 },
+      { key: 'guess', label: 'Best guess', kind: 'text' },
+      { key: 'guessMs', label: 'Time', unit: 'ms', kind: 'number', digits: 2 },
+    ],
+    rows: results.map(({ slot, variant, guess, times }) => ({
+      slot,
+      variant,
+      ms: times[variant],
+      guess,
+      guessMs: times[guess],
+    })),
+  });
+}
+
+function summary(results: readonly TuningResult[], seconds: number): string {
+  const searched = results.filter((result) => result.searched).length;
+  const changed = results.filter(({ variant, guess }) => variant !== guess).length;
+  return `${results.length} slots, ${searched} of them searched in ${seconds.toFixed(0)} s; ${changed} got another variant than the best guess`;
+}

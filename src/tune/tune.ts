@@ -1,0 +1,172 @@
+import { GpuError } from '../core/errors.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import type { TunedSlot } from './cache.ts';
+import { differenceOf } from './difference.ts';
+import { Isolated } from './isolated.ts';
+import type { NetworkSlot } from './network-slots.ts';
+import { median, timeRuns } from './timing.ts';
+
+/** How a slot is searched. */
+export interface TuneOptions {
+  /** A candidate whose kernels take longer to compile may not win; the plain variant and the best guess always may. */
+  readonly compileSeconds: number;
+  /** Rounds of timing for those that are near the best. */
+  readonly rounds: number;
+}
+
+export const DEFAULT_TUNING: TuneOptions = { compileSeconds: 30, rounds: 3 };
+
+/** Largest distance from the right result over its largest value; Winograd's transforms lose some digits. */
+const TOLERANCE = 2e-3;
+/** After the first round, only what is within this factor of the best is timed again. */
+const NEAR = 1.6;
+/** What a candidate must gain on the best guess to take its place: less is noise. */
+const GAIN = 0.97;
+/** Work between two waits, in milliseconds. */
+const LONG_ENOUGH = 4;
+
+interface Contender {
+  readonly variant: string;
+  readonly isolated: Isolated;
+  /** Of the first run. */
+  readonly results: readonly Float32Array[];
+  readonly times: number[];
+}
+
+type Candidate = NetworkSlot['candidates'][number];
+
+/**
+ * Finds the fastest candidate of a slot: each is compiled and its result checked, then those that are right are timed
+ * in turns. Right is what two different algorithms agree on (direct and Winograd); where there are no such two, what the
+ * plain variant computes, which runs everywhere but takes, at large shapes on a processor, longer than all others
+ * together. The first candidate is the best guess, which stays unless another is clearly faster.
+ * @throws GpuError where nothing right was found; DeviceLostError, OutOfMemoryError.
+ */
+export async function tuneSlot(
+  gpu: Gpu,
+  { slot, candidates }: NetworkSlot,
+  options: TuneOptions = DEFAULT_TUNING,
+): Promise<TunedSlot> {
+  const guess = candidates[0]!;
+  if (candidates.length === 1) return { variant: guess.variant, times: {} };
+  const plain = candidates.findLast(({ variant }) => !variant.includes('subgroup')) ?? candidates.at(-1)!;
+  const entered: Contender[] = [];
+  const enter = async (candidate: Candidate): Promise<void> => {
+    const free = candidate === plain || candidate === guess;
+    const limit = free ? Number.POSITIVE_INFINITY : options.compileSeconds * 1000;
+    const contender = await prepare(gpu, candidate, limit);
+    if (contender) entered.push(contender);
+  };
+  try {
+    for (const candidate of candidates) if (candidate !== plain || plain === guess) await enter(candidate);
+    let right = plain === guess ? entered[0] : agreement(entered);
+    if (!right) {
+      await enter(plain);
+      right = entered.find(({ variant }) => variant === plain.variant);
+    }
+    if (!right || !agree(right.results, right.results))
+      throw new GpuError(
+        `${slot}: the plain variant ${plain.variant} computes nothing, or something that is not finite`,
+        {
+          hint: 'The driver or the kernel is at fault: please report it with the output of `voxelgrad doctor`.',
+        },
+      );
+    const contenders = entered.filter((contender) => agree(contender.results, right.results));
+    for (const { isolated, times } of contenders) times.push(await timeRuns(gpu, isolated.plan, 1));
+    const fastest = Math.min(...contenders.map(({ times }) => times[0]!));
+    const near = contenders.filter(({ times }) => times[0]! <= NEAR * fastest);
+    if (near.length > 1) await timeInTurns(gpu, near, options.rounds);
+    const entries = contenders.map(({ variant, times }) => [variant, round(median(times))] as const);
+    return { variant: choose(entries, guess.variant), times: Object.fromEntries(entries) };
+  } finally {
+    for (const { isolated } of entered) isolated.destroy();
+  }
+}
+
+/** One of two contenders that compute the same by different algorithms. */
+function agreement(contenders: readonly Contender[]): Contender | undefined {
+  const algorithm = ({ variant }: Contender): string => /^[a-z]*/.exec(variant)![0];
+  return contenders.find((one) =>
+    contenders.some((other) => algorithm(one) !== algorithm(other) && agree(one.results, other.results)),
+  );
+}
+
+/** The fastest, or the best guess where it is nearly as fast. */
+function choose(entries: readonly (readonly [string, number])[], guess: string): string {
+  const [variant, ms] = entries.reduce((a, b) => (b[1] < a[1] ? b : a));
+  const own = entries.find(([name]) => name === guess);
+  return own && ms > GAIN * own[1] ? guess : variant;
+}
+
+/**
+ * Compiles a candidate and runs it once on noise; undefined where it may not win.
+ * @param limit milliseconds to compile and run once
+ */
+async function prepare(
+  gpu: Gpu,
+  { variant, section }: Candidate,
+  limit: number,
+): Promise<Contender | undefined> {
+  const start = performance.now();
+  const compiled = Promise.all(section.commands.map(({ kernel }) => gpu.kernels.pipeline(kernel)));
+  try {
+    if ((await within(compiled, limit)) === undefined) return undefined;
+  } catch (error) {
+    // One that the driver's compiler refuses is no candidate here.
+    if (limit === Number.POSITIVE_INFINITY) throw error;
+    return undefined;
+  }
+  const isolated = await Isolated.create(gpu, section);
+  try {
+    // Some drivers compile when a kernel first runs.
+    await timeRuns(gpu, isolated.plan, 1);
+    if (performance.now() - start <= limit) {
+      const results: Float32Array[] = [];
+      for (const t of isolated.written) results.push(await isolated.read(t));
+      return { variant, isolated, results, times: [] };
+    }
+  } catch (error) {
+    isolated.destroy();
+    throw error;
+  }
+  isolated.destroy();
+  return undefined;
+}
+
+function agree(results: readonly Float32Array[], right: readonly Float32Array[]): boolean {
+  return (
+    results.length === right.length &&
+    results.every((values, i) => differenceOf(values, right[i]!).relative <= TOLERANCE)
+  );
+}
+
+/** Times anew, in turns; short runs are repeated between two waits. */
+async function timeInTurns(gpu: Gpu, contenders: readonly Contender[], rounds: number): Promise<void> {
+  const repeats = contenders.map(({ times }) => {
+    const once = times.splice(0)[0]!;
+    return Math.max(1, Math.round(LONG_ENOUGH / Math.max(0.05, once)));
+  });
+  for (let turn = 0; turn < rounds; turn++)
+    for (const [i, { isolated, times }] of contenders.entries())
+      times.push(await timeRuns(gpu, isolated.plan, repeats[i]!));
+}
+
+/** What a promise came to, or undefined where it took longer. */
+async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  if (ms === Number.POSITIVE_INFINITY) return await promise;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
+  });
+  // A late failure is nobody's any more.
+  promise.catch(() => undefined);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function round(ms: number): number {
+  return Number(ms.toPrecision(4));
+}
