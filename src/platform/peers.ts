@@ -37,17 +37,19 @@ export async function askPeer(
   if (!existsSync(file)) return [{ skip: 'its program is not here' }];
   const program = file.endsWith('.py') ? (process.env.VOXELGRAD_PYTHON ?? 'python3') : process.execPath;
   return await new Promise((resolve) => {
-    const child = spawn(program, [file], {
-      stdio: ['pipe', 'pipe', 'ignore'],
-      timeout: seconds * 1000,
-      killSignal: 'SIGKILL',
-    });
+    const child = spawn(program, [file], { stdio: ['pipe', 'pipe', 'ignore'] });
+    // Not spawn's own timeout: it goes on, and keeps this process alive, where the program does not start.
+    const timer = setTimeout(() => child.kill('SIGKILL'), seconds * 1000);
     let text = '';
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       text += chunk;
     });
-    child.on('error', (error) => resolve([{ skip: `${program} does not start: ${error.message}` }]));
+    child.on('error', (error) => {
+      clearTimeout(timer);
+      resolve([{ skip: `${program} does not start: ${error.message}` }]);
+    });
     child.on('close', (code, signal) => {
+      clearTimeout(timer);
       const answers = text.split('\n').flatMap(parseAnswer);
       if (code === 0) resolve(answers);
       else resolve([...answers, { skip: signal ? `stopped after ${seconds} s` : `ended with code ${code}` }]);
