@@ -1,9 +1,10 @@
-import { type BenchReport, formatMarkdown } from '../bench/report.ts';
+import { type BenchReport, formatMarkdown, type PeerTime, round } from '../bench/report.ts';
 import { rooflinePicture } from '../bench/roofline.ts';
 import { runBench } from '../bench/run.ts';
 import { checkout } from '../platform/checkout.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
+import { askPeer, PEERS } from '../platform/peers.ts';
 import { type Command, command } from './command.ts';
 import type { Output } from './output.ts';
 import type { Progress } from './progress.ts';
@@ -24,6 +25,10 @@ export const bench: Command = command({
         'Rows whose names contain one of these words, such as conv3d/forward or 16->16 (default: all)',
     },
     variants: { type: 'boolean', description: 'Time every variant that can run, not only the one chosen' },
+    peers: {
+      type: 'boolean',
+      description: 'Time TensorFlow.js, jax-js, ONNX Runtime Web and PyTorch too, those that are installed',
+    },
     seconds: {
       type: 'string',
       valueHint: 'S',
@@ -43,6 +48,7 @@ export const bench: Command = command({
       does: 'all forms of the forward convolution against each other',
     },
     { line: "bench '8+8->8@2x32x32x32'", does: 'the convolutions of a shape of your own' },
+    { line: 'bench conv3d --peers', does: 'the convolutions, and those of other engines beside them' },
     { line: 'bench training-step --json', does: 'the step and its kernels, for a program to read' },
   ],
   async run(options, output) {
@@ -55,7 +61,7 @@ export const bench: Command = command({
     const gpu = await openNodeGpu();
     try {
       let bar: Progress | undefined;
-      const report = await runBench(gpu, {
+      let report = await runBench(gpu, {
         patterns: options.words(),
         variants: options.flag('variants'),
         seconds,
@@ -65,6 +71,7 @@ export const bench: Command = command({
           bar.update(done, name);
         },
       });
+      if (options.flag('peers')) report = await withPeers(report, output);
       const text = formatMarkdown(report);
       if (folder) await writeResults(folder, report, text, output);
       output.result(report, text.trimEnd());
@@ -73,6 +80,27 @@ export const bench: Command = command({
     }
   },
 });
+
+/** Longest that one peer may take, in seconds. */
+const PEER_SECONDS = 1200;
+
+/** Adds other engines' times to the rows; each that does not run, or cannot do a row, is told once a reason. */
+async function withPeers(report: BenchReport, output: Output): Promise<BenchReport> {
+  const asked = new Map(report.rows.map(({ kernel, shape }) => [`${kernel} ${shape}`, { kernel, shape }]));
+  const found = new Map<string, Record<string, PeerTime>>();
+  for (const peer of Object.keys(PEERS)) {
+    output.note(`peer ${peer}: timing`);
+    const reasons = new Map<string, number>();
+    for (const { kernel, shape, ms, skip } of await askPeer(peer, [...asked.values()], PEER_SECONDS)) {
+      const row = `${kernel} ${shape}`;
+      if (ms !== undefined) found.set(row, { ...found.get(row), [peer]: { ms: round(ms) } });
+      else if (skip) reasons.set(skip, (reasons.get(skip) ?? 0) + (kernel === undefined ? asked.size : 1));
+    }
+    for (const [reason, rows] of reasons) output.note(`peer ${peer}: skipped in ${rows} rows: ${reason}`);
+  }
+  const rows = report.rows.map((row) => ({ ...row, peers: found.get(`${row.kernel} ${row.shape}`) ?? {} }));
+  return { ...report, rows };
+}
 
 async function writeResults(
   folder: NodeFolder,

@@ -173,6 +173,17 @@ describe('voxelgrad bench', () => {
     expect(svg).not.toMatch(/NaN|Infinity|undefined/);
   });
 
+  it('tells which peers it skips, and goes on', { timeout: 240_000 }, async () => {
+    const words = ['bench', '1->1@2x2x2', '--seconds', '0.01', '--json', '--peers', '--out', folder];
+    // No Python of this name, so that this peer is absent wherever the test runs.
+    const run = await runCli(words, { env: { VOXELGRAD_PYTHON: 'no-such-python' } });
+    expect(run.code, run.stderr).toBe(0);
+    expect(run.stderr).toContain('peer torch: skipped in 3 rows: no-such-python does not start');
+    const { rows } = JSON.parse(run.stdout) as BenchReport;
+    expect(rows).toHaveLength(3);
+    for (const { peers } of rows) expect(peers).not.toHaveProperty('torch');
+  });
+
   it('refuses a pattern that means nothing', async () => {
     const run = await runCli(['bench', 'conv4d', '--out', folder]);
     expect(run.code).toBe(2);
