@@ -127,7 +127,14 @@ export class AppUnderTest {
     const files = new Map([...(await readServedFiles(WEB)), ...extra]);
     const below = new Map([...files].map(([path, bytes]) => [`/some/where${path}`, bytes]));
     const server = host === 'ours' ? await startServer(below, 0) : await startPlainServer(below);
-    const browser = await chromium.launch({ executablePath: chromiumPath()!, args: FLAGS, headless: true });
+    // A choice of Vulkan driver for Node would hide the one that comes with the browser.
+    const { VK_DRIVER_FILES: _files, VK_ICD_FILENAMES: _names, ...env } = process.env;
+    const browser = await chromium.launch({
+      executablePath: chromiumPath()!,
+      args: FLAGS,
+      headless: true,
+      env: env as Record<string, string>,
+    });
     return new AppUnderTest(`${server.url}some/where/`, server, browser);
   }
 
