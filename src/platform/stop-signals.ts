@@ -28,22 +28,24 @@ export function watchStopSignals(
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const handle = (name: StopSignal): void => {
-    const code = EXIT_CODES[name];
-    if (controller.signal.aborted) process.exit(code);
+    if (controller.signal.aborted) return endAt(name);
     timer = setTimeout(() => {
       onLate(name);
-      process.exit(code);
+      endAt(name);
     }, GRACE_MS);
-    controller.abort(new StoppedError(`stopped by ${name}`, code));
+    controller.abort(new StoppedError(`stopped by ${name}`, EXIT_CODES[name]));
     onSignal(name);
   };
   const names = Object.keys(EXIT_CODES) as StopSignal[];
   for (const name of names) process.on(name, handle);
-  return {
-    signal: controller.signal,
-    release() {
-      clearTimeout(timer);
-      for (const name of names) process.off(name, handle);
-    },
+  const release = (): void => {
+    clearTimeout(timer);
+    for (const name of names) process.off(name, handle);
   };
+  // By the signal itself, which a shell shows as 130 or 143: an orderly exit while the device is at work may crash.
+  const endAt = (name: StopSignal): void => {
+    release();
+    process.kill(process.pid, name);
+  };
+  return { signal: controller.signal, release };
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildCli, CLI_MAIN, type CliRun, runCli } from '../support/cli.ts';
+import { buildCli, CLI_MAIN, type CliRun, exitCodeOf, runCli } from '../support/cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-resume-'));
 const at = (name: string): string => join(folder, name);
@@ -50,7 +50,11 @@ async function start(
   child.stderr.on('data', (chunk: Buffer) => {
     stderr += chunk.toString();
   });
-  const end = once(child, 'close').then(() => ({ code: child.exitCode ?? -1, stdout, stderr }));
+  const end = once(child, 'close').then(() => ({
+    code: exitCodeOf(child.exitCode, child.signalCode),
+    stdout,
+    stderr,
+  }));
   while (lines(out).length < steps && child.exitCode === null) await sleep(5);
   expect(child.exitCode, stderr).toBe(null);
   return { child, end };

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { buildCli, CLI_MAIN } from '../support/cli.ts';
+import { buildCli, CLI_MAIN, exitCodeOf } from '../support/cli.ts';
 
 beforeAll(buildCli);
 
 /** A process that watches, says what it sees, and ends in its own way or never. */
-function watcher(whenStopped: string): Promise<{ code: number | null; text: string; ms: number }> {
+function watcher(whenStopped: string): Promise<{ code: number; text: string; ms: number }> {
   const module = new URL('../platform/stop-signals.js', `file://${CLI_MAIN}`).href;
   const script = `
     const { watchStopSignals } = await import(${JSON.stringify(module)});
@@ -23,7 +23,9 @@ function watcher(whenStopped: string): Promise<{ code: number | null; text: stri
       sent = performance.now();
       child.kill('SIGINT');
     });
-    child.on('close', (code) => resolve({ code, text, ms: performance.now() - sent }));
+    child.on('close', (code, signal) =>
+      resolve({ code: exitCodeOf(code, signal), text, ms: performance.now() - sent }),
+    );
   });
 }
 

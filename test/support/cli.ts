@@ -1,11 +1,17 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** The built program. */
 export const CLI_MAIN: string = join(ROOT, 'dist/cli/main.js');
+
+/** The exit code, or what a shell shows where a signal ended a process. */
+export function exitCodeOf(code: number | null, signal: NodeJS.Signals | null): number {
+  return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
+}
 
 /** How a run of the program ended. */
 export interface CliRun {
@@ -42,7 +48,7 @@ export function runCli(
       process.execPath,
       [CLI_MAIN, ...words],
       { cwd: options.cwd ?? ROOT, env, maxBuffer: 1 << 26 },
-      (_, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
+      (_, stdout, stderr) => resolve({ code: exitCodeOf(child.exitCode, child.signalCode), stdout, stderr }),
     );
   });
 }
@@ -63,7 +69,7 @@ export function startCli(
   const child = spawn(process.execPath, [CLI_MAIN, ...words], { cwd: options.cwd ?? ROOT });
   const text = { stdout: '', stderr: '' };
   const ended = new Promise<CliRun>((resolve) => {
-    child.on('exit', (code) => resolve({ code: code ?? -1, ...text }));
+    child.on('exit', (code, signal) => resolve({ code: exitCodeOf(code, signal), ...text }));
   });
   child.stderr.setEncoding('utf8').on('data', (part: string) => {
     text.stderr += part;
