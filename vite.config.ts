@@ -17,12 +17,13 @@ const contentPolicy: Plugin = {
   ],
 };
 
-/** Takes the comments out of the embedded shaders; `// @…` and `//!…` are the specialiser's. */
+/** Takes comments, indents and empty lines out of the embedded shaders; `// @…` and `//!…` are the specialiser's. */
 const shaderComments: Plugin = {
   name: 'shader-comments',
   transform(code, id) {
     if (!id.endsWith('shaders.generated.ts')) return null;
-    return { code: code.replace(/(?:\\n)?[ ]*\/\/(?!!| @)(?:(?!\\n).)*/g, ''), map: null };
+    const bare = code.replace(/(?:\\n)?[ ]*\/\/(?!!| @)(?:(?!\\n).)*/g, '').replace(/(?:\\n *)+/g, '\\n');
+    return { code: bare, map: null };
   },
 };
 

@@ -186,7 +186,11 @@ export class Gpu {
 
   /** Not Promise.race with the device's loss: that promise lasts, and would keep every call that was raced with it. */
   async #unlessLost<T>(promise: Promise<T>): Promise<T> {
-    if (this.#lost) throw this.#lost;
+    if (this.#lost) {
+      // Nobody waits for it any more; it fails when its buffer goes.
+      promise.catch(() => undefined);
+      throw this.#lost;
+    }
     return await new Promise<T>((resolve, reject) => {
       this.#waiting.add(reject);
       promise.then(resolve, reject).finally(() => this.#waiting.delete(reject));

@@ -16,7 +16,7 @@ describe('learningCurve', () => {
     expect([raw!.length, smooth!.length]).toEqual([100, 100]);
     for (const [x, y] of [...raw!, ...smooth!]) {
       expect(x).toBeGreaterThanOrEqual(46);
-      expect(x).toBeLessThanOrEqual(352);
+      expect(x).toBeLessThanOrEqual(340);
       expect(y).toBeGreaterThanOrEqual(28);
       expect(y).toBeLessThanOrEqual(182);
     }
@@ -68,7 +68,7 @@ describe('learningCurve', () => {
 
   it('places losses at the steps they were logged at', () => {
     const { text } = learningCurve([1, 0.5], { title: 'Loss', steps: [100, 200] });
-    expect(paths(text)[0]!.map((p) => p[0])).toEqual([199, 352]);
+    expect(paths(text)[0]!.map((p) => p[0])).toEqual([193, 340]);
   });
 
   it('stands one value, equal values and none that is finite', () => {
