@@ -28,7 +28,10 @@ export function watchStopSignals(
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const handle = (name: StopSignal): void => {
-    if (controller.signal.aborted) return endAt(name);
+    if (controller.signal.aborted) {
+      endAt(name);
+      return;
+    }
     timer = setTimeout(() => {
       onLate(name);
       endAt(name);
