@@ -1,6 +1,6 @@
 import type { Connectivity } from '../volume/components.ts';
 import type { Grid } from '../volume/volume.ts';
-import { evaluateScan, meanOf, normalizedDice, type ScanMetrics } from './metrics.ts';
+import { evaluateScan, METRIC_KEYS, meanOf, normalizedDice, type ScanMetrics } from './metrics.ts';
 import { surfaceDistance } from './surface.ts';
 
 /**
@@ -72,17 +72,7 @@ export function scoreRater(scans: readonly ScanScore[]): RaterScore {
 }
 
 const SCORE_KEYS: readonly (keyof WeightedScanScore)[] = [
-  'dice',
-  'tpr',
-  'ppv',
-  'ltpr',
-  'lfpr',
-  'volumeDifference',
-  'volumeDifferenceMl',
-  'truthMl',
-  'predictionMl',
-  'trueLesions',
-  'predictedLesions',
+  ...METRIC_KEYS,
   'hd95',
   'assd',
   'normalizedDice',

@@ -65,21 +65,24 @@ export function evaluateScan(
   };
 }
 
+/** Every metric of a scan, in the order of tables. */
+export const METRIC_KEYS: readonly (keyof ScanMetrics)[] = [
+  'dice',
+  'tpr',
+  'ppv',
+  'ltpr',
+  'lfpr',
+  'volumeDifference',
+  'volumeDifferenceMl',
+  'truthMl',
+  'predictionMl',
+  'trueLesions',
+  'predictedLesions',
+];
+
 /** Each metric's mean over the scans where it is defined; NaN where it is defined in none. */
 export function meanMetrics(scans: readonly ScanMetrics[]): ScanMetrics {
-  return meanOf(scans, [
-    'dice',
-    'tpr',
-    'ppv',
-    'ltpr',
-    'lfpr',
-    'volumeDifference',
-    'volumeDifferenceMl',
-    'truthMl',
-    'predictionMl',
-    'trueLesions',
-    'predictedLesions',
-  ]);
+  return meanOf(scans, METRIC_KEYS);
 }
 
 /** Each field's mean over the rows where it is finite; NaN where it is so in none. */
