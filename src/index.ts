@@ -63,6 +63,7 @@ export {
   type LoadScanOptions,
   loadScan,
   type RaterChoice,
+  withTissueMaps,
 } from './dataset/load-scan.ts';
 export { type LooseScan, scanOfFiles } from './dataset/loose-files.ts';
 export { openDataset } from './dataset/open-dataset.ts';
@@ -94,6 +95,7 @@ export { measurePeak, type Peak } from './gpu/peak.ts';
 export { Predictor } from './infer/predictor.ts';
 export type { PredictedScan, PredictRequest } from './infer/request.ts';
 export { predict } from './infer/run.ts';
+export { makeScanTissues, needsTissues, type TissueChoice } from './infer/scan-tissues.ts';
 export {
   encodeSegmentation,
   type PredictionFile,
@@ -226,7 +228,7 @@ export {
   type TissuePriors,
 } from './tissue/make-tissues.ts';
 export { type SegmentTissuesOptions, segmentTissues } from './tissue/segment-tissues.ts';
-export { type WrittenTissues, writeTissues } from './tissue/write-tissues.ts';
+export { type WrittenTissues, writeTissueDerivative, writeTissues } from './tissue/write-tissues.ts';
 export { Checkpoints } from './train/checkpoints.ts';
 export { estimateMemory, type MemoryEstimate, requireMemory } from './train/memory.ts';
 export { chooseTraining, prepareTraining, type TrainingData } from './train/prepare.ts';
@@ -255,6 +257,7 @@ export {
   type TrainSettings,
   trainSettings,
 } from './train/settings.ts';
+export { readStageOne, requireStageOne } from './train/stage-one.ts';
 export { parseLog } from './train/step-log.ts';
 export { type RunCheck, type RunVerification, verifyRun } from './train/verify-run.ts';
 export {

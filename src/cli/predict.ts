@@ -20,16 +20,21 @@ export const predict: Command = command({
     threshold: PREDICTION_ARGS.threshold,
     overlap: PREDICTION_ARGS.overlap,
     tissue: PREDICTION_ARGS.tissue,
+    'make-tissues': PREDICTION_ARGS['make-tissues'],
   },
   examples: [
     { line: 'predict ./run ./dataset ./predictions --subjects 26', does: 'one patient' },
     { line: 'predict ./run ./dataset ./predictions --threshold 0.5 --overlap 0.25', does: 'all, faster' },
+    {
+      line: 'predict ./run ./dataset ./predictions --make-tissues',
+      does: 'a multi-input net on maps of our own, whatever maps there are',
+    },
   ],
   async run(options, output) {
     options.seed();
-    const { model, dataset, threshold, overlap, tissue } = await openPrediction(options);
-    const scans = findScans(dataset, options.list('subjects'));
-    requireModelInputs(scans, model, tissue);
+    const inputs = await openPrediction(options);
+    const scans = findScans(inputs.dataset, options.list('subjects'));
+    requireModelInputs(scans, inputs, output);
     const out = new NodeFolder(options.required('out'));
     await out.checkWritable();
     await requireOwnFolder(out, CONTENT);
@@ -38,21 +43,16 @@ export const predict: Command = command({
       await claimFolder(out, CONTENT);
       const bar = output.progress({ label: 'predicting', total: scans.length, unit: 'scan' });
       const predicted = await predictScans(gpu, {
-        model,
-        dataset,
+        ...inputs,
         scans,
-        tissue: tissue ?? true,
-        threshold,
-        overlap,
         out,
         onTile: (done, total, scan) => bar.update(scans.indexOf(scan) + done / total, scanName(scan)),
       });
-      const rows = predicted.map(({ subject, session, mask, probabilities, seconds }) => ({
-        subject,
-        session,
+      const rows = predicted.map(({ mask, probabilities, tissueMaps, ...scan }) => ({
+        ...scan,
         mask: `${out.name}/${mask}`,
         probabilities: `${out.name}/${probabilities}`,
-        seconds,
+        tissueMaps: tissueMaps.map((path) => `${out.name}/${path}`),
       }));
       const lines = rows.map((row) => `${scanName(row)}: ${row.mask} (${row.seconds.toFixed(1)} s)`);
       output.result({ scans: rows }, lines.join('\n'));

@@ -1,14 +1,16 @@
 import type { ArgDef } from 'citty';
 import { decodeModel, type Model } from '../checkpoint/checkpoint.ts';
-import { DatasetError } from '../core/errors.ts';
+import { UsageError } from '../core/errors.ts';
 import { type Dataset, type Scan, scanName } from '../dataset/dataset.ts';
 import { chooseModalities } from '../dataset/load-scan.ts';
 import { openDataset } from '../dataset/open-dataset.ts';
-import { takesTissues } from '../nn/variants.ts';
+import { needsTissues, type TissueChoice } from '../infer/scan-tissues.ts';
 import { NodeFolder } from '../platform/node-files.ts';
+import { RUN_FILES } from '../train/run-record.ts';
+import { readStageOne } from '../train/stage-one.ts';
 import { attachTissues } from './attach-tissues.ts';
 import { type Options, parseNumber } from './common.ts';
-import { RUN_FILES } from './train.ts';
+import type { Output } from './output.ts';
 
 /** What every command takes that segments scans with a trained network. */
 export const PREDICTION_ARGS: {
@@ -16,6 +18,7 @@ export const PREDICTION_ARGS: {
   readonly threshold: ArgDef;
   readonly overlap: ArgDef;
   readonly tissue: ArgDef;
+  readonly 'make-tissues': ArgDef;
 } = {
   run: { type: 'positional', description: 'Folder that `voxelgrad train` wrote' },
   threshold: {
@@ -33,6 +36,10 @@ export const PREDICTION_ARGS: {
     valueHint: 'DIR',
     description: "Tissue maps' folder, or a derivative's name",
   },
+  'make-tissues': {
+    type: 'boolean',
+    description: "Make a multi-input net's tissue maps from the T1 even where there are some",
+  },
 };
 
 /** A network, the data set it is to segment, and how. */
@@ -41,8 +48,9 @@ export interface PredictionInputs {
   readonly dataset: Dataset;
   readonly threshold: number;
   readonly overlap: number;
-  /** Whose tissue maps, or null for the preferred ones. */
-  readonly tissue: string | null;
+  readonly tissue: TissueChoice;
+  /** The net that corrects the tissue maps that are made, where the run has one. */
+  readonly stageOne: Model | undefined;
 }
 
 /** Reads and checks them. @throws UsageError, StorageError, CheckpointError, DatasetError. */
@@ -54,8 +62,18 @@ export async function openPrediction(
   const run = new NodeFolder(options.required('run'));
   const model = decodeModel(await run.read(RUN_FILES.model), `${run.name}/${RUN_FILES.model}`);
   const tissue = options.text('tissue') ?? null;
+  const make = options.flag('make-tissues');
+  if (make && tissue !== null)
+    throw new UsageError('--tissue and --make-tissues exclude each other', { hint: 'Give one of them.' });
   const dataset = await attachTissues(await openDataset(new NodeFolder(options.required('dataset'))), tissue);
-  return { model, dataset, threshold: threshold ?? model.info.threshold, overlap, tissue };
+  return {
+    model,
+    dataset,
+    threshold: threshold ?? model.info.threshold,
+    overlap,
+    tissue: tissue ?? !make,
+    stageOne: await readStageOne(run, model.info),
+  };
 }
 
 /** The number of `--threshold`; undefined for `auto`. @throws UsageError where it is neither. */
@@ -64,19 +82,19 @@ function parseThreshold(text: string): number | undefined {
 }
 
 /**
- * @param tissue whose maps, or null for the preferred ones
- * @throws DatasetError for a scan that lacks what the model reads.
+ * Checks that the scans have what the model reads, and tells which tissue maps will be made and how.
+ * @throws DatasetError for a scan that lacks what the model reads, or what it is made from.
  */
-export function requireModelInputs(scans: readonly Scan[], { info }: Model, tissue: string | null): void {
-  for (const scan of scans) {
-    chooseModalities(scan, info.modalities);
-    const maps = tissue === null ? scan.tissues.size > 0 : scan.tissues.has(tissue);
-    if (takesTissues(info.variant) && !maps)
-      throw new DatasetError(
-        `${scanName(scan)}: the ${info.variant} model reads tissue maps; there are none`,
-        {
-          hint: 'Make them with `voxelgrad tissue` or SPM (c1, c2, c3), or give their folder with --tissue.',
-        },
-      );
-  }
+export function requireModelInputs(
+  scans: readonly Scan[],
+  { model: { info }, tissue, stageOne }: PredictionInputs,
+  output: Output,
+): void {
+  for (const scan of scans) chooseModalities(scan, info.modalities);
+  const made = scans.filter((scan) => needsTissues(scan, info.variant, tissue));
+  if (made.length === 0) return;
+  const how = stageOne
+    ? "the run's stage-1 net makes lesions white matter in them"
+    : `they stay uncorrected, since the run has no ${RUN_FILES.stageOne} (see train --stage-1)`;
+  output.note(`note: tissue maps of ${made.map(scanName).join(', ')} are made from the T1; ${how}`);
 }

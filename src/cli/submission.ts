@@ -26,6 +26,7 @@ export const submission: Command = command({
     threshold: PREDICTION_ARGS.threshold,
     overlap: PREDICTION_ARGS.overlap,
     tissue: PREDICTION_ARGS.tissue,
+    'make-tissues': PREDICTION_ARGS['make-tissues'],
   },
   examples: [
     { line: 'submission ./run ./isbi ./masks --team voxelgrad', does: 'all 61 scans of the test set' },
@@ -40,9 +41,9 @@ export const submission: Command = command({
     if (team === undefined)
       throw new UsageError('--team is missing', { hint: 'The masks will be called test01_01_TEAM.nii.' });
     requireTeam(team);
-    const { model, dataset, threshold, overlap, tissue } = await openPrediction(options);
-    const scans = submissionScans(dataset, options.list('subjects'));
-    requireModelInputs(scans, model, tissue);
+    const inputs = await openPrediction(options);
+    const scans = submissionScans(inputs.dataset, options.list('subjects'));
+    requireModelInputs(scans, inputs, output);
     const out = new NodeFolder(options.required('out'));
     await out.checkWritable();
     const foreign = foreignNames(
@@ -60,12 +61,8 @@ export const submission: Command = command({
     try {
       const bar = output.progress({ label: 'predicting', total: scans.length, unit: 'scan' });
       const predicted = await predictScans(gpu, {
-        model,
-        dataset,
+        ...inputs,
         scans,
-        tissue: tissue ?? true,
-        threshold,
-        overlap,
         out: new SubmissionSink(out, scans, team),
         onTile: (done, total, scan) => bar.update(scans.indexOf(scan) + done / total, scanName(scan)),
       });

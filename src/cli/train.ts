@@ -1,9 +1,11 @@
 import type { ArgDef } from 'citty';
+import { decodeModel } from '../checkpoint/checkpoint.ts';
 import { StoppedError, StorageError, UsageError } from '../core/errors.ts';
 import { toJson } from '../core/json.ts';
 import type { Dataset } from '../dataset/dataset.ts';
 import { openDataset } from '../dataset/open-dataset.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import { takesTissues } from '../nn/variants.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
@@ -23,6 +25,7 @@ import {
 import { RUN_FILES, type RunManifest, readManifest, readRunConfig } from '../train/run-record.ts';
 import { requireSameSettings } from '../train/same-run.ts';
 import type { ResolvedTrainSettings, TrainSettings } from '../train/settings.ts';
+import { requireStageOne } from '../train/stage-one.ts';
 import { parseLog } from '../train/step-log.ts';
 import { tunedKernels } from '../tune/tuner.ts';
 import { attachTissues } from './attach-tissues.ts';
@@ -59,6 +62,12 @@ const RUN_ARGS = {
     valueHint: 'N',
     description: `Steps between two hashes of the whole state in the log, 0 for none (default ${HASH_STEPS})`,
   },
+  'stage-1': {
+    type: 'string',
+    valueHint: 'RUN',
+    description:
+      'Run of a single net that goes with a multi-input one: predict corrects tissue maps of new scans by it',
+  },
   'verify-log': {
     type: 'string',
     valueHint: 'OLD.jsonl',
@@ -80,6 +89,10 @@ export const train: Command = command({
     {
       line: 'train ./dataset ./run --variant single --subjects 07,19',
       does: "the paper's plain U-Net on two patients",
+    },
+    {
+      line: 'train ./dataset ./run --variant multi-input --subjects 07,19 --stage-1 ./single-run',
+      does: "the paper's best net, with what predicts new patients from their MRI alone",
     },
     {
       line: 'train ./isbi ./run --variant multi-output --subjects 01,02 --minutes 30',
@@ -111,6 +124,7 @@ export const train: Command = command({
     for (const warning of dataset.warnings) output.note(`note: ${warning}`);
     // What the names alone can tell comes before images are read.
     const { scans, settings: resolved } = chooseTraining(dataset, settings);
+    const stageOne = await readStageOneOf(options.text('stage-1'), resolved);
     const unlock = await lockFolder(run);
     try {
       if (resume && (await reportFinished(run, resolved, output))) return;
@@ -124,7 +138,12 @@ export const train: Command = command({
       };
       const kernels = await chooseKernels(gpu, data, config?.text);
       try {
-        const { result } = await runTraining(gpu, data, run, output, { kernels, reopen, ...folderOptions });
+        const { result } = await runTraining(gpu, data, run, output, {
+          kernels,
+          reopen,
+          ...(stageOne ? { stageOne } : {}),
+          ...folderOptions,
+        });
         report(result, run.name, output);
       } finally {
         await gpu.close();
@@ -176,6 +195,23 @@ async function gatherRunOptions(
     ...(checkpointSeconds === undefined ? {} : { checkpointSeconds }),
     ...(name && old ? { verify: { name, steps: parseLog(old, name).steps } } : {}),
   };
+}
+
+/** The bytes of another run's network, once it is known to fit. @throws CheckpointError, StorageError. */
+async function readStageOneOf(
+  path: string | undefined,
+  settings: ResolvedTrainSettings,
+): Promise<Uint8Array | undefined> {
+  if (path === undefined) return undefined;
+  if (!takesTissues(settings.variant))
+    throw new UsageError(`--stage-1 means nothing with --variant ${settings.variant}`, {
+      hint: 'It goes with multi-input, the variant that reads tissue maps.',
+    });
+  const run = new NodeFolder(path);
+  const name = `${run.name}/${RUN_FILES.model}`;
+  const bytes = await run.read(RUN_FILES.model);
+  requireStageOne(decodeModel(bytes, name).info, settings, name);
+  return bytes;
 }
 
 /** Neither a trained network nor the checkpoints of a run are ever lost to a repeated command. */

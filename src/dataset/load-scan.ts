@@ -122,6 +122,13 @@ export async function loadScan(
   };
 }
 
+/** The scan with other tissue maps, made a probability as those of files are; the given arrays stay as they are. */
+export function withTissueMaps(scan: LoadedScan, { GM, WM, CSF }: TissueMaps): LoadedScan {
+  const tissues = { GM: GM.slice(), WM: WM.slice(), CSF: CSF.slice() };
+  repairTissues(tissues, scan.brain, scanName(scan));
+  return { ...scan, tissues };
+}
+
 /**
  * Where patches may be centred in training: the brain and every lesion voxel, also those outside the brain mask.
  * @returns 1 inside.

@@ -1,14 +1,20 @@
 import type { Model } from '../checkpoint/checkpoint.ts';
 import type { FileSink } from '../core/files.ts';
 import type { Dataset, Scan } from '../dataset/dataset.ts';
+import type { TissueChoice } from './scan-tissues.ts';
 
 /** What a prediction is asked to do. */
 export interface PredictRequest {
   readonly model: Model;
   readonly dataset: Dataset;
   readonly scans: readonly Scan[];
-  /** Whose tissue maps a multi-input model reads; true for the preferred ones. */
-  readonly tissue: string | true;
+  /**
+   * Whose tissue maps a multi-input model reads: a source's; true for the preferred ones, which are made where a scan
+   * has none; false to make them for all scans. Maps that are made are written too.
+   */
+  readonly tissue: TissueChoice;
+  /** Corrects the maps that are made: the net of the run's stage 1. Left out: they stay uncorrected. */
+  readonly stageOne?: Model | undefined;
   /** A voxel is lesion where its probability is at or above this. */
   readonly threshold: number;
   /** Overlap of neighbouring windows, as a share of their edge; 0 to below 1. */
@@ -28,5 +34,9 @@ export interface PredictedScan {
   /** Paths relative to the output folder. */
   readonly mask: string;
   readonly probabilities: string;
+  /** Where the tissue maps come from that the network read; null where it reads none. */
+  readonly tissue: 'supplied' | 'corrected' | 'uncorrected' | null;
+  /** Paths of the tissue maps that were made. */
+  readonly tissueMaps: readonly string[];
   readonly seconds: number;
 }

@@ -33,23 +33,48 @@ export async function writeTissues(
   description: string,
 ): Promise<WrittenTissues> {
   const { subject, session, grid, header } = scan;
-  const bids: string[] = [];
+  const bids = await writeTissueDerivative(out, scan, maps, description);
   const spm: string[] = [];
   for (const tissue of TISSUES) {
-    const volume = { grid, data: maps[tissue] };
-    const options = { like: header, intent: ESTIMATE_INTENT, calMax: 1 } as const;
-    const [exact, stepped] = [
-      predictionPath(scan, { label: tissue, suffix: 'probseg' }),
-      spmPath(scan, tissue),
-    ];
-    const what = `${tissue} probability, ${description}`;
-    await out.write(exact, writeNifti(volume, { ...options, datatype: 'float32', description: what }));
-    await out.write(
-      stepped,
-      writeNifti(volume, { ...options, datatype: 'uint8', slope: 1 / 255, description: what }),
-    );
-    bids.push(exact);
-    spm.push(stepped);
+    const path = spmPath(scan, tissue);
+    const options = {
+      datatype: 'uint8',
+      slope: 1 / 255,
+      like: header,
+      intent: ESTIMATE_INTENT,
+      calMax: 1,
+      description: `${tissue} probability, ${description}`,
+    } as const;
+    await out.write(path, writeNifti({ grid, data: maps[tissue] }, options));
+    spm.push(path);
   }
   return { subject, session, bids, spm };
+}
+
+/**
+ * Writes three maps on the scan's grid as float32, in BIDS's naming alone.
+ * @returns their paths
+ * @throws StorageError
+ */
+export async function writeTissueDerivative(
+  out: FileSink,
+  scan: Pick<LoadedScan, 'subject' | 'session' | 'grid' | 'header'>,
+  maps: TissueMaps,
+  description: string,
+): Promise<string[]> {
+  const { grid, header } = scan;
+  const paths: string[] = [];
+  for (const tissue of TISSUES) {
+    const path = predictionPath(scan, { label: tissue, suffix: 'probseg' });
+    const options = {
+      datatype: 'float32',
+      like: header,
+      intent: ESTIMATE_INTENT,
+      calMax: 1,
+      description: `${tissue} probability, ${description}`,
+    } as const;
+    await out.write(path, writeNifti({ grid, data: maps[tissue] }, options));
+    paths.push(path);
+  }
+  return paths;
 }

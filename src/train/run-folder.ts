@@ -34,6 +34,8 @@ export interface RunFolderOptions
   readonly hashEvery?: number;
   /** Bytes that the run may take on the GPU; checked before anything is allocated (default: no limit). */
   readonly memory?: number;
+  /** `model.safetensors` of the net that corrects tissue maps, to go with the run (see stage-one.ts). */
+  readonly stageOne?: Uint8Array;
   /** An earlier log, that every step must repeat. */
   readonly verify?: { readonly name: string; readonly steps: readonly StepReport[] };
   /** Told what is unusual but no error. */
@@ -119,7 +121,10 @@ export async function trainInFolder(
     },
     async onKernels(chosen) {
       // Now that the step is compiled and fits the device, what an earlier run left may go.
-      if (!started) await clearRun(files, checkpoints, resume !== undefined);
+      if (!started) {
+        await clearRun(files, checkpoints, resume !== undefined);
+        if (options.stageOne) await files.write(RUN_FILES.stageOne, options.stageOne);
+      }
       started = true;
       const config: RunConfig = { settings, data, kernels: chosen, adapter, version: options.version };
       await files.write(RUN_FILES.config, formatRecord(config));
@@ -137,7 +142,9 @@ export async function trainInFolder(
   });
   // Processes that were killed may have left a checkpoint too many, and files half-written.
   await checkpoints.prune(result.steps);
-  for (const { name } of await files.list('')) if (UNFINISHED.test(name)) await files.remove(name);
+  for (const folder of ['', STAGE_ONE_FOLDER])
+    for (const { name } of await files.list(folder.slice(0, -1)))
+      if (UNFINISHED.test(name)) await files.remove(folder + name);
   await files.write(RUN_FILES.model, encodeModel(result.model));
   await writeManifest(files, result, {
     configHash: await settingsHash(settings),
@@ -147,7 +154,8 @@ export async function trainInFolder(
   return { result, losses };
 }
 
-/** What a killed process leaves of the files in the folder itself. */
+const STAGE_ONE_FOLDER = RUN_FILES.stageOne.slice(0, RUN_FILES.stageOne.lastIndexOf('/') + 1);
+/** What a killed process leaves of these files. */
 const UNFINISHED = /^\.(config\.json|log\.jsonl|model\.safetensors|manifest\.json)\..*\.tmp$/;
 
 /** Takes away what an earlier run left: all of it, or what says that it was finished. */
@@ -156,6 +164,7 @@ async function clearRun(files: FileStore, checkpoints: Checkpoints, resumes: boo
   await checkpoints.tidy();
   if (resumes) return;
   await files.remove(RUN_FILES.model);
+  await files.remove(RUN_FILES.stageOne);
   await checkpoints.clear();
   await files.remove(RUN_FILES.log);
 }
@@ -166,7 +175,7 @@ async function writeManifest(
   about: { readonly configHash: string; readonly adapter: string; readonly version: string },
 ): Promise<void> {
   const hashes: Record<string, string> = {};
-  for (const name of [RUN_FILES.config, RUN_FILES.log, RUN_FILES.model])
-    hashes[name] = await sha256(await files.read(name));
+  for (const name of [RUN_FILES.config, RUN_FILES.log, RUN_FILES.model, RUN_FILES.stageOne])
+    if (await hasFile(files, name)) hashes[name] = await sha256(await files.read(name));
   await files.write(RUN_FILES.manifest, formatRecord({ ...result, ...about, files: hashes }));
 }

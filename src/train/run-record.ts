@@ -11,12 +11,15 @@ export const RUN_FILES: {
   readonly model: string;
   readonly checkpoints: string;
   readonly manifest: string;
+  readonly stageOne: string;
 } = {
   config: 'config.json',
   log: 'log.jsonl',
   model: 'model.safetensors',
   checkpoints: 'checkpoints',
   manifest: 'manifest.json',
+  // Beside a net that reads tissue maps: the one that finds the lesions to correct them by (see stage-one.ts).
+  stageOne: 'stage-1/model.safetensors',
 };
 
 /** `config.json`: what a run does, and with what. */
@@ -92,9 +95,11 @@ export async function readManifest(files: FileSource): Promise<RunManifest | und
   return parse(MANIFEST, await files.read(RUN_FILES.manifest), `${files.name}/${RUN_FILES.manifest}`);
 }
 
-/** Whether the root of a tree holds a file. */
-export async function hasFile(files: FileSource, name: string): Promise<boolean> {
-  return (await files.list('')).some((entry) => entry.name === name && entry.kind === 'file');
+/** Whether a tree holds a file. */
+export async function hasFile(files: FileSource, path: string): Promise<boolean> {
+  const slash = path.lastIndexOf('/');
+  const entries = await files.list(path.slice(0, Math.max(0, slash)));
+  return entries.some(({ name, kind }) => name === path.slice(slash + 1) && kind === 'file');
 }
 
 /** `config.json` or `manifest.json` as bytes; keys are sorted. */

@@ -6,9 +6,17 @@ import { sha256 } from '../core/hash.ts';
 import { Checkpoints } from './checkpoints.ts';
 import type { StepReport } from './request.ts';
 import { type RunStatus, runStatus } from './run-folder.ts';
-import { RUN_FILES, type RunConfig, type RunManifest, readManifest, readRunConfig } from './run-record.ts';
+import {
+  hasFile,
+  RUN_FILES,
+  type RunConfig,
+  type RunManifest,
+  readManifest,
+  readRunConfig,
+} from './run-record.ts';
 import { requireSameData, requireSameSettings } from './same-run.ts';
 import { settingsHash } from './settings.ts';
+import { requireStageOne } from './stage-one.ts';
 import { parseLog } from './step-log.ts';
 
 /** One thing that was looked at. */
@@ -68,6 +76,8 @@ export async function verifyRun(files: FileStore): Promise<RunVerification> {
     const manifest = await check(RUN_FILES.manifest, () => checkManifest(files, config, log, last));
     await check(RUN_FILES.model, () => checkModel(files, config, manifest, last, log));
   }
+  if (await hasFile(files, RUN_FILES.stageOne))
+    await check(RUN_FILES.stageOne, () => checkStageOne(files, config));
   return { status, version: config?.version ?? null, checks };
 }
 
@@ -153,4 +163,13 @@ async function checkModel(
         `${name} is not that of the last checkpoint`,
       );
   return [undefined, `${weights.size} tensors, threshold ${info.threshold}`];
+}
+
+async function checkStageOne(
+  files: FileStore,
+  config: RunConfig | undefined,
+): Promise<readonly [undefined, string]> {
+  const { info } = decodeModel(await files.read(RUN_FILES.stageOne), RUN_FILES.stageOne);
+  if (config) requireStageOne(info, config.settings, RUN_FILES.stageOne);
+  return [undefined, `${info.variant}, reads ${info.modalities.join(', ')}, threshold ${info.threshold}`];
 }

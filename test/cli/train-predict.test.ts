@@ -1,4 +1,13 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -196,6 +205,8 @@ describe('predict', () => {
           session: '01',
           mask: join(out, mask),
           probabilities: join(out, mask.replace('_mask', '_probseg')),
+          tissue: null,
+          tissueMaps: [],
           seconds: expect.any(Number),
         },
       ]);
@@ -227,28 +238,86 @@ describe('predict', () => {
     GPU_MS,
   );
 
-  it('of a multi-input model needs tissue maps', async () => {
-    const modalities = ['FLAIR'];
-    const network = variantConfig('multi-input', modalities, { baseChannels: 2, levels: 2 });
+  it(
+    'of a multi-input model makes the tissue maps that are missing, and corrects them by the stage-1 net',
+    async () => {
+      const multi = at('run-input');
+      const words = ['--variant', 'multi-input', '--stage-1', run];
+      await train(multi, ...words);
+      expect(readFileSync(join(multi, 'stage-1/model.safetensors'))).toEqual(
+        readFileSync(join(run, 'model.safetensors')),
+      );
+      const verified = await runCli(['verify', multi, '--json']);
+      expect(JSON.parse(verified.stdout).checks.map(({ file }: { file: string }) => file)).toContain(
+        'stage-1/model.safetensors',
+      );
+      const bare = at('bare');
+      cpSync(dataset, bare, { recursive: true, filter: (path) => !/\/c[123][^/]*$/.test(path) });
+      const predict = async (from: string, out: string): Promise<[scan: object, stderr: string]> => {
+        const result = await runCli(['predict', from, bare, out, '--subjects', '02', '--json']);
+        expect(result.code, result.stderr).toBe(0);
+        return [JSON.parse(result.stdout).scans[0], result.stderr];
+      };
+      const [scan, note] = await predict(multi, at('corrected'));
+      const maps = ['GM', 'WM', 'CSF'].map((label) =>
+        join(at('corrected'), mask.replace('lesion_mask', `${label}_probseg`)),
+      );
+      expect(scan).toMatchObject({ tissue: 'corrected', tissueMaps: maps });
+      expect(maps.every((path) => existsSync(path))).toBe(true);
+      expect(note).toMatch(/tissue maps of sub-training02_ses-01 are made from the T1; .*stage-1 net/);
+      rmSync(join(multi, 'stage-1'), { recursive: true });
+      const [plain, warning] = await predict(multi, at('uncorrected'));
+      expect(plain).toMatchObject({ tissue: 'uncorrected' });
+      expect(warning).toMatch(/they stay uncorrected, since the run has no stage-1\/model.safetensors/);
+      await expectFailure(['verify', multi], 1, /manifest.json: .*stage-1.*cannot be read/);
+    },
+    GPU_MS,
+  );
+
+  it('refuses a stage-1 net that does not fit, and tissue maps that are not there', async () => {
+    await expectFailure(
+      ['train', dataset, at('ill-suited'), ...TINY, '--variant', 'single', '--stage-1', run],
+      2,
+      /--stage-1 means nothing with --variant single/,
+    );
+    const words = [
+      'train',
+      dataset,
+      at('ill-suited'),
+      ...TINY,
+      '--variant',
+      'multi-input',
+      '--modalities',
+      'FLAIR,T1w',
+    ];
+    await expectFailure(
+      [...words, '--stage-1', run],
+      1,
+      /run\/model.safetensors: reads FLAIR, PDw, T1w, T2w; the run's net FLAIR, T1w/,
+    );
+    expect(existsSync(at('ill-suited'))).toBe(false);
+    const bare = at('no-t1');
+    cpSync(dataset, bare, { recursive: true, filter: (path) => !/\/c[123][^/]*$|_mprage_/.test(path) });
+    const network = variantConfig('multi-input', ['FLAIR'], { baseChannels: 2, levels: 2 });
     const specs = [...parameterSpecs(network), ...stateSpecs(network)];
     const weights = new Map(specs.map(({ name, shape }) => [name, new Float32Array(sizeOf(shape))]));
-    const info = {
-      variant: 'multi-input',
-      network,
-      modalities,
-      threshold: 0.5,
-      patch: 16,
-      settings: {},
-    } as const;
-    cpSync(run, at('run-input'), { recursive: true });
-    writeFileSync(join(at('run-input'), 'model.safetensors'), encodeModel({ info, weights }));
-    const bare = at('bare');
-    cpSync(dataset, bare, { recursive: true, filter: (path) => !/\/c[123][^/]*$/.test(path) });
-    await expectFailure(
-      ['predict', at('run-input'), bare, at('no'), '--subjects', '02'],
-      1,
-      /the multi-input model reads tissue maps; there are none/,
+    const info = { network, modalities: ['FLAIR'], threshold: 0.5, patch: 16, settings: {} } as const;
+    mkdirSync(at('flair-only'));
+    writeFileSync(
+      join(at('flair-only'), 'model.safetensors'),
+      encodeModel({ info: { ...info, variant: 'multi-input' }, weights }),
     );
+    await expectFailure(
+      ['predict', at('flair-only'), bare, at('unwritten'), '--subjects', '02'],
+      1,
+      /reads tissue maps; there are none, and no T1w image to make them from/,
+    );
+    await expectFailure(
+      ['predict', run, dataset, at('unwritten'), '--tissue', 'spm', '--make-tissues'],
+      2,
+      /--tissue and --make-tissues exclude each other/,
+    );
+    expect(existsSync(at('unwritten'))).toBe(false);
   });
 
   it('never writes among files that are not its own', async () => {

@@ -186,16 +186,4 @@ describe('predict', () => {
     for (const [path, bytes] of out.files)
       expect(Buffer.from(bytes).equals(again.files.get(path)!)).toBe(true);
   });
-
-  it('refuses a scan without the tissue maps that the network reads', async () => {
-    const { model, threshold } = await run(settings({ variant: 'multi-input' }));
-    const files = Object.entries(bidsPatient('01')).filter(([path]) => !path.includes('spm'));
-    const dataset = await openDataset(tree(Object.fromEntries(files)));
-    const out = new MemoryFiles('out');
-    const scans = findScans(dataset);
-    await expect(
-      predict(context.gpu, { model, dataset, scans, tissue: true, threshold, overlap: 0.5, out }),
-    ).rejects.toThrow(/sub-01.*tissue/);
-    expect(out.files.size).toBe(0);
-  });
 });

@@ -101,6 +101,45 @@ describe('verifying a run', () => {
     ]);
   });
 
+  it('looks at the stage-1 net, whether it was recorded or put there later', async () => {
+    const stageOne = whole.files.get('model.safetensors')!;
+    const run = new MemoryFiles('run');
+    const data = await tinyData({ variant: 'multi-input', steps: 1 });
+    await trainInFolder(context.gpu, data, run, { resume: false, version: '1.2.3', stageOne });
+    const manifest = new TextDecoder().decode(run.files.get('manifest.json'));
+    expect(JSON.parse(manifest).files).toHaveProperty(['stage-1/model.safetensors']);
+    const wrong = async (change: (files: Map<string, Uint8Array>) => void): Promise<string[]> => {
+      const copy = new MemoryFiles('run');
+      for (const [name, bytes] of run.files) copy.files.set(name, bytes.slice());
+      change(copy.files);
+      const { checks } = await verifyRun(copy);
+      expect(checks.at(-1)!.file).toBe('stage-1/model.safetensors');
+      return checks.filter(({ passed }) => !passed).map(({ file, text }) => `${file}: ${text}`);
+    };
+    expect(await wrong(() => {})).toEqual([]);
+    expect(
+      await wrong((files) => {
+        const later = manifest.replace(/,?\s*"stage-1\/model.safetensors": "\w+"/, '');
+        files.set('manifest.json', new TextEncoder().encode(later));
+      }),
+    ).toEqual([]);
+    expect(
+      await wrong((files) => files.set('stage-1/model.safetensors', run.files.get('model.safetensors')!)),
+    ).toEqual([
+      expect.stringMatching(/^manifest.json: stage-1\/model.safetensors has the hash/),
+      'stage-1/model.safetensors: stage-1/model.safetensors: a multi-input net needs tissue maps itself',
+    ]);
+    // A run that starts anew, without one, has none.
+    await trainInFolder(context.gpu, data, run, { resume: false, version: '1.2.3' });
+    expect(run.files.has('stage-1/model.safetensors')).toBe(false);
+    await trainInFolder(context.gpu, await tinyData({ steps: 1 }), run, { resume: false, version: '1.2.3' });
+    run.files.set('stage-1/model.safetensors', stageOne);
+    expect((await verifyRun(run)).checks.at(-1)).toMatchObject({
+      passed: false,
+      text: expect.stringMatching(/a single net reads no tissue maps to be corrected/),
+    });
+  });
+
   it('knows an empty folder', async () => {
     expect((await verifyRun(new MemoryFiles())).status).toBe('empty');
   });
