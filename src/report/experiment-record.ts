@@ -45,8 +45,11 @@ export interface StageOneUnit extends UnitBase {
 /** Corrected maps of every patient, as the nets of one fold may see them. */
 export interface CorrectionUnit extends UnitBase {
   readonly kind: 'correction';
+  /** `all` in the paper's protocol, whose maps are the same for every fold. */
   readonly fold: string;
   readonly seed: number;
+  /** By patient, the stage-1 unit whose lesions become white matter in that patient's maps. */
+  readonly by: Readonly<Record<string, string>>;
 }
 
 /** One variant trained with one loss and seed on one fold, and judged on its held-out patients. */
@@ -84,6 +87,8 @@ export interface ExperimentRecord {
   readonly unjudged: readonly string[];
   /** Settings that all nets share, by name. */
   readonly settings: Readonly<Record<string, Json>>;
+  /** What a reader of the results must know, a sentence each: repairs, leaks of the paper's protocol. */
+  readonly notes: readonly string[];
   readonly units: readonly ExperimentUnit[];
 }
 
@@ -129,7 +134,13 @@ const base = { id: name, needs: z.array(name) };
 const UNIT: z.ZodType<ExperimentUnit> = z.discriminatedUnion('kind', [
   z.object({ ...base, kind: z.literal('tissue') }),
   z.object({ ...base, kind: z.literal('stage-1'), training: names, predicts: names, seed: z.int() }),
-  z.object({ ...base, kind: z.literal('correction'), fold: z.string(), seed: z.int() }),
+  z.object({
+    ...base,
+    kind: z.literal('correction'),
+    fold: z.string(),
+    seed: z.int(),
+    by: z.record(z.string(), name),
+  }),
   z.object({
     ...base,
     kind: z.literal('net'),
@@ -153,6 +164,7 @@ const RECORD: z.ZodType<ExperimentRecord> = z.object({
   folds: z.array(z.object({ name: z.string(), training: names, heldOut: names })),
   unjudged: names,
   settings: z.record(z.string(), z.json()),
+  notes: names,
   units: z.array(UNIT),
 });
 
