@@ -38,6 +38,11 @@ export class Options<Name extends string> {
     return typeof value === 'string' ? value : undefined;
   }
 
+  /** Some of the options: the others count as not given. */
+  only(names: readonly string[]): Options<string> {
+    return new Options(Object.fromEntries(names.map((name) => [name, this.#values[name]])));
+  }
+
   /** All positional arguments. */
   words(): string[] {
     const words = this.#values._;

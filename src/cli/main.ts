@@ -14,6 +14,7 @@ import { correctTissue } from './correct-tissue.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { evaluate } from './evaluate.ts';
+import { experiment } from './experiment.ts';
 import { reportError } from './output.ts';
 import { phantom } from './phantom.ts';
 import { predict } from './predict.ts';
@@ -36,6 +37,7 @@ const COMMANDS: readonly Command[] = [
   evaluate,
   score,
   submission,
+  experiment,
   bench,
   tune,
   serve,

@@ -1,6 +1,6 @@
 import type { ArgDef } from 'citty';
 import { UsageError } from '../core/errors.ts';
-import { VARIANTS } from '../nn/variants.ts';
+import { VARIANTS, type Variant } from '../nn/variants.ts';
 import { DURATIONS, type TrainSettings, trainSettings } from '../train/settings.ts';
 import type { Options, SharedName } from './common.ts';
 
@@ -164,11 +164,13 @@ const WORDS: readonly WordOption[] = [
  * The settings of a training run: the options over a config file over the defaults.
  *
  * @param config text of the file given with `--config`, and its name.
+ * @param variant where neither names one; left out: one must be named
  * @throws UsageError naming the option or the file and the setting.
  */
 export function gatherSettings(
   options: Options<SettingOption | SharedName>,
   config?: { readonly name: string; readonly text: string },
+  variant?: Variant,
 ): TrainSettings {
   const file = config ? parseConfig(config.name, config.text) : {};
   // The file alone first, so that a message blames the right one.
@@ -178,6 +180,7 @@ export function gatherSettings(
   const merged: Record<string, unknown> = { ...file };
   if (DURATIONS.some((name) => given[name] !== undefined)) for (const name of DURATIONS) delete merged[name];
   Object.assign(merged, given);
+  merged.variant ??= variant;
   if (merged.variant === undefined)
     throw new UsageError('--variant is missing', { hint: `Give one of ${VARIANTS.join(', ')}.` });
   return trainSettings(merged, { prefix: '', name: optionName });

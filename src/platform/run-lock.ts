@@ -19,14 +19,34 @@ interface Holder {
   readonly token: string;
 }
 
+/** A folder that another process works in. */
+export interface HeldFolder {
+  readonly pid: number;
+  readonly host: string;
+}
+
 /**
- * Takes a folder for this process alone. The lock is a file that names its process, made at once with its content; one
- * whose process is gone (killed, or of an earlier boot) holds nothing and is taken over.
+ * Takes a folder for this process alone, see {@link tryLockFolder}.
  *
  * @returns gives the folder free again
  * @throws StorageError naming the process that works in the folder.
  */
 export async function lockFolder(folder: NodeFolder): Promise<() => Promise<void>> {
+  const lock = await tryLockFolder(folder);
+  if (typeof lock === 'function') return lock;
+  throw new StorageError(`${folder.name}: process ${lock.pid} on ${lock.host} works in this folder`, {
+    hint: 'Wait for it, stop it, or choose another folder.',
+  });
+}
+
+/**
+ * Takes a folder for this process alone. The lock is a file that names its process, made at once with its content; one
+ * whose process is gone (killed, or of an earlier boot) holds nothing and is taken over.
+ *
+ * @returns gives the folder free again; or who holds it
+ * @throws StorageError where the folder cannot be written.
+ */
+export async function tryLockFolder(folder: NodeFolder): Promise<(() => Promise<void>) | HeldFolder> {
   await folder.checkWritable();
   const path = join(folder.root, LOCK);
   const own: Holder = {
@@ -41,10 +61,7 @@ export async function lockFolder(folder: NodeFolder): Promise<() => Promise<void
     while (!(await linked(temporary, path))) {
       const other = await holderOf(path);
       if (other === 'gone') continue;
-      if (other && isAlive(other))
-        throw new StorageError(`${folder.name}: process ${other.pid} on ${other.host} works in this folder`, {
-          hint: 'Wait for it, stop it, or choose another folder.',
-        });
+      if (other && isAlive(other)) return { pid: other.pid, host: other.host };
       await takeAway(path, other?.token);
     }
   } finally {

@@ -65,18 +65,26 @@ export async function prepareTraining(
   onScan: (done: number, total: number, name: string) => void = () => {},
 ): Promise<TrainingData> {
   const { settings, scans } = chooseTraining(dataset, wanted);
-  const { variant, modalities, rater, patch } = settings;
-  const tissue = takesTissues(variant) || predictsTissues(variant) ? (settings.tissue ?? true) : false;
   const prepared: PreparedScan[] = [];
   for (const scan of scans) {
-    const loaded = await loadScan(dataset, scan, { modalities, tissue, rater, requireLesions: true });
-    if (loaded.grid.shape.some((extent) => extent < patch))
-      throw new DatasetError(
-        `${scanName(scan)}: a patch of ${formatShape([patch, patch, patch])} voxels is larger than the volume, ${formatShape(loaded.grid.shape)}`,
-        { hint: `Choose a patch of at most ${Math.min(...loaded.grid.shape)} voxels.` },
-      );
-    prepared.push(preprocess(loaded, { crop: { margin: MARGIN, minimum: [patch, patch, patch] } }));
+    prepared.push(await prepareScan(dataset, scan, settings));
     onScan(prepared.length, scans.length, scanName(scan));
   }
   return { settings, scans: prepared };
+}
+
+/** One scan as {@link prepareTraining} reads it, and with the same errors. */
+export async function prepareScan(
+  dataset: Dataset,
+  scan: Scan,
+  { variant, modalities, tissue: source, rater, patch }: ResolvedTrainSettings,
+): Promise<PreparedScan> {
+  const tissue = takesTissues(variant) || predictsTissues(variant) ? (source ?? true) : false;
+  const loaded = await loadScan(dataset, scan, { modalities, tissue, rater, requireLesions: true });
+  if (loaded.grid.shape.some((extent) => extent < patch))
+    throw new DatasetError(
+      `${scanName(scan)}: a patch of ${formatShape([patch, patch, patch])} voxels is larger than the volume, ${formatShape(loaded.grid.shape)}`,
+      { hint: `Choose a patch of at most ${Math.min(...loaded.grid.shape)} voxels.` },
+    );
+  return preprocess(loaded, { crop: { margin: MARGIN, minimum: [patch, patch, patch] } });
 }

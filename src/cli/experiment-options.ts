@@ -1,0 +1,125 @@
+import type { ArgDef } from 'citty';
+import { UsageError } from '../core/errors.ts';
+import { DEFAULT_LOSSES, type ExperimentOptions, type Protocol } from '../experiment/plan.ts';
+import type { Shard } from '../experiment/share.ts';
+import { sharedSettings } from '../experiment/unit-settings.ts';
+import { PAPER_VARIANTS, VARIANTS, type Variant } from '../nn/variants.ts';
+import { type Options, parseInteger, type SharedName } from './common.ts';
+import { gatherSettings, SETTING_ARGS, type SettingOption } from './settings.ts';
+
+/** Options that the experiment has in another form, or decides for each net. */
+type Decided = 'variant' | 'subjects' | 'tissue' | 'rater' | 'loss' | 'tpr' | 'cross-entropy';
+type SharedOption = Exclude<SettingOption, Decided>;
+
+type OwnOption =
+  | 'protocol'
+  | 'variants'
+  | 'losses'
+  | 'stage-1-loss'
+  | 'folds'
+  | 'seeds'
+  | 'rater'
+  | 'subjects'
+  | 'tissue';
+
+/** An option that says what the experiment is, as against which part of it is done now. */
+export type ExperimentOption = OwnOption | SharedOption;
+
+const OWN_ARGS: Readonly<Record<OwnOption, ArgDef>> = {
+  protocol: {
+    type: 'enum',
+    options: ['corrected', 'paper'],
+    description:
+      'corrected nests the stage-1 nets; paper repeats what is printed, leak included (default corrected)',
+  },
+  variants: {
+    type: 'string',
+    valueHint: 'NAME,NAME',
+    description: `Any of ${VARIANTS.join(', ')} (default ${PAPER_VARIANTS.join(',')})`,
+  },
+  losses: {
+    type: 'string',
+    valueHint: 'NAME,NAME',
+    description:
+      'paper-intent, as-printed, or dice, generalized-dice, literal, each with +tpr or +1-tpr and +ce after it (default paper-intent; with --protocol paper as-printed)',
+  },
+  'stage-1-loss': {
+    type: 'string',
+    valueHint: 'NAME',
+    description:
+      'Loss of the nets that correct tissue maps (default generalized-dice; with --protocol paper literal)',
+  },
+  folds: {
+    type: 'string',
+    valueHint: 'patient|K',
+    description: 'One fold a patient, or K folds (default patient)',
+  },
+  seeds: { type: 'string', valueHint: 'N,N', description: 'Each is a repetition of everything (default 1)' },
+  rater: {
+    type: 'string',
+    valueHint: 'NAME',
+    description:
+      "Whose mask is trained on and judged by: a rater's name or number, union, intersection, mean (default 1)",
+  },
+  subjects: { type: 'string', valueHint: 'ID,ID', description: 'Patients (default: all)' },
+  tissue: {
+    type: 'string',
+    valueHint: 'DIR',
+    description:
+      "Tissue maps' folder, or the name of those in the data set (default: made from the T1, by em)",
+  },
+};
+
+const { variant: _v, subjects: _s, tissue: _t, rater: _r, loss: _l, ...others } = SETTING_ARGS;
+const { tpr: _p, 'cross-entropy': _c, ...SHARED } = others;
+
+/** Everything that says what an experiment is. */
+export const EXPERIMENT_ARGS: Readonly<Record<ExperimentOption, ArgDef>> = { ...OWN_ARGS, ...SHARED };
+
+/** Whether the command line says what the experiment is, rather than leaving that to the one in the folder. */
+export function saysWhat(options: Options<ExperimentOption>): boolean {
+  const names = Object.keys(EXPERIMENT_ARGS) as ExperimentOption[];
+  return names.some((name) => options.text(name) !== undefined || options.flag(name));
+}
+
+/** Reads and checks them. @throws UsageError naming the option. */
+export function gatherExperiment(options: Options<ExperimentOption | SharedName>): ExperimentOptions {
+  const protocol = (options.text('protocol') ?? 'corrected') as Protocol;
+  const folds = options.text('folds') ?? 'patient';
+  const seeds = (options.list('seeds') ?? ['1']).map((seed) =>
+    parseInteger(seed, '--seeds', { min: 0, max: 2 ** 32 - 1 }),
+  );
+  return {
+    protocol,
+    variants: (options.list('variants') ?? [...PAPER_VARIANTS]).map(parseVariant),
+    losses: options.list('losses') ?? [DEFAULT_LOSSES[protocol].nets],
+    stage1Loss: options.text('stage-1-loss') ?? DEFAULT_LOSSES[protocol].stage1,
+    folds: folds === 'patient' ? folds : parseInteger(folds, '--folds', { min: 2 }),
+    seeds,
+    rater: options.text('rater') ?? '1',
+    subjects: options.list('subjects') ?? null,
+    tissue: options.text('tissue') ?? null,
+    shared: sharedSettings(gatherSettings(sharedOnly(options), undefined, 'single')),
+  };
+}
+
+/** `2/4`: the second of four shares. @throws UsageError */
+export function parseShard(text: string): Shard {
+  const [, k, n] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
+  const shard = { k: Number(k), n: Number(n) };
+  if (k !== undefined && shard.k >= 1 && shard.k <= shard.n) return shard;
+  throw new UsageError(`--shard must be K/N with K from 1 to N, not ${JSON.stringify(text)}`, {
+    hint: 'Run --shard 1/4, --shard 2/4, --shard 3/4 and --shard 4/4 in four processes.',
+  });
+}
+
+function parseVariant(name: string): Variant {
+  const variant = VARIANTS.find((known) => known === name);
+  if (variant) return variant;
+  throw new UsageError(`--variants names ${JSON.stringify(name)}; there are ${VARIANTS.join(', ')}`);
+}
+
+/** The options without those that mean something of the experiment's own. */
+function sharedOnly(options: Options<ExperimentOption | SharedName>): Options<SettingOption | SharedName> {
+  return options.only(Object.keys(SHARED));
+}

@@ -1,0 +1,287 @@
+import { type DeviceLostError, StoppedError, StorageError, UsageError } from '../core/errors.ts';
+import type { Dataset } from '../dataset/dataset.ts';
+import { openDataset } from '../dataset/open-dataset.ts';
+import { inspectScans } from '../experiment/inspect.ts';
+import { planExperiment } from '../experiment/plan.ts';
+import { runUnits, type UnitsDone } from '../experiment/run-experiment.ts';
+import { requireSameExperiment, requireSubjects } from '../experiment/same-experiment.ts';
+import { ScanShelf } from '../experiment/scan-shelf.ts';
+import { unitsOf } from '../experiment/share.ts';
+import { summarise, summaryText } from '../experiment/summary.ts';
+import { formatJson, readUnitResult } from '../experiment/unit-files.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import { cacheFolder } from '../platform/cache-folder.ts';
+import { openNodeGpu } from '../platform/node.ts';
+import { NodeFolder } from '../platform/node-files.ts';
+import { tryLockFolder } from '../platform/run-lock.ts';
+import { watchStopSignals } from '../platform/stop-signals.ts';
+import { packageVersion } from '../platform/terminal.ts';
+import {
+  EXPERIMENT_FILES,
+  type ExperimentRecord,
+  type ExperimentUnit,
+  parseExperiment,
+} from '../report/experiment-record.ts';
+import { tunedKernels } from '../tune/tuner.ts';
+import { attachTissues } from './attach-tissues.ts';
+import { type Command, command, PROGRAM } from './command.ts';
+import type { Options, SharedName } from './common.ts';
+import {
+  EXPERIMENT_ARGS,
+  type ExperimentOption,
+  gatherExperiment,
+  parseShard,
+  saysWhat,
+} from './experiment-options.ts';
+import type { Output } from './output.ts';
+import type { Progress } from './progress.ts';
+
+export const experiment: Command = command({
+  name: 'experiment',
+  description: "The paper's whole pipeline: tissue maps, stage-1 nets, correction, variants, folds",
+  args: {
+    dataset: { type: 'positional', description: 'Data set (BIDS or ISBI 2015, recognised by itself)' },
+    out: {
+      type: 'positional',
+      description: `Folder of the experiment: ${EXPERIMENT_FILES.plan}, ${EXPERIMENT_FILES.units}/ID/${EXPERIMENT_FILES.result}`,
+    },
+    ...EXPERIMENT_ARGS,
+    plan: { type: 'boolean', description: 'Print the units and what each needs, and do nothing' },
+    shard: { type: 'string', valueHint: 'K/N', description: 'Do one of N shares of the units' },
+    units: {
+      type: 'string',
+      valueHint: 'ID,ID',
+      description: 'Do these units, of which all needs must be finished',
+    },
+  },
+  examples: [
+    { line: 'experiment ./isbi ./out', does: "the paper's three variants, one fold a patient, nested" },
+    { line: 'experiment ./isbi ./printed --protocol paper', does: 'the same as printed: loss, leak and all' },
+    { line: 'experiment ./isbi ./out', does: 'once more: goes on where it was interrupted' },
+    {
+      line: 'experiment ./bids ./out --variants single,cross-stitch --losses dice+ce,paper-intent --seeds 1,2,3',
+      does: 'a factorial of two variants and two losses, three times',
+    },
+    { line: 'experiment ./isbi ./out --plan --epochs 10', does: 'what would be done' },
+    { line: 'experiment ./isbi ./out --shard 2/4', does: 'the second of four processes' },
+  ],
+  async run(options, output) {
+    if (options.text('seed') !== undefined)
+      throw new UsageError('an experiment has no --seed', { hint: 'Give one or more with --seeds.' });
+    const shard = options.text('shard');
+    const share = {
+      shard: shard === undefined ? undefined : parseShard(shard),
+      names: options.list('units'),
+    };
+    if (share.shard && share.names)
+      throw new UsageError('--shard and --units exclude each other', { hint: 'Give one of them.' });
+    const out = new NodeFolder(options.required('out'));
+    const found = await openDataset(new NodeFolder(options.required('dataset')));
+    for (const warning of found.warnings) output.note(`note: ${warning}`);
+    if (options.flag('plan')) {
+      const { record } = await decide(options, found, out);
+      for (const note of record.notes) output.note(`note: ${note}`);
+      output.result(record, planText(unitsOf(record.units, share)));
+      return;
+    }
+    const { record, dataset } = await settle(options, found, out, output);
+    for (const note of record.notes) output.note(`note: ${note}`);
+    const units = unitsOf(record.units, share);
+    const done = await work(record, dataset, units, out, output, share.names === undefined);
+    const summary = await summarise(record, out);
+    const { finished, total } = summary;
+    output.result(
+      { out: out.name, ...done, ...summary },
+      `${summaryText(summary)}\n${out.name}: ${finished} of ${total} units are finished`,
+    );
+  },
+});
+
+interface Decision {
+  readonly record: ExperimentRecord;
+  readonly dataset: Dataset;
+  /** The record stands in the folder already. */
+  readonly known: boolean;
+}
+
+/**
+ * What the experiment is: what the folder says; where the command line says something too, it must be the same.
+ * @throws CheckpointError, DatasetError, UsageError.
+ */
+async function decide(
+  options: Options<ExperimentOption | SharedName | 'dataset'>,
+  found: Dataset,
+  out: NodeFolder,
+): Promise<Decision> {
+  const path = `${out.name}/${EXPERIMENT_FILES.plan}`;
+  const recorded = await readRecord(out);
+  if (recorded && !saysWhat(options)) {
+    requireSubjects(recorded, found, path);
+    const { tissue } = recorded.settings;
+    const dataset = await attachTissues(found, typeof tissue === 'string' ? tissue : null);
+    return { record: recorded, dataset, known: true };
+  }
+  const wanted = gatherExperiment(options);
+  const dataset = await attachTissues(found, wanted.tissue);
+  const about = { version: packageVersion(), path: options.required('dataset') };
+  const planned = planExperiment(dataset, wanted, about);
+  if (recorded) requireSameExperiment(recorded, planned, path);
+  return { record: recorded ?? planned, dataset, known: recorded !== undefined };
+}
+
+/** Decides, and writes down what is new, after a look at every scan; for one process at a time. */
+async function settle(
+  options: Options<ExperimentOption | SharedName | 'dataset'>,
+  found: Dataset,
+  out: NodeFolder,
+  output: Output,
+): Promise<Decision> {
+  // Bad options are told before anything is written.
+  const first = await decide(options, found, out);
+  if (first.known) return first;
+  const unlock = await waitForLock(out, output);
+  try {
+    const { record, dataset, known } = await decide(options, found, out);
+    if (known) return { record, dataset, known };
+    const bar = output.progress({ label: 'checking', total: record.dataset.subjects.length, unit: 'scan' });
+    const notes = await inspectScans(dataset, record, (done, total, name) =>
+      bar.update((done / total) * record.dataset.subjects.length, name),
+    );
+    const whole = { ...record, notes: [...record.notes, ...notes] };
+    await out.write(EXPERIMENT_FILES.plan, formatJson(whole));
+    return { record: whole, dataset, known };
+  } finally {
+    await unlock();
+  }
+}
+
+async function waitForLock(out: NodeFolder, output: Output): Promise<() => Promise<void>> {
+  for (let tries = 0; ; tries++) {
+    const lock = await tryLockFolder(out);
+    if (typeof lock === 'function') return lock;
+    if (tries === 0)
+      output.note(`waiting for process ${lock.pid} on ${lock.host}, which plans the experiment`);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
+
+/** @throws StorageError where the folder holds something else; FileFormatError. */
+async function readRecord(out: NodeFolder): Promise<ExperimentRecord | undefined> {
+  const [parent, name] = [new NodeFolder(`${out.root}/..`), out.root.split(/[\\/]/).at(-1)!];
+  const there = (await parent.list('').catch(() => [])).some((entry) => entry.name === name);
+  if (!there) return undefined;
+  const names = (await out.list('')).map((entry) => entry.name).filter((file) => !file.startsWith('.'));
+  if (names.includes(EXPERIMENT_FILES.plan)) {
+    const text = new TextDecoder().decode(await out.read(EXPERIMENT_FILES.plan));
+    return parseExperiment(text, `${out.name}/${EXPERIMENT_FILES.plan}`);
+  }
+  if (names.length === 0) return undefined;
+  throw new StorageError(`${out.name}: holds files of something else (${names.slice(0, 3).join(', ')})`, {
+    hint: 'Choose a new folder.',
+  });
+}
+
+function planText(units: readonly ExperimentUnit[]): string {
+  const lines = units.map(({ id, needs }) => (needs.length === 0 ? id : `${id}  needs ${needs.join(', ')}`));
+  return [...lines, `${units.length} units`].join('\n');
+}
+
+/** Does units with progress; SIGINT and SIGTERM end it where it can go on. */
+async function work(
+  record: ExperimentRecord,
+  dataset: Dataset,
+  units: readonly ExperimentUnit[],
+  out: NodeFolder,
+  output: Output,
+  waits: boolean,
+): Promise<UnitsDone> {
+  const hint = `Go on with: ${PROGRAM} experiment ${record.dataset.path} ${out.name}`;
+  const stop = watchStopSignals(
+    (name) => output.note(`${name}: finishing the step and saving; once more ends at once`),
+    (name) =>
+      output.note(`error: ${name}: the step did not end in time; what was saved stays\nhint: ${hint}`),
+  );
+  let before = 0;
+  for (const { id } of units) if (await readUnitResult(out, id)) before++;
+  const display = new Display(output, units.length - before);
+  const device = new Device((text) => display.note(text));
+  const cache = new NodeFolder(cacheFolder());
+  try {
+    return await runUnits(
+      units,
+      {
+        record,
+        dataset,
+        out,
+        shelf: new ScanShelf(),
+        version: packageVersion(),
+        signal: stop.signal,
+        gpu: () => device.get(),
+        reopen: (lost) => device.reopen(lost),
+        kernels: async (settings) => tunedKernels((await device.get()).capabilities, settings, cache),
+        async lock(unit) {
+          const lock = await tryLockFolder(new NodeFolder(`${out.root}/${EXPERIMENT_FILES.units}/${unit}`));
+          return typeof lock === 'function' ? lock : `process ${lock.pid} on ${lock.host} works on it`;
+        },
+        onUnit: (done, _, unit) => display.unit(done - before, unit?.id ?? 'finished'),
+        onProgress: (part, detail) => display.part(part, detail),
+        onWait: (text) => display.note(`waiting: ${text}`),
+        warn: (text) => display.note(`note: ${text}`),
+      },
+      waits,
+    );
+  } catch (error) {
+    if (!(error instanceof StoppedError)) throw error;
+    throw new StoppedError(`${error.message}; what is finished or saved stays`, error.exitCode, { hint });
+  } finally {
+    stop.release();
+    await device.close();
+  }
+}
+
+/** One device for all units. */
+class Device {
+  #gpu: Promise<Gpu> | undefined;
+  readonly #note: (text: string) => void;
+  constructor(note: (text: string) => void) {
+    this.#note = note;
+  }
+  get(): Promise<Gpu> {
+    this.#gpu ??= openNodeGpu();
+    return this.#gpu;
+  }
+  reopen(lost: DeviceLostError): Promise<Gpu> {
+    this.#note(`note: ${lost.message}; a new device goes on from the last checkpoint`);
+    this.#gpu = openNodeGpu();
+    return this.#gpu;
+  }
+  async close(): Promise<void> {
+    await (await this.#gpu?.catch(() => undefined))?.close();
+  }
+}
+
+/** The bar of all units; a line between ends it, and the next news starts it again. */
+class Display {
+  readonly #output: Output;
+  readonly #total: number;
+  #bar: Progress | undefined;
+  #done = 0;
+  #unit = '';
+  constructor(output: Output, total: number) {
+    this.#output = output;
+    this.#total = total;
+  }
+  unit(done: number, name: string): void {
+    this.#done = done;
+    this.#unit = name;
+    this.part(0, 'starting');
+  }
+  part(part: number, detail: string): void {
+    this.#bar ??= this.#output.progress({ label: 'experiment', total: this.#total, unit: 'unit' });
+    this.#bar.update(this.#done + part, `${this.#unit}: ${detail}`);
+  }
+  note(text: string): void {
+    this.#output.note(text);
+    this.#bar = undefined;
+  }
+}

@@ -1,0 +1,30 @@
+import { type FileSource, type FileStore, SubFolder } from '../core/files.ts';
+import { canonicalJson, toJson } from '../core/json.ts';
+import { EXPERIMENT_FILES, parseUnitResult, type UnitResult } from '../report/experiment-record.ts';
+
+/** The folder of a unit. */
+export function unitFolder(out: FileStore, unit: string): FileStore {
+  return new SubFolder(out, `${EXPERIMENT_FILES.units}/${unit}`);
+}
+
+/**
+ * Tissue maps that a unit made. Their source is named as the unit is, so that a run that reads them records the same
+ * name however the experiment's folder is spelled.
+ */
+export function unitMaps(out: FileStore, unit: string): FileStore {
+  return new SubFolder(out, `${EXPERIMENT_FILES.units}/${unit}/${EXPERIMENT_FILES.maps}`, unit);
+}
+
+/** What came of a unit; undefined where it is not finished. @throws FileFormatError, StorageError. */
+export async function readUnitResult(out: FileSource, unit: string): Promise<UnitResult | undefined> {
+  const folder = `${EXPERIMENT_FILES.units}/${unit}`;
+  const there = (await out.list(folder)).some(({ name }) => name === EXPERIMENT_FILES.result);
+  if (!there) return undefined;
+  const path = `${folder}/${EXPERIMENT_FILES.result}`;
+  return parseUnitResult(new TextDecoder().decode(await out.read(path)), `${out.name}/${path}`);
+}
+
+/** A record or a result as the bytes of its file; keys are sorted. */
+export function formatJson(value: unknown): Uint8Array {
+  return new TextEncoder().encode(`${canonicalJson(toJson(value), 2)}\n`);
+}
