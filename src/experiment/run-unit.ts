@@ -3,7 +3,7 @@ import { type Dataset, scanName } from '../dataset/dataset.ts';
 import { DESCRIPTION_FILE, derivativeDescription } from '../dataset/derivative.ts';
 import { loadScan } from '../dataset/load-scan.ts';
 import { predictionPath } from '../dataset/prediction-path.ts';
-import { listFiles, withTissues } from '../dataset/tissue-files.ts';
+import { withTissues } from '../dataset/tissue-files.ts';
 import { readMask } from '../nifti/read.ts';
 import {
   type CorrectionUnit,
@@ -15,7 +15,8 @@ import {
 } from '../report/experiment-record.ts';
 import { correctTissues } from '../tissue/correct-tissues.ts';
 import { makeTissues } from '../tissue/make-tissues.ts';
-import { spmPath, writeTissues } from '../tissue/write-tissues.ts';
+import { spmPath, writeTissueDerivative } from '../tissue/write-tissues.ts';
+import { hasFile } from '../train/run-record.ts';
 import { judgePatients } from './judge.ts';
 import { TISSUE_MODALITIES } from './plan.ts';
 import { predictPatients, scansOf, type TrainedNet, trainNet } from './run-net.ts';
@@ -80,7 +81,8 @@ async function makeMaps(unit: string, context: UnitContext): Promise<void> {
   const scans = scansOf(dataset, record.dataset.subjects);
   for (const [i, scan] of scans.entries()) {
     signal?.throwIfAborted();
-    if (await hasMaps(out, scan)) continue;
+    // The file that is written last.
+    if (await hasFile(out, spmPath(scan, 'CSF'))) continue;
     await makeTissues(await context.gpu(), {
       dataset,
       scans: [scan],
@@ -106,12 +108,12 @@ async function correctMaps(unit: CorrectionUnit, context: UnitContext): Promise<
     for (const scan of scansOf(dataset, [patient])) {
       signal?.throwIfAborted();
       onProgress?.(i / patients.length, scanName(scan));
-      if (await hasMaps(maps, scan)) continue;
+      if (await hasFile(maps, predictionPath(scan, { label: 'CSF', suffix: 'probseg' }))) continue;
       const loaded = await loadScan(dataset, scan, { modalities, tissue });
       const path = predictionPath(scan, { label: 'lesion', suffix: 'mask' });
       const { volume } = await readMask(await lesions.read(path), `${lesions.name}/${path}`);
       const corrected = correctTissues(loaded.tissues!, volume.data, scanName(scan));
-      await writeTissues(maps, loaded, corrected, `lesions of ${stageOne} as WM`.slice(0, 60));
+      await writeTissueDerivative(maps, loaded, corrected, 'lesions as WM');
     }
   }
 }
@@ -127,12 +129,6 @@ async function claimMaps(unit: string, name: string, { out, version }: UnitConte
   const maps = unitMaps(out, unit);
   await maps.write(DESCRIPTION_FILE, derivativeDescription(name, version));
   return maps;
-}
-
-/** Whether a scan's maps are complete: by the file that is written last. */
-async function hasMaps(maps: FileStore, scan: Parameters<typeof spmPath>[0]): Promise<boolean> {
-  const [, folder, name] = /^(.*)\/([^/]*)$/.exec(spmPath(scan, 'CSF'))!;
-  return (await listFiles(maps, folder!)).names.includes(name!);
 }
 
 /** A data set and whose of its tissue maps a net sees. */

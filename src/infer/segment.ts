@@ -84,7 +84,9 @@ export async function segmentWith(
 ): Promise<Segmentation> {
   const { threshold = info.threshold, ...window } = options;
   const { patch } = info;
-  const prepared = preprocess(scan, { crop: { margin: MARGIN, minimum: [patch, patch, patch] } });
+  // Without the true lesions: they would move the cut, and the windows with it, where they reach out of the brain.
+  const { lesions: _, ...blind } = scan;
+  const prepared = preprocess(blind, { crop: { margin: MARGIN, minimum: [patch, patch, patch] } });
   const maps = await predictor.predict(prepared, window);
   const whole = (map: Float32Array): Float32Array => uncrop(map, prepared.box, scan.grid).data;
   const probabilities = whole(maps.get(LESION_HEAD.name)![0]!);
