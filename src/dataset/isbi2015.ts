@@ -1,3 +1,4 @@
+import { DatasetError } from '../core/errors.ts';
 import type { FileSource } from '../core/files.ts';
 import type { Dataset, Scan, Subject, TissuePaths } from './dataset.ts';
 import { scanFolder, scanName } from './dataset.ts';
@@ -6,7 +7,8 @@ import { type Folder, joinPath, listFiles, sortTissues, tissuesIn } from './tiss
 
 const SUBJECT = /^(?:training|test)\d+$/;
 /** Folders of the challenge's archives that hold the subjects; '' stands for the root itself. */
-const PARENTS = ['', 'training', 'testdata_website'] as const;
+const TEST = 'testdata_website';
+const PARENTS = ['', 'training', TEST] as const;
 
 /**
  * Reads the layout of the ISBI 2015 longitudinal MS lesion challenge:
@@ -17,6 +19,7 @@ const PARENTS = ['', 'training', 'testdata_website'] as const;
  * (`training01_01_brainmask.nii[.gz]`) and tissue maps (`c1training01_01_mprage_pp.nii[.gz]`, or
  * `..._label-GM_probseg`) may lie in any folder of the subject; tissue maps also in BIDS derivatives.
  * @returns undefined where there is no such subject.
+ * @throws DatasetError for a subject that is in both the training and the test folder.
  */
 export async function openIsbi2015(files: FileSource): Promise<Dataset | undefined> {
   const subjects = new Map<string, Subject>();
@@ -28,6 +31,11 @@ export async function openIsbi2015(files: FileSource): Promise<Dataset | undefin
     for (const entry of await files.list(parent)) {
       if (entry.kind !== 'folder' || !SUBJECT.test(entry.name)) continue;
       const path = joinPath(parent, entry.name);
+      const twin = parent === TEST && (await files.list('training')).some(({ name }) => name === entry.name);
+      if (twin)
+        throw new DatasetError(`subject ${entry.name} is in training and in ${TEST}`, {
+          hint: 'Take one of the two folders away: nobody can be trained on and tested with.',
+        });
       if (subjects.has(entry.name)) {
         warnings.push(`${path}: subject ${entry.name} was already found elsewhere, not used`);
         continue;

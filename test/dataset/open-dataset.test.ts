@@ -26,6 +26,12 @@ function isbi(prefix = '', subject = 'training01', visits = ['01', '02']): strin
 }
 
 describe('ISBI 2015', () => {
+  it('refuses a subject that is in training and in the test data', async () => {
+    const files = names(...isbi('training/'), ...isbi('testdata_website/'));
+    const error = await failure(openDataset(files));
+    expect(error.message).toBe('subject training01 is in training and in testdata_website');
+  });
+
   it.each(['training/', '', 'testdata_website/'])('is found under %j', async (prefix) => {
     const dataset = await openDataset(names(...isbi(prefix), ...isbi(prefix, 'training02', ['01'])));
     expect(dataset.layout).toBe('isbi2015');

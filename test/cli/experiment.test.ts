@@ -1,0 +1,110 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseExperiment, parseUnitResult } from '../../src/report/experiment-record.ts';
+import { bidsPatient } from '../dataset/make.ts';
+import { buildCli, type CliRun, runCli } from '../support/cli.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-experiment-'));
+const TINY = ['--patch', '8', '--levels', '2', '--base-channels', '2', '--steps', '2', '--tissue', 'spm'];
+const SETTINGS = ['--variants', 'single,multi-input', '--losses', 'dice+ce', ...TINY];
+/** A software driver compiles for seconds, in every process anew. */
+const GPU_MS = 300_000;
+
+const experiment = (out: string, ...words: string[]): Promise<CliRun> =>
+  runCli(['experiment', 'data', out, ...words], { cwd: folder });
+
+beforeAll(() => {
+  buildCli();
+  for (const id of ['01', '02', '03'])
+    for (const [path, bytes] of Object.entries(bidsPatient(id))) {
+      mkdirSync(dirname(join(folder, 'data', path)), { recursive: true });
+      writeFileSync(join(folder, 'data', path), bytes);
+    }
+}, GPU_MS);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('experiment', () => {
+  it('prints the plan and does nothing', { timeout: GPU_MS }, async () => {
+    const run = await experiment('planned', ...SETTINGS, '--plan', '--json');
+    expect(run.code, run.stderr).toBe(0);
+    const record = parseExperiment(run.stdout, 'stdout');
+    expect(record.units.map(({ kind }) => kind).sort()).toEqual([
+      ...Array<string>(3).fill('correction'),
+      ...Array<string>(6).fill('net'),
+      ...Array<string>(6).fill('stage-1'),
+    ]);
+    expect(record.settings).toMatchObject({
+      patch: 8,
+      steps: 2,
+      stage1Loss: 'generalized-dice',
+      tissue: 'spm',
+    });
+    expect(readdirSync(folder)).not.toContain('planned');
+  });
+
+  it('runs in two shards at once, then goes on with nothing left to do', { timeout: GPU_MS }, async () => {
+    const shards = await Promise.all(
+      ['1/2', '2/2'].map((shard) => experiment('out', ...SETTINGS, '--shard', shard, '--json')),
+    );
+    for (const shard of shards) expect(shard.code, shard.stderr).toBe(0);
+    const done = shards.map(({ stdout }) => (JSON.parse(stdout) as { done: string[] }).done);
+    const record = parseExperiment(readFileSync(join(folder, 'out/experiment.json'), 'utf8'), 'x');
+    expect(done.flat().sort()).toEqual(record.units.map(({ id }) => id).sort());
+    expect(Math.min(...done.map(({ length }) => length))).toBeGreaterThan(5);
+    for (const { id, kind } of record.units) {
+      const path = join(folder, 'out/units', id, 'result.json');
+      const result = parseUnitResult(readFileSync(path, 'utf8'), path);
+      expect(result.scans).toHaveLength(kind === 'net' ? 1 : 0);
+    }
+    const again = await experiment('out', '--json');
+    expect(again.code, again.stderr).toBe(0);
+    expect(JSON.parse(again.stdout)).toMatchObject({ done: [], finished: 15, total: 15 });
+  });
+
+  it('is refused with other settings, in words', { timeout: GPU_MS }, async () => {
+    const other = await experiment('out', ...SETTINGS, '--seeds', '2');
+    expect(other.code).toBe(1);
+    expect(other.stderr).toContain(
+      'error: out/experiment.json: the experiment has other settings: seeds was [1] and is [2]',
+    );
+  });
+
+  it('does one unit alone, and says what that needs', { timeout: GPU_MS }, async () => {
+    const first = await experiment(
+      'single',
+      ...SETTINGS,
+      '--units',
+      'net_single_dice.ce_01_seed-1',
+      '--json',
+    );
+    expect(first.code, first.stderr).toBe(0);
+    expect(JSON.parse(first.stdout)).toMatchObject({ done: ['net_single_dice.ce_01_seed-1'], finished: 1 });
+    const early = await experiment('single', '--units', 'net_multi-input_dice.ce_01_seed-1');
+    expect(early.code).toBe(1);
+    expect(early.stderr).toContain(
+      'error: net_multi-input_dice.ce_01_seed-1 needs correction_01_seed-1\nhint: ',
+    );
+  });
+
+  it('refuses what cannot be meant', { timeout: GPU_MS }, async () => {
+    const faults: [string[], string][] = [
+      [['--seed', '2'], 'an experiment has no --seed'],
+      [['--loss', 'dice'], 'unknown option --loss'],
+      [['--losses', 'hinge'], 'there is no loss "hinge"'],
+      [['--variants', 'double'], '--variants names "double"'],
+      [['--folds', '4'], 'cannot split 3 patients into 4 folds'],
+      [['--shard', '3/2'], '--shard must be K/N'],
+      [['--units', 'x'], 'the experiment has no unit "x"'],
+    ];
+    for (const [words, message] of faults) {
+      const run = await experiment('bad', ...TINY, ...words, '--plan');
+      expect(run.code, run.stderr).toBe(2);
+      expect(run.stderr).toContain(`error: ${message}`);
+    }
+    const foreign = await runCli(['experiment', 'data', 'data'], { cwd: folder });
+    expect(foreign.code).toBe(1);
+    expect(foreign.stderr).toContain('error: data: holds files of something else');
+  });
+});

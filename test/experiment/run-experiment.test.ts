@@ -1,0 +1,229 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it, vi } from 'vitest';
+import { decodeModel } from '../../src/checkpoint/checkpoint.ts';
+import { StorageError } from '../../src/core/errors.ts';
+import { MemoryFiles } from '../../src/core/files.ts';
+import { openDataset } from '../../src/dataset/open-dataset.ts';
+import { inspectScans } from '../../src/experiment/inspect.ts';
+import { type ExperimentOptions, planExperiment } from '../../src/experiment/plan.ts';
+import { type ExperimentContext, runUnits } from '../../src/experiment/run-experiment.ts';
+import { ScanShelf } from '../../src/experiment/scan-shelf.ts';
+import { unitsOf } from '../../src/experiment/share.ts';
+import { readUnitResult } from '../../src/experiment/unit-files.ts';
+import { sharedSettings } from '../../src/experiment/unit-settings.ts';
+import type { ExperimentRecord } from '../../src/report/experiment-record.ts';
+import { trainSettings } from '../../src/train/settings.ts';
+import {
+  bidsPatient,
+  GRID,
+  image,
+  inBrain,
+  lesion,
+  maskFile,
+  OTHER_GRID,
+  tree,
+  type Value,
+} from '../dataset/make.ts';
+import { useGpu } from '../support/gpu.ts';
+
+// A software driver compiles for seconds.
+vi.setConfig({ testTimeout: 300_000 });
+const context = useGpu();
+
+const SHARED = sharedSettings(
+  trainSettings({ variant: 'single', patch: 8, levels: 2, baseChannels: 2, steps: 4, lr: 2e-2 }),
+);
+const MASK = (id: string): string => `derivatives/lesions/sub-${id}/anat/sub-${id}_label-lesion_mask.nii.gz`;
+
+/** Images of their own for each patient, so that no two nets are the same by chance. */
+function patient(id: string): Record<string, Uint8Array> {
+  const phase = Number(id);
+  const flair: Value = (x, y, z) =>
+    inBrain(x, y, z) * (100 + 9 * Math.sin(phase * (x + 2 * y + 3 * z)) + 80 * lesion(x, y, z));
+  return { ...bidsPatient(id), [`sub-${id}/anat/sub-${id}_FLAIR.nii.gz`]: image(flair) };
+}
+
+/** Patients with lesions that are theirs alone, and a fourth without a mask. */
+function files(changes: Readonly<Record<string, Uint8Array>> = {}): MemoryFiles {
+  const { [MASK('04')]: _, ...unjudged } = patient('04');
+  return tree({ ...patient('01'), ...patient('02'), ...patient('03'), ...unjudged, ...changes });
+}
+
+async function plan(data: MemoryFiles, some: Partial<ExperimentOptions> = {}) {
+  const dataset = await openDataset(data);
+  const options: ExperimentOptions = {
+    protocol: 'corrected',
+    variants: ['multi-input'],
+    losses: ['dice+ce'],
+    stage1Loss: 'generalized-dice',
+    folds: 'patient',
+    seeds: [1],
+    rater: '1',
+    subjects: null,
+    tissue: 'spm',
+    shared: SHARED,
+    ...some,
+  };
+  return { dataset, record: planExperiment(dataset, options, { version: '1.2.3', path: './data' }) };
+}
+
+type Planned = Awaited<ReturnType<typeof plan>>;
+
+function runContext(
+  { dataset, record }: Planned,
+  out: MemoryFiles,
+  extra: Partial<ExperimentContext> = {},
+): ExperimentContext {
+  return {
+    record,
+    dataset,
+    out,
+    shelf: new ScanShelf(),
+    version: '1.2.3',
+    gpu: () => Promise.resolve(context.gpu),
+    lock: () => Promise.resolve(() => Promise.resolve()),
+    ...extra,
+  };
+}
+
+/** What units leave that two equal experiments share: all but times. */
+function left(out: MemoryFiles): Map<string, string> {
+  const kept = [...out.files].filter(([path]) => !/checkpoints|log\.jsonl|manifest\.json$/.test(path));
+  return new Map(
+    kept.map(([path, bytes]) => {
+      const text = path.endsWith('result.json')
+        ? new TextDecoder().decode(bytes).replace(/"seconds": [\d.e-]+/, '')
+        : bytes;
+      return [path, createHash('sha256').update(text).digest('hex')];
+    }),
+  );
+}
+
+const maps = (record: ExperimentRecord, fold: string, patientId: string): string =>
+  `units/${record.units.find((unit) => unit.kind === 'correction' && unit.fold === fold)!.id}/maps/sub-${patientId}/`;
+
+describe('an experiment', () => {
+  it('lets the truth of a patient reach nothing that is judged on that patient', async () => {
+    // A marker in one patient's truth alone: lesions elsewhere, also far outside of the brain.
+    const marker: Value = (x, y, z) => ((x <= 3 && inBrain(x, y, z)) || (x === 11 && z === 9) ? 1 : 0);
+    const [plain, marked] = [new MemoryFiles('plain'), new MemoryFiles('marked')];
+    const before = await plan(files());
+    const { record } = before;
+    await runUnits(record.units, runContext(before, plain), true);
+    await runUnits(
+      record.units,
+      runContext(await plan(files({ [MASK('03')]: maskFile(marker) })), marked),
+      true,
+    );
+    const [a, b] = [left(plain), left(marked)];
+    expect([...a.keys()].sort()).toEqual([...b.keys()].sort());
+    const changed = (prefix: string): boolean =>
+      [...a].some(([path, hash]) => path.startsWith(prefix) && hash !== b.get(path));
+    let trainedOn03 = 0;
+    for (const unit of record.units) {
+      const folder = `units/${unit.id}/`;
+      if (unit.kind === 'stage-1') {
+        expect(changed(`${folder}run/model`), unit.id).toBe(unit.training.includes('03'));
+        expect(changed(`${folder}predictions/`), unit.id).toBe(unit.training.includes('03'));
+        trainedOn03 += Number(unit.training.includes('03'));
+      }
+      if (unit.kind === 'net') {
+        const { training } = record.folds.find(({ name }) => name === unit.fold)!;
+        expect(changed(`${folder}run/model`), unit.id).toBe(training.includes('03'));
+        expect(changed(`${folder}predictions/`), unit.id).toBe(training.includes('03'));
+      }
+    }
+    expect(trainedOn03).toBe(3);
+    // Every map that the fold which holds 03 out sees, and 03's own maps in every fold.
+    for (const id of ['01', '02', '03', '04']) expect(changed(maps(record, '03', id)), id).toBe(false);
+    for (const fold of ['01', '02', '03']) expect(changed(maps(record, fold, '03')), fold).toBe(false);
+    // The marker is no dead letter: where 03 may help, other patients' maps change.
+    expect(changed(maps(record, '01', '02')) || changed(maps(record, '02', '01'))).toBe(true);
+    const net = `units/net_multi-input_dice.ce_03_seed-1/`;
+    expect(decodeModel(plain.files.get(`${net}run/model.safetensors`)!, 'm').info.variant).toBe(
+      'multi-input',
+    );
+    const result = (await readUnitResult(plain, 'net_multi-input_dice.ce_03_seed-1'))!;
+    expect(result.scans.map(({ subject }) => subject)).toEqual(['03']);
+    // Predicted, not judged.
+    expect(a.has(`${net}predictions/sub-04/anat/sub-04_label-lesion_mask.nii.gz`)).toBe(true);
+  });
+
+  it('goes on after a stop at whatever step, in shards, and skips what is finished: the same bits', async () => {
+    const planned = await plan(files(), { variants: ['single', 'multi-output'], subjects: ['01', '02'] });
+    const { units } = planned.record;
+    const whole = new MemoryFiles('out');
+    const first = await runUnits(units, runContext(planned, whole), true);
+    expect(first).toEqual({ done: units.map(({ id }) => id), skipped: [] });
+    const written = whole.files.size;
+    expect(await runUnits(units, runContext(planned, whole), true)).toEqual({
+      done: [],
+      skipped: units.map(({ id }) => id),
+    });
+    expect(whole.files.size).toBe(written);
+    const out = new MemoryFiles('out');
+    for (let stops = 0, finished = false; !finished; stops++) {
+      expect(stops).toBeLessThan(40);
+      const stop = new AbortController();
+      let told = 0;
+      const options = {
+        signal: stop.signal,
+        onProgress: () => {
+          if (++told === 4 + stops) stop.abort(new Error('stopped'));
+        },
+      };
+      const shard = { k: (stops % 2) + 1, n: 2 };
+      try {
+        await runUnits(unitsOf(units, { shard }), runContext(planned, out, options), true);
+      } catch (error) {
+        expect((error as Error).message).toBe('stopped');
+      }
+      finished = units.every(({ id }) => out.files.has(`units/${id}/result.json`));
+    }
+    expect(left(out)).toEqual(left(whole));
+  });
+
+  it('waits for other processes, or says what is missing', async () => {
+    const planned = await plan(files(), { subjects: ['01', '02', '03'] });
+    const { units } = planned.record;
+    const corrections = units.filter((unit) => unit.kind === 'correction').slice(0, 1);
+    const alone = runUnits(corrections, runContext(planned, new MemoryFiles('out')), false);
+    await expect(alone).rejects.toThrow(StorageError);
+    await expect(alone).rejects.toThrow(/^correction_01_seed-1 needs stage-1_without-01_seed-1, /);
+    const held = runContext(planned, new MemoryFiles('out'), {
+      lock: () => Promise.resolve('process 7 works on it'),
+    });
+    await expect(runUnits(units.slice(0, 1), held, false)).rejects.toThrow(
+      'stage-1_without-01_seed-1: process 7 works on it',
+    );
+    const stop = new AbortController();
+    const lines: string[] = [];
+    const waiting = runContext(planned, new MemoryFiles('out'), {
+      signal: stop.signal,
+      onWait(text) {
+        lines.push(text);
+        setTimeout(() => stop.abort(new Error('enough')), 10);
+      },
+    });
+    await expect(runUnits(corrections, waiting, true)).rejects.toThrow('enough');
+    expect(lines).toHaveLength(1);
+  });
+
+  it('finds scans that cannot be used before it starts', async () => {
+    const inspect = async (changes: Record<string, Uint8Array>) => {
+      const { dataset, record } = await plan(files(changes));
+      return await inspectScans(dataset, record);
+    };
+    expect(await inspect({})).toEqual([]);
+    await expect(inspect({ [MASK('02')]: maskFile(lesion, OTHER_GRID) })).rejects.toThrow(
+      /^sub-02: .*lesion_mask.nii.gz is 12x14x10.*but sub-02/,
+    );
+    await expect(inspect({ 'sub-03/anat/sub-03_T1w.nii.gz': image(inBrain, OTHER_GRID) })).rejects.toThrow(
+      /sub-03/,
+    );
+    const c1 = 'derivatives/spm/sub-01/anat/c1sub-01_T1w.nii.gz';
+    await expect(inspect({ [c1]: image((x, y, z) => 255 * inBrain(x, y, z), GRID) })).rejects.toThrow(
+      'sub-01: the GM map holds values from 0 to 255, no probabilities',
+    );
+  });
+});
