@@ -223,7 +223,7 @@ async function work(
           const lock = await tryLockFolder(new NodeFolder(`${out.root}/${EXPERIMENT_FILES.units}/${unit}`));
           return typeof lock === 'function' ? lock : `process ${lock.pid} on ${lock.host} works on it`;
         },
-        onUnit: (done, _, unit) => display.unit(done - before, unit?.id ?? 'finished'),
+        onUnit: (done, _, unit) => display.unit(done - before, unit?.id),
         onProgress: (part, detail) => display.part(part, detail),
         onWait: (text) => display.note(`waiting: ${text}`),
         warn: (text) => display.note(`note: ${text}`),
@@ -271,10 +271,11 @@ class Display {
     this.#output = output;
     this.#total = total;
   }
-  unit(done: number, name: string): void {
+  /** @param name of the unit that begins; left out after the last */
+  unit(done: number, name?: string): void {
     this.#done = done;
-    this.#unit = name;
-    this.part(0, 'starting');
+    this.#unit = name ?? 'all units';
+    this.part(0, name === undefined ? 'done' : 'starting');
   }
   part(part: number, detail: string): void {
     this.#bar ??= this.#output.progress({ label: 'experiment', total: this.#total, unit: 'unit' });
