@@ -33,6 +33,7 @@ import {
   parseShard,
   saysWhat,
 } from './experiment-options.ts';
+import { EXECUTOR_ARGS, gatherExecutor, runOnSlurm } from './experiment-slurm.ts';
 import type { Output } from './output.ts';
 import type { Progress } from './progress.ts';
 
@@ -53,6 +54,7 @@ export const experiment: Command = command({
       valueHint: 'ID,ID',
       description: 'Do these units, of which all needs must be finished',
     },
+    ...EXECUTOR_ARGS,
   },
   examples: [
     { line: 'experiment ./isbi ./out', does: "the paper's three variants, one fold a patient, nested" },
@@ -64,6 +66,10 @@ export const experiment: Command = command({
     },
     { line: 'experiment ./isbi ./out --plan --epochs 10', does: 'what would be done' },
     { line: 'experiment ./isbi ./out --shard 2/4', does: 'the second of four processes' },
+    {
+      line: 'experiment ./isbi ./out --executor slurm --slurm-options "partition=gpu gres=gpu:1"',
+      does: 'on a cluster, as job arrays that wait for what they need',
+    },
   ],
   async run(options, output) {
     if (options.text('seed') !== undefined)
@@ -75,6 +81,9 @@ export const experiment: Command = command({
     };
     if (share.shard && share.names)
       throw new UsageError('--shard and --units exclude each other', { hint: 'Give one of them.' });
+    const slurm = gatherExecutor(options);
+    if (slurm && (share.shard || share.names))
+      throw new UsageError('--executor slurm takes all units', { hint: 'Leave --shard and --units out.' });
     const out = new NodeFolder(options.required('out'));
     const found = await openDataset(new NodeFolder(options.required('dataset')));
     for (const warning of found.warnings) output.note(`note: ${warning}`);
@@ -87,7 +96,9 @@ export const experiment: Command = command({
     const { record, dataset } = await settle(options, found, out, output);
     for (const note of record.notes) output.note(`note: ${note}`);
     const units = unitsOf(record.units, share);
-    const done = await work(record, dataset, units, out, output, share.names === undefined);
+    const done = slurm
+      ? await runOnSlurm(units, options.required('dataset'), out, slurm, output)
+      : await work(record, dataset, units, out, output, share.names === undefined);
     const summary = await summarise(record, out);
     const { finished, total } = summary;
     output.result(

@@ -18,6 +18,7 @@ import { experiment } from './experiment.ts';
 import { reportError } from './output.ts';
 import { phantom } from './phantom.ts';
 import { predict } from './predict.ts';
+import { report } from './report.ts';
 import { score } from './score.ts';
 import { serve } from './serve.ts';
 import { submission } from './submission.ts';
@@ -36,6 +37,7 @@ const COMMANDS: readonly Command[] = [
   correctTissue,
   evaluate,
   score,
+  report,
   submission,
   experiment,
   bench,

@@ -104,6 +104,13 @@ export class VerificationError extends VoxelgradError {
   }
 }
 
+/** A batch system that is not there or refuses a job, or jobs of it that failed; the message says which. */
+export class SchedulerError extends VoxelgradError {
+  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+    super('scheduler', message, options);
+  }
+}
+
 /** A run that was told to stop, by a signal; what it had done is saved where the message says so. */
 export class StoppedError extends VoxelgradError {
   /** What the process ends with: 128 and the signal's number. */

@@ -7,6 +7,16 @@ export function commandLine(): string[] {
   return process.argv.slice(2);
 }
 
+/** What starts this program again: Node with its own options, and the program's file. */
+export function ownProgram(): string[] {
+  return [process.execPath, ...process.execArgv, process.argv[1]!];
+}
+
+/** The folder that relative paths of the command line begin at. */
+export function workingFolder(): string {
+  return process.cwd();
+}
+
 /** Writes to stdout: results only. Colours are taken out where it is no terminal. */
 export function writeOut(text: string): void {
   process.stdout.write(process.stdout.isTTY ? text : stripVTControlCharacters(text));

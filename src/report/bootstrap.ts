@@ -82,7 +82,7 @@ function scanOf({ patient, session }: Observation): string {
 }
 
 /** One mean a patient, in the order of their names: the order of the observations changes nothing. */
-function patientMeans(observations: readonly Observation[]): number[] {
+export function patientMeans(observations: readonly Observation[]): number[] {
   const byPatient = new Map<string, number[]>();
   for (const { patient, value } of observations)
     if (Number.isFinite(value)) byPatient.set(patient, [...(byPatient.get(patient) ?? []), value]);

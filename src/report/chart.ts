@@ -13,6 +13,7 @@ export interface LearningCurveOptions {
 
 const WIDTH = 360;
 const HEIGHT = 220;
+const NOTHING = 'no finite loss was logged';
 const PLOT = { left: 46, right: 340, top: 28, bottom: 182 } as const;
 
 /**
@@ -28,29 +29,90 @@ export function learningCurve(losses: readonly number[], options: LearningCurveO
     .map((y, i) => ({ x: options.steps?.[i] ?? i + 1, y }))
     .filter(({ y }) => Number.isFinite(y) && (!log || y > 0));
   const label = `${options.title}: ${summary(points.map(({ y }) => y))}`;
-  if (points.length === 0) {
-    return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${label}">
-<text x="${WIDTH / 2}" y="${HEIGHT / 2}" text-anchor="middle" font-size="12" fill="var(--quiet, #56626f)">no finite loss was logged</text></svg>`;
+  if (points.length === 0) return drawing(label, nothingLogged());
+  const smooth = movingAverage(points, smoothing(points.length));
+  const { px, py, marks } = axes(points, options);
+  return drawing(
+    label,
+    html`${marks}<path d="${path(envelope(points), px, py)}" fill="none" stroke="var(--raw, #9db8d6)" stroke-linejoin="round"/>
+${bold(thin(smooth), px, py)}`,
+  );
+}
+
+/** The loss of a training run near one step. */
+export interface LossPoint {
+  readonly step: number;
+  readonly loss: number;
+}
+
+/**
+ * The losses of a run's steps in at most `bins` points, each the mean of as many steps as the others (the last may have
+ * fewer) at the last of these steps: a long run's course without its length.
+ */
+export function binLosses(losses: readonly number[], bins = 150): LossPoint[] {
+  const size = Math.max(1, Math.ceil(losses.length / bins));
+  const points: LossPoint[] = [];
+  for (let from = 0; from < losses.length; from += size) {
+    const bin = losses.slice(from, from + size);
+    points.push({ step: from + bin.length, loss: bin.reduce((sum, v) => sum + v, 0) / bin.length });
   }
-  const window = Math.max(1, Math.round(points.length / 20));
-  const smooth = movingAverage(points, window);
-  const shown = points.map(({ y }) => y);
-  const yTicks = log
-    ? logTicks(Math.min(...shown), Math.max(...shown))
-    : linearTicks(Math.min(...shown), Math.max(...shown), 4);
-  const firstStep = points[0]!.x;
-  const lastStep = Math.max(points.at(-1)!.x, firstStep + 1);
+  return points;
+}
+
+/**
+ * Loss against step of several runs as SVG: each run smoothed (faint), and the mean of those runs that have a value at
+ * a step (bold). Values that are not finite are left out.
+ */
+export function learningCurves(
+  runs: readonly (readonly LossPoint[])[],
+  options: Omit<LearningCurveOptions, 'steps'>,
+): Markup {
+  const log = options.scale === 'log';
+  const lines = runs
+    .map((run) =>
+      run
+        .map(({ step, loss }) => ({ x: step, y: loss }))
+        .filter(({ y }) => Number.isFinite(y) && (!log || y > 0)),
+    )
+    .filter((line) => line.length > 0)
+    .map((line) => movingAverage(line, smoothing(line.length)));
+  const count = `${lines.length} ${lines.length === 1 ? 'run' : 'runs'}`;
+  if (lines.length === 0) return drawing(`${options.title}: ${NOTHING}`, nothingLogged());
+  const mean = meanLine(lines);
+  const { px, py, marks } = axes(lines.flat(), options);
+  return drawing(
+    `${options.title}: ${count}, ${ends(mean.map(({ y }) => y))}`,
+    html`${marks}${
+      lines.length > 1 &&
+      lines.map(
+        (line) =>
+          html`<path d="${path(line, px, py)}" fill="none" stroke="var(--raw, #9db8d6)" stroke-linejoin="round"/>
+`,
+      )
+    }${bold(mean, px, py)}`,
+  );
+}
+
+type Scale = (value: number) => number;
+
+/** Grid lines, tick labels and axis titles around a set of points, and where a point goes. */
+function axes(
+  points: readonly Point[],
+  options: LearningCurveOptions,
+): { readonly px: Scale; readonly py: Scale; readonly marks: Markup } {
+  const log = options.scale === 'log';
+  const low = points.reduce((least, { y }) => Math.min(least, y), Number.POSITIVE_INFINITY);
+  const high = points.reduce((most, { y }) => Math.max(most, y), Number.NEGATIVE_INFINITY);
+  const yTicks = log ? logTicks(low, high) : linearTicks(low, high, 4);
+  const lastStep = points.reduce((most, { x }) => Math.max(most, x), points[0]!.x + 1);
   const xTicks = linearTicks(0, lastStep, 4).filter((t) => t <= lastStep && Number.isInteger(t));
   const bend = log ? Math.log : (v: number): number => v;
   const [bottom, top] = [bend(yTicks[0]!), bend(yTicks.at(-1)!)];
   const px = (x: number): number => PLOT.left + (x / lastStep) * (PLOT.right - PLOT.left);
   const py = (y: number): number =>
     PLOT.bottom - ((bend(y) - bottom) / (top - bottom)) * (PLOT.bottom - PLOT.top);
-  const path = (line: readonly Point[]): string =>
-    line.map(({ x, y }, i) => `${i === 0 ? 'M' : 'L'}${px(x).toFixed(1)} ${py(y).toFixed(1)}`).join('');
   const decimals = tickDecimals(yTicks);
-  return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${label}" font-size="12" fill="var(--quiet, #56626f)">
-<text x="0" y="12">${options.yLabel ?? 'loss'}${log && ' (log scale)'}</text>
+  const marks = html`<text x="0" y="12">${options.yLabel ?? 'loss'}${log && ' (log scale)'}</text>
 ${yTicks.map(
   (t) => html`<path d="M${PLOT.left} ${py(t).toFixed(1)}H${PLOT.right}" stroke="var(--line, #d5dbe1)"/>
 <text x="${PLOT.left - 6}" y="${(py(t) + 4).toFixed(1)}" text-anchor="end">${log ? String(t) : t.toFixed(decimals)}</text>
@@ -59,9 +121,51 @@ ${yTicks.map(
   (t) => html`<text x="${px(t).toFixed(1)}" y="${PLOT.bottom + 17}" text-anchor="middle">${t}</text>
 `,
 )}<text x="${(PLOT.left + PLOT.right) / 2}" y="${HEIGHT - 5}" text-anchor="middle">step</text>
-<path d="${path(envelope(points))}" fill="none" stroke="var(--raw, #9db8d6)" stroke-linejoin="round"/>
-<path d="${path(thin(smooth))}" fill="none" stroke="var(--curve, #0a5fb4)" stroke-width="2.5" stroke-linejoin="round" stroke-linecap="round"/>
+`;
+  return { px, py, marks };
+}
+
+function drawing(label: string, content: Markup): Markup {
+  return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${label}" font-size="12" fill="var(--quiet, #56626f)">
+${content}
 </svg>`;
+}
+
+function nothingLogged(): Markup {
+  return html`<text x="${WIDTH / 2}" y="${HEIGHT / 2}" text-anchor="middle">${NOTHING}</text>`;
+}
+
+function path(line: readonly Point[], px: Scale, py: Scale): string {
+  return line.map(({ x, y }, i) => `${i === 0 ? 'M' : 'L'}${px(x).toFixed(1)} ${py(y).toFixed(1)}`).join('');
+}
+
+function bold(line: readonly Point[], px: Scale, py: Scale): Markup {
+  return html`<path d="${path(line, px, py)}" fill="none" stroke="var(--curve, #0a5fb4)" stroke-width="2.5" stroke-linejoin="round" stroke-linecap="round"/>`;
+}
+
+/** At each step that a line has a point at: the mean of all lines that reach it. */
+function meanLine(lines: readonly (readonly Point[])[]): Point[] {
+  const steps = [...new Set(lines.flatMap((line) => line.map(({ x }) => x)))].sort((a, b) => a - b);
+  return thin(
+    steps.map((x) => {
+      const values = lines.flatMap((line) => valueAt(line, x) ?? []);
+      return { x, y: values.reduce((sum, v) => sum + v, 0) / values.length };
+    }),
+  );
+}
+
+/** Linear between points; undefined beyond the line's ends. */
+function valueAt(line: readonly Point[], x: number): number | undefined {
+  const after = line.findIndex((point) => point.x >= x);
+  if (after < 0) return undefined;
+  const [a, b] = [line[after - 1], line[after]!];
+  if (b.x === x) return b.y;
+  return a && a.y + ((b.y - a.y) * (x - a.x)) / (b.x - a.x);
+}
+
+/** Values that one moving average spans: a twentieth of a run. */
+function smoothing(length: number): number {
+  return Math.max(1, Math.round(length / 20));
 }
 
 interface Point {
@@ -130,9 +234,12 @@ function tickDecimals(ticks: readonly number[]): number {
 }
 
 function summary(values: readonly number[]): string {
-  if (values.length === 0) return 'no finite loss was logged';
+  return values.length === 0 ? NOTHING : `${values.length} steps, ${ends(values)}`;
+}
+
+function ends(values: readonly number[]): string {
   const tenth = Math.max(1, Math.floor(values.length / 10));
   const mean = (part: readonly number[]): string =>
     (part.reduce((sum, v) => sum + v, 0) / part.length).toPrecision(3);
-  return `${values.length} steps, mean loss ${mean(values.slice(0, tenth))} at the start and ${mean(values.slice(-tenth))} at the end`;
+  return `mean loss ${mean(values.slice(0, tenth))} at the start and ${mean(values.slice(-tenth))} at the end`;
 }

@@ -4,6 +4,7 @@ import type { RgbaImage, TissueMaps } from './figures.ts';
 import { montage, OVERLAY_COLORS, paintOverlay, paintTissues, pngDataUri, TISSUE_COLORS } from './figures.ts';
 import type { Markup, Picture, Section } from './html.ts';
 import { factList, figure, html, legend, page, tableHtml } from './html.ts';
+import { formatDuration, formatSetting, formatThreshold, variantLabel } from './labels.ts';
 import type { ScanMetrics } from './metrics.ts';
 import { type PaintedSlice, paintedSlices } from './painted-slices.ts';
 import type { Table } from './tables.ts';
@@ -267,35 +268,4 @@ function settingsSection({ settings }: DemoReportData): Section {
 function slices({ heldOut }: DemoReportData): PaintedSlice[] {
   const { grid, flair, brain, truth } = heldOut;
   return paintedSlices(flair, brain, truth, grid);
-}
-
-/** Text and numbers as they are, lists with commas, anything deeper as JSON. */
-function formatSetting(value: unknown): string {
-  if (typeof value === 'string') return value;
-  if (Array.isArray(value)) return value.map(formatSetting).join(', ');
-  return JSON.stringify(value) ?? 'not set';
-}
-
-function variantLabel(variant: string): string {
-  const labels: Readonly<Record<string, string>> = {
-    single: 'Single',
-    'multi-input': 'Multi-input',
-    'multi-output': 'Multi-output',
-    'cross-stitch': 'Cross-stitch',
-  };
-  return labels[variant] ?? variant;
-}
-
-/** Two significant digits of the distance to the nearer end: .5 is 0.50, 1 - 1.2e-5 is 0.999988. */
-function formatThreshold(threshold: number): string {
-  const tail = Math.min(threshold, 1 - threshold);
-  return tail > 0 ? threshold.toFixed(Math.max(2, 1 - Math.floor(Math.log10(tail)))) : String(threshold);
-}
-
-/** `48 s`, `6 min 12 s`, `1 h 05 min`. */
-function formatDuration(seconds: number): string {
-  const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, '0')} min`;
 }

@@ -1,6 +1,6 @@
 import { PAGE_STYLE } from './style.ts';
-import type { Table } from './tables.ts';
-import { bestRows, columnHeading, formatCell } from './tables.ts';
+import type { Cell, Column, Table } from './tables.ts';
+import { bestRows, columnHeading, formatBounds, formatCell, isInterval } from './tables.ts';
 
 /** HTML that is safe to put on a page as it is. Only {@link html} and {@link trusted} make it. */
 export class Markup {
@@ -99,7 +99,7 @@ export function tableHtml(table: Table): Markup {
   const best = table.columns.map((column) => bestRows(table, column));
   const row = (cells: Table['rows'][number], r: number): Markup => {
     const rendered = table.columns.map((column, c) => {
-      const text = formatCell(cells[column.key], column);
+      const text = cellHtml(cells[column.key], column);
       if (c === 0) return html`<th scope="row">${text}</th>`;
       const content = best[c]!.has(r) ? html`<strong>${text}</strong>` : text;
       return html`<td${kindOf(column.kind)}>${content}</td>`;
@@ -117,6 +117,13 @@ export function tableHtml(table: Table): Markup {
 ${table.rows.map(row)}</tbody>
 </table>
 </div>`;
+}
+
+/** An interval stands below its value, quieter. */
+function cellHtml(cell: Cell, column: Column): HtmlValue {
+  const bounds = isInterval(cell) && formatBounds(cell, column);
+  if (!isInterval(cell) || !bounds) return formatCell(cell, column);
+  return html`${formatCell(cell.mean, column)} <small>${bounds}</small>`;
 }
 
 function kindOf(kind: 'text' | 'number'): Markup | false {

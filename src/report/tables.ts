@@ -1,7 +1,14 @@
 import type { ScanMetrics } from './metrics.ts';
 
+/** A value with the bounds of its interval; NaN bounds where there is none. */
+export interface Interval {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
 /** What a table's cell can hold. `null`, `undefined` and numbers that are not finite read "n/a". */
-export type Cell = string | number | null | undefined;
+export type Cell = string | number | Interval | null | undefined;
 
 /** One column: numbers are right-aligned and rounded, text is left-aligned. */
 export interface Column {
@@ -31,22 +38,39 @@ export function columnHeading(column: Column): string {
   return column.unit ? `${column.label} (${column.unit})` : column.label;
 }
 
-/** A cell as text: numbers with the column's decimals, nothing as "n/a". */
+/** Whether a cell is a value with an interval. */
+export function isInterval(cell: Cell): cell is Interval {
+  return typeof cell === 'object' && cell !== null;
+}
+
+/** A cell as text: numbers with the column's decimals, intervals as `0.61 (0.55 to 0.67)`, nothing as "n/a". */
 export function formatCell(cell: Cell, column: Column): string {
   if (cell === null || cell === undefined) return 'n/a';
   if (typeof cell === 'string') return cell;
+  if (isInterval(cell)) {
+    const bounds = formatBounds(cell, column);
+    return `${formatCell(cell.mean, column)}${bounds === undefined ? '' : ` (${bounds})`}`;
+  }
   if (!Number.isFinite(cell)) return 'n/a';
   const text = cell.toFixed(column.digits ?? 0);
   // No "-0.00".
   return Number(text) === 0 ? text.replace('-', '') : text;
 }
 
+/** `0.55 to 0.67` with the column's decimals; undefined where an interval has no bounds. */
+export function formatBounds({ low, high }: Interval, column: Column): string | undefined {
+  if (!Number.isFinite(low) || !Number.isFinite(high)) return undefined;
+  return `${formatCell(low, column)} to ${formatCell(high, column)}`;
+}
+
 /** Rows whose value is the best of a column; none where the column has no better end or all are equal. */
 export function bestRows(table: Table, column: Column): ReadonlySet<number> {
   if (!column.better) return new Set();
-  const text = table.rows.map((row, i) =>
-    table.summaryRows?.includes(i) ? 'n/a' : formatCell(row[column.key], column),
-  );
+  const text = table.rows.map((row, i) => {
+    const cell = row[column.key];
+    if (table.summaryRows?.includes(i)) return 'n/a';
+    return formatCell(isInterval(cell) ? cell.mean : cell, column);
+  });
   const values = text.filter((t) => t !== 'n/a').map(Number);
   const best = column.better === 'high' ? Math.max(...values) : Math.min(...values);
   const indices = text.flatMap((t, i) => (t !== 'n/a' && Number(t) === best ? [i] : []));

@@ -1,0 +1,118 @@
+import type { ArgDef } from 'citty';
+import { StoppedError, UsageError } from '../core/errors.ts';
+import { SLURM_FOLDER } from '../experiment/slurm-jobs.ts';
+import { parseSlurmOptions } from '../experiment/slurm-options.ts';
+import { LOGS } from '../experiment/slurm-script.ts';
+import { type SlurmRequest, type Submission, submitUnits } from '../experiment/slurm-submit.ts';
+import { waitForUnits } from '../experiment/slurm-wait.ts';
+import { readUnitResult } from '../experiment/unit-files.ts';
+import type { NodeFolder } from '../platform/node-files.ts';
+import { openSlurm } from '../platform/slurm.ts';
+import { watchStopSignals } from '../platform/stop-signals.ts';
+import { ownProgram, packageVersion, workingFolder } from '../platform/terminal.ts';
+import type { ExperimentUnit } from '../report/experiment-record.ts';
+import type { Options } from './common.ts';
+import type { Output } from './output.ts';
+
+type ExecutorOption = 'executor' | 'slurm-options' | 'slurm-max' | 'submit-only';
+
+/** Who does the units. */
+export const EXECUTOR_ARGS: Readonly<Record<ExecutorOption, ArgDef>> = {
+  executor: {
+    type: 'enum',
+    options: ['local', 'slurm'],
+    description: 'local does the units here; slurm submits them as job arrays and waits (default local)',
+  },
+  'slurm-options': {
+    type: 'string',
+    valueHint: 'OPTIONS',
+    description: 'Options of sbatch for every job: "partition=gpu gres=gpu:1 time=8:00:00"',
+  },
+  'slurm-max': {
+    type: 'string',
+    valueHint: 'N',
+    description: 'Most units that Slurm runs at once (default: as many as it grants)',
+  },
+  'submit-only': { type: 'boolean', description: 'Submit to Slurm and do not wait' },
+};
+
+/** How Slurm is to be used. */
+export interface SlurmSettings {
+  readonly options: readonly string[];
+  readonly most: number | undefined;
+  readonly submitOnly: boolean;
+}
+
+/** Reads the options; undefined where units are done here. @throws UsageError naming the option. */
+export function gatherExecutor(options: Options<ExecutorOption>): SlurmSettings | undefined {
+  if (options.text('executor') === 'slurm')
+    return {
+      options: parseSlurmOptions(options.text('slurm-options') ?? ''),
+      most: options.integer('slurm-max', { min: 1 }),
+      submitOnly: options.flag('submit-only'),
+    };
+  const given = (['slurm-options', 'slurm-max', 'submit-only'] as const).find(
+    (name) => options.text(name) !== undefined || options.flag(name),
+  );
+  if (given !== undefined)
+    throw new UsageError(`--${given} means nothing without --executor slurm`, {
+      hint: 'Add --executor slurm, or leave it out.',
+    });
+  return undefined;
+}
+
+/**
+ * Submits an experiment's units to Slurm and waits for them. Ctrl+C ends the waiting alone: what is submitted goes on.
+ *
+ * @param dataset as it was given
+ * @throws SchedulerError where Slurm is not there, refuses a job, or a unit failed.
+ */
+export async function runOnSlurm(
+  units: readonly ExperimentUnit[],
+  dataset: string,
+  out: NodeFolder,
+  { options, most, submitOnly }: SlurmSettings,
+  output: Output,
+): Promise<Submission> {
+  const request: SlurmRequest = {
+    out,
+    units,
+    isFinished: async (unit) => (await readUnitResult(out, unit)) !== undefined,
+    run: await openSlurm(out, SLURM_FOLDER, LOGS),
+  };
+  const submission = await submitUnits(request, {
+    version: packageVersion(),
+    most,
+    options,
+    folder: workingFolder(),
+    command: [...ownProgram(), 'experiment', dataset, out.root, '--units'],
+  });
+  for (const { id, script, units } of submission.submitted)
+    output.note(`submitted ${out.name}/${SLURM_FOLDER}/${script} as job ${id}: ${units.length} units`);
+  if (submitOnly) return submission;
+  const { finished } = submission;
+  const bar = output.progress({ label: 'slurm', total: units.length - finished, unit: 'unit' });
+  const again = 'The jobs go on; the same command again waits for them.';
+  const stop = watchStopSignals(
+    () => output.note(`${again} To end them: scancel.`),
+    () => output.note(again),
+  );
+  try {
+    await waitForUnits(request, {
+      signal: stop.signal,
+      warn: (text) => output.note(`note: ${text}`),
+      onProgress: ({ running, waiting, failed, ...now }) =>
+        bar.update(
+          now.finished - finished,
+          `${running} running, ${waiting} waiting${failed > 0 ? `, ${failed} failed` : ''}`,
+        ),
+    });
+  } catch (error) {
+    if (!(error instanceof StoppedError)) throw error;
+    throw new StoppedError('stopped waiting for Slurm', error.exitCode, { hint: again });
+  } finally {
+    bar.stop();
+    stop.release();
+  }
+  return submission;
+}

@@ -1,0 +1,85 @@
+import { StorageError } from '../core/errors.ts';
+import { canonicalJson, toJson } from '../core/json.ts';
+import { openDataset } from '../dataset/open-dataset.ts';
+import { paintFigures } from '../experiment/paint-figures.ts';
+import { readExperiment } from '../experiment/read-results.ts';
+import { NodeFolder } from '../platform/node-files.ts';
+import { type ExperimentFigures, experimentPage } from '../report/experiment-page.ts';
+import { experimentMarkdown, experimentNumbers } from '../report/experiment-report.ts';
+import type { ExperimentResults } from '../report/experiment-results.ts';
+import { tableCsv } from '../report/table-files.ts';
+import { formatTable } from '../report/tables.ts';
+import { type Command, command } from './command.ts';
+
+/** What `voxelgrad report` writes into an experiment's folder, beside `tables/*.csv`. */
+const FILES = { page: 'report.html', numbers: 'report.json', text: 'report.md', tables: 'tables' } as const;
+
+export const report: Command = command({
+  name: 'report',
+  description: 'Tables, figures and the answer of an experiment, finished or not, in one HTML file',
+  args: {
+    out: { type: 'positional', description: 'Folder that `voxelgrad experiment` wrote' },
+    dataset: {
+      type: 'string',
+      valueHint: 'DIR',
+      description: 'Where the data set is now, for the pictures (default: where it was)',
+    },
+  },
+  examples: [
+    { line: 'report ./experiment', does: `${Object.values(FILES).join(', ')} in that folder` },
+    { line: 'report ./experiment --dataset /mnt/isbi', does: 'the same, where the data set has moved' },
+  ],
+  async run(options, output) {
+    options.seed();
+    const out = new NodeFolder(options.required('out'));
+    const experiment = await readExperiment(out);
+    await out.checkWritable();
+    const numbers = experimentNumbers(experiment);
+    const figures = await figuresOf(experiment, out, options.text('dataset'));
+    for (const note of [...experiment.problems, ...figures.missing]) output.note(`note: ${note}`);
+    const write = async (path: string, text: string): Promise<void> =>
+      await out.write(path, new TextEncoder().encode(text));
+    for (const { name, table } of numbers.tables) await write(`${FILES.tables}/${name}.csv`, tableCsv(table));
+    const { plan, results } = experiment;
+    const record = {
+      answer: numbers.answer,
+      finished: plan.units.filter(({ id }) => results.has(id)).length,
+      units: plan.units.length,
+      problems: [...experiment.problems, ...figures.missing],
+      tables: Object.fromEntries(numbers.tables.map(({ name, table }) => [name, table])),
+    };
+    await write(FILES.numbers, `${canonicalJson(toJson(record), 2)}\n`);
+    await write(FILES.text, experimentMarkdown(numbers, experiment));
+    await write(FILES.page, experimentPage(experiment, numbers, figures));
+    const shown = numbers.tables.find(({ name }) => name === 'factorial');
+    output.result(
+      { report: `${out.name}/${FILES.page}`, ...record },
+      [
+        numbers.answer.headline,
+        ...(shown ? ['', formatTable(shown.table)] : []),
+        '',
+        `report: ${out.name}/${FILES.page}`,
+      ].join('\n'),
+    );
+  },
+});
+
+/** The pictures; none where the data set is not where it was, and then a line that says so. */
+async function figuresOf(
+  experiment: ExperimentResults,
+  out: NodeFolder,
+  given: string | undefined,
+): Promise<ExperimentFigures> {
+  const path = given ?? experiment.plan.dataset.path;
+  try {
+    return await paintFigures(experiment, out, await openDataset(new NodeFolder(path)));
+  } catch (error) {
+    if (given !== undefined || !(error instanceof StorageError)) throw error;
+    return {
+      overlays: [],
+      missing: [
+        `There are no pictures: the data set is not at ${path} any more. Say where it is with --dataset.`,
+      ],
+    };
+  }
+}

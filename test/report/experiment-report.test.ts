@@ -1,0 +1,143 @@
+import { describe, expect, it } from 'vitest';
+import { toJson } from '../../src/core/json.ts';
+import { experimentPage } from '../../src/report/experiment-page.ts';
+import {
+  type ExperimentNumbers,
+  experimentMarkdown,
+  experimentNumbers,
+} from '../../src/report/experiment-report.ts';
+import { tableCsv } from '../../src/report/table-files.ts';
+import type { Interval, Table } from '../../src/report/tables.ts';
+import { type DiceOf, madeUpExperiment } from './experiment-fixture.ts';
+
+const SIX = ['a', 'b', 'c', 'd', 'e', 'f'];
+const NO_FIGURES = { overlays: [], missing: [] };
+
+function table({ tables }: ExperimentNumbers, name: string): Table {
+  return tables.find((one) => one.name === name)!.table;
+}
+
+/** Multi-input gains .1 over single with `dice` and .2 with `literal`; multi-output loses .1 with both. */
+const additive: DiceOf = ({ variant, loss, seed }, patient) => {
+  const base = 0.4 + 0.02 * SIX.indexOf(patient) + 0.01 * (seed - 1);
+  if (variant === 'multi-input') return base + (loss === 'dice' ? 0.1 : 0.2);
+  return variant === 'multi-output' ? base - 0.1 : base;
+};
+
+describe('an experiment of known numbers', () => {
+  const experiment = madeUpExperiment(
+    { patients: SIX, losses: ['dice', 'literal'], seeds: [1, 2] },
+    additive,
+  );
+  const numbers = experimentNumbers(experiment);
+
+  it('averages seeds within a scan, then patients', () => {
+    const [first, second, mean] = table(numbers, 'factorial').rows;
+    expect((first!['variant single'] as Interval).mean).toBeCloseTo(0.455, 12);
+    expect((second!['variant multi-input'] as Interval).mean).toBeCloseTo(0.655, 12);
+    expect((mean!['variant multi-input'] as Interval).mean).toBeCloseTo(0.605, 12);
+    const paper = table(numbers, 'table-1-dice').rows.find(({ what }) => what === 'Ours')!;
+    expect(paper['multi-output']).toBeCloseTo(35.5, 10);
+  });
+
+  it('pairs differences over patients, so that what they share cancels', () => {
+    const row = table(numbers, 'variant-differences').rows.find(
+      ({ what, where }) => what === 'Multi-input less Single' && where === 'mean of all',
+    )!;
+    const { mean, low, high } = row.difference as Interval;
+    for (const value of [mean, low, high]) expect(value).toBeCloseTo(0.15, 10);
+    expect(row).toMatchObject({ patients: 6, above: 6, below: 0, excludesZero: 'yes' });
+  });
+
+  it('tells the interaction and the main effect of the loss', () => {
+    const interaction = table(numbers, 'interactions').rows.find(
+      ({ what }) => what === 'Multi-input less Single',
+    )!;
+    expect(interaction.where).toBe('literal less dice');
+    expect((interaction.difference as Interval).mean).toBeCloseTo(0.1, 12);
+    const [loss] = table(numbers, 'loss-differences').rows;
+    expect((loss!.difference as Interval).mean).toBeCloseTo(0.1 / 3, 12);
+  });
+
+  it('counts lesions once and their share found by class of volume', () => {
+    const [small] = table(numbers, 'lesion-sizes').rows;
+    expect(small).toMatchObject({ size: 'below 0.05 ml', lesions: 24 });
+    expect((small!['variant single'] as Interval).mean).toBe(0.25);
+  });
+
+  it('answers the question, once there are patients enough', () => {
+    expect(numbers.answer.headline).toBe(
+      'In these data tissue serves better as an input than as an output: Dice +0.250',
+    );
+    expect(numbers.answer.sentences[0]).toMatch(
+      /^Multi-input less Multi-output: Dice \+0\.250 .*mean of 2 losses; above 0 in 6 of 6/,
+    );
+    expect(numbers.answer.sentences.at(-1)).toMatch(/^There are 6 patients: intervals from so few/);
+  });
+
+  it('has the same numbers on the page, in Markdown, CSV and JSON', () => {
+    const page = experimentPage(experiment, numbers, NO_FIGURES);
+    const markdown = experimentMarkdown(numbers, experiment);
+    const csv = tableCsv(table(numbers, 'factorial'));
+    const json = JSON.stringify(toJson(table(numbers, 'factorial')));
+    expect(page).toContain('0.655');
+    expect(markdown).toMatch(/\| literal \| 0\.455 \(.*\) \| 0\.655 \(.*\) \| 0\.355 \(.*\) \|/);
+    expect(csv.split('\n')[2]).toMatch(/^literal,0\.455\d*,[\d.]+,[\d.]+,0\.65[45]\d*,/);
+    expect(json).toMatch(/"mean":0\.65[45]/);
+    for (const { table } of numbers.tables.filter(({ group }) => group !== 'scans'))
+      expect(page).toContain(`<caption><span>${table.caption.replaceAll("'", '&#39;')}</span></caption>`);
+  });
+
+  it('needs nothing beside it', () => {
+    const page = experimentPage(experiment, numbers, NO_FIGURES);
+    expect(page).not.toMatch(/<script|<link|src="(?!data:)|href=|url\(/);
+  });
+});
+
+describe('what must not be overstated', () => {
+  const opposed: DiceOf = ({ variant }, patient) =>
+    0.5 + (variant === 'multi-input' ? 0.1 * (SIX.indexOf(patient) % 2 ? 1 : -1) : 0);
+
+  it('leaves open what the interval leaves open', () => {
+    const { answer } = experimentNumbers(madeUpExperiment({ patients: SIX }, opposed));
+    expect(answer.headline).toBe(
+      'These data do not tell whether tissue serves better as an input or as an output',
+    );
+    expect(answer.sentences[0]).toMatch(/includes 0: the difference may be chance/);
+  });
+
+  it('calls five patients too few, whatever their interval', () => {
+    const { answer } = experimentNumbers(madeUpExperiment({ patients: SIX.slice(0, 5) }, additive));
+    expect(answer.headline).toMatch(/^Too few patients \(5\) to tell/);
+    expect(answer.sentences[0]).toMatch(/the interval excludes 0/);
+  });
+
+  it('gives no interval for one patient', () => {
+    const experiment = madeUpExperiment({ patients: ['a'] }, additive);
+    const numbers = experimentNumbers(experiment);
+    expect(numbers.answer.sentences[0]).toMatch(/on one patient: no interval, so nothing follows/);
+    expect(experimentMarkdown(numbers, experiment)).toContain('| dice | 0.400 | 0.500 | 0.300 |');
+  });
+
+  it('says what is missing of an unfinished one, and reports the rest', () => {
+    const half: DiceOf = (net, patient) => (patient === 'f' ? null : additive(net, patient));
+    const experiment = madeUpExperiment({ patients: SIX }, half);
+    const numbers = experimentNumbers(experiment);
+    expect(numbers.answer.sentences).toContain(
+      '15 of 18 nets are finished: all of this may change with the others.',
+    );
+    expect(table(numbers, 'progress').rows[0]).toMatchObject({ 'variant single': '5 of 6' });
+    expect(experimentPage(experiment, numbers, NO_FIGURES)).toContain('<dd>15 of 18</dd>');
+    const none = madeUpExperiment({ patients: SIX }, () => null);
+    expect(experimentNumbers(none).answer.headline).toBe('No net is finished of the 18 that are planned');
+    expect(experimentPage(none, experimentNumbers(none), NO_FIGURES)).toContain('<dd>none yet</dd>');
+  });
+
+  it('escapes names that are markup', () => {
+    const patients = ['<img src=x>', 'b|c'];
+    const experiment = madeUpExperiment({ patients }, () => 0.5);
+    const numbers = experimentNumbers(experiment);
+    expect(experimentPage(experiment, numbers, NO_FIGURES)).not.toContain('<img src=x');
+    expect(experimentMarkdown(numbers, experiment)).toContain('b\\|c');
+  });
+});
