@@ -6,7 +6,8 @@ import { LOGS } from '../experiment/slurm-script.ts';
 import { type SlurmRequest, type Submission, submitUnits } from '../experiment/slurm-submit.ts';
 import { waitForUnits } from '../experiment/slurm-wait.ts';
 import { readUnitResult } from '../experiment/unit-files.ts';
-import type { NodeFolder } from '../platform/node-files.ts';
+import { NodeFolder } from '../platform/node-files.ts';
+import { lockFolder } from '../platform/run-lock.ts';
 import { openSlurm } from '../platform/slurm.ts';
 import { watchStopSignals } from '../platform/stop-signals.ts';
 import { ownProgram, packageVersion, workingFolder } from '../platform/terminal.ts';
@@ -80,13 +81,15 @@ export async function runOnSlurm(
     isFinished: async (unit) => (await readUnitResult(out, unit)) !== undefined,
     run: await openSlurm(out, SLURM_FOLDER, LOGS),
   };
+  // Two who submit at once would submit everything twice.
+  const unlock = await lockFolder(new NodeFolder(`${out.root}/${SLURM_FOLDER}`));
   const submission = await submitUnits(request, {
     version: packageVersion(),
     most,
     options,
     folder: workingFolder(),
     command: [...ownProgram(), 'experiment', dataset, out.root, '--units'],
-  });
+  }).finally(unlock);
   for (const { id, script, units } of submission.submitted)
     output.note(`submitted ${out.name}/${SLURM_FOLDER}/${script} as job ${id}: ${units.length} units`);
   if (submitOnly) return submission;

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { SchedulerError, UsageError } from '../../src/core/errors.ts';
 import { MemoryFiles } from '../../src/core/files.ts';
@@ -45,6 +46,22 @@ describe('sbatchScript', () => {
     expect(script).toContain('#SBATCH --partition=gpu\n');
     expect(script).toContain('units=(\n  a\n  b\n  c\n)\n');
     expect(script).toMatch(/\ncd \/work \|\| exit\nexec voxelgrad "\$\{units\[SLURM_ARRAY_TASK_ID\]\}"\n$/);
+  });
+
+  it('is what the README shows', () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    const program = '/home/me/study/node_modules/.bin/voxelgrad';
+    const script = sbatchScript({
+      version: '0.1.0',
+      name: 'wave-2',
+      units: ['correction_07_seed-1', 'correction_19_seed-1'],
+      after: ['1234'],
+      most: 4,
+      options: ['--partition=gpu', '--gres=gpu:1'],
+      folder: '/home/me/study',
+      command: ['node', program, 'experiment', 'DATASET', 'STUDY', '--units'],
+    });
+    expect(readme).toContain(`\`\`\`bash\n${script}\`\`\``);
   });
 
   it('quotes paths for the shell', () => {
