@@ -110,11 +110,11 @@ function describePeer({ ms, peers }: BenchRow, peer: string): string {
 }
 
 function stepLines(step: StepTiming): string[] {
-  const { ms, bestMs, hostMs, kernelMs, tensorBytes, livenessBytes, byKernel } = step;
+  const { ms, bestMs, hostMs, encodeMs, kernelMs, tensorBytes, livenessBytes, byKernel } = step;
   const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
   return [
     `Training step: ${ms.toFixed(0)} ms median, ${bestMs.toFixed(0)} best, ±${percent(step.marginOfError)}; ` +
-      `host ${hostMs.toFixed(2)} ms, kernels ${kernelMs.toFixed(0)} ms (${percent(kernelMs / ms)} of it); ` +
+      `host ${hostMs.toFixed(2)} ms before the device starts and ${encodeMs.toFixed(2)} beside it, kernels ${kernelMs.toFixed(0)} ms (${percent(kernelMs / ms)} of it); ` +
       `tensors ${megabytes(tensorBytes)} MB, least possible ${megabytes(livenessBytes)} MB`,
     '',
     ...markdownTable(
