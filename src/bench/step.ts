@@ -22,8 +22,10 @@ export interface StepTiming {
   readonly bestMs: number;
   /** Relative margin of error of the mean at 95 %, as benchmark.js computes it. */
   readonly marginOfError: number;
-  /** Median time that the host spends to submit a step. */
+  /** Median time that the host spends to submit a step, while the device waits. */
   readonly hostMs: number;
+  /** Median time that it spends, while the device is at work, to encode the next step. */
+  readonly encodeMs: number;
   /** Sum of the kernels' own times. */
   readonly kernelMs: number;
   /** Bytes of activations, gradients, scratch and packed weights. */
@@ -64,8 +66,9 @@ export async function timeStep(
     const plan = await compilePlan(gpu, step.commands, { label: 'train' });
     try {
       plan.run();
+      plan.prepare();
       await gpu.idle();
-      const { walls, hosts, marginOfError } = await timeReplays(gpu, plan, options.seconds);
+      const { walls, hosts, encodes, marginOfError } = await timeReplays(gpu, plan, options.seconds);
       const byKernel = await kernelTimes(gpu, plan);
       const { arenaBytes, panelBytes, livenessBytes } = plan.statistics;
       return {
@@ -73,6 +76,7 @@ export async function timeStep(
         bestMs: Math.min(...walls),
         marginOfError,
         hostMs: median(hosts),
+        encodeMs: median(encodes),
         kernelMs: byKernel.reduce((sum, { ms }) => sum + ms, 0),
         tensorBytes: arenaBytes + panelBytes,
         livenessBytes,
@@ -91,8 +95,14 @@ function timeReplays(
   gpu: Gpu,
   plan: Plan,
   seconds: number,
-): Promise<{ readonly walls: number[]; readonly hosts: number[]; readonly marginOfError: number }> {
+): Promise<{
+  readonly walls: number[];
+  readonly hosts: number[];
+  readonly encodes: number[];
+  readonly marginOfError: number;
+}> {
   const hosts: number[] = [];
+  const encodes: number[] = [];
   return new Promise((resolve, reject) => {
     const benchmark = new Benchmark({
       defer: true,
@@ -102,12 +112,15 @@ function timeReplays(
         const start = performance.now();
         try {
           plan.run();
+          const submitted = performance.now();
+          plan.prepare();
+          hosts.push(submitted - start);
+          encodes.push(performance.now() - submitted);
         } catch (error) {
           reject(error);
           benchmark.abort();
           return;
         }
-        hosts.push(performance.now() - start);
         gpu.idle().then(
           () => deferred.resolve(),
           (error: unknown) => {
@@ -118,7 +131,7 @@ function timeReplays(
       },
       onComplete() {
         const { sample, rme } = benchmark.stats;
-        resolve({ walls: sample.map((s) => s * 1000), hosts, marginOfError: rme / 100 });
+        resolve({ walls: sample.map((s) => s * 1000), hosts, encodes, marginOfError: rme / 100 });
       },
     });
     benchmark.run({ async: true });

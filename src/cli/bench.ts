@@ -1,10 +1,13 @@
+import { chooseCases } from '../bench/catalogue.ts';
 import { type BenchReport, formatMarkdown, type PeerTime, round } from '../bench/report.ts';
 import { rooflinePicture } from '../bench/roofline.ts';
 import { runBench } from '../bench/run.ts';
+import { cacheFolder } from '../platform/cache-folder.ts';
 import { checkout } from '../platform/checkout.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { askPeer, PEERS } from '../platform/peers.ts';
+import { TuningCache, tuningKey } from '../tune/cache.ts';
 import { type Command, command } from './command.ts';
 import type { Output } from './output.ts';
 import type { Progress } from './progress.ts';
@@ -58,14 +61,21 @@ export const bench: Command = command({
     const out = options.text('out') ?? (repository && `${repository.folder}${RESULTS}`);
     const folder = out === undefined ? undefined : new NodeFolder(out);
     await folder?.checkWritable();
+    // A pattern that means nothing is refused before a device is opened.
+    chooseCases(options.words());
     const gpu = await openNodeGpu();
     try {
+      const tuned = await new TuningCache(new NodeFolder(cacheFolder())).read(
+        await tuningKey(gpu.capabilities),
+      );
+      if (tuned.size > 0) output.note(`${tuned.size} slots were tuned before: their choices are timed`);
       let bar: Progress | undefined;
       let report = await runBench(gpu, {
         patterns: options.words(),
         variants: options.flag('variants'),
         seconds,
         commit: repository?.commit ?? null,
+        wanted: (slot) => tuned.get(slot)?.variant,
         onRow(done, total, name) {
           bar ??= output.progress({ label: 'bench', total, unit: 'row' });
           bar.update(done, name);

@@ -40,6 +40,11 @@ export class KernelCache {
     return pipeline;
   }
 
+  /** Whether a kernel was asked for on this device before. */
+  has(kernel: Kernel): boolean {
+    return this.#pipelines.has(kernelKey(kernel));
+  }
+
   async #compile(kernel: Kernel, key: string): Promise<GPUComputePipeline> {
     const module = await this.#module(kernel);
     try {

@@ -52,6 +52,8 @@ export class Plan {
   readonly #regions: ReadonlyMap<Tensor, Region>;
   readonly #owned: readonly GPUBuffer[];
   readonly #poisoned: readonly GPUBuffer[];
+  /** Encoded ahead for the next run. */
+  #prepared: GPUCommandBuffer | undefined;
 
   constructor(
     gpu: Gpu,
@@ -70,22 +72,35 @@ export class Plan {
   }
 
   /**
-   * Submits every dispatch in one command buffer.
-   * @param before encodes dispatches of the caller's own in front, in the same pass (a patch sampler)
+   * Submits every dispatch, in order.
+   * @param before encodes dispatches of the caller's own that run first (a patch sampler)
    * @throws the device's error since the last call, DeviceLostError; GpuError on a device that executes nothing.
    */
   run(before?: (pass: GPUComputePassEncoder) => void): void {
     this.#gpu.expectExecution();
     this.#gpu.check();
-    const { device } = this.#gpu;
+    const { queue } = this.#gpu.device;
     for (const buffer of this.#poisoned)
-      device.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(QUIET_NAN));
-    const encoder = device.createCommandEncoder({ label: 'plan' });
+      queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(QUIET_NAN));
+    const own = this.#prepared ?? this.#encode((pass) => encodeDispatches(pass, this.dispatches));
+    this.#prepared = undefined;
+    queue.submit(before ? [this.#encode(before), own] : [own]);
+  }
+
+  /**
+   * Encodes the next run's commands now: called between a run and the wait for its results, the host does so while the
+   * device is at work. What runs is the same with and without.
+   */
+  prepare(): void {
+    this.#prepared ??= this.#encode((pass) => encodeDispatches(pass, this.dispatches));
+  }
+
+  #encode(commands: (pass: GPUComputePassEncoder) => void): GPUCommandBuffer {
+    const encoder = this.#gpu.device.createCommandEncoder({ label: 'plan' });
     const pass = encoder.beginComputePass({ label: 'plan' });
-    before?.(pass);
-    encodeDispatches(pass, this.dispatches);
+    commands(pass);
     pass.end();
-    device.queue.submit([encoder.finish()]);
+    return encoder.finish();
   }
 
   /** The buffer range of a tensor of this plan. @throws TapeError where the plan does not hold it. */
@@ -103,14 +118,17 @@ export class Plan {
 
   /** Frees the arena; fixed tensors stay. */
   destroy(): void {
+    this.#prepared = undefined;
     for (const buffer of this.#owned) this.#gpu.destroyBuffer(buffer);
   }
 }
 
 /** Encodes dispatches in order. */
 export function encodeDispatches(pass: GPUComputePassEncoder, dispatches: readonly Dispatch[]): void {
+  let pipeline: GPUComputePipeline | undefined;
   for (const dispatch of dispatches) {
-    pass.setPipeline(dispatch.pipeline);
+    if (dispatch.pipeline !== pipeline) pass.setPipeline(dispatch.pipeline);
+    pipeline = dispatch.pipeline;
     pass.setBindGroup(0, dispatch.bindGroup);
     pass.dispatchWorkgroups(...dispatch.workgroups);
   }

@@ -251,6 +251,7 @@ export class TrainingSession {
     const start = performance.now();
     this.adam.setStep(this.#step + 1, learningRate);
     this.plan.run(this.sampler.next());
+    this.plan.prepare();
     const status = await this.adam.readStatus();
     const losses = new Map<string, number>();
     let total = 0;

@@ -10,7 +10,7 @@ import { median, timeRuns } from './timing.ts';
 export interface TuneOptions {
   /** A candidate whose kernels take longer to compile may not win; the plain variant and the best guess always may. */
   readonly compileSeconds: number;
-  /** Rounds of timing for those that are near the best. */
+  /** Rounds of timing for those that stay near the best. */
   readonly rounds: number;
 }
 
@@ -18,8 +18,11 @@ export const DEFAULT_TUNING: TuneOptions = { compileSeconds: 30, rounds: 3 };
 
 /** Largest distance from the right result over its largest value; Winograd's transforms lose some digits. */
 const TOLERANCE = 2e-3;
-/** After the first round, only what is within this factor of the best is timed again. */
-const NEAR = 1.6;
+/**
+ * Only what is within such a factor of the best is timed again: the first after a single run, the others after a round
+ * each, the last from there on. The best time of a candidate counts, since other programs only ever lengthen it.
+ */
+const NEAR = [1.6, 1.3, 1.15] as const;
 /** What a candidate must gain on the best guess to take its place: less is noise. */
 const GAIN = 0.97;
 /** Work between two waits, in milliseconds. */
@@ -30,6 +33,7 @@ interface Contender {
   readonly isolated: Isolated;
   /** Of the first run. */
   readonly results: readonly Float32Array[];
+  /** All so far, in milliseconds. */
   readonly times: number[];
 }
 
@@ -72,12 +76,15 @@ export async function tuneSlot(
         },
       );
     const contenders = entered.filter((contender) => agree(contender.results, right.results));
-    for (const { isolated, times } of contenders) times.push(await timeRuns(gpu, isolated.plan, 1));
-    const fastest = Math.min(...contenders.map(({ times }) => times[0]!));
-    const near = contenders.filter(({ times }) => times[0]! <= NEAR * fastest);
-    if (near.length > 1) await timeInTurns(gpu, near, options.rounds);
-    const entries = contenders.map(({ variant, times }) => [variant, round(median(times))] as const);
-    return { variant: choose(entries, guess.variant), times: Object.fromEntries(entries) };
+    for (const { isolated, times } of contenders)
+      if (times.length === 0) times.push(await timeRuns(gpu, isolated.plan, 1));
+    const left = new Set(await timeInTurns(gpu, contenders, options.rounds));
+    const entries = contenders.map((one) => ({ one, name: one.variant, ms: round(median(one.times)) }));
+    const finalists = entries.filter(({ one }) => left.has(one));
+    return {
+      variant: choose(finalists, guess.variant),
+      times: Object.fromEntries(entries.map(({ name, ms }) => [name, ms])),
+    };
   } finally {
     for (const { isolated } of entered) isolated.destroy();
   }
@@ -92,10 +99,10 @@ function agreement(contenders: readonly Contender[]): Contender | undefined {
 }
 
 /** The fastest, or the best guess where it is nearly as fast. */
-function choose(entries: readonly (readonly [string, number])[], guess: string): string {
-  const [variant, ms] = entries.reduce((a, b) => (b[1] < a[1] ? b : a));
-  const own = entries.find(([name]) => name === guess);
-  return own && ms > GAIN * own[1] ? guess : variant;
+function choose(entries: readonly { readonly name: string; readonly ms: number }[], guess: string): string {
+  const fastest = entries.reduce((a, b) => (b.ms < a.ms ? b : a));
+  const own = entries.find(({ name }) => name === guess);
+  return own && fastest.ms > GAIN * own.ms ? guess : fastest.name;
 }
 
 /**
@@ -108,6 +115,8 @@ async function prepare(
   limit: number,
 ): Promise<Contender | undefined> {
   const start = performance.now();
+  // What ran before on this device is compiled for good: then the first run is as good a timing as any.
+  const ranBefore = section.commands.every(({ kernel }) => gpu.kernels.has(kernel));
   const compiled = Promise.all(section.commands.map(({ kernel }) => gpu.kernels.pipeline(kernel)));
   try {
     if ((await within(compiled, limit)) === undefined) return undefined;
@@ -119,11 +128,12 @@ async function prepare(
   const isolated = await Isolated.create(gpu, section);
   try {
     // Some drivers compile when a kernel first runs.
-    await timeRuns(gpu, isolated.plan, 1);
+    await gpu.idle();
+    const ms = await timeRuns(gpu, isolated.plan, 1);
     if (performance.now() - start <= limit) {
       const results: Float32Array[] = [];
       for (const t of isolated.written) results.push(await isolated.read(t));
-      return { variant, isolated, results, times: [] };
+      return { variant, isolated, results, times: ranBefore ? [ms] : [] };
     }
   } catch (error) {
     isolated.destroy();
@@ -140,15 +150,30 @@ function agree(results: readonly Float32Array[], right: readonly Float32Array[])
   );
 }
 
-/** Times anew, in turns; short runs are repeated between two waits. */
-async function timeInTurns(gpu: Gpu, contenders: readonly Contender[], rounds: number): Promise<void> {
-  const repeats = contenders.map(({ times }) => {
-    const once = times.splice(0)[0]!;
-    return Math.max(1, Math.round(LONG_ENOUGH / Math.max(0.05, once)));
-  });
-  for (let turn = 0; turn < rounds; turn++)
-    for (const [i, { isolated, times }] of contenders.entries())
-      times.push(await timeRuns(gpu, isolated.plan, repeats[i]!));
+/**
+ * Times in turns those that are near the best, fewer from round to round; short runs are repeated between two waits.
+ * @returns those that were near to the end
+ */
+async function timeInTurns(
+  gpu: Gpu,
+  contenders: readonly Contender[],
+  rounds: number,
+): Promise<readonly Contender[]> {
+  let left = contenders;
+  for (let turn = 0; turn <= rounds; turn++) {
+    const best = Math.min(...left.map(({ times }) => Math.min(...times)));
+    const near = NEAR[Math.min(turn, NEAR.length - 1)]! * best;
+    left = left.filter(({ times }) => Math.min(...times) <= near);
+    if (left.length === 1 || turn === rounds) break;
+    for (const { isolated, times } of left) {
+      const repeats = Math.max(1, Math.round(LONG_ENOUGH / Math.max(0.05, Math.min(...times))));
+      const ms = await timeRuns(gpu, isolated.plan, repeats);
+      // The single run before is no measure beside several.
+      if (turn === 0) times.length = 0;
+      times.push(ms);
+    }
+  }
+  return left;
 }
 
 /** What a promise came to, or undefined where it took longer. */

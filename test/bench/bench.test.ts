@@ -84,6 +84,7 @@ describe('timeStep', () => {
     } as const;
     const step = await timeStep(host.gpu, shape, { seconds: 0.1 });
     expect(step.ms).toBeGreaterThan(step.hostMs);
+    expect(step.encodeMs).toBeGreaterThan(0);
     expect(step.tensorBytes).toBeGreaterThanOrEqual(step.livenessBytes);
     const total = step.byKernel.reduce((sum, { ms }) => sum + ms, 0);
     expect(total).toBeCloseTo(step.kernelMs);
@@ -188,5 +189,9 @@ describe('voxelgrad bench', () => {
     const run = await runCli(['bench', 'conv4d', '--out', folder]);
     expect(run.code).toBe(2);
     expect(run.stderr).toContain('no row of the bench contains "conv4d"');
+    // Before it opens a device: there is none of this name.
+    const env = { VOXELGRAD_DRIVER: 'no-such-driver' };
+    expect((await runCli(['bench', 'conv4d'], { env })).stderr).toContain('no row of the bench');
+    expect((await runCli(['bench', 'adam', '--out', folder], { env })).stderr).toContain('no-such-driver');
   });
 });

@@ -64,6 +64,26 @@ describe('compilePlan', () => {
     expect(gpu.allocatedBytes).toBe(0);
   });
 
+  it('runs what it encoded ahead as it runs the rest, behind what the caller puts in front', async () => {
+    const { gpu } = context;
+    const store = await inputStore(gpu, [1024]);
+    const { plan, output } = await record(gpu, store, 3);
+    const fronts: number[] = [];
+    for (const ahead of [false, true, true, false]) {
+      if (ahead) plan.prepare();
+      if (ahead) plan.prepare();
+      plan.run(() => fronts.push(fronts.length));
+      expect(await plan.read(output)).toEqual(positive(1024));
+    }
+    expect(fronts).toEqual([0, 1, 2, 3]);
+    // What is encoded and never run costs nothing and breaks nothing.
+    plan.prepare();
+    plan.destroy();
+    gpu.check();
+    store.destroy();
+    expect(gpu.allocatedBytes).toBe(0);
+  });
+
   it('refuses a command that reads what nothing wrote, and frees what it had made', async () => {
     const { gpu } = context;
     const never = tensor('never', [4], 'arena');
