@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { openBrowserGpu } from '../platform/browser.ts';
 import { type CallContext, Engine } from './engine.ts';
 import { problemOf } from './problem.ts';
