@@ -1,3 +1,4 @@
+import { decode } from 'fast-png';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeModel } from '../../src/checkpoint/checkpoint.ts';
@@ -62,6 +63,12 @@ describe.skipIf(chromiumPath() === undefined)('learning from corrected scans', {
     await page.getByLabel('What p2 is for').waitFor();
     await page.getByRole('button', { name: 'Clear' }).click();
     await chooseFiles(page, middleScan('p3', 5));
+    await page.getByText(/^Crosshair at/).waitFor();
+    // The viewer draws on, after it had nothing to show.
+    const { data, channels } = decode(await page.locator('canvas').screenshot());
+    expect(data.filter((value, i) => value > 60 && i % channels < 3).length).toBeGreaterThan(
+      data.length / 50,
+    );
     await page.getByRole('button', { name: 'Keep it aside' }).click();
     await page.getByLabel('What p3 is for').waitFor();
     expect(await page.getByLabel('What p2 is for').inputValue()).toBe('learn');
