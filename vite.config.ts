@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import type { Plugin, UserConfig, UserConfigFnObject } from 'vite';
 import { formatPolicy } from './src/platform/content-policy.ts';
@@ -52,10 +52,15 @@ const offlineFiles: Plugin = {
   },
 };
 
+const { version } = JSON.parse(readFileSync(resolve(import.meta.dirname, 'package.json'), 'utf8')) as {
+  version: string;
+};
+
 // All paths are relative, so the folder works from any place on any host.
 const shared: UserConfig = {
   root,
   base: './',
+  define: { __VERSION__: JSON.stringify(version) },
   plugins: [shaderComments],
   worker: { format: 'es', plugins: () => [shaderComments] },
   build: {

@@ -164,6 +164,7 @@ export {
   warmUp,
 } from './optim/schedule.ts';
 export { type BrowserGpuOptions, openBrowserGpu } from './platform/browser.ts';
+export { OriginFiles } from './platform/origin-files.ts';
 export { applyFlairThreshold, type FlairThreshold, fitFlairThreshold } from './report/baseline.ts';
 // Evaluation and reports.
 export {

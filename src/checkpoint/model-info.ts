@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { CheckpointError } from '../core/errors.ts';
 import type { Json } from '../core/json.ts';
 import type { UNetConfig } from '../nn/unet-config.ts';
@@ -18,33 +18,38 @@ export interface ModelInfo {
   readonly settings: Json;
 }
 
+// The page reads models before anything else, so this is zod's small form; it has no language of its own.
+z.config(z.locales.en());
+
 // Bounds keep a forged file from asking for a network that no machine holds.
-const channels = z.int().min(1).max(65536);
+const channels = z.int().check(z.minimum(1), z.maximum(65536));
 const block = z.tuple([channels, channels]);
+const head = z.object({
+  name: z.string().check(z.regex(/^\w+$/)),
+  classes: z.int().check(z.minimum(2), z.maximum(1024)),
+});
+const network = z.object({
+  inChannels: channels,
+  encoder: z.array(block).check(z.minLength(2), z.maxLength(12)),
+  up: z.array(channels),
+  decoder: z.array(block),
+  heads: z.array(head).check(z.minLength(1), z.maxLength(16)),
+  crossStitch: z.optional(z.literal(true)),
+});
 
 const SCHEMA = z.object({
   variant: z.enum(VARIANTS),
-  network: z
-    .object({
-      inChannels: channels,
-      encoder: z.array(block).min(2).max(12),
-      up: z.array(channels),
-      decoder: z.array(block),
-      heads: z
-        .array(z.object({ name: z.string().regex(/^\w+$/), classes: z.int().min(2).max(1024) }))
-        .min(1)
-        .max(16),
-      crossStitch: z.literal(true).optional(),
-    })
-    .refine(({ heads, crossStitch }) => !crossStitch || heads.length === 2, {
+  network: network.check(
+    z.refine(({ heads, crossStitch }) => !crossStitch || heads.length === 2, {
       message: 'cross-stitch units join two heads',
-    })
-    .refine(({ encoder, up, decoder }) => up.length === encoder.length - 1 && decoder.length === up.length, {
+    }),
+    z.refine(({ encoder, up, decoder }) => up.length === encoder.length - 1 && decoder.length === up.length, {
       message: 'the decoder has one level less than the encoder',
     }),
-  modalities: z.array(z.string().min(1)).min(1),
-  threshold: z.number().min(0).max(1),
-  patch: z.int().min(1),
+  ),
+  modalities: z.array(z.string().check(z.minLength(1))).check(z.minLength(1)),
+  threshold: z.number().check(z.minimum(0), z.maximum(1)),
+  patch: z.int().check(z.minimum(1)),
   settings: z.json(),
 });
 

@@ -35,6 +35,8 @@ export interface TrainRequest {
   readonly scans: readonly PreparedScan[];
   /** Stops the run between two steps, once a checkpoint is written. */
   readonly signal?: AbortSignal;
+  /** Weights and running statistics to begin with, as a model's (default: those that the seed draws). */
+  readonly initial?: ReadonlyMap<string, Float32Array>;
   /** Goes on from here, bit for bit. */
   readonly resume?: TrainingState;
   /** Kernel variants by slot, from an earlier run; those of `resume` go before them. */

@@ -1,7 +1,7 @@
 import { encodeModel } from '../checkpoint/checkpoint.ts';
 import type { TrainingState } from '../checkpoint/training-state.ts';
 import type { FileStore } from '../core/files.ts';
-import { sha256 } from '../core/hash.ts';
+import { sha256, sha256OfArrays } from '../core/hash.ts';
 import { toJson } from '../core/json.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { Checkpoints } from './checkpoints.ts';
@@ -10,7 +10,7 @@ import type { TrainingData } from './prepare.ts';
 import type { StepReport, TrainRequest, TrainResult } from './request.ts';
 import { train } from './run.ts';
 import { formatRecord, hasFile, RUN_FILES, type RunConfig, readRunConfig } from './run-record.ts';
-import { dataFingerprint, requireSameData, requireSameSettings } from './same-run.ts';
+import { dataFingerprint, requireSameData, requireSameSettings, requireSameStart } from './same-run.ts';
 import { settingsHash } from './settings.ts';
 import { formatStep, rewindLog, verifyStep } from './step-log.ts';
 
@@ -21,7 +21,7 @@ export const HASH_STEPS = 100;
 
 /** How a run in a folder goes on, beside what it is asked to do. */
 export interface RunFolderOptions
-  extends Pick<TrainRequest, 'signal' | 'kernels' | 'reopen' | 'onStep' | 'onThreshold'> {
+  extends Pick<TrainRequest, 'initial' | 'signal' | 'kernels' | 'reopen' | 'onStep' | 'onThreshold'> {
   /** Goes on from the newest sound checkpoint, if there is one. */
   readonly resume: boolean;
   /** Of voxelgrad, for the record. */
@@ -78,9 +78,10 @@ export async function trainInFolder(
   files: FileStore,
   options: RunFolderOptions,
 ): Promise<RunFolderResult> {
-  const { warn = () => {}, onStep, onCheckpoint, verify, signal, reopen, onThreshold } = options;
+  const { warn = () => {}, onStep, onCheckpoint, verify, initial, signal, reopen, onThreshold } = options;
   const checkpoints = new Checkpoints(files, RUN_FILES.checkpoints);
   const data = await dataFingerprint(scans);
+  const start = initial ? { initial: await sha256OfArrays(initial) } : {};
   const adapter = gpu.capabilities.description;
   let kernels = options.kernels ?? {};
   let resume: TrainingState | undefined;
@@ -90,6 +91,7 @@ export async function trainInFolder(
     const path = `${files.name}/${RUN_FILES.config}`;
     requireSameSettings(toJson(config.settings), settings, path);
     requireSameData(config.data, data, path);
+    requireSameStart(config.initial, start.initial, path);
     resume = await checkpoints.latest(warn);
     kernels = config.kernels;
     if (resume) {
@@ -126,7 +128,14 @@ export async function trainInFolder(
         if (options.stageOne) await files.write(RUN_FILES.stageOne, options.stageOne);
       }
       started = true;
-      const config: RunConfig = { settings, data, kernels: chosen, adapter, version: options.version };
+      const config: RunConfig = {
+        settings,
+        data,
+        kernels: chosen,
+        adapter,
+        version: options.version,
+        ...start,
+      };
       await files.write(RUN_FILES.config, formatRecord(config));
     },
     async onStep(report) {
@@ -135,6 +144,7 @@ export async function trainInFolder(
       await files.append(RUN_FILES.log, new TextEncoder().encode(formatStep(report)));
       await onStep?.(report);
     },
+    ...(initial ? { initial } : {}),
     ...(resume ? { resume } : {}),
     ...(signal ? { signal } : {}),
     ...(reopen ? { reopen } : {}),

@@ -32,6 +32,8 @@ export interface RunConfig {
   readonly adapter: string;
   /** Of voxelgrad. */
   readonly version: string;
+  /** SHA-256 of the weights that the run began from; missing where the seed drew them. */
+  readonly initial?: string;
 }
 
 /** `manifest.json`: written last, so that it says that a run is finished. */
@@ -60,6 +62,7 @@ const CONFIG = z.object({
   kernels: text,
   adapter: z.string(),
   version: z.string(),
+  initial: z.string().optional(),
 });
 const MANIFEST = z.object({
   variant: z.string(),
@@ -79,14 +82,18 @@ const MANIFEST = z.object({
 /** Reads `config.json`. @throws FileFormatError where it is none, UsageError for a setting; StorageError. */
 export async function readRunConfig(files: FileSource): Promise<RunConfig> {
   const path = `${files.name}/${RUN_FILES.config}`;
-  const { settings, ...rest } = parse(CONFIG, await files.read(RUN_FILES.config), path);
+  const { settings, initial, ...rest } = parse(CONFIG, await files.read(RUN_FILES.config), path);
   const checked = trainSettings(settings, { prefix: `${path}: `, name: (setting) => setting });
   const { subjects, modalities } = checked;
   if (!subjects || !modalities)
     throw new FileFormatError(path, 'the settings name no subjects or no modalities', {
       hint: 'Give the config.json that `voxelgrad train` wrote.',
     });
-  return { settings: { ...checked, subjects, modalities }, ...rest };
+  return {
+    settings: { ...checked, subjects, modalities },
+    ...rest,
+    ...(initial === undefined ? {} : { initial }),
+  };
 }
 
 /** Reads `manifest.json`; undefined where a run is not finished. @throws FileFormatError; StorageError. */

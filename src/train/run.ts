@@ -57,10 +57,11 @@ export async function train(gpu: Gpu, request: TrainRequest): Promise<TrainResul
 /** Trains from the last saved state to the end, on one device. */
 async function attempt(gpu: Gpu, run: Run): Promise<TrainResult> {
   const { request } = run;
-  const { settings, scans, onKernels } = request;
+  const { settings, scans, initial, onKernels } = request;
   const session = await TrainingSession.create(gpu, scans, settings, (slot) => run.kernels[slot]);
   try {
     if (run.saved) session.restore(run.saved);
+    else if (initial) session.net.load(initial);
     run.kernels = { ...run.kernels, ...Object.fromEntries(session.choices) };
     await onKernels?.(run.kernels);
     await trainSteps(session, run);

@@ -66,6 +66,16 @@ export function requireSameData(
     });
 }
 
+/** Refuses to go on with another network to begin from, known by its hash. @throws CheckpointError. */
+export function requireSameStart(recorded: string | undefined, now: string | undefined, path: string): void {
+  if (recorded === now) return;
+  const show = (hash: string | undefined): string =>
+    hash === undefined ? 'weights that the seed draws' : `the weights ${hash.slice(0, 12)}…`;
+  throw new CheckpointError(`${path}: the run began from ${show(recorded)}, not from ${show(now)}`, {
+    hint: HINT,
+  });
+}
+
 function isRecord(value: Json): value is { readonly [key: string]: Json } {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -2,8 +2,17 @@ import { MODEL_LIST_FILE, parseModelList } from '../checkpoint/model-list.ts';
 import { type FileRole, MODALITY_ROLES } from '../dataset/file-role.ts';
 import { EngineCancelled, type EngineClient, EngineFailure } from './engine-client.ts';
 import { problem, problemOf } from './problem.ts';
-import type { Download, DroppedFile, FilesReport, ModelReport, Problem, ResultReport } from './protocol.ts';
-import { INITIAL_STATE, type State, type ViewState } from './state.ts';
+import type {
+  Calls,
+  Download,
+  DroppedFile,
+  FilesReport,
+  LearningProgress,
+  ModelReport,
+  Problem,
+  ResultReport,
+} from './protocol.ts';
+import { INITIAL_STATE, type State, type TuningState, type ViewState } from './state.ts';
 import { TileClock } from './tile-clock.ts';
 import type { OverlayParts, Tool, Viewer, ViewLayout } from './viewer.ts';
 
@@ -46,6 +55,7 @@ export class App {
     try {
       const models = parseModelList(await (await fetchFile(MODEL_LIST_FILE)).text(), MODEL_LIST_FILE);
       this.#set({ models, keptModels: await this.#client.call('keptModels', null) });
+      await this.changeLearning('learning', null);
       if (models[0]) await this.loadListedModel(models[0].file);
     } catch (error) {
       this.#set({ modelProblem: failureOf(error) });
@@ -92,7 +102,7 @@ export class App {
         result: null,
         runProblem: null,
         selectedLesion: null,
-        tuning: null,
+        learningProblem: null,
       });
       await this.#showFirstImage(files);
     } catch (error) {
@@ -131,7 +141,7 @@ export class App {
   ): Promise<void> {
     try {
       const { model, files } = await load();
-      this.#set({ model, modelFile: file, modelProblem: null, tuning: null });
+      this.#set({ model, modelFile: file, modelProblem: null });
       if (this.#state.files) this.#set({ files });
     } catch (error) {
       // The model that was loaded before stays.
@@ -308,35 +318,60 @@ export class App {
     await this.#withViewer((viewer) => viewer.endDrawing());
   }
 
-  /** Trains the network on the scan and its true mask; stopping keeps what was learned. */
-  async fineTune(steps: number): Promise<void> {
-    const controller = new AbortController();
-    const diceBefore = this.#state.result?.metrics?.dice ?? null;
-    const losses: number[] = [];
-    const show = (running: AbortController | null): void =>
-      this.#set({ tuning: { steps, losses: [...losses], controller: running, diceBefore } });
-    show(controller);
+  /** Asks for, or changes, the scans to learn from and the run. */
+  async changeLearning<Name extends 'learning' | 'keepScan' | 'setUse' | 'forgetScan' | 'discardTuning'>(
+    call: Name,
+    ask: Calls[Name]['ask'],
+  ): Promise<void> {
     try {
-      const model = await this.#client.call(
-        'fineTune',
-        { steps },
-        {
-          signal: controller.signal,
-          onProgress: ({ loss }) => {
-            losses.push(loss);
-            show(controller);
-          },
-        },
-      );
-      this.#set({ model, modelFile: null, keptModels: await this.#client.call('keptModels', null) });
-      show(null);
+      this.#set({ learning: await this.#client.call(call, ask), learningProblem: null });
     } catch (error) {
-      this.#set({ tuning: null, runProblem: failureOf(error) });
+      this.#set({ learningProblem: failureOf(error) });
     }
   }
 
-  stopTuning(): void {
-    this.#state.tuning?.controller?.abort();
+  /** Trains the network on; or goes on with the run that is paused; or ends that with what it learned. */
+  async tune<Name extends 'fineTune' | 'resumeTuning' | 'finishTuning'>(
+    call: Name,
+    ask: Calls[Name]['ask'],
+  ): Promise<void> {
+    const controller = new AbortController();
+    const run = this.#state.learning?.run;
+    const goesOn = call !== 'fineTune' && run != null;
+    let tuning: TuningState = {
+      steps: goesOn ? run.steps : (ask as Calls['fineTune']['ask']).steps,
+      losses: goesOn ? run.losses : [],
+      phase: null,
+      note: null,
+      controller,
+    };
+    const show = (change: Partial<TuningState>): void => {
+      tuning = { ...tuning, ...change };
+      this.#set({ tuning });
+    };
+    this.#set({ tuning, learningProblem: null });
+    try {
+      const { model, learning } = await this.#client.call(call, ask, {
+        signal: controller.signal,
+        onProgress: (told: LearningProgress) => {
+          if (told.phase === 'step')
+            show({ losses: [...tuning.losses.slice(0, told.step - 1), told.loss], phase: null });
+          else if (told.phase === 'note') show({ note: told.text });
+          else show({ phase: { name: told.phase, share: told.done / told.total } });
+        },
+      });
+      const keptModels = await this.#client.call('keptModels', null);
+      this.#set({ model, modelFile: null, keptModels, learning, tuning: null });
+    } catch (error) {
+      await this.changeLearning('learning', null);
+      const failed = error instanceof EngineCancelled ? null : failureOf(error);
+      this.#set({ tuning: null, learningProblem: failed ?? this.#state.learningProblem });
+    }
+    this.#set({ system: await this.#client.call('system', null) });
+  }
+
+  pauseTuning(): void {
+    this.#state.tuning?.controller.abort();
   }
 
   async #attempt(work: () => Promise<void>): Promise<void> {

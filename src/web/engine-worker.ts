@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { openBrowserGpu } from '../platform/browser.ts';
 import { type CallContext, Engine } from './engine.ts';
 import { problemOf } from './problem.ts';
@@ -7,7 +7,10 @@ import type { Reply, Request } from './protocol.ts';
 // Zod compiles its checks with `new Function` where it may; the page's policy forbids it, and trying is reported.
 z.config({ jitless: true });
 
-const engine = new Engine(openBrowserGpu);
+/** Put in by the build. */
+declare const __VERSION__: string;
+
+const engine = new Engine(openBrowserGpu, __VERSION__);
 const running = new Map<number, AbortController>();
 
 function send(reply: Reply): void {

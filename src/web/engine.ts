@@ -1,24 +1,32 @@
-import { decodeModel, encodeModel, type Model } from '../checkpoint/checkpoint.ts';
-import { DeviceLostError, GridMismatchError, UsageError } from '../core/errors.ts';
+import { decodeModel, encodeModel } from '../checkpoint/checkpoint.ts';
+import { GridMismatchError, UsageError } from '../core/errors.ts';
 import { MemoryFiles } from '../core/files.ts';
+import type { FileRole } from '../dataset/file-role.ts';
 import { type LoadedScan, loadScan } from '../dataset/load-scan.ts';
 import { predictionPath } from '../dataset/prediction-path.ts';
-import { preprocess } from '../dataset/preprocess.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { encodeSegmentation, type Segmentation, segment } from '../infer/segment.ts';
 import { readMask, readNifti } from '../nifti/read.ts';
 import { LABEL_INTENT, writeNifti } from '../nifti/write.ts';
 import { countParameters } from '../nn/unet-config.ts';
 import { takesTissues } from '../nn/variants.ts';
+import { OriginFiles } from '../platform/origin-files.ts';
+import { withOriginLock } from '../platform/origin-lock.ts';
 import { listLesions } from '../report/lesion-list.ts';
 import { evaluateScan } from '../report/metrics.ts';
 import { thresholdMask } from '../report/threshold.ts';
 import { sameGrid } from '../volume/volume.ts';
+import { Devices } from './devices.ts';
 import { KeptModels } from './kept-models.ts';
+import type { Learning, NamedModel } from './learning.ts';
+import type { ScanFileToKeep } from './learning-scans.ts';
 import type {
   CallName,
   Calls,
   FilesReport,
+  LearnedReport,
+  LearningReport,
+  LearningUse,
   ModelReport,
   ResultReport,
   SavedFile,
@@ -43,7 +51,7 @@ type Handlers = {
 interface Run {
   readonly scan: LoadedScan;
   readonly segmentation: Segmentation;
-  readonly model: { readonly name: string; readonly model: Model };
+  readonly model: NamedModel;
   readonly threshold: number;
   readonly seconds: number;
   readonly tiles: number;
@@ -51,26 +59,30 @@ interface Run {
   readonly truth: ResultReport['truth'];
 }
 
-/** A device that is lost so often will not come back. */
-const MAX_LOSSES = 3;
+const MODELS = 'models';
+const LEARNING = 'learning';
 
 // What few visits need (phantoms, reports, training) is loaded when it is asked for.
 
 /** The engine behind the page: holds the files, the network, the GPU and the last result; answers {@link Calls}. */
 export class Engine {
-  readonly #openGpu: () => Promise<Gpu>;
+  readonly #devices: Devices;
+  readonly #version: string;
   readonly #files: ScanFiles = new ScanFiles();
-  readonly #kept: KeptModels = new KeptModels();
-  #gpu: Gpu | undefined;
-  #devicesLost = 0;
-  #model: { readonly name: string; readonly model: Model } | undefined;
+  #kept: KeptModels | undefined;
+  #learning: Learning | undefined;
+  #model: NamedModel | undefined;
   #run: Run | undefined;
   /** A true mask that was drawn for the files that are there. */
   #correction: Uint8Array | undefined;
 
-  /** @param openGpu how a device is had, at first and after one was lost */
-  constructor(openGpu: () => Promise<Gpu>) {
-    this.#openGpu = openGpu;
+  /**
+   * @param openGpu how a device is had, at first and after one was lost
+   * @param version of voxelgrad
+   */
+  constructor(openGpu: () => Promise<Gpu>, version: string) {
+    this.#devices = new Devices(openGpu);
+    this.#version = version;
   }
 
   /** By name; each rejects with one of voxelgrad's errors, or the signal's reason. */
@@ -110,14 +122,15 @@ export class Engine {
       this.#model = { name, model: decodeModel(bytes, name) };
       return { model: modelReport(this.#model), files: this.#filesReport() };
     },
-    keptModels: async () => await this.#kept.list(),
+    keptModels: async () => await (await this.#models()).list(),
     loadKeptModel: async (name) => {
-      this.#model = { name, model: decodeModel(await this.#kept.read(name), name) };
+      this.#model = { name, model: decodeModel(await (await this.#models()).read(name), name) };
       return { model: modelReport(this.#model), files: this.#filesReport() };
     },
     forgetModel: async (name) => {
-      await this.#kept.remove(name);
-      return await this.#kept.list();
+      const models = await this.#models();
+      await models.remove(name);
+      return await models.list();
     },
     image: async (path) => await this.#image(path),
     segment: async ({ overlap }, context) => await this.#segment(overlap, context),
@@ -134,7 +147,17 @@ export class Engine {
       return writeNifti({ grid: scan.grid, data }, { datatype: 'uint8', like: scan.header, gzip: false });
     },
     correct: async (bytes) => await this.#correct(bytes),
-    fineTune: async ({ steps }, context) => await this.#fineTune(steps, context),
+    learning: async () => await this.#learningReport(),
+    keepScan: async (use) => await this.#keepScan(use),
+    setUse: async ({ id, use }) => await this.#changeLearning((learning) => learning.setUse(id, use)),
+    forgetScan: async (id) => await this.#changeLearning((learning) => learning.forgetScan(id)),
+    fineTune: async ({ steps }, context) => {
+      const model = this.#requireModel();
+      return await this.#learn((learning) => learning.start(model, steps, context));
+    },
+    resumeTuning: async (_, context) => await this.#learn((learning) => learning.resume(context)),
+    finishTuning: async (_, context) => await this.#learn((learning) => learning.finish(context)),
+    discardTuning: async () => await this.#changeLearning((learning) => learning.discard()),
     save: async (what) => await this.#save(what),
   };
 
@@ -142,13 +165,13 @@ export class Engine {
     return this.#files.report(this.#model?.model);
   }
 
-  async #device(): Promise<Gpu> {
-    this.#gpu ??= await this.#openGpu();
-    return this.#gpu;
+  async #models(): Promise<KeptModels> {
+    this.#kept ??= new KeptModels((await OriginFiles.open(MODELS)) ?? new MemoryFiles(MODELS));
+    return this.#kept;
   }
 
   async #system(): Promise<SystemReport> {
-    const gpu = await this.#device();
+    const gpu = await this.#devices.get();
     const { description, software, subgroupSize, f16, ...rest } = gpu.capabilities;
     const { maxBufferBytes, maxBindingBytes, maxWorkgroupBytes, maxInvocations, maxStorageBuffers } = rest;
     return {
@@ -157,7 +180,7 @@ export class Engine {
       features: [...(subgroupSize > 0 ? [`subgroups of ${subgroupSize}`] : []), ...(f16 ? ['f16'] : [])],
       limits: { maxBufferBytes, maxBindingBytes, maxWorkgroupBytes, maxInvocations, maxStorageBuffers },
       bufferBytes: gpu.allocatedBytes,
-      devicesLost: this.#devicesLost,
+      devicesLost: this.#devices.lost,
     };
   }
 
@@ -169,8 +192,7 @@ export class Engine {
   }
 
   async #segment(overlap: number, { signal, progress }: CallContext): Promise<ResultReport> {
-    const chosen = this.#model;
-    if (!chosen) throw new UsageError('no model is loaded', { hint: 'Choose a model first.' });
+    const chosen = this.#requireModel();
     const { info } = chosen.model;
     const { dataset, scan } = this.#files.scan();
     const loaded = await loadScan(dataset, scan, {
@@ -190,7 +212,7 @@ export class Engine {
         progress({ done, total });
       },
     };
-    const segmentation = await this.#withDevice((gpu) => segment(gpu, chosen.model, loaded, options));
+    const segmentation = await this.#devices.use((gpu) => segment(gpu, chosen.model, loaded, options));
     const seconds = (performance.now() - start) / 1000;
     this.#run = {
       scan: this.#correction ? { ...loaded, lesions: this.#correction } : loaded,
@@ -216,40 +238,52 @@ export class Engine {
     return resultOf(this.#run);
   }
 
-  async #fineTune(steps: number, { signal, progress }: CallContext): Promise<ModelReport> {
-    const { scan, model } = this.#requireRun();
-    if (!scan.lesions?.includes(1))
-      throw new UsageError('there is no true lesion to learn from', {
-        hint: 'Correct the result first, or add a file with the true lesions.',
-      });
-    const { fineTune } = await import('./fine-tune.ts');
-    const { patch } = model.model.info;
-    const prepared = preprocess(scan, { crop: { margin: 8, minimum: [patch, patch, patch] } });
-    const name = `${model.name.replace(/, fine-tuned$/, '')}, fine-tuned`;
-    const tuned = await this.#withDevice((gpu) =>
-      fineTune(gpu, {
-        model: model.model,
-        scan: prepared,
-        steps,
-        signal,
-        onStep: (step, loss) => progress({ step, steps, loss }),
-        keep: async (kept) => await this.#kept.write(name, encodeModel(kept)),
-      }),
-    );
-    this.#model = { name, model: tuned };
-    return modelReport(this.#model);
+  /** Fine-tuning; in memory where the browser has no storage. */
+  async #openLearning(): Promise<Learning> {
+    const { Learning } = await import('./learning.ts');
+    const files = await OriginFiles.open(LEARNING);
+    const store = files ?? new MemoryFiles(LEARNING);
+    this.#learning ??= new Learning(store, files !== undefined, this.#devices, this.#version);
+    return this.#learning;
   }
 
-  /** Runs work on the device; where the device is lost, again on a new one. */
-  async #withDevice<T>(work: (gpu: Gpu) => Promise<T>): Promise<T> {
-    for (let losses = 0; ; losses++)
-      try {
-        return await work(await this.#device());
-      } catch (error) {
-        if (!(error instanceof DeviceLostError) || losses >= MAX_LOSSES) throw error;
-        this.#devicesLost++;
-        this.#gpu = undefined;
-      }
+  async #learningReport(): Promise<LearningReport> {
+    const files = await OriginFiles.open(LEARNING);
+    // Most visits have nothing to learn, and need not load what it takes.
+    if (!this.#learning && (await files?.list(''))?.length !== 0 && files)
+      return await (await this.#openLearning()).report();
+    return (await this.#learning?.report()) ?? { scans: [], run: null, kept: files !== undefined };
+  }
+
+  async #changeLearning(change: (learning: Learning) => Promise<void>): Promise<LearningReport> {
+    const learning = await this.#openLearning();
+    await withOriginLock('fine-tuning', () => change(learning));
+    return await learning.report();
+  }
+
+  async #keepScan(use: LearningUse): Promise<LearningReport> {
+    const files = new Map<FileRole, ScanFileToKeep>();
+    for (const { role, path, file } of this.#files.whole()) {
+      const bytes = new Uint8Array(await file.arrayBuffer());
+      files.set(role, { extension: /\.gz$/i.test(path) ? 'nii.gz' : 'nii', bytes });
+    }
+    if (this.#correction) {
+      const { bytes } = this.#correctionFile(this.#requireRun());
+      files.set('lesions', { extension: 'nii.gz', bytes });
+    }
+    return await this.#changeLearning((learning) => learning.keepScan(this.#files.name, use, files));
+  }
+
+  async #learn(work: (learning: Learning) => Promise<NamedModel>): Promise<LearnedReport> {
+    const learning = await this.#openLearning();
+    this.#model = await withOriginLock('fine-tuning', () => work(learning));
+    await (await this.#models()).write(this.#model.name, encodeModel(this.#model.model));
+    return { model: modelReport(this.#model), learning: await learning.report() };
+  }
+
+  #requireModel(): NamedModel {
+    if (!this.#model) throw new UsageError('no model is loaded', { hint: 'Choose a model first.' });
+    return this.#model;
   }
 
   #requireRun(): Run {
@@ -309,7 +343,7 @@ export class Engine {
       facts: [
         ['Model', `${model.name}, reads ${model.model.info.modalities.join(', ')}`],
         ['Threshold', threshold.toPrecision(3)],
-        ['Adapter', this.#gpu?.capabilities.description ?? ''],
+        ['Adapter', this.#devices.adapter],
         ['Time', `${seconds.toFixed(1)} s`],
       ],
     });
@@ -320,7 +354,7 @@ function truthOf({ lesions }: LoadedScan): Uint8Array | undefined {
   return lesions instanceof Uint8Array ? lesions : undefined;
 }
 
-function modelReport({ name, model }: { readonly name: string; readonly model: Model }): ModelReport {
+function modelReport({ name, model }: NamedModel): ModelReport {
   const { variant, modalities, threshold, patch, network } = model.info;
   return { name, variant, modalities, threshold, patch, parameters: countParameters(network).total };
 }

@@ -1,67 +1,42 @@
 import { StorageError } from '../core/errors.ts';
+import type { FileStore } from '../core/files.ts';
 
-const FOLDER = 'models';
 const SUFFIX = '.safetensors';
 
-/**
- * Networks that were trained in this browser, in its origin-private file system: they stay on the machine and outlive
- * the tab. A file is written beside the old one and takes its place when it is whole.
- */
+/** Networks that were trained in this browser. */
 export class KeptModels {
-  async #folder(): Promise<FileSystemDirectoryHandle | undefined> {
-    try {
-      const root = await navigator.storage.getDirectory();
-      return await root.getDirectoryHandle(FOLDER, { create: true });
-    } catch {
-      // Private windows and some settings have no such storage: then nothing is kept.
-      return undefined;
-    }
+  readonly #files: FileStore;
+
+  constructor(files: FileStore) {
+    this.#files = files;
   }
 
   /** Names, sorted. */
   async list(): Promise<string[]> {
-    const folder = await this.#folder();
-    if (!folder) return [];
-    const names: string[] = [];
-    for await (const name of folder.keys())
-      if (name.endsWith(SUFFIX)) names.push(decodeURIComponent(name.slice(0, -SUFFIX.length)));
-    return names.sort();
+    const names = (await this.#files.list('')).map(({ name }) => name);
+    return names
+      .filter((name) => name.endsWith(SUFFIX))
+      .map((name) => decodeURIComponent(name.slice(0, -SUFFIX.length)))
+      .sort();
   }
 
   /** @throws StorageError where there is no such model. */
   async read(name: string): Promise<Uint8Array> {
-    const folder = await this.#folder();
-    try {
-      const handle = await folder?.getFileHandle(fileName(name));
-      if (handle) return new Uint8Array(await (await handle.getFile()).arrayBuffer());
-    } catch {
-      // Said below.
-    }
-    throw new StorageError(`the model ${name} is no longer kept in this browser`, {
-      hint: 'Choose another one.',
+    return await this.#files.read(fileName(name)).catch((cause: unknown) => {
+      throw new StorageError(`the model ${name} is no longer kept in this browser`, {
+        hint: 'Choose another one.',
+        cause,
+      });
     });
   }
 
-  /** Keeps a model; the old one of that name goes. Without storage it does nothing. @throws StorageError where it is full. */
+  /** Keeps a model; the old one of that name goes. @throws StorageError where it cannot be written. */
   async write(name: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const folder = await this.#folder();
-    if (!folder) return;
-    try {
-      const handle = await folder.getFileHandle(fileName(name), { create: true });
-      const file = await handle.createWritable();
-      await file.write(bytes);
-      await file.close();
-    } catch (cause) {
-      throw new StorageError(`the model ${name} could not be kept in this browser`, {
-        hint: 'Its storage may be full: save the model as a file.',
-        cause,
-      });
-    }
+    await this.#files.write(fileName(name), bytes);
   }
 
   async remove(name: string): Promise<void> {
-    const folder = await this.#folder();
-    await folder?.removeEntry(fileName(name)).catch(() => undefined);
+    await this.#files.remove(fileName(name));
   }
 }
 

@@ -10,8 +10,9 @@ const client = new EngineClient(
 );
 const app = new App(client, (state) => {
   render(page(state, app), root);
+  // One canvas for as long as the page lives: NiiVue stays with the one it was given.
   const canvas = root.querySelector('canvas');
-  if (canvas) app.attachViewer(canvas);
+  if (canvas && state.view) app.attachViewer(canvas);
 });
 
 // The whole page takes drops; without this a file that misses would replace the page.

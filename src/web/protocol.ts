@@ -66,11 +66,46 @@ export interface TileProgress {
   readonly total: number;
 }
 
-/** One step of fine-tuning. */
-export interface StepProgress {
-  readonly step: number;
-  readonly steps: number;
-  readonly loss: number;
+/** What a kept scan is for: to learn from, or to be kept aside and judged by. */
+export type LearningUse = 'learn' | 'aside';
+
+/** A scan with a true mask that is kept in this browser. */
+export interface LearningScanReport {
+  readonly id: string;
+  readonly name: string;
+  readonly use: LearningUse;
+  /** Dice of a scan kept aside, with the network before and after fine-tuning; null where it was not judged. */
+  readonly diceBefore: number | null;
+  readonly diceAfter: number | null;
+}
+
+/** The scans to learn from, and the fine-tuning run that is under way or was the last. */
+export interface LearningReport {
+  readonly scans: readonly LearningScanReport[];
+  readonly run: {
+    /** What the network is called that comes of it. */
+    readonly model: string;
+    readonly finished: boolean;
+    /** That were asked for. */
+    readonly steps: number;
+    /** Of the steps so far. */
+    readonly losses: readonly number[];
+  } | null;
+  /** Whether it outlives the tab; false where the browser has no storage. */
+  readonly kept: boolean;
+}
+
+/** How far fine-tuning has come. `done` of `total` is a share of the phase. */
+export type LearningProgress =
+  | { readonly phase: 'before' | 'threshold' | 'after'; readonly done: number; readonly total: number }
+  /** From 1. After a lost device or a closed tab it starts below the last one that was told. */
+  | { readonly phase: 'step'; readonly step: number; readonly loss: number }
+  | { readonly phase: 'note'; readonly text: string };
+
+/** What came of fine-tuning: the network that was trained is the loaded one. */
+export interface LearnedReport {
+  readonly model: ModelReport;
+  readonly learning: LearningReport;
 }
 
 /** A segmentation at one threshold. */
@@ -133,8 +168,20 @@ export interface Calls {
   drawing: { ask: null; answer: Uint8Array; progress: never };
   /** Takes a mask that somebody drew for the scan's true mask. */
   correct: { ask: Uint8Array; answer: ResultReport; progress: never };
-  /** Trains the network on, on the scan and its true mask; it takes the old one's place, and the browser keeps it. */
-  fineTune: { ask: { steps: number }; answer: ModelReport; progress: StepProgress };
+  /** Scans to learn from, and how far fine-tuning is. */
+  learning: { ask: null; answer: LearningReport; progress: never };
+  /** Keeps the scan that is there, with its true mask or correction. */
+  keepScan: { ask: LearningUse; answer: LearningReport; progress: never };
+  setUse: { ask: { id: string; use: LearningUse }; answer: LearningReport; progress: never };
+  forgetScan: { ask: string; answer: LearningReport; progress: never };
+  /** Trains the loaded network on, on the scans to learn from. Cancelled, the run can be resumed, also by another tab. */
+  fineTune: { ask: { steps: number }; answer: LearnedReport; progress: LearningProgress };
+  /** Goes on with the run that was cancelled or closed, bit for bit. */
+  resumeTuning: { ask: null; answer: LearnedReport; progress: LearningProgress };
+  /** Takes what such a run has learned so far, and ends it. */
+  finishTuning: { ask: null; answer: LearnedReport; progress: LearningProgress };
+  /** Forgets the run and what it learned. */
+  discardTuning: { ask: null; answer: LearningReport; progress: never };
   save: { ask: Download; answer: SavedFile; progress: never };
 }
 

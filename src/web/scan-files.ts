@@ -81,9 +81,16 @@ export class ScanFiles {
     this.#scan = undefined;
   }
 
-  /** What the scan is called in files that are saved. */
+  /** What the scan is called: by its data set, else by what its files' names have in common. */
   get name(): string {
-    return this.#scan ? scanName(this.#scan) : 'scan';
+    return this.#scan ? scanName(this.#scan) : commonName([...this.#files.keys()]);
+  }
+
+  /** The files without a fault, one a role. */
+  whole(): { readonly path: string; readonly role: FileRole; readonly file: Blob }[] {
+    return this.#reports().flatMap(({ path, role, problem }) =>
+      role && !problem ? [{ path, role, file: this.#files.get(path)!.file }] : [],
+    );
   }
 
   /** A file that was read without a fault. */
@@ -152,6 +159,19 @@ export class ScanFiles {
       'Add the file, say which file it is, or choose another model.',
     );
   }
+}
+
+/** `p2` for `p2_FLAIR.nii.gz` and `p2_T1w.nii.gz`: whole words; `scan` where the names have none in common. */
+function commonName(paths: readonly string[]): string {
+  const [first, ...others] = paths.map((path) =>
+    path
+      .split('/')
+      .at(-1)!
+      .split(/[_. -]+/),
+  );
+  if (!first || others.length === 0) return 'scan';
+  const end = first.findIndex((word, i) => others.some((words) => words[i] !== word));
+  return first.slice(0, Math.max(0, end)).join('_') || 'scan';
 }
 
 async function datasetOf(dropped: readonly DroppedFile[]): Promise<Dataset | undefined> {

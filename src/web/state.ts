@@ -1,6 +1,7 @@
 import type { ListedModel } from '../checkpoint/model-list.ts';
 import type {
   FilesReport,
+  LearningReport,
   ModelReport,
   Problem,
   ResultReport,
@@ -24,14 +25,15 @@ export interface CorrectingState {
   readonly size: number;
 }
 
-/** Fine-tuning under way or done. */
+/** Fine-tuning under way. */
 export interface TuningState {
   readonly steps: number;
   readonly losses: readonly number[];
-  /** Null once it is done. */
-  readonly controller: AbortController | null;
-  /** Dice on the scan before it was learned from; null where there was no true mask. */
-  readonly diceBefore: number | null;
+  /** What is done beside the steps; null during them. */
+  readonly phase: { readonly name: 'before' | 'threshold' | 'after'; readonly share: number } | null;
+  /** Something unusual that the user should know. */
+  readonly note: string | null;
+  readonly controller: AbortController;
 }
 
 /** What the viewer shows, and how. */
@@ -69,13 +71,15 @@ export interface State {
   readonly viewProblem: Problem | null;
   readonly selectedLesion: number | null;
   readonly correcting: CorrectingState | null;
+  readonly learning: LearningReport | null;
+  readonly learningProblem: Problem | null;
   readonly tuning: TuningState | null;
   readonly dragging: boolean;
 }
 
 /** Whether the engine is at work, or the mask is being drawn: the scan and the model must stay as they are. */
 export function isBusy({ reading, run, tuning, correcting }: State): boolean {
-  return reading || run !== null || tuning?.controller != null || correcting !== null;
+  return reading || run !== null || tuning !== null || correcting !== null;
 }
 
 export const INITIAL_STATE: State = {
@@ -96,6 +100,8 @@ export const INITIAL_STATE: State = {
   viewProblem: null,
   selectedLesion: null,
   correcting: null,
+  learning: null,
+  learningProblem: null,
   tuning: null,
   dragging: false,
 };

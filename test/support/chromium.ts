@@ -224,3 +224,59 @@ export async function savedFile(page: Page, button: string): Promise<Uint8Array>
   for await (const part of await download.createReadStream()) parts.push(part as Buffer);
   return new Uint8Array(Buffer.concat(parts));
 }
+
+/** Draws a line over the middle of the image. */
+export async function stroke(page: Page): Promise<void> {
+  const box = (await page.locator('canvas').boundingBox())!;
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  await page.mouse.move(x - 60, y);
+  await page.mouse.down();
+  for (let step = -50; step <= 60; step += 10) await page.mouse.move(x + step, y);
+  await page.mouse.up();
+}
+
+interface Watch {
+  readonly tasks: { readonly start: number; readonly duration: number }[];
+  /** When the progress bar came and went. */
+  readonly run: number[];
+}
+
+/** Records every task of the page above 50 ms, and when a run's progress, a CSS selector, comes and goes. */
+export async function watchRun(page: Page, progress: string): Promise<void> {
+  await page.evaluate((selector) => {
+    const watch: Watch = { tasks: [], run: [] };
+    Object.assign(globalThis, { watch });
+    new PerformanceObserver((list) => {
+      for (const { startTime, duration } of list.getEntries())
+        watch.tasks.push({ start: startTime, duration });
+    }).observe({ type: 'longtask' });
+    let running = false;
+    new MutationObserver(() => {
+      const now = document.querySelector(selector) !== null;
+      if (now !== running) watch.run.push(performance.now());
+      running = now;
+    }).observe(document.body, { childList: true, subtree: true });
+  }, progress);
+}
+
+/** Milliseconds of the tasks above 50 ms between the run's begin and its end. */
+export async function longTasks(page: Page): Promise<number[]> {
+  const { tasks, run } = await page.evaluate(() => (globalThis as unknown as { watch: Watch }).watch);
+  if (run.length !== 2) throw new Error(`the run began and ended ${run.length} times in all, not twice`);
+  return tasks
+    .filter(({ start, duration }) => start + duration > run[0]! && start < run[1]!)
+    .map(({ duration }) => duration);
+}
+
+/** Makes the engine's device die while it records the n-th command buffer from now. */
+export async function loseDevice(page: Page, after: number): Promise<void> {
+  await page.workers()[0]!.evaluate((count) => {
+    const { prototype } = GPUDevice;
+    const { createCommandEncoder } = prototype;
+    let calls = 0;
+    prototype.createCommandEncoder = function (...args) {
+      if (++calls === count) this.destroy();
+      return createCommandEncoder.apply(this, args);
+    };
+  }, after);
+}

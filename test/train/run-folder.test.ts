@@ -211,6 +211,26 @@ describe('a run in a folder', () => {
     expect(left(files)).toEqual(left(whole));
   });
 
+  it('begins from given weights, goes on from them, and refuses others', async () => {
+    const data = await tinyData();
+    const earlier = new MemoryFiles('earlier');
+    await run(earlier, data);
+    const initial = decodeModel(earlier.files.get('model.safetensors')!, 'm').weights;
+    const whole = new MemoryFiles('run');
+    const [first] = await run(whole, data, { initial });
+    const [unlike] = (await run(new MemoryFiles('drawn'), data)).slice(0, 1);
+    expect(first).not.toBe(unlike);
+    expect((await readRunConfig(whole)).initial).toMatch(/^[0-9a-f]{64}$/);
+    const files = new MortalFiles(9);
+    await expect(run(files, data, { initial })).rejects.toThrow(Killed);
+    files.left = 1e6;
+    await expect(run(files, data, { resume: true })).rejects.toThrow(
+      /the run began from the weights [0-9a-f]{12}…, not from weights that the seed draws/,
+    );
+    await run(files, data, { initial, resume: true });
+    expect(left(files)).toEqual(left(whole));
+  });
+
   it('is not resumed from a log that ends too early', async () => {
     const data = await tinyData();
     const files = new MemoryFiles('run');

@@ -9,6 +9,7 @@ import {
   accessibilityFaults,
   chooseFiles,
   chromiumPath,
+  loseDevice,
   type OpenedPage,
   overflow,
   savedFile,
@@ -156,16 +157,7 @@ describe.skipIf(chromiumPath() === undefined)('the app in Chromium', { timeout: 
     await heading.waitFor();
     const found = await heading.textContent();
 
-    // The engine's device dies while it records the fourth command buffer from now.
-    await page.workers()[0]!.evaluate(() => {
-      const { prototype } = GPUDevice;
-      const { createCommandEncoder } = prototype;
-      let calls = 0;
-      prototype.createCommandEncoder = function (...args) {
-        if (++calls === 4) this.destroy();
-        return createCommandEncoder.apply(this, args);
-      };
-    });
+    await loseDevice(page, 4);
     await page.getByRole('button', { name: 'Segment again' }).click();
     await page.getByText('Cancel').waitFor();
     await page.getByRole('button', { name: 'Segment again' }).waitFor();

@@ -63,9 +63,9 @@ export function smallScan(): NamedBytes[] {
 }
 
 /** A scan of eight tiles with blobs of noise, and a truth. */
-export function middleScan(): NamedBytes[] {
+export function middleScan(patient = 'p2', seed = 4): NamedBytes[] {
   const grid = axisAlignedGrid([48, 48, 48], [2, 2, 2], [-48, -48, -48]);
-  const random = new Random(4);
+  const random = new Random(seed);
   const n = voxelCount(grid);
   const brain = new Uint8Array(n);
   const truth = new Uint8Array(n);
@@ -84,9 +84,9 @@ export function middleScan(): NamedBytes[] {
     bytes: writeNifti({ grid, data }, { datatype: data instanceof Uint8Array ? 'uint8' : 'float32' }),
   });
   return [
-    file('p2_FLAIR.nii.gz', flair),
-    file('p2_T1w.nii.gz', t1w),
-    file('p2_brain_mask.nii.gz', brain),
-    file('p2_lesion_mask.nii.gz', truth),
+    file(`${patient}_FLAIR.nii.gz`, flair),
+    file(`${patient}_T1w.nii.gz`, t1w),
+    file(`${patient}_brain_mask.nii.gz`, brain),
+    file(`${patient}_lesion_mask.nii.gz`, truth),
   ];
 }

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeModel } from '../../src/checkpoint/checkpoint.ts';
 import { MemoryFiles } from '../../src/core/files.ts';
@@ -16,11 +15,13 @@ import {
   accessibilityFaults,
   chooseFiles,
   chromiumPath,
+  longTasks,
   type NamedBytes,
   type OpenedPage,
   overflow,
   savedFile,
   screenshot,
+  watchRun,
 } from '../support/chromium.ts';
 
 const MODEL = fileURLToPath(new URL('../../src/web/public/models/phantoms.safetensors', import.meta.url));
@@ -56,39 +57,6 @@ async function segmentOnNode(files: readonly NamedBytes[]): Promise<Segmentation
   }
 }
 
-interface Watch {
-  readonly tasks: { readonly start: number; readonly duration: number }[];
-  /** When the progress bar came and went. */
-  readonly run: number[];
-}
-
-/** Records every task of the page above 50 ms, and when the run begins and ends. */
-async function watchRun(page: Page): Promise<void> {
-  await page.evaluate(() => {
-    const watch: Watch = { tasks: [], run: [] };
-    Object.assign(globalThis, { watch });
-    new PerformanceObserver((list) => {
-      for (const { startTime, duration } of list.getEntries())
-        watch.tasks.push({ start: startTime, duration });
-    }).observe({ type: 'longtask' });
-    let running = false;
-    new MutationObserver(() => {
-      const now = document.querySelector('.running') !== null;
-      if (now !== running) watch.run.push(performance.now());
-      running = now;
-    }).observe(document.body, { childList: true, subtree: true });
-  });
-}
-
-/** Milliseconds of the tasks above 50 ms between the run's begin and its end. */
-async function longTasks(page: Page): Promise<number[]> {
-  const { tasks, run } = await page.evaluate(() => (globalThis as unknown as { watch: Watch }).watch);
-  expect(run).toHaveLength(2);
-  return tasks
-    .filter(({ start, duration }) => start + duration > run[0]! && start < run[1]!)
-    .map(({ duration }) => duration);
-}
-
 describe.skipIf(chromiumPath() === undefined || data === undefined)('a real scan in Chromium', () => {
   let app: AppUnderTest;
   let opened: OpenedPage;
@@ -111,7 +79,7 @@ describe.skipIf(chromiumPath() === undefined || data === undefined)('a real scan
     await page.getByText(/^Crosshair at/).waitFor();
     await screenshot(page, 'loaded-light');
 
-    await watchRun(page);
+    await watchRun(page, '.running');
     await page.getByRole('button', { name: 'Segment' }).click();
     await page.getByText(/^Tile \d+ of \d+, .* left/).waitFor({ timeout: 120_000 });
     await page.locator('#result').waitFor({ timeout: 240_000 });

@@ -1,45 +1,127 @@
 import { html, nothing, svg, type TemplateResult } from 'lit-html';
 import type { App } from '../app.ts';
+import type { LearningReport, LearningScanReport, LearningUse } from '../protocol.ts';
 import { isBusy, type State, type TuningState } from '../state.ts';
 import { mean, smoothed } from './format.ts';
+import { problemNote } from './problem-note.ts';
 
 const DEFAULT_STEPS = 100;
 
-/** Training on, on the scan that is shown: a few steps, with the loss as it goes. */
-export function learningPanel(state: State, app: App): TemplateResult | typeof nothing {
-  const { result, tuning } = state;
-  if (!result?.truth) return nothing;
+const USE_LABELS: Readonly<Record<LearningUse, string>> = { learn: 'learn from', aside: 'keep aside' };
+
+/** The fourth step: scans to learn from and to judge by, and training the model on with them. */
+export function learningPanel(state: State, app: App): TemplateResult {
+  const { learning, learningProblem, tuning } = state;
+  const scans = learning?.scans ?? [];
+  return html`<section aria-labelledby="learning">
+    <h2 id="learning">4. Learn</h2>
+    <p class="hint">Trains the model on with scans that were corrected, or have a true mask. A scan kept aside is not learned from: its Dice says what was gained.${learning?.kept === false ? ' This browser keeps nothing: all of it ends with the tab.' : ''}</p>
+    ${adding(state, app)}
+    ${
+      scans.length > 0
+        ? html`<ul class="files" aria-label="Scans to learn from">
+            ${scans.map((scan) => scanRow(scan, isBusy(state) || isPaused(learning), app))}
+          </ul>`
+        : nothing
+    }
+    ${tuning ? running(tuning, app) : resting(state, app)} ${problemNote(learningProblem)}
+  </section>`;
+}
+
+function isPaused(learning: LearningReport | null): boolean {
+  return learning?.run != null && !learning.run.finished;
+}
+
+function adding(state: State, app: App): TemplateResult {
+  const { files, result, learning } = state;
+  const truth =
+    result?.truth === 'correction' ||
+    (files?.files ?? []).some(({ role, problem }) => role === 'lesions' && !problem);
+  const locked = !truth || isBusy(state) || isPaused(learning);
+  const add = (use: LearningUse): void => void app.changeLearning('keepScan', use);
+  return html`<div class="buttons learning">
+    <button ?disabled=${locked} @click=${() => add('learn')}>Learn from this scan</button>
+    <button ?disabled=${locked} @click=${() => add('aside')}>Keep it aside</button>
+  </div>`;
+}
+
+function scanRow(scan: LearningScanReport, locked: boolean, app: App): TemplateResult {
+  const { id, name, use, diceBefore, diceAfter } = scan;
+  const choose = (event: Event): void => {
+    const { value } = event.target as HTMLSelectElement;
+    void app.changeLearning('setUse', { id, use: value as LearningUse });
+  };
+  const shown = (dice: number | null): string => dice?.toFixed(3) ?? '…';
+  return html`<li>
+    <div class="file">
+      <span class="name" title=${name}>${name}</span>
+      <button class="quiet" aria-label=${`Forget ${name}`} ?disabled=${locked} @click=${() => app.changeLearning('forgetScan', id)}>Forget</button>
+    </div>
+    <div class="file-role">
+      <select aria-label=${`What ${name} is for`} ?disabled=${locked} @change=${choose}>
+        ${(['learn', 'aside'] as const).map((value) => html`<option value=${value} .selected=${value === use}>${USE_LABELS[value]}</option>`)}
+      </select>
+      ${diceBefore === null ? nothing : html`<span class="dice">Dice ${shown(diceBefore)} → ${shown(diceAfter)}</span>`}
+    </div>
+  </li>`;
+}
+
+const PHASES = {
+  before: 'Judging the model by the scans kept aside',
+  threshold: 'Choosing the threshold',
+  after: 'Judging what was learned',
+} as const;
+
+function running(tuning: TuningState, app: App): TemplateResult {
+  const { losses, steps, phase, note } = tuning;
+  const last = losses.at(-1);
+  const text = phase
+    ? `${PHASES[phase.name]}…`
+    : last === undefined
+      ? 'Preparing the scans and compiling the kernels…'
+      : `Step ${losses.length} of ${steps}, loss ${last.toFixed(3)}`;
+  const share = phase ? phase.share : last === undefined ? nothing : losses.length / steps;
+  return html`<div class="tuning">
+      <progress aria-label="Fine-tuning" max="1" value=${share}></progress>
+      <p class="tiles">${text}</p>
+      <button @click=${() => app.pauseTuning()}>Pause</button>
+    </div>
+    ${note ? html`<p class="hint" role="status">${note}</p>` : nothing} ${lossCurve(losses, steps)}`;
+}
+
+function resting(state: State, app: App): TemplateResult {
+  const { learning, model } = state;
   const locked = isBusy(state);
+  const run = learning?.run ?? null;
+  if (run && !run.finished)
+    return html`<p role="status" class="status">Paused at step ${run.losses.length} of ${run.steps}. It can be resumed here, also after the tab was closed.</p>
+      <div class="buttons learning">
+        <button class="accent" ?disabled=${locked} @click=${() => app.tune('resumeTuning', null)}>Resume</button>
+        <button ?disabled=${locked || run.losses.length === 0} @click=${() => app.tune('finishTuning', null)}>Use it as it is</button>
+        <button ?disabled=${locked} @click=${() => app.changeLearning('discardTuning', null)}>Discard</button>
+      </div>
+      ${lossCurve(run.losses, run.steps)}`;
   const start = (event: Event): void => {
     event.preventDefault();
     const { value } = (event.target as HTMLFormElement).elements.namedItem('steps') as HTMLInputElement;
-    void app.fineTune(Number(value));
+    void app.tune('fineTune', { steps: Number(value) });
   };
-  return html`<h3>Learn from this scan</h3>
-    <p class="hint">Trains the model on, on this scan and ${result.truth === 'correction' ? 'your correction' : 'its true mask'}. Agreement with the same scan says nothing about other patients.</p>
+  const ready = model !== null && (learning?.scans ?? []).some(({ use }) => use === 'learn');
+  return html`<form class="learning" @submit=${start}>
+      <label class="field">Steps<input type="number" name="steps" min="1" max="10000" step="1" value=${DEFAULT_STEPS} required></label>
+      <button ?disabled=${locked || !ready}>Fine-tune</button>
+      ${run && model?.name === run.model ? html`<button type="button" @click=${() => app.save('model')}>Save model</button>` : nothing}
+    </form>
     ${
-      tuning?.controller
-        ? html`<div class="learning"><p role="status">Step ${tuning.losses.length} of ${tuning.steps}${lossText(tuning)}</p><button @click=${() => app.stopTuning()}>Stop and keep</button></div>`
-        : html`<form class="learning" @submit=${start}>
-            <label class="field">Steps<input type="number" name="steps" min="1" max="10000" step="1" value=${DEFAULT_STEPS} required></label>
-            <button ?disabled=${locked}>Fine-tune</button>
-            ${tuning ? html`<button type="button" @click=${() => app.save('model')}>Save model</button>` : nothing}
-          </form>`
-    }
-    ${tuning && tuning.losses.length > 1 ? lossCurve(tuning) : nothing}
-    ${
-      tuning && !tuning.controller
-        ? html`<p role="status">${tuning.losses.length} steps learned${tuning.diceBefore === null ? '' : `; Dice before them was ${tuning.diceBefore.toFixed(3)}`}. Segment again to see what changed.</p>`
+      run
+        ? html`<p role="status" class="status">${run.losses.length} steps learned: ${run.model}.</p>
+            ${lossCurve(run.losses, run.steps)}`
         : nothing
     }`;
 }
 
-function lossText({ losses }: TuningState): string {
-  const last = losses.at(-1);
-  return last === undefined ? '' : `, loss ${last.toFixed(3)}`;
-}
-
-function lossCurve({ losses, steps }: TuningState): TemplateResult {
+function lossCurve(losses: readonly number[], steps: number): TemplateResult | typeof nothing {
+  if (losses.length < 2) return nothing;
   const points = smoothed(losses);
   const high = Math.max(...points);
   const low = Math.min(...points);

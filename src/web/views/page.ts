@@ -2,6 +2,7 @@ import { html, nothing, type TemplateResult } from 'lit-html';
 import type { App } from '../app.ts';
 import type { State } from '../state.ts';
 import { filesPanel } from './files-panel.ts';
+import { learningPanel } from './learning-panel.ts';
 import { modelPanel } from './model-panel.ts';
 import { problemNote } from './problem-note.ts';
 import { resultPanel } from './result-panel.ts';
@@ -27,7 +28,8 @@ export function page(state: State, app: App): TemplateResult {
 function workplace(state: State, app: App): TemplateResult {
   return html`<main>
     <div class="steps">
-      ${filesPanel(state, app)} ${modelPanel(state, app)} ${runPanel(state, app)} ${systemPanel(state)}
+      ${filesPanel(state, app)} ${modelPanel(state, app)} ${runPanel(state, app)} ${learningPanel(state, app)}
+      ${systemPanel(state)}
     </div>
     <div class="stage">${viewerPanel(state, app)} ${resultPanel(state, app)}</div>
   </main>`;

@@ -4,7 +4,6 @@ import type { ScanMetrics } from '../../report/metrics.ts';
 import { columnHeading, formatCell, METRIC_COLUMNS } from '../../report/tables.ts';
 import type { App } from '../app.ts';
 import { isBusy, type State } from '../state.ts';
-import { learningPanel } from './learning-panel.ts';
 
 /** What was found: metrics where a truth is given, the lesions, and files to save. */
 export function resultPanel(state: State, app: App): TemplateResult | typeof nothing {
@@ -30,7 +29,7 @@ export function resultPanel(state: State, app: App): TemplateResult | typeof not
       ) => app.setThreshold(Number((event.target as HTMLInputElement).value))}>
       <output>${threshold.toFixed(2)}</output>
     </label>
-    ${metrics ? metricList(metrics, result.truth === 'correction') : nothing} ${learningPanel(state, app)}
+    ${metrics ? metricList(metrics, result.truth === 'correction') : nothing}
     ${lesions.length > 0 ? lesionRows(state, lesions, app) : html`<p>No lesion at this threshold.</p>`}
   </section>`;
 }

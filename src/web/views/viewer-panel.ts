@@ -19,7 +19,8 @@ export function viewerPanel(state: State, app: App): TemplateResult {
     <h2 id="viewer" class="visually-hidden">Viewer</h2>
     ${view ? toolbar(state, view, app) : nothing}
     <div class=${view ? 'canvas' : 'canvas empty'}>
-      ${view ? html`<canvas tabindex="0" role="img" aria-label="The scan in three planes and 3D. Click or use the arrow keys to move the crosshair."></canvas>` : html`<p>The scan appears here: three planes and 3D, with what was found on top.</p>`}
+      ${view ? nothing : html`<p>The scan appears here: three planes and 3D, with what was found on top.</p>`}
+      <canvas ?hidden=${!view} tabindex="0" role="img" aria-label="The scan in three planes and 3D. Click or use the arrow keys to move the crosshair."></canvas>
     </div>
     ${state.correcting ? drawingTools(state.correcting, app) : nothing} ${view ? readout(view) : nothing} ${problemNote(viewProblem)}
   </section>`;

@@ -1,0 +1,47 @@
+import type { FileEntry, FileStore } from './files.ts';
+
+/** One folder of a tree as a tree of its own. */
+export class Subfolder implements FileStore {
+  readonly name: string;
+  readonly #files: FileStore;
+  readonly #prefix: string;
+
+  /** @param folder path of the folder in `files` */
+  constructor(files: FileStore, folder: string) {
+    this.name = `${files.name}/${folder}`;
+    this.#files = files;
+    this.#prefix = folder;
+  }
+
+  list(path: string): Promise<FileEntry[]> {
+    return this.#files.list(path === '' || path === '.' ? this.#prefix : this.#at(path));
+  }
+  read(path: string): Promise<Uint8Array> {
+    return this.#files.read(this.#at(path));
+  }
+  write(path: string, bytes: Uint8Array): Promise<void> {
+    return this.#files.write(this.#at(path), bytes);
+  }
+  append(path: string, bytes: Uint8Array): Promise<void> {
+    return this.#files.append(this.#at(path), bytes);
+  }
+  remove(path: string): Promise<void> {
+    return this.#files.remove(this.#at(path));
+  }
+  sync(path: string): Promise<void> {
+    return this.#files.sync(this.#at(path));
+  }
+
+  /** Takes every file of the folder away. @throws StorageError */
+  async clear(path = ''): Promise<void> {
+    for (const { name, kind } of await this.list(path)) {
+      const inside = path === '' ? name : `${path}/${name}`;
+      if (kind === 'file') await this.remove(inside);
+      else await this.clear(inside);
+    }
+  }
+
+  #at(path: string): string {
+    return `${this.#prefix}/${path}`;
+  }
+}
