@@ -91,6 +91,7 @@ export type { AdapterFamily, Capabilities, DriverOrigin } from './gpu/capabiliti
 export { type BufferRequest, formatBytes, Gpu } from './gpu/gpu.ts';
 export type { Kernel } from './gpu/kernel.ts';
 export { measurePeak, type Peak } from './gpu/peak.ts';
+export { type Recovery, withRecovery } from './gpu/recovery.ts';
 // Training and prediction.
 export { Predictor } from './infer/predictor.ts';
 export type { PredictedScan, PredictRequest } from './infer/request.ts';

@@ -9,9 +9,9 @@ import {
   submissionScans,
   TEST_SCANS,
 } from '../infer/submission.ts';
-import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { type Command, command } from './command.ts';
+import { LastingGpu } from './lasting-gpu.ts';
 import { openPrediction, PREDICTION_ARGS, requireModelInputs } from './prediction-inputs.ts';
 
 export const submission: Command = command({
@@ -57,11 +57,12 @@ export const submission: Command = command({
       );
     if (scans.length !== TEST_SCANS)
       output.note(`note: ${scans.length} scans; the challenge's test set has ${TEST_SCANS}`);
-    const gpu = await openNodeGpu();
+    const device = await LastingGpu.open(output, 'the last tiles that were saved');
     try {
       const bar = output.progress({ label: 'predicting', total: scans.length, unit: 'scan' });
-      const predicted = await predictScans(gpu, {
+      const predicted = await predictScans(device.gpu, {
         ...inputs,
+        reopen: device.reopen,
         scans,
         out: new SubmissionSink(out, scans, team),
         onTile: (done, total, scan) => bar.update(scans.indexOf(scan) + done / total, scanName(scan)),
@@ -72,7 +73,7 @@ export const submission: Command = command({
         `${masks.length} masks in ${out.name}: ${submissionName(predicted[0]!, team)}, ...`,
       );
     } finally {
-      await gpu.close();
+      await device.close();
     }
   },
 });

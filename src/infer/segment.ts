@@ -26,6 +26,8 @@ export interface SegmentOptions {
   readonly signal?: AbortSignal;
   /** Kept up to date, and where the run starts: for going on after the device was lost. */
   readonly snapshot?: WindowSnapshot;
+  /** Seconds between two updates of the snapshot, each a readback (default 2). */
+  readonly snapshotSeconds?: number;
 }
 
 /** What a network says of a scan. Every array has the voxels of the scan's own grid, x fastest. */

@@ -1,10 +1,11 @@
 import { decodeModel, encodeModel, type Model } from '../checkpoint/checkpoint.ts';
-import { DeviceLostError, GridMismatchError, UsageError } from '../core/errors.ts';
+import { GridMismatchError, UsageError } from '../core/errors.ts';
 import { MemoryFiles } from '../core/files.ts';
 import { type LoadedScan, loadScan } from '../dataset/load-scan.ts';
 import { predictionPath } from '../dataset/prediction-path.ts';
 import { preprocess } from '../dataset/preprocess.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import { withRecovery } from '../gpu/recovery.ts';
 import { encodeSegmentation, type Segmentation, segment } from '../infer/segment.ts';
 import { readMask, readNifti } from '../nifti/read.ts';
 import { LABEL_INTENT, writeNifti } from '../nifti/write.ts';
@@ -50,9 +51,6 @@ interface Run {
   /** Where the scan's lesions come from. */
   readonly truth: ResultReport['truth'];
 }
-
-/** A device that is lost so often will not come back. */
-const MAX_LOSSES = 3;
 
 // What few visits need (phantoms, reports, training) is loaded when it is asked for.
 
@@ -242,14 +240,13 @@ export class Engine {
 
   /** Runs work on the device; where the device is lost, again on a new one. */
   async #withDevice<T>(work: (gpu: Gpu) => Promise<T>): Promise<T> {
-    for (let losses = 0; ; losses++)
-      try {
-        return await work(await this.#device());
-      } catch (error) {
-        if (!(error instanceof DeviceLostError) || losses >= MAX_LOSSES) throw error;
+    return await withRecovery(await this.#device(), work, {
+      reopen: async () => {
         this.#devicesLost++;
         this.#gpu = undefined;
-      }
+        return await this.#device();
+      },
+    });
   }
 
   #requireRun(): Run {
