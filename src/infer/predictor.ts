@@ -10,17 +10,21 @@ import { TensorStore } from '../tape/store.ts';
 import { Tape } from '../tape/tape.ts';
 import { type PredictOptions, SlidingWindow, type TileModel } from './sliding-window.ts';
 
-/** A scan's input channels [C, D, H, W] for a variant: modalities, then the tissue maps where it reads them. */
-export function networkInput(scan: PreparedScan, variant: Variant): Float32Array {
-  if (!takesTissues(variant)) return scan.input;
+/** A scan's input channels for a variant, [D, H, W] each: modalities, then the tissue maps where it reads them. */
+export function networkInput(scan: PreparedScan, variant: Variant): Float32Array[] {
+  const images = channelsOf(scan.input, scan.shape);
+  if (!takesTissues(variant)) return images;
   if (!scan.tissues)
     throw new DatasetError(`${scanName(scan)}: ${variant} reads tissue maps, and the scan has none`, {
       hint: 'Point --tissue at a folder with c1, c2 and c3 maps (SPM), or use the single variant.',
     });
-  const joined = new Float32Array(scan.input.length + scan.tissues.length);
-  joined.set(scan.input);
-  joined.set(scan.tissues, scan.input.length);
-  return joined;
+  return [...images, ...channelsOf(scan.tissues, scan.shape)];
+}
+
+/** Views of the channels of [C, D, H, W]. */
+export function channelsOf(data: Float32Array, shape: PreparedScan['shape']): Float32Array[] {
+  const voxels = sizeOf(shape);
+  return Array.from({ length: data.length / voxels }, (_, c) => data.subarray(c * voxels, (c + 1) * voxels));
 }
 
 /** A network in evaluation mode (running statistics) with softmax heads, ready for whole volumes. */

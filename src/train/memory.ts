@@ -46,7 +46,7 @@ export async function estimateMemory(
   const choosing = gpu.buffers.slice(training.length);
   const sum = (list: readonly { readonly bytes: number }[]): number =>
     list.reduce((total, { bytes }) => total + bytes, 0);
-  // Whole stores are read back through a buffer of their own size.
+  // What is read back goes through a buffer of its size: a whole map, or all of a moment.
   const maps = Math.max(...choosing.filter(({ label }) => label === 'probability map').map((b) => b.bytes));
   const moments = Math.max(...training.filter(({ label }) => label === 'adam.m').map((b) => b.bytes));
   const extra = Math.max(sum(choosing) + maps, moments);
