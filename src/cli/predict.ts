@@ -19,6 +19,8 @@ export const predict: Command = command({
     subjects: { type: 'string', valueHint: 'ID,ID', description: 'Whom to segment (default: all)' },
     threshold: PREDICTION_ARGS.threshold,
     overlap: PREDICTION_ARGS.overlap,
+    tile: PREDICTION_ARGS.tile,
+    memory: PREDICTION_ARGS.memory,
     tissue: PREDICTION_ARGS.tissue,
     'make-tissues': PREDICTION_ARGS['make-tissues'],
   },

@@ -25,6 +25,8 @@ export const submission: Command = command({
     subjects: { type: 'string', valueHint: 'ID,ID', description: 'Whom to segment (default: the test set)' },
     threshold: PREDICTION_ARGS.threshold,
     overlap: PREDICTION_ARGS.overlap,
+    tile: PREDICTION_ARGS.tile,
+    memory: PREDICTION_ARGS.memory,
     tissue: PREDICTION_ARGS.tissue,
     'make-tissues': PREDICTION_ARGS['make-tissues'],
   },

@@ -2,6 +2,7 @@ import { DatasetError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { scanName } from '../dataset/dataset.ts';
 import type { PreparedScan } from '../dataset/preprocess.ts';
+import type { Capabilities } from '../gpu/capabilities.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { UNet3d } from '../nn/unet3d.ts';
 import { takesTissues, type Variant } from '../nn/variants.ts';
@@ -30,6 +31,8 @@ export function channelsOf(data: Float32Array, shape: PreparedScan['shape']): Fl
 /** A network in evaluation mode (running statistics) with softmax heads, ready for whole volumes. */
 export class Predictor {
   readonly variant: Variant;
+  /** Edge of the tiles. */
+  readonly tile: number;
   /** The kernel variant that each slot got. */
   readonly choices: ReadonlyMap<string, string>;
   readonly #gpu: Gpu;
@@ -39,6 +42,7 @@ export class Predictor {
   private constructor(
     gpu: Gpu,
     variant: Variant,
+    tile: number,
     model: TileModel,
     input: TensorStore,
     choices: ReadonlyMap<string, string>,
@@ -46,6 +50,7 @@ export class Predictor {
     this.#gpu = gpu;
     this.choices = choices;
     this.variant = variant;
+    this.tile = tile;
     this.#model = model;
     this.#input = input;
   }
@@ -71,7 +76,12 @@ export class Predictor {
       [...net.forward(tape, input, false)].map(([head, logits]) => [head, tape.apply(softmax, [logits], {})]),
     );
     const model = { input, commands: tape.commands, probabilities };
-    return new Predictor(gpu, variant, model, store, tape.choices);
+    return new Predictor(gpu, variant, patch, model, store, tape.choices);
+  }
+
+  /** Of the GPU that it is on. */
+  get capabilities(): Capabilities {
+    return this.#gpu.capabilities;
   }
 
   /**

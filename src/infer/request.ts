@@ -21,6 +21,10 @@ export interface PredictRequest {
   readonly threshold: number;
   /** Overlap of neighbouring windows, as a share of their edge; 0 to below 1. */
   readonly overlap: number;
+  /** Edge of the sliding window in voxels, a multiple of 2^(levels - 1) (default: the patch of training). */
+  readonly tile?: number | undefined;
+  /** Bytes that the network and its window may take on the GPU; checked before a scan's first tile (default: no limit). */
+  readonly memory?: number | undefined;
   /** Where masks and maps are written, at the paths of `predictionPath`. */
   readonly out: FileSink;
   /** Seconds between two readbacks of what outlives a lost device (default 2). */

@@ -25,15 +25,20 @@ export async function predict(gpu: Gpu, request: PredictRequest): Promise<readon
   // Outlives the device: where it is lost, the scan goes on from here on the next one.
   let current: StartedScan | undefined;
   const onDevice = async (device: Gpu): Promise<readonly PredictedScan[]> =>
-    await withPredictor(device, model, async (predictor) => {
-      for (let scan = scans[done.length]; scan; scan = scans[done.length]) {
-        current ??= await startScan(device, scan, request);
-        done.push(await finishScan(predictor, current, request));
-        current = undefined;
-        onScan?.(done.length, done.at(-1)!);
-      }
-      return done;
-    });
+    await withPredictor(
+      device,
+      model,
+      async (predictor) => {
+        for (let scan = scans[done.length]; scan; scan = scans[done.length]) {
+          current ??= await startScan(device, scan, request);
+          done.push(await finishScan(predictor, current, request));
+          current = undefined;
+          onScan?.(done.length, done.at(-1)!);
+        }
+        return done;
+      },
+      request.tile,
+    );
   return await withRecovery(gpu, onDevice, {
     reopen,
     progress: () => done.length + (current?.reached ?? 0),
@@ -64,10 +69,11 @@ async function finishScan(
   request: PredictRequest,
 ): Promise<PredictedScan> {
   const { scan, loaded, start, snapshot, tissue, tissueMaps } = current;
-  const { model, threshold, overlap, snapshotSeconds, out } = request;
+  const { model, threshold, overlap, memory, snapshotSeconds, out } = request;
   const segmentation = await segmentWith(predictor, model, loaded, {
     threshold,
     overlap,
+    memory,
     snapshot,
     ...(snapshotSeconds === undefined ? {} : { snapshotSeconds }),
     onTile(tiles, total) {

@@ -4,7 +4,7 @@ import { ceilDiv, formatShape, sizeOf } from '../core/shape.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { type Command, read, readWrite } from '../tape/command.ts';
-import { compilePlan, type Plan } from '../tape/plan.ts';
+import { compilePlan, type Plan, type PlanStatistics } from '../tape/plan.ts';
 import { channelGroups } from '../tape/split.ts';
 import { TensorStore } from '../tape/store.ts';
 import { regionOf, type Tensor } from '../tape/tensor.ts';
@@ -216,6 +216,11 @@ export class SlidingWindow {
     const slab = new Map<string, Float32Array>();
     for (const [name, store] of this.#sums) slab.set(name, await store.read(name));
     return slab;
+  }
+
+  /** What a tile costs. */
+  get statistics(): PlanStatistics {
+    return this.#tile.statistics;
   }
 
   /** Frees the buffers; the model's own stay. */

@@ -8,7 +8,8 @@ import { Predictor } from '../infer/predictor.ts';
 import { LESION_HEAD } from '../nn/variants.ts';
 import { constantSchedule, cosineSchedule, polynomialSchedule, type Schedule } from '../optim/schedule.ts';
 import { ThresholdSearch } from '../report/threshold.ts';
-import { describeShortage } from './memory.ts';
+import { describeShortage } from '../tape/memory.ts';
+import { memoryOf } from './memory.ts';
 import type { TrainRequest, TrainResult } from './request.ts';
 import { TrainingSession } from './session.ts';
 import type { ResolvedTrainSettings } from './settings.ts';
@@ -40,7 +41,7 @@ export async function train(gpu: Gpu, request: TrainRequest): Promise<TrainResul
     });
   } catch (error) {
     if (!(error instanceof OutOfMemoryError)) throw error;
-    throw await describeShortage(gpu.capabilities, request, error);
+    throw await describeShortage(memoryOf(gpu.capabilities, request), error);
   }
 }
 
