@@ -1,13 +1,13 @@
-// The three kernels of sliding-window inference.
+// The two kernels of sliding-window inference.
 //
-//   gather      tile[z, y, x] = volume[corner + (z, y, x)], 0 outside the volume
 //   accumulate  sum[corner + v] += w(v) * probability[v], and weight[corner + v] += w(v) where asked,
 //               w(v) = importance[z] * importance[PATCH_D + y] * importance[PATCH_D + PATCH_H + x]
 //   normalise   sum[v] = weight[v] > 0 ? sum[v] / weight[v] : 0
 //
-// Volumes are [D, H, W], tiles one channel [PATCH_D, PATCH_H, PATCH_W]. Lanes walk along x; a workgroup takes
-// ROWS rows of one tile plane (workgroup_id = (row block, plane)). Tiles follow each other on the queue and each
-// voxel belongs to one lane, so the sums have one order. No barriers.
+// Of the volume [DEPTH, HEIGHT, WIDTH] only a slab of planes is there: plane z lies in slot z mod SLOTS of sum and
+// weight, [SLOTS, HEIGHT, WIDTH]. Tiles are one channel [PATCH_D, PATCH_H, PATCH_W]. Lanes walk along x; a workgroup
+// takes ROWS rows of one plane (workgroup_id = (row block, plane)). Tiles follow each other on the queue and each voxel
+// belongs to one lane, so the sums have one order. No barriers.
 
 struct Tile {
   corner: vec4i, // z, y, x
@@ -24,40 +24,11 @@ struct Params {
   first: u32,
   // Whether accumulate adds to the weights too.
   count_weight: u32,
+  slots: u32,
 }
 
 const LANES = 32u;
 const ROWS = 8u;
-
-@group(0) @binding(0) var<storage, read_write> volume: array<f32>;
-@group(0) @binding(1) var<storage, read_write> gathered: array<f32>;
-@group(0) @binding(2) var<storage, read_write> gather_tile: Tile;
-@group(0) @binding(3) var<uniform> gather_params: Params;
-
-@compute @workgroup_size(LANES)
-fn gather(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let p = gather_params;
-  let corner = gather_tile.corner;
-  let z = i32(group.y) + corner.x;
-  for (var row = 0u; row < ROWS; row++) {
-    let ty = group.x * ROWS + row;
-    if (ty >= p.patch_height) {
-      break;
-    }
-    let y = i32(ty) + corner.y;
-    let inside_plane = z >= 0 && z < i32(p.depth) && y >= 0 && y < i32(p.height);
-    let to = p.first + (group.y * p.patch_height + ty) * p.patch_width;
-    let start = (z * i32(p.height) + y) * i32(p.width);
-    for (var tx = lane; tx < p.patch_width; tx += LANES) {
-      let x = i32(tx) + corner.z;
-      var value = 0.0;
-      if (inside_plane && x >= 0 && x < i32(p.width)) {
-        value = volume[u32(start + x)];
-      }
-      gathered[to + tx] = value;
-    }
-  }
-}
 
 @group(0) @binding(0) var<storage, read_write> probability: array<f32>;
 @group(0) @binding(1) var<storage, read_write> importance: array<f32>;
@@ -74,6 +45,7 @@ fn accumulate(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
   if (z < 0 || z >= i32(p.depth)) {
     return;
   }
+  let slot = z % i32(p.slots);
   let wz = importance[group.y];
   for (var row = 0u; row < ROWS; row++) {
     let ty = group.x * ROWS + row;
@@ -83,7 +55,7 @@ fn accumulate(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
     }
     let wzy = wz * importance[p.patch_depth + ty];
     let at = p.first + (group.y * p.patch_height + ty) * p.patch_width;
-    let start = (z * i32(p.height) + y) * i32(p.width);
+    let start = (slot * i32(p.height) + y) * i32(p.width);
     for (var tx = lane; tx < p.patch_width; tx += LANES) {
       let x = i32(tx) + corner.z;
       if (x < i32(p.width)) {
@@ -98,20 +70,37 @@ fn accumulate(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
   }
 }
 
+struct Finished {
+  first: u32, // slot of the first plane
+  count: u32,
+}
+
+struct Slab {
+  slots: u32,
+  height: u32,
+  width: u32,
+}
+
 @group(0) @binding(0) var<storage, read_write> total: array<f32>;
 @group(0) @binding(1) var<storage, read_write> total_weight: array<f32>;
-@group(0) @binding(2) var<uniform> normalise_params: vec4u; // size, groups_x
-
-const PER_LANE = 16u;
+@group(0) @binding(2) var<storage, read_write> finished: Finished;
+@group(0) @binding(3) var<uniform> slab: Slab;
 
 @compute @workgroup_size(LANES)
 fn normalise(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let base = (group.y * normalise_params.y + group.x) * LANES * PER_LANE + lane;
-  for (var k = 0u; k < PER_LANE; k++) { // @unroll
-    let i = base + k * LANES;
-    if (i < normalise_params.x) {
-      let w = total_weight[i];
-      total[i] = select(0.0, total[i] / max(w, 1e-30), w > 0.0);
+  let slot = group.y;
+  if ((slot + slab.slots - finished.first) % slab.slots >= finished.count) {
+    return;
+  }
+  for (var row = 0u; row < ROWS; row++) {
+    let y = group.x * ROWS + row;
+    if (y >= slab.height) {
+      break;
+    }
+    let start = (slot * slab.height + y) * slab.width;
+    for (var x = lane; x < slab.width; x += LANES) {
+      let w = total_weight[start + x];
+      total[start + x] = select(0.0, total[start + x] / max(w, 1e-30), w > 0.0);
     }
   }
 }

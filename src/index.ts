@@ -91,7 +91,9 @@ export type { AdapterFamily, Capabilities, DriverOrigin } from './gpu/capabiliti
 export { type BufferRequest, formatBytes, Gpu } from './gpu/gpu.ts';
 export type { Kernel } from './gpu/kernel.ts';
 export { measurePeak, type Peak } from './gpu/peak.ts';
+export { type Recovery, withRecovery } from './gpu/recovery.ts';
 // Training and prediction.
+export { estimatePrediction } from './infer/memory.ts';
 export { Predictor } from './infer/predictor.ts';
 export type { PredictedScan, PredictRequest } from './infer/request.ts';
 export { predict } from './infer/run.ts';
@@ -214,6 +216,7 @@ export { bestThreshold, type ThresholdChoice, ThresholdSearch, thresholdMask } f
 export { type TissueDice, tissueDice } from './report/tissue-dice.ts';
 export type { Command } from './tape/command.ts';
 export { firstNonFinite, type NonFinite } from './tape/diagnose.ts';
+export type { MemoryEstimate } from './tape/memory.ts';
 export type { Emitter, GradientThunk, Op } from './tape/op.ts';
 export { compilePlan, Plan, type PlanOptions, type PlanStatistics } from './tape/plan.ts';
 export { type TensorSpec, TensorStore } from './tape/store.ts';
@@ -231,7 +234,7 @@ export {
 export { type SegmentTissuesOptions, segmentTissues } from './tissue/segment-tissues.ts';
 export { type WrittenTissues, writeTissueDerivative, writeTissues } from './tissue/write-tissues.ts';
 export { Checkpoints } from './train/checkpoints.ts';
-export { estimateMemory, type MemoryEstimate, requireMemory } from './train/memory.ts';
+export { estimateMemory, requireMemory } from './train/memory.ts';
 export { chooseTraining, prepareTraining, type TrainingData } from './train/prepare.ts';
 export type { CheckpointPolicy, StepReport, TrainRequest, TrainResult } from './train/request.ts';
 export { train } from './train/run.ts';

@@ -1,8 +1,8 @@
 import { findScans, scanName } from '../dataset/dataset.ts';
 import { predict as predictScans } from '../infer/run.ts';
-import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { type Command, command } from './command.ts';
+import { LastingGpu } from './lasting-gpu.ts';
 import { claimFolder, requireOwnFolder } from './own-folder.ts';
 import { openPrediction, PREDICTION_ARGS, requireModelInputs } from './prediction-inputs.ts';
 
@@ -19,6 +19,8 @@ export const predict: Command = command({
     subjects: { type: 'string', valueHint: 'ID,ID', description: 'Whom to segment (default: all)' },
     threshold: PREDICTION_ARGS.threshold,
     overlap: PREDICTION_ARGS.overlap,
+    tile: PREDICTION_ARGS.tile,
+    memory: PREDICTION_ARGS.memory,
     tissue: PREDICTION_ARGS.tissue,
     'make-tissues': PREDICTION_ARGS['make-tissues'],
   },
@@ -38,12 +40,13 @@ export const predict: Command = command({
     const out = new NodeFolder(options.required('out'));
     await out.checkWritable();
     await requireOwnFolder(out, CONTENT);
-    const gpu = await openNodeGpu();
+    const device = await LastingGpu.open(output, 'the last tiles that were saved');
     try {
       await claimFolder(out, CONTENT);
       const bar = output.progress({ label: 'predicting', total: scans.length, unit: 'scan' });
-      const predicted = await predictScans(gpu, {
+      const predicted = await predictScans(device.gpu, {
         ...inputs,
+        reopen: device.reopen,
         scans,
         out,
         onTile: (done, total, scan) => bar.update(scans.indexOf(scan) + done / total, scanName(scan)),
@@ -57,7 +60,7 @@ export const predict: Command = command({
       const lines = rows.map((row) => `${scanName(row)}: ${row.mask} (${row.seconds.toFixed(1)} s)`);
       output.result({ scans: rows }, lines.join('\n'));
     } finally {
-      await gpu.close();
+      await device.close();
     }
   },
 });

@@ -5,6 +5,7 @@ import { type Dataset, type Scan, scanName } from '../dataset/dataset.ts';
 import { chooseModalities } from '../dataset/load-scan.ts';
 import { openDataset } from '../dataset/open-dataset.ts';
 import { needsTissues, type TissueChoice } from '../infer/scan-tissues.ts';
+import { requireTile } from '../infer/segment.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { RUN_FILES } from '../train/run-record.ts';
 import { readStageOne } from '../train/stage-one.ts';
@@ -17,6 +18,8 @@ export const PREDICTION_ARGS: {
   readonly run: ArgDef;
   readonly threshold: ArgDef;
   readonly overlap: ArgDef;
+  readonly tile: ArgDef;
+  readonly memory: ArgDef;
   readonly tissue: ArgDef;
   readonly 'make-tissues': ArgDef;
 } = {
@@ -30,6 +33,16 @@ export const PREDICTION_ARGS: {
     type: 'string',
     valueHint: 'X',
     description: 'Overlap of the sliding window, 0 to 0.9 (default 0.5)',
+  },
+  tile: {
+    type: 'string',
+    valueHint: 'N',
+    description: 'Edge of the sliding window in voxels (default: the patch of training)',
+  },
+  memory: {
+    type: 'string',
+    valueHint: '512M',
+    description: 'Most that the network and its window may take on the GPU; checked before the first tile',
   },
   tissue: {
     type: 'string',
@@ -48,6 +61,8 @@ export interface PredictionInputs {
   readonly dataset: Dataset;
   readonly threshold: number;
   readonly overlap: number;
+  readonly tile: number | undefined;
+  readonly memory: number | undefined;
   readonly tissue: TissueChoice;
   /** The net that corrects the tissue maps that are made, where the run has one. */
   readonly stageOne: Model | undefined;
@@ -59,8 +74,11 @@ export async function openPrediction(
 ): Promise<PredictionInputs> {
   const threshold = parseThreshold(options.text('threshold') ?? 'auto');
   const overlap = options.number('overlap', { min: 0, max: 0.9 }) ?? 0.5;
+  const tile = options.integer('tile', { min: 1 });
+  const memory = options.bytes('memory');
   const run = new NodeFolder(options.required('run'));
   const model = decodeModel(await run.read(RUN_FILES.model), `${run.name}/${RUN_FILES.model}`);
+  if (tile !== undefined) requireTile(model.info, tile);
   const tissue = options.text('tissue') ?? null;
   const make = options.flag('make-tissues');
   if (make && tissue !== null)
@@ -71,6 +89,8 @@ export async function openPrediction(
     dataset,
     threshold: threshold ?? model.info.threshold,
     overlap,
+    tile,
+    memory,
     tissue: tissue ?? !make,
     stageOne: await readStageOne(run, model.info),
   };

@@ -9,9 +9,9 @@ import {
   submissionScans,
   TEST_SCANS,
 } from '../infer/submission.ts';
-import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { type Command, command } from './command.ts';
+import { LastingGpu } from './lasting-gpu.ts';
 import { openPrediction, PREDICTION_ARGS, requireModelInputs } from './prediction-inputs.ts';
 
 export const submission: Command = command({
@@ -25,6 +25,8 @@ export const submission: Command = command({
     subjects: { type: 'string', valueHint: 'ID,ID', description: 'Whom to segment (default: the test set)' },
     threshold: PREDICTION_ARGS.threshold,
     overlap: PREDICTION_ARGS.overlap,
+    tile: PREDICTION_ARGS.tile,
+    memory: PREDICTION_ARGS.memory,
     tissue: PREDICTION_ARGS.tissue,
     'make-tissues': PREDICTION_ARGS['make-tissues'],
   },
@@ -57,11 +59,12 @@ export const submission: Command = command({
       );
     if (scans.length !== TEST_SCANS)
       output.note(`note: ${scans.length} scans; the challenge's test set has ${TEST_SCANS}`);
-    const gpu = await openNodeGpu();
+    const device = await LastingGpu.open(output, 'the last tiles that were saved');
     try {
       const bar = output.progress({ label: 'predicting', total: scans.length, unit: 'scan' });
-      const predicted = await predictScans(gpu, {
+      const predicted = await predictScans(device.gpu, {
         ...inputs,
+        reopen: device.reopen,
         scans,
         out: new SubmissionSink(out, scans, team),
         onTile: (done, total, scan) => bar.update(scans.indexOf(scan) + done / total, scanName(scan)),
@@ -72,7 +75,7 @@ export const submission: Command = command({
         `${masks.length} masks in ${out.name}: ${submissionName(predicted[0]!, team)}, ...`,
       );
     } finally {
-      await gpu.close();
+      await device.close();
     }
   },
 });

@@ -7,7 +7,6 @@ import { openDataset } from '../dataset/open-dataset.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { takesTissues } from '../nn/variants.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
-import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { lockFolder } from '../platform/run-lock.ts';
 import { watchStopSignals } from '../platform/stop-signals.ts';
@@ -31,6 +30,7 @@ import { tunedKernels } from '../tune/tuner.ts';
 import { attachTissues } from './attach-tissues.ts';
 import { type Command, command, PROGRAM } from './command.ts';
 import type { Options, SharedName } from './common.ts';
+import { LastingGpu } from './lasting-gpu.ts';
 import type { Output } from './output.ts';
 import type { Progress, ProgressOptions } from './progress.ts';
 import { readTextFile } from './read-text-file.ts';
@@ -130,23 +130,18 @@ export const train: Command = command({
       if (resume && (await reportFinished(run, resolved, output))) return;
       if (!resume && !options.flag('overwrite')) await requireNoRun(run);
       const data = await readScans(dataset, settings, scans.length, output);
-      let gpu = await openNodeGpu();
-      const reopen = async (lost: Error): Promise<Gpu> => {
-        output.note(`note: ${lost.message}; a new device goes on from the last checkpoint`);
-        gpu = await openNodeGpu();
-        return gpu;
-      };
-      const kernels = await chooseKernels(gpu, data, config?.text);
+      const device = await LastingGpu.open(output, 'the last checkpoint');
+      const kernels = await chooseKernels(device.gpu, data, config?.text);
       try {
-        const { result } = await runTraining(gpu, data, run, output, {
+        const { result } = await runTraining(device.gpu, data, run, output, {
           kernels,
-          reopen,
+          reopen: device.reopen,
           ...(stageOne ? { stageOne } : {}),
           ...folderOptions,
         });
         report(result, run.name, output);
       } finally {
-        await gpu.close();
+        await device.close();
       }
     } finally {
       await unlock();

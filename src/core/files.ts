@@ -36,40 +36,6 @@ export interface FileStore extends FileSource, FileSink {
   sync(path: string): Promise<void>;
 }
 
-/** A folder of a store as a store of its own. */
-export class SubFolder implements FileStore {
-  readonly name: string;
-  readonly #store: FileStore;
-  readonly #path: string;
-  /** @param name how messages call it; its path where left out */
-  constructor(store: FileStore, path: string, name: string = `${store.name}/${path}`) {
-    this.#store = store;
-    this.#path = path;
-    this.name = name;
-  }
-  #at(path: string): string {
-    return path === '' || path === '.' ? this.#path : `${this.#path}/${path}`;
-  }
-  list(path: string): Promise<FileEntry[]> {
-    return this.#store.list(this.#at(path));
-  }
-  read(path: string): Promise<Uint8Array> {
-    return this.#store.read(this.#at(path));
-  }
-  write(path: string, bytes: Uint8Array): Promise<void> {
-    return this.#store.write(this.#at(path), bytes);
-  }
-  append(path: string, bytes: Uint8Array): Promise<void> {
-    return this.#store.append(this.#at(path), bytes);
-  }
-  remove(path: string): Promise<void> {
-    return this.#store.remove(this.#at(path));
-  }
-  sync(path: string): Promise<void> {
-    return this.#store.sync(this.#at(path));
-  }
-}
-
 /** A tree that lives in memory: for tests, and for handing results on without a disk. */
 export class MemoryFiles implements FileStore {
   readonly name: string;

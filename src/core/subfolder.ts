@@ -6,9 +6,12 @@ export class Subfolder implements FileStore {
   readonly #files: FileStore;
   readonly #prefix: string;
 
-  /** @param folder path of the folder in `files` */
-  constructor(files: FileStore, folder: string) {
-    this.name = `${files.name}/${folder}`;
+  /**
+   * @param folder path of the folder in `files`
+   * @param name how messages call it; its path where left out
+   */
+  constructor(files: FileStore, folder: string, name: string = `${files.name}/${folder}`) {
+    this.name = name;
     this.#files = files;
     this.#prefix = folder;
   }

@@ -1,5 +1,6 @@
 import { DatasetError, FileFormatError, GridMismatchError, StorageError } from '../core/errors.ts';
-import { type FileStore, SubFolder } from '../core/files.ts';
+import type { FileStore } from '../core/files.ts';
+import { Subfolder } from '../core/subfolder.ts';
 import { type Dataset, findSubject, type Scan, scanName } from '../dataset/dataset.ts';
 import { type LoadedScan, loadScan } from '../dataset/load-scan.ts';
 import { predictionPath } from '../dataset/prediction-path.ts';
@@ -282,7 +283,7 @@ async function overlayFigure(
 }
 
 async function readPrediction(out: FileStore, unit: string, scan: Scan): Promise<Uint8Array> {
-  const files = new SubFolder(unitFolder(out, unit), EXPERIMENT_FILES.predictions);
+  const files = new Subfolder(unitFolder(out, unit), EXPERIMENT_FILES.predictions);
   const path = predictionPath(scan, { label: 'lesion', suffix: 'mask' });
   return (await readMask(await files.read(path), `${scanName(scan)}, ${path}`)).volume.data;
 }

@@ -1,6 +1,7 @@
 import { decodeModel, type Model } from '../checkpoint/checkpoint.ts';
-import { type FileStore, SubFolder } from '../core/files.ts';
+import type { FileStore } from '../core/files.ts';
 import { toJson } from '../core/json.ts';
+import { Subfolder } from '../core/subfolder.ts';
 import { type Dataset, findSubject, type Scan, scanName } from '../dataset/dataset.ts';
 import { DESCRIPTION_FILE, derivativeDescription } from '../dataset/derivative.ts';
 import { predict } from '../infer/run.ts';
@@ -39,7 +40,7 @@ export async function trainNet(
   context: UnitContext,
 ): Promise<TrainedNet> {
   const { record, version, signal, reopen, onProgress, warn } = context;
-  const run = new SubFolder(folder, EXPERIMENT_FILES.run);
+  const run = new Subfolder(folder, EXPERIMENT_FILES.run);
   const wanted = unitSettings(record, unit, tissue);
   const judged = withMasks(dataset);
   const manifest = await readManifest(run);
@@ -90,7 +91,7 @@ export async function predictPatients(
   folder: FileStore,
   context: UnitContext,
 ): Promise<void> {
-  const out = new SubFolder(folder, EXPERIMENT_FILES.predictions);
+  const out = new Subfolder(folder, EXPERIMENT_FILES.predictions);
   const scans = scansOf(dataset, patients);
   await out.write(DESCRIPTION_FILE, derivativeDescription('voxelgrad predictions', context.version));
   await predict(await context.gpu(), {

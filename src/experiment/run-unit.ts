@@ -1,4 +1,5 @@
-import { type FileStore, SubFolder } from '../core/files.ts';
+import type { FileStore } from '../core/files.ts';
+import { Subfolder } from '../core/subfolder.ts';
 import { type Dataset, scanName } from '../dataset/dataset.ts';
 import { DESCRIPTION_FILE, derivativeDescription } from '../dataset/derivative.ts';
 import { loadScan } from '../dataset/load-scan.ts';
@@ -104,7 +105,7 @@ async function correctMaps(unit: CorrectionUnit, context: UnitContext): Promise<
   const modalities = context.record.settings.modalities as readonly string[];
   const patients = Object.entries(unit.by);
   for (const [i, [patient, stageOne]] of patients.entries()) {
-    const lesions = new SubFolder(unitFolder(out, stageOne), EXPERIMENT_FILES.predictions);
+    const lesions = new Subfolder(unitFolder(out, stageOne), EXPERIMENT_FILES.predictions);
     for (const scan of scansOf(dataset, [patient])) {
       signal?.throwIfAborted();
       onProgress?.(i / patients.length, scanName(scan));
@@ -158,7 +159,7 @@ async function runNet(unit: NetUnit, folder: FileStore, context: UnitContext): P
   const net = await trainNet(unit, dataset, tissue, folder, context);
   const heldOut = record.folds.find(({ name }) => name === unit.fold)?.heldOut ?? [];
   await predictPatients(net, [...heldOut, ...record.unjudged], dataset, tissue, folder, context);
-  const predictions = new SubFolder(folder, EXPERIMENT_FILES.predictions);
+  const predictions = new Subfolder(folder, EXPERIMENT_FILES.predictions);
   return { ...about(net), scans: await judgePatients(predictions, dataset, heldOut, record.rater) };
 }
 

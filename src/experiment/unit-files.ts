@@ -1,10 +1,11 @@
-import { type FileSource, type FileStore, SubFolder } from '../core/files.ts';
+import type { FileSource, FileStore } from '../core/files.ts';
 import { canonicalJson, toJson } from '../core/json.ts';
+import { Subfolder } from '../core/subfolder.ts';
 import { EXPERIMENT_FILES, parseUnitResult, type UnitResult } from '../report/experiment-record.ts';
 
 /** The folder of a unit. */
 export function unitFolder(out: FileStore, unit: string): FileStore {
-  return new SubFolder(out, `${EXPERIMENT_FILES.units}/${unit}`);
+  return new Subfolder(out, `${EXPERIMENT_FILES.units}/${unit}`);
 }
 
 /**
@@ -12,7 +13,7 @@ export function unitFolder(out: FileStore, unit: string): FileStore {
  * name however the experiment's folder is spelled.
  */
 export function unitMaps(out: FileStore, unit: string): FileStore {
-  return new SubFolder(out, `${EXPERIMENT_FILES.units}/${unit}/${EXPERIMENT_FILES.maps}`, unit);
+  return new Subfolder(out, `${EXPERIMENT_FILES.units}/${unit}/${EXPERIMENT_FILES.maps}`, unit);
 }
 
 /** What came of a unit; undefined where it is not finished. @throws FileFormatError, StorageError. */

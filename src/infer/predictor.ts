@@ -2,6 +2,7 @@ import { DatasetError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { scanName } from '../dataset/dataset.ts';
 import type { PreparedScan } from '../dataset/preprocess.ts';
+import type { Capabilities } from '../gpu/capabilities.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { UNet3d } from '../nn/unet3d.ts';
 import { takesTissues, type Variant } from '../nn/variants.ts';
@@ -10,22 +11,28 @@ import { TensorStore } from '../tape/store.ts';
 import { Tape } from '../tape/tape.ts';
 import { type PredictOptions, SlidingWindow, type TileModel } from './sliding-window.ts';
 
-/** A scan's input channels [C, D, H, W] for a variant: modalities, then the tissue maps where it reads them. */
-export function networkInput(scan: PreparedScan, variant: Variant): Float32Array {
-  if (!takesTissues(variant)) return scan.input;
+/** A scan's input channels for a variant, [D, H, W] each: modalities, then the tissue maps where it reads them. */
+export function networkInput(scan: PreparedScan, variant: Variant): Float32Array[] {
+  const images = channelsOf(scan.input, scan.shape);
+  if (!takesTissues(variant)) return images;
   if (!scan.tissues)
     throw new DatasetError(`${scanName(scan)}: ${variant} reads tissue maps, and the scan has none`, {
       hint: 'Point --tissue at a folder with c1, c2 and c3 maps (SPM), or use the single variant.',
     });
-  const joined = new Float32Array(scan.input.length + scan.tissues.length);
-  joined.set(scan.input);
-  joined.set(scan.tissues, scan.input.length);
-  return joined;
+  return [...images, ...channelsOf(scan.tissues, scan.shape)];
+}
+
+/** Views of the channels of [C, D, H, W]. */
+export function channelsOf(data: Float32Array, shape: PreparedScan['shape']): Float32Array[] {
+  const voxels = sizeOf(shape);
+  return Array.from({ length: data.length / voxels }, (_, c) => data.subarray(c * voxels, (c + 1) * voxels));
 }
 
 /** A network in evaluation mode (running statistics) with softmax heads, ready for whole volumes. */
 export class Predictor {
   readonly variant: Variant;
+  /** Edge of the tiles. */
+  readonly tile: number;
   /** The kernel variant that each slot got. */
   readonly choices: ReadonlyMap<string, string>;
   readonly #gpu: Gpu;
@@ -35,6 +42,7 @@ export class Predictor {
   private constructor(
     gpu: Gpu,
     variant: Variant,
+    tile: number,
     model: TileModel,
     input: TensorStore,
     choices: ReadonlyMap<string, string>,
@@ -42,6 +50,7 @@ export class Predictor {
     this.#gpu = gpu;
     this.choices = choices;
     this.variant = variant;
+    this.tile = tile;
     this.#model = model;
     this.#input = input;
   }
@@ -67,7 +76,12 @@ export class Predictor {
       [...net.forward(tape, input, false)].map(([head, logits]) => [head, tape.apply(softmax, [logits], {})]),
     );
     const model = { input, commands: tape.commands, probabilities };
-    return new Predictor(gpu, variant, model, store, tape.choices);
+    return new Predictor(gpu, variant, patch, model, store, tape.choices);
+  }
+
+  /** Of the GPU that it is on. */
+  get capabilities(): Capabilities {
+    return this.#gpu.capabilities;
   }
 
   /**

@@ -1,6 +1,8 @@
 import type { Model } from '../checkpoint/checkpoint.ts';
+import type { DeviceLostError } from '../core/errors.ts';
 import type { FileSink } from '../core/files.ts';
 import type { Dataset, Scan } from '../dataset/dataset.ts';
+import type { Gpu } from '../gpu/gpu.ts';
 import type { TissueChoice } from './scan-tissues.ts';
 
 /** What a prediction is asked to do. */
@@ -19,9 +21,20 @@ export interface PredictRequest {
   readonly threshold: number;
   /** Overlap of neighbouring windows, as a share of their edge; 0 to below 1. */
   readonly overlap: number;
+  /** Edge of the sliding window in voxels, a multiple of 2^(levels - 1) (default: the patch of training). */
+  readonly tile?: number | undefined;
+  /** Bytes that the network and its window may take on the GPU; checked before a scan's first tile (default: no limit). */
+  readonly memory?: number | undefined;
   /** Where masks and maps are written, at the paths of `predictionPath`. */
   readonly out: FileSink;
-  /** Called after every tile of the scan that runs. */
+  /** Seconds between two readbacks of what outlives a lost device (default 2). */
+  readonly snapshotSeconds?: number;
+  /**
+   * Opens a new device after one was lost; the scan that runs then goes on from its last snapshot, with the same bits.
+   * Left out: a lost device ends the prediction.
+   */
+  readonly reopen?: ((lost: DeviceLostError) => Promise<Gpu>) | undefined;
+  /** Called after every tile of the scan that runs; after a lost device some are done again. */
   onTile?(done: number, total: number, scan: Scan): void;
   /** Called after every scan. */
   onScan?(done: number, scan: PredictedScan): void;

@@ -2,12 +2,14 @@ import type { Scan } from '../dataset/dataset.ts';
 import { type LoadedScan, loadScan, withTissueMaps } from '../dataset/load-scan.ts';
 import { predictionPath } from '../dataset/prediction-path.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import { withRecovery } from '../gpu/recovery.ts';
 import { takesTissues } from '../nn/variants.ts';
 import { writeTissueDerivative } from '../tissue/write-tissues.ts';
 import type { Predictor } from './predictor.ts';
 import type { PredictedScan, PredictRequest } from './request.ts';
 import { makeScanTissues, needsTissues } from './scan-tissues.ts';
 import { encodeSegmentation, segmentWith, withPredictor } from './segment.ts';
+import type { WindowSnapshot } from './sliding-window.ts';
 
 /**
  * Predicts scans one after the other and writes, on each scan's own grid with its own affine and codes, the lesion
@@ -18,34 +20,71 @@ import { encodeSegmentation, segmentWith, withPredictor } from './segment.ts';
  *   CheckpointError; OutOfMemoryError, GpuError, DeviceLostError. Scans that were done before stay written.
  */
 export async function predict(gpu: Gpu, request: PredictRequest): Promise<readonly PredictedScan[]> {
-  return await withPredictor(gpu, request.model, async (predictor) => {
-    const done: PredictedScan[] = [];
-    for (const scan of request.scans) {
-      const predicted = await predictScan(gpu, predictor, scan, request);
-      done.push(predicted);
-      request.onScan?.(done.length, predicted);
-    }
-    return done;
+  const { model, scans, reopen, onScan } = request;
+  const done: PredictedScan[] = [];
+  // Outlives the device: where it is lost, the scan goes on from here on the next one.
+  let current: StartedScan | undefined;
+  const onDevice = async (device: Gpu): Promise<readonly PredictedScan[]> =>
+    await withPredictor(
+      device,
+      model,
+      async (predictor) => {
+        for (let scan = scans[done.length]; scan; scan = scans[done.length]) {
+          current ??= await startScan(device, scan, request);
+          done.push(await finishScan(predictor, current, request));
+          current = undefined;
+          onScan?.(done.length, done.at(-1)!);
+        }
+        return done;
+      },
+      request.tile,
+    );
+  return await withRecovery(gpu, onDevice, {
+    reopen,
+    progress: () => done.length + (current?.reached ?? 0),
   });
 }
 
-async function predictScan(
-  gpu: Gpu,
+/** A scan that is read, and how far it has come. */
+interface StartedScan extends Pick<PredictedScan, 'tissue' | 'tissueMaps'> {
+  readonly scan: Scan;
+  readonly loaded: LoadedScan;
+  readonly start: number;
+  readonly snapshot: WindowSnapshot;
+  /** Share of the tiles that were done at most, those that a lost device took with it included. */
+  reached: number;
+}
+
+/** Reads a scan. */
+async function startScan(gpu: Gpu, scan: Scan, request: PredictRequest): Promise<StartedScan> {
+  const start = performance.now();
+  const input = await loadInput(gpu, scan, request);
+  return { scan, start, ...input, snapshot: { tiles: 0, sums: undefined }, reached: 0 };
+}
+
+/** Runs the network over a scan and writes what comes of it. */
+async function finishScan(
   predictor: Predictor,
-  scan: Scan,
+  current: StartedScan,
   request: PredictRequest,
 ): Promise<PredictedScan> {
-  const start = performance.now();
-  const { loaded, ...tissues } = await loadInput(gpu, scan, request);
-  const segmentation = await segmentWith(predictor, request.model, loaded, {
-    threshold: request.threshold,
-    overlap: request.overlap,
-    onTile: (done, total) => request.onTile?.(done, total, scan),
+  const { scan, loaded, start, snapshot, tissue, tissueMaps } = current;
+  const { model, threshold, overlap, memory, snapshotSeconds, out } = request;
+  const segmentation = await segmentWith(predictor, model, loaded, {
+    threshold,
+    overlap,
+    memory,
+    snapshot,
+    ...(snapshotSeconds === undefined ? {} : { snapshotSeconds }),
+    onTile(tiles, total) {
+      current.reached = Math.max(current.reached, tiles / total);
+      request.onTile?.(tiles, total, scan);
+    },
   });
   const paths: string[] = [];
   for (const { kind, bytes } of encodeSegmentation(segmentation, loaded)) {
     const path = predictionPath(scan, kind);
-    await request.out.write(path, bytes);
+    await out.write(path, bytes);
     paths.push(path);
   }
   const { subject, session } = scan;
@@ -54,7 +93,8 @@ async function predictScan(
     session,
     mask: paths[0]!,
     probabilities: paths[1]!,
-    ...tissues,
+    tissue,
+    tissueMaps,
     seconds: (performance.now() - start) / 1000,
   };
 }

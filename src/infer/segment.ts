@@ -1,13 +1,20 @@
 import type { Model } from '../checkpoint/checkpoint.ts';
+import type { ModelInfo } from '../checkpoint/model-info.ts';
+import { OutOfMemoryError, UsageError } from '../core/errors.ts';
+import { Resources } from '../core/resources.ts';
 import type { LoadedScan } from '../dataset/load-scan.ts';
 import type { PredictionKind } from '../dataset/prediction-path.ts';
 import { preprocess } from '../dataset/preprocess.ts';
+import type { Capabilities } from '../gpu/capabilities.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { ESTIMATE_INTENT, LABEL_INTENT, writeNifti } from '../nifti/write.ts';
+import { patchMultiple } from '../nn/unet-config.ts';
 import { UNet3d } from '../nn/unet3d.ts';
 import { LESION_HEAD, TISSUE_HEAD, TISSUES } from '../nn/variants.ts';
 import { thresholdMask } from '../report/threshold.ts';
+import { describeShortage, requireBudget } from '../tape/memory.ts';
 import { uncrop } from '../volume/crop.ts';
+import { memoryOfPrediction } from './memory.ts';
 import { Predictor } from './predictor.ts';
 import type { WindowSnapshot } from './sliding-window.ts';
 
@@ -20,12 +27,18 @@ export interface SegmentOptions {
   readonly threshold?: number;
   /** Overlap of neighbouring windows, as a share of their edge; 0 to below 1 (default 0.5). */
   readonly overlap?: number;
+  /** Edge of the window in voxels, a multiple of 2^(levels - 1) (default: the patch of training). */
+  readonly tile?: number | undefined;
+  /** Bytes that the network and its window may take on the GPU; checked before the first tile (default: no limit). */
+  readonly memory?: number | undefined;
   /** Called after each tile. */
   readonly onTile?: (done: number, total: number) => void;
   /** Stops between tiles; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /** Kept up to date, and where the run starts: for going on after the device was lost. */
   readonly snapshot?: WindowSnapshot;
+  /** Seconds between two updates of the snapshot, each a readback (default 2). */
+  readonly snapshotSeconds?: number;
 }
 
 /** What a network says of a scan. Every array has the voxels of the scan's own grid, x fastest. */
@@ -52,26 +65,56 @@ export async function segment(
   scan: LoadedScan,
   options: SegmentOptions = {},
 ): Promise<Segmentation> {
-  return await withPredictor(gpu, model, (predictor) => segmentWith(predictor, model, scan, options));
+  const { tile } = options;
+  return await withPredictor(gpu, model, (predictor) => segmentWith(predictor, model, scan, options), tile);
 }
 
-/** Puts a network on the GPU for as long as `work` takes. @throws OutOfMemoryError, GpuError, and what `work` throws. */
+/**
+ * Puts a network on the GPU for as long as `work` takes.
+ * @param tile edge of the sliding window (default: the patch of training)
+ * @throws UsageError for a tile that the levels do not divide; OutOfMemoryError, GpuError, and what `work` throws.
+ */
 export async function withPredictor<T>(
   gpu: Gpu,
   { info, weights }: Model,
   work: (predictor: Predictor) => Promise<T>,
+  tile: number = info.patch,
 ): Promise<T> {
-  const net = await UNet3d.create(gpu, info.network, { training: false });
+  requireTile(info, tile);
+  return await Resources.build(async (owned) => {
+    const predictor = await explained(gpu.capabilities, info, [tile, tile, tile], tile, async () => {
+      const net = owned.add(await UNet3d.create(gpu, info.network, { training: false }));
+      net.load(weights);
+      return owned.add(await Predictor.create(gpu, net, info.variant, tile));
+    });
+    const result = await work(predictor);
+    owned.destroy();
+    return result;
+  });
+}
+
+/** @throws UsageError for a tile that the network's levels do not divide. */
+export function requireTile({ network }: ModelInfo, tile: number): void {
+  const multiple = patchMultiple(network);
+  if (Number.isInteger(tile) && tile > 0 && tile % multiple === 0) return;
+  throw new UsageError(`--tile must be a multiple of ${multiple} for this network, not ${tile}`, {
+    hint: `Choose ${Math.max(multiple, Math.round(tile / multiple) * multiple)}.`,
+  });
+}
+
+/** Adds to an error about memory what is needed, and what would need less. */
+async function explained<T>(
+  capabilities: Capabilities,
+  info: ModelInfo,
+  volume: readonly [number, number, number],
+  tile: number,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
-    net.load(weights);
-    const predictor = await Predictor.create(gpu, net, info.variant, info.patch);
-    try {
-      return await work(predictor);
-    } finally {
-      predictor.destroy();
-    }
-  } finally {
-    net.destroy();
+    return await work();
+  } catch (error) {
+    if (!(error instanceof OutOfMemoryError)) throw error;
+    throw await describeShortage(memoryOfPrediction(capabilities, info, volume, tile), error);
   }
 }
 
@@ -82,12 +125,14 @@ export async function segmentWith(
   scan: LoadedScan,
   options: SegmentOptions = {},
 ): Promise<Segmentation> {
-  const { threshold = info.threshold, ...window } = options;
-  const { patch } = info;
+  const { threshold = info.threshold, tile: _edge, memory, ...window } = options;
+  const { tile, capabilities } = predictor;
   // Without the true lesions: they would move the cut, and the windows with it, where they reach out of the brain.
-  const { lesions: _, ...blind } = scan;
-  const prepared = preprocess(blind, { crop: { margin: MARGIN, minimum: [patch, patch, patch] } });
-  const maps = await predictor.predict(prepared, window);
+  const { lesions: _lesions, ...blind } = scan;
+  const prepared = preprocess(blind, { crop: { margin: MARGIN, minimum: [tile, tile, tile] } });
+  const { shape } = prepared;
+  if (memory !== undefined) await requireBudget(memoryOfPrediction(capabilities, info, shape, tile), memory);
+  const maps = await explained(capabilities, info, shape, tile, () => predictor.predict(prepared, window));
   const whole = (map: Float32Array): Float32Array => uncrop(map, prepared.box, scan.grid).data;
   const probabilities = whole(maps.get(LESION_HEAD.name)![0]!);
   const tissues = maps.get(TISSUE_HEAD.name);

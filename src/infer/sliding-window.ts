@@ -3,17 +3,16 @@ import { Resources } from '../core/resources.ts';
 import { ceilDiv, formatShape, sizeOf } from '../core/shape.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { type Command, read, readWrite, slice } from '../tape/command.ts';
-import { compilePlan, type Plan } from '../tape/plan.ts';
+import { type Command, read, readWrite } from '../tape/command.ts';
+import { compilePlan, type Plan, type PlanStatistics } from '../tape/plan.ts';
 import { channelGroups } from '../tape/split.ts';
 import { TensorStore } from '../tape/store.ts';
-import type { Tensor } from '../tape/tensor.ts';
-import { flatChunks, flatGroups } from '../tape/workgroups.ts';
-import { type Corner, importance, tileCorners } from './tiles.ts';
+import { regionOf, type Tensor } from '../tape/tensor.ts';
+import { type Corner, cutTile, importance, tileCorners } from './tiles.ts';
 
 /** A compiled network that maps one tile to probabilities. */
 export interface TileModel {
-  /** Fixed tensor [1, C, D, H, W]: the tile that the window gathers. */
+  /** Fixed tensor [1, C, D, H, W]: the tile that the window writes. */
   readonly input: Tensor;
   /** The forward dispatches. */
   readonly commands: readonly Command[];
@@ -28,8 +27,18 @@ export interface TileModel {
 export interface WindowSnapshot {
   /** Tiles that are in the sums. */
   tiles: number;
-  /** Sums and weights by name, after these tiles; undefined before the first. */
-  sums: ReadonlyMap<string, Float32Array> | undefined;
+  /** What these tiles came to; undefined before the first. */
+  sums: WindowSums | undefined;
+}
+
+/** Sums of a window's tiles. */
+export interface WindowSums {
+  /** Planes that no later tile touches; they are in `maps`. */
+  readonly finished: number;
+  /** The whole volume's maps by name, on the host; planes beyond the finished ones hold nothing of worth. */
+  readonly maps: ReadonlyMap<string, Float32Array>;
+  /** Sums and weights by name of the slab of planes that tiles still go to. */
+  readonly slab: ReadonlyMap<string, Float32Array>;
 }
 
 /** Settings of {@link SlidingWindow.predict}. */
@@ -49,17 +58,23 @@ export interface PredictOptions {
 }
 
 const ROWS = 8;
-const NORMALISE_ELEMENTS = 32 * 16;
+const WEIGHT = 'weight';
 
 /**
- * Whole-volume inference: tiles are gathered from the uploaded volume, run through the network, and summed with
- * Gaussian weights into one probability map a foreground class, all on the GPU. The same input gives the same bits.
+ * Whole-volume inference: tiles are cut from the volume on the host, run through the network, and summed with Gaussian
+ * weights into one probability map a foreground class on the GPU. Tiles come in the order of planes, so that the GPU
+ * holds the sums of one tile's planes only: those that no later tile touches go to the host, and what the GPU needs
+ * does not grow with the volume's depth. The same input gives the same bits.
  */
 export class SlidingWindow {
   readonly #gpu: Gpu;
   readonly #model: TileModel;
-  readonly #volume: readonly [number, number, number];
-  readonly #stores: { readonly scan: TensorStore; readonly sums: TensorStore; readonly fixed: TensorStore };
+  readonly #volume: Corner;
+  /** Of the sums: planes of the slab, a ring. */
+  readonly #slots: number;
+  /** Sums by name, and the weights. */
+  readonly #sums: ReadonlyMap<string, TensorStore>;
+  readonly #fixed: TensorStore;
   readonly #tile: Plan;
   readonly #normalise: Plan;
   readonly #owned: Resources;
@@ -67,8 +82,8 @@ export class SlidingWindow {
   private constructor(
     gpu: Gpu,
     model: TileModel,
-    volume: readonly [number, number, number],
-    stores: { scan: TensorStore; sums: TensorStore; fixed: TensorStore },
+    volume: Corner,
+    stores: Stores,
     plans: { tile: Plan; normalise: Plan },
     owned: Resources,
   ) {
@@ -76,7 +91,9 @@ export class SlidingWindow {
     this.#gpu = gpu;
     this.#model = model;
     this.#volume = volume;
-    this.#stores = stores;
+    this.#slots = stores.slots;
+    this.#sums = stores.sums;
+    this.#fixed = stores.fixed;
     this.#tile = plans.tile;
     this.#normalise = plans.normalise;
   }
@@ -86,60 +103,32 @@ export class SlidingWindow {
    * @param volume [D, H, W]
    * @throws OutOfMemoryError naming the tensor; GpuError.
    */
-  static async create(
-    gpu: Gpu,
-    model: TileModel,
-    volume: readonly [number, number, number],
-  ): Promise<SlidingWindow> {
+  static async create(gpu: Gpu, model: TileModel, volume: Corner): Promise<SlidingWindow> {
     return await Resources.build((owned) => SlidingWindow.#build(gpu, model, volume, owned));
   }
 
-  static async #build(
-    gpu: Gpu,
-    model: TileModel,
-    volume: readonly [number, number, number],
-    owned: Resources,
-  ): Promise<SlidingWindow> {
-    const [, channels, ...patch] = model.input.shape as [number, number, number, number, number];
-    const shape = [...volume];
-    const scan = owned.add(
-      await TensorStore.create(
-        gpu,
-        'scan',
-        Array.from({ length: channels }, (_, c) => ({ name: `channel ${c}`, shape })),
-      ),
-    );
-    const foreground = [...model.probabilities].flatMap(
-      ([
-        head,
-        {
-          shape: [, classes],
-        },
-      ]) => Array.from({ length: classes! - 1 }, (_, k) => ({ name: `${head} ${k + 1}`, shape })),
-    );
-    const sums = owned.add(
-      await TensorStore.create(gpu, 'probability map', [...foreground, { name: 'weight', shape }]),
-    );
+  static async #build(gpu: Gpu, model: TileModel, volume: Corner, owned: Resources): Promise<SlidingWindow> {
+    const patch = patchOf(model);
+    const slots = Math.min(volume[0], patch[0]);
+    const sums = new Map<string, TensorStore>();
+    // A buffer each: together they may pass the largest that a device allows.
+    for (const name of [...foregroundOf(model), WEIGHT]) {
+      const spec = { name, shape: [slots, volume[1], volume[2]] };
+      sums.set(name, owned.add(await TensorStore.create(gpu, 'probability map', [spec])));
+    }
     const fixed = owned.add(
       await TensorStore.create(gpu, 'window', [
         { name: 'corner', shape: [4] },
+        { name: 'finished', shape: [2] },
         { name: 'importance', shape: [patch[0] + patch[1] + patch[2]] },
       ]),
     );
     fixed.write('importance', Float32Array.from(patch.flatMap((extent) => [...importance(extent)])));
-    const stores = { scan, sums, fixed };
-    const commands = [
-      ...gatherCommands(model, stores, volume, gpu.capabilities),
-      ...model.commands,
-      ...accumulateCommands(model, stores, volume, gpu.capabilities),
-    ];
+    const stores: Stores = { slots, sums, fixed };
+    const commands = [...model.commands, ...accumulateCommands(model, stores, volume, gpu.capabilities)];
     const tile = owned.add(await compilePlan(gpu, commands, { label: 'tile' }));
     const normalise = owned.add(
-      await compilePlan(
-        gpu,
-        foreground.flatMap(({ name }) => normaliseCommands(gpu, sums.get(name), sums.get('weight'))),
-        { label: 'normalise' },
-      ),
+      await compilePlan(gpu, normaliseCommands(model, stores, volume), { label: 'normalise' }),
     );
     return new SlidingWindow(gpu, model, volume, stores, { tile, normalise }, owned);
   }
@@ -147,40 +136,53 @@ export class SlidingWindow {
   /**
    * Probabilities of a volume.
    *
-   * @param channels [C, D, H, W], as the network was trained on
+   * @param channels one [D, H, W] each, as the network was trained on
    * @returns by head, one map [D, H, W] a foreground class; 0 where no tile came
    * @throws ShapeError for another number of values; GpuError, DeviceLostError, the signal's reason.
    */
-  async predict(channels: Float32Array, options: PredictOptions = {}): Promise<Map<string, Float32Array[]>> {
-    const { scan, sums, fixed } = this.#stores;
+  async predict(
+    channels: readonly Float32Array[],
+    options: PredictOptions = {},
+  ): Promise<Map<string, Float32Array[]>> {
+    const [, wanted] = this.#model.input.shape as [number, number];
     const voxels = sizeOf(this.#volume);
-    if (channels.length !== scan.tensors.size * voxels)
+    if (channels.length !== wanted || channels.some((data) => data.length !== voxels))
       throw new ShapeError(
         'sliding window',
-        `the scan holds ${scan.tensors.size} channels of ${formatShape(this.#volume)}`,
-        `${channels.length} values`,
+        `the scan holds ${wanted} channels of ${formatShape(this.#volume)}`,
+        `${channels.length} of ${channels.map((data) => data.length).join(', ')} values`,
       );
-    let c = 0;
-    for (const name of scan.tensors.keys()) scan.write(name, channels.subarray(c * voxels, ++c * voxels));
     const { snapshot, snapshotSeconds = 2 } = options;
-    for (const { shape, label } of sums.tensors.values())
-      sums.write(label, snapshot?.sums?.get(label) ?? new Float32Array(sizeOf(shape)));
-    const patch = this.#model.input.shape.slice(2) as [number, number, number];
-    const corners = tileCorners(this.#volume, patch, options.overlap ?? 0.5, options.brain);
+    const maps =
+      snapshot?.sums?.maps ??
+      new Map(foregroundOf(this.#model).map((name) => [name, new Float32Array(voxels)]));
+    let finished = snapshot?.sums?.finished ?? 0;
+    for (const [name, store] of this.#sums) {
+      const slab = snapshot?.sums?.slab.get(name);
+      if (slab) store.write(name, slab);
+      else store.clear(name);
+    }
+    const corners = tileCorners(this.#volume, patchOf(this.#model), options.overlap ?? 0.5, options.brain);
+    const tile = new Float32Array(sizeOf(this.#model.input.shape));
+    const { buffer, offset } = regionOf(this.#model.input)!;
     let saved = performance.now();
     for (let i = snapshot?.tiles ?? 0; i < corners.length; i++) {
       options.signal?.throwIfAborted();
-      fixed.write('corner', cornerWords(corners[i]!));
+      const corner = corners[i]!;
+      await this.#finish(finished, corner[0], maps);
+      finished = corner[0];
+      cutTile(channels, this.#volume, corner, patchOf(this.#model), tile);
+      this.#gpu.device.queue.writeBuffer(buffer, offset, tile);
+      this.#fixed.write('corner', cornerWords(corner));
       this.#tile.run();
       // One tile at a time on the queue: progress is true, and a cancelled run stops at once.
       await this.#gpu.idle();
       options.onTile?.(i + 1, corners.length);
       if (!snapshot || performance.now() - saved < snapshotSeconds * 1000) continue;
-      Object.assign(snapshot, { sums: await sums.readAll(), tiles: i + 1 });
+      Object.assign(snapshot, { sums: { finished, maps, slab: await this.#readSlab() }, tiles: i + 1 });
       saved = performance.now();
     }
-    this.#normalise.run();
-    const maps = await sums.readAll();
+    await this.#finish(finished, this.#volume[0], maps);
     const out = new Map<string, Float32Array[]>();
     for (const [head, { shape }] of this.#model.probabilities)
       out.set(
@@ -190,51 +192,73 @@ export class SlidingWindow {
     return out;
   }
 
+  /** Divides the sums of planes [from, to) by their weights, takes them to the host and empties their slots. */
+  async #finish(from: number, to: number, maps: ReadonlyMap<string, Float32Array>): Promise<void> {
+    // Where no tile came at all, planes pass that never had a slot: they are 0.
+    const count = Math.min(to - from, this.#slots);
+    if (count <= 0) return;
+    const plane = this.#volume[1] * this.#volume[2];
+    const slot = from % this.#slots;
+    this.#fixed.write('finished', new Uint32Array([slot, count]));
+    this.#normalise.run();
+    for (const [name, store] of this.#sums) {
+      const map = maps.get(name);
+      const slab = map && (await store.read(name));
+      for (let i = 0; i < count; i++) {
+        const first = ((slot + i) % this.#slots) * plane;
+        if (slab) map.set(slab.subarray(first, first + plane), (from + i) * plane);
+        store.clear(name, first, plane);
+      }
+    }
+  }
+
+  async #readSlab(): Promise<Map<string, Float32Array>> {
+    const slab = new Map<string, Float32Array>();
+    for (const [name, store] of this.#sums) slab.set(name, await store.read(name));
+    return slab;
+  }
+
+  /** What a tile costs. */
+  get statistics(): PlanStatistics {
+    return this.#tile.statistics;
+  }
+
   /** Frees the buffers; the model's own stay. */
   destroy(): void {
     this.#owned.destroy();
   }
 }
 
-function cornerWords([z, y, x]: Corner): Uint32Array {
-  return new Uint32Array(new Int32Array([z, y, x, 0]).buffer);
-}
-
 interface Stores {
-  readonly scan: TensorStore;
-  readonly sums: TensorStore;
+  readonly slots: number;
+  readonly sums: ReadonlyMap<string, TensorStore>;
   readonly fixed: TensorStore;
 }
 
-function gatherCommands(
-  { input }: TileModel,
-  { scan, fixed }: Stores,
-  volume: Corner,
-  capabilities: Capabilities,
-): Command[] {
-  const patch = input.shape.slice(2) as [number, number, number];
-  const channels = [...scan.tensors.values()];
-  return channelGroups(input, capabilities).flatMap((group) =>
-    channels.slice(group.first, group.first + group.channels).map((channel, c) => ({
-      label: 'sliding-window/gather',
-      kernel: { file: 'sliding-window.wgsl', entry: 'gather' },
-      bindings: [read(channel), readWrite(group.tensor, true), read(fixed.get('corner'))],
-      params: [...volume, ...patch, c * sizeOf(patch), 0],
-      workgroups: [ceilDiv(patch[1], ROWS), patch[0], 1],
-      samples: 1,
-    })),
+function patchOf({ input }: TileModel): Corner {
+  return input.shape.slice(2) as [number, number, number];
+}
+
+/** Names of the maps: `lesion 1`. Class 0 is the background. */
+function foregroundOf({ probabilities }: TileModel): string[] {
+  return [...probabilities].flatMap(([head, { shape }]) =>
+    Array.from({ length: shape[1]! - 1 }, (_, k) => `${head} ${k + 1}`),
   );
+}
+
+function cornerWords([z, y, x]: Corner): Uint32Array {
+  return new Uint32Array([z, y, x, 0]);
 }
 
 function accumulateCommands(
   model: TileModel,
-  { sums, fixed }: Stores,
+  { slots, sums, fixed }: Stores,
   volume: Corner,
   capabilities: Capabilities,
 ): Command[] {
-  const patch = model.input.shape.slice(2) as [number, number, number];
+  const patch = patchOf(model);
+  const sumOf = (name: string): Tensor => sums.get(name)!.get(name);
   const commands: Command[] = [];
-  // Class 0 is the background.
   for (const [head, probabilities] of model.probabilities)
     for (const { tensor, first, channels } of channelGroups(probabilities, capabilities))
       for (let k = Math.max(1, first); k < first + channels; k++)
@@ -244,27 +268,29 @@ function accumulateCommands(
           bindings: [
             read(tensor, true),
             read(fixed.get('importance')),
-            readWrite(sums.get(`${head} ${k}`)),
-            readWrite(sums.get('weight')),
+            readWrite(sumOf(`${head} ${k}`)),
+            readWrite(sumOf(WEIGHT)),
             read(fixed.get('corner')),
           ],
           // The weights are counted once a tile, with the first map.
-          params: [...volume, ...patch, (k - first) * sizeOf(patch), commands.length === 0 ? 1 : 0],
+          params: [...volume, ...patch, (k - first) * sizeOf(patch), commands.length === 0 ? 1 : 0, slots],
           workgroups: [ceilDiv(patch[1], ROWS), patch[0], 1],
           samples: 1,
         });
   return commands;
 }
 
-function normaliseCommands(gpu: Gpu, sum: Tensor, weight: Tensor): Command[] {
-  return flatChunks(sizeOf(sum.shape), gpu.capabilities).map(({ first, count }) => {
-    const workgroups = flatGroups(count, NORMALISE_ELEMENTS, gpu.capabilities);
-    return {
-      label: 'sliding-window/normalise',
-      kernel: { file: 'sliding-window.wgsl', entry: 'normalise' },
-      bindings: [slice(readWrite(sum), first, count), slice(read(weight), first, count)],
-      params: [count, workgroups[0], 0, 0],
-      workgroups,
-    };
-  });
+function normaliseCommands(model: TileModel, { slots, sums, fixed }: Stores, volume: Corner): Command[] {
+  const [, height, width] = volume;
+  return foregroundOf(model).map((name) => ({
+    label: 'sliding-window/normalise',
+    kernel: { file: 'sliding-window.wgsl', entry: 'normalise' },
+    bindings: [
+      readWrite(sums.get(name)!.get(name)),
+      read(sums.get(WEIGHT)!.get(WEIGHT)),
+      read(fixed.get('finished')),
+    ],
+    params: [slots, height, width],
+    workgroups: [ceilDiv(height, ROWS), slots, 1],
+  }));
 }

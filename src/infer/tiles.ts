@@ -67,3 +67,32 @@ export function importance(extent: number): Float32Array {
     Math.max(1e-4, Math.exp(-0.5 * ((i - centre) / sigma) ** 2)),
   );
 }
+
+/**
+ * Cuts a tile out of a volume's channels; what lies beyond the volume is 0.
+ *
+ * @param channels one [D, H, W] each
+ * @param shape [D, H, W]
+ * @param tile [C, D, H, W] of the patch, overwritten
+ */
+export function cutTile(
+  channels: readonly Float32Array[],
+  [depth, height, width]: Corner,
+  [z0, y0, x0]: Corner,
+  patch: Corner,
+  tile: Float32Array,
+): void {
+  const [planes, rows, length] = [
+    Math.min(patch[0], depth - z0),
+    Math.min(patch[1], height - y0),
+    Math.min(patch[2], width - x0),
+  ];
+  if (planes < patch[0] || rows < patch[1] || length < patch[2]) tile.fill(0);
+  channels.forEach((data, c) => {
+    for (let z = 0; z < planes; z++)
+      for (let y = 0; y < rows; y++) {
+        const from = ((z0 + z) * height + y0 + y) * width + x0;
+        tile.set(data.subarray(from, from + length), ((c * patch[0] + z) * patch[1] + y) * patch[2]);
+      }
+  });
+}

@@ -100,6 +100,15 @@ export class TensorStore {
     return new Float32Array(await this.#gpu.read(this.#buffer, region.offset, sizeOf(target.shape) * 4));
   }
 
+  /** Sets elements of a tensor to 0, all or `count` from `first` on. @throws CheckpointError for an unknown name. */
+  clear(name: string, first = 0, count?: number): void {
+    const target = this.get(name);
+    const { offset } = target.placement as Region;
+    const encoder = this.#gpu.device.createCommandEncoder({ label: `clear ${this.label}` });
+    encoder.clearBuffer(this.#buffer, offset + first * 4, (count ?? sizeOf(target.shape) - first) * 4);
+    this.#gpu.device.queue.submit([encoder.finish()]);
+  }
+
   /** All tensors in one readback. @throws GpuError, DeviceLostError. */
   async readAll(): Promise<Map<string, Float32Array>> {
     const all = new Float32Array(await this.#gpu.read(this.#buffer, 0, this.#buffer.size));

@@ -49,7 +49,7 @@ export interface TrainRequest {
    * Opens a new device after one was lost; the run then goes on from its last saved state, or from its beginning,
    * with the same bits. Left out: a lost device ends the run.
    */
-  reopen?(lost: DeviceLostError): Promise<Gpu>;
+  readonly reopen?: ((lost: DeviceLostError) => Promise<Gpu>) | undefined;
   /** Called with the kernel variants once they are known: of training, and later of choosing the threshold too; awaited. */
   onKernels?(kernels: Readonly<Record<string, string>>): unknown;
   /** Called after every step, once a step however often a device was lost; the run waits for what it returns. */

@@ -1,19 +1,18 @@
 import { stateHash, type TrainingState } from '../checkpoint/training-state.ts';
-import { DeviceLostError, GpuError, OutOfMemoryError, VoxelgradError } from '../core/errors.ts';
+import { OutOfMemoryError } from '../core/errors.ts';
 import { scanName } from '../dataset/dataset.ts';
 import type { PreparedScan } from '../dataset/preprocess.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import { withRecovery } from '../gpu/recovery.ts';
 import { Predictor } from '../infer/predictor.ts';
 import { LESION_HEAD } from '../nn/variants.ts';
 import { constantSchedule, cosineSchedule, polynomialSchedule, type Schedule } from '../optim/schedule.ts';
 import { ThresholdSearch } from '../report/threshold.ts';
-import { describeShortage } from './memory.ts';
+import { describeShortage } from '../tape/memory.ts';
+import { memoryOf } from './memory.ts';
 import type { TrainRequest, TrainResult } from './request.ts';
 import { TrainingSession } from './session.ts';
 import type { ResolvedTrainSettings } from './settings.ts';
-
-/** Devices that may be lost one after the other without a step in between. */
-const MAX_LOSSES = 3;
 
 /** What outlives a lost device. */
 interface Run {
@@ -35,22 +34,14 @@ export async function train(gpu: Gpu, request: TrainRequest): Promise<TrainResul
   const { resume } = request;
   const kernels = { ...request.kernels, ...resume?.kernels };
   const run: Run = { request, saved: resume, kernels, reported: resume?.step ?? 0 };
-  let device = gpu;
-  let losses = 0;
-  for (;;) {
-    const before = run.reported;
-    try {
-      return await attempt(device, run);
-    } catch (error) {
-      // What the device itself throws may be anything; our other errors mean what they say.
-      const ours = error instanceof VoxelgradError && !(error instanceof GpuError);
-      const reason = ours ? error : await device.reasonOf(error);
-      if (run.reported > before) losses = 0;
-      if (reason instanceof OutOfMemoryError)
-        throw await describeShortage(device.capabilities, request, reason);
-      if (!(reason instanceof DeviceLostError) || !request.reopen || ++losses > MAX_LOSSES) throw reason;
-      device = await request.reopen(reason);
-    }
+  try {
+    return await withRecovery(gpu, (device) => attempt(device, run), {
+      reopen: request.reopen,
+      progress: () => run.reported,
+    });
+  } catch (error) {
+    if (!(error instanceof OutOfMemoryError)) throw error;
+    throw await describeShortage(memoryOf(gpu.capabilities, request), error);
   }
 }
 

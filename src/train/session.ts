@@ -7,7 +7,7 @@ import { sizeOf } from '../core/shape.ts';
 import { scanName } from '../dataset/dataset.ts';
 import type { PreparedScan } from '../dataset/preprocess.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { networkInput } from '../infer/predictor.ts';
+import { channelsOf, networkInput } from '../infer/predictor.ts';
 import { type SegmentationLossSettings, segmentationLoss } from '../loss/segmentation-loss.ts';
 import { UNet3d } from '../nn/unet3d.ts';
 import {
@@ -306,13 +306,10 @@ function lossOf(settings: ResolvedTrainSettings, head: string): SegmentationLoss
 /** A scan's channels under the names of the tensors that patches go to. */
 function samplerScan(scan: PreparedScan, variant: Variant): SamplerScan {
   const name = scanName(scan);
-  const voxels = sizeOf(scan.shape);
-  const split = (data: Float32Array): Float32Array[] =>
-    Array.from({ length: data.length / voxels }, (_, c) => data.subarray(c * voxels, (c + 1) * voxels));
   if (!scan.lesions)
     throw new DatasetError(`${name}: there is no lesion mask to train on`, { hint: 'Leave this scan out.' });
   const volumes: Record<string, readonly Float32Array[]> = {
-    input: split(networkInput(scan, variant)),
+    input: networkInput(scan, variant),
     [LESION_HEAD.name]: [Float32Array.from(scan.lesions)],
   };
   if (predictsTissues(variant)) {
@@ -320,7 +317,7 @@ function samplerScan(scan: PreparedScan, variant: Variant): SamplerScan {
       throw new DatasetError(`${name}: ${variant} learns tissue maps, and the scan has none`, {
         hint: 'Point --tissue at a folder with c1, c2 and c3 maps (SPM), or use the single variant.',
       });
-    volumes[TISSUE_HEAD.name] = split(scan.tissues);
+    volumes[TISSUE_HEAD.name] = channelsOf(scan.tissues, scan.shape);
   }
   return { name, shape: scan.shape, brain: scan.brain, lesions: scan.lesions, volumes };
 }

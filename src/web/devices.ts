@@ -1,8 +1,5 @@
-import { DeviceLostError } from '../core/errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-
-/** A device that is lost so often will not come back. */
-const MAX_LOSSES = 3;
+import { withRecovery } from '../gpu/recovery.ts';
 
 /** The page's device: opened when it is first needed, and another one after it was lost. */
 export class Devices {
@@ -40,13 +37,6 @@ export class Devices {
 
   /** Does work on the device; where the device is lost, again on a new one. @throws what `work` throws. */
   async use<T>(work: (gpu: Gpu) => Promise<T>): Promise<T> {
-    let gpu = await this.get();
-    for (let losses = 0; ; losses++)
-      try {
-        return await work(gpu);
-      } catch (error) {
-        if (!(error instanceof DeviceLostError) || losses >= MAX_LOSSES) throw error;
-        gpu = await this.replace();
-      }
+    return await withRecovery(await this.get(), work, { reopen: () => this.replace() });
   }
 }

@@ -358,6 +358,16 @@ describe('predict', () => {
       2,
       /--overlap must be a number from 0 to 0.9/,
     );
+    await expectFailure(
+      ['predict', run, dataset, at('p'), '--tile', '15'],
+      2,
+      /--tile must be a multiple of 2 for this network, not 15/,
+    );
+    await expectFailure(
+      ['predict', run, dataset, at('p'), '--memory', '10k'],
+      1,
+      /prediction needs [\d.]+ kB on the GPU, most of it for .*; the budget is 10.0 kB/,
+    );
     await expectFailure(['predict', run, dataset], 2, /OUT is missing/);
   });
 });

@@ -43,6 +43,10 @@ describe('tiles', () => {
 describe('sliding window', () => {
   const context = useGpu();
 
+  function noise(voxels: number, random: Random): Float32Array[] {
+    return [1, 2, 3].map(() => Float32Array.from({ length: voxels }, () => random.uniform()));
+  }
+
   /** A model that passes its three channels through: class 0 is ignored, classes 1 and 2 come back. */
   async function identity(patch: number): Promise<{ model: TileModel; store: TensorStore }> {
     const store = await TensorStore.create(context.gpu, 'input', [
@@ -57,7 +61,7 @@ describe('sliding window', () => {
   async function roundTrip(shape: [number, number, number], patch: number, overlap: number): Promise<void> {
     const voxels = shape[0] * shape[1] * shape[2];
     const random = new Random(3);
-    const channels = Float32Array.from({ length: 3 * voxels }, () => random.uniform());
+    const channels = noise(voxels, random);
     const { model, store } = await identity(patch);
     const window = await SlidingWindow.create(context.gpu, model, shape);
     const seen: number[] = [];
@@ -68,7 +72,7 @@ describe('sliding window', () => {
         expect(lesion).toHaveLength(2);
         for (const k of [1, 2])
           for (let i = 0; i < voxels; i++)
-            expect(Math.abs(lesion[k - 1]![i]! - channels[k * voxels + i]!)).toBeLessThan(2e-6);
+            expect(Math.abs(lesion[k - 1]![i]! - channels[k]![i]!)).toBeLessThan(2e-6);
       }
     } finally {
       window.destroy();
@@ -94,12 +98,50 @@ describe('sliding window', () => {
     expect(bound.largest).toBeLessThanOrEqual(limit);
   });
 
+  it('gives back what the network gives, where the volume is many times as deep as a tile', async () => {
+    await roundTrip([53, 6, 9], 8, 0.5);
+  });
+
+  it('takes on the GPU what a tile and its planes take, however deep the volume', async () => {
+    const { model, store } = await identity(8);
+    const bytes: number[] = [];
+    for (const depth of [8, 24, 300]) {
+      const before = context.gpu.allocatedBytes;
+      const window = await SlidingWindow.create(context.gpu, model, [depth, 10, 12]);
+      bytes.push(context.gpu.allocatedBytes - before);
+      window.destroy();
+    }
+    store.destroy();
+    expect(new Set(bytes).size).toBe(1);
+    // Two maps and the weights, of eight planes each.
+    expect(bytes[0]).toBeGreaterThan(3 * 8 * 120 * 4);
+  });
+
+  it('passes planes without brain, more than a slab holds', async () => {
+    const shape = [60, 8, 8] as const;
+    const { model, store } = await identity(8);
+    const window = await SlidingWindow.create(context.gpu, model, shape);
+    const brain = new Uint8Array(60 * 64);
+    brain[2 * 64 + 5] = 1;
+    brain[41 * 64 + 9] = 1;
+    const channels = noise(60 * 64, new Random(8));
+    const map = (await window.predict(channels, { overlap: 0.5, brain })).get('lesion')![1]!;
+    window.destroy();
+    store.destroy();
+    // Tiles start at every fourth plane; those that touch the two voxels count.
+    map.forEach((p, i) => {
+      const z = Math.floor(i / 64);
+      const inside = z < 8 || (z >= 36 && z < 48);
+      expect(Math.abs(p - (inside ? channels[2]![i]! : 0))).toBeLessThan(2e-6);
+    });
+  });
+
   it('is 0 where no tile came, and stops when told to', async () => {
     const { model, store } = await identity(8);
     const window = await SlidingWindow.create(context.gpu, model, [16, 8, 8]);
     const brain = new Uint8Array(1024);
     brain[0] = 1;
-    const channels = new Float32Array(3 * 1024).fill(1);
+    const channels = [1, 2, 3].map(() => new Float32Array(1024).fill(1));
     const map = (await window.predict(channels, { overlap: 0, brain })).get('lesion')![0]!;
     expect(map.subarray(0, 512).every((p) => Math.abs(p - 1) < 1e-6)).toBe(true);
     expect(map.subarray(512).every((p) => p === 0)).toBe(true);
@@ -111,18 +153,19 @@ describe('sliding window', () => {
         signal: stop.signal,
       }),
     ).rejects.toThrow('enough');
-    await expect(window.predict(channels.subarray(1))).rejects.toThrow(
-      /3 channels of 16x8x8; got 3071 values/,
+    await expect(window.predict([...channels.slice(1), new Float32Array(7)])).rejects.toThrow(
+      /3 channels of 16x8x8; got 3 of 1024, 1024, 7 values/,
     );
+    await expect(window.predict(channels.slice(1))).rejects.toThrow(/got 2 of 1024, 1024 values/);
     window.destroy();
     store.destroy();
   });
 
   it('goes on from a snapshot and ends with the same bits', async () => {
     const { model, store } = await identity(8);
-    const shape = [13, 9, 14] as const;
+    const shape = [29, 9, 14] as const;
     const random = new Random(5);
-    const channels = Float32Array.from({ length: 3 * 13 * 9 * 14 }, () => random.uniform());
+    const channels = noise(29 * 9 * 14, random);
     const whole = await SlidingWindow.create(context.gpu, model, shape);
     const expected = (await whole.predict(channels)).get('lesion')!;
     whole.destroy();
@@ -131,16 +174,18 @@ describe('sliding window', () => {
     const options = { snapshot, snapshotSeconds: 0 };
     const first = await SlidingWindow.create(context.gpu, model, shape);
     const onTile = (done: number): void => {
-      if (done === 6) throw new Error('lost');
+      if (done === 26) throw new Error('lost');
     };
     await expect(first.predict(channels, { ...options, onTile })).rejects.toThrow('lost');
     first.destroy();
-    expect(snapshot.tiles).toBe(5);
+    expect(snapshot.tiles).toBe(25);
+    // So that planes on the host count, and those of the slab.
+    expect(snapshot.sums!.finished).toBeGreaterThan(8);
 
     const second = await SlidingWindow.create(context.gpu, model, shape);
     const tiles: number[] = [];
     const rest = await second.predict(channels, { ...options, onTile: (done) => tiles.push(done) });
-    expect(tiles[0]).toBe(6);
+    expect(tiles[0]).toBe(26);
     expect(rest.get('lesion')).toEqual(expected);
     second.destroy();
     store.destroy();

@@ -1,0 +1,110 @@
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Model } from '../../src/checkpoint/checkpoint.ts';
+import { OutOfMemoryError, UsageError } from '../../src/core/errors.ts';
+import { findScans } from '../../src/dataset/dataset.ts';
+import { type LoadedScan, loadScan } from '../../src/dataset/load-scan.ts';
+import { openDataset } from '../../src/dataset/open-dataset.ts';
+import { estimatePrediction } from '../../src/infer/memory.ts';
+import { type SegmentOptions, segment } from '../../src/infer/segment.ts';
+import { VARIANTS, type Variant } from '../../src/nn/variants.ts';
+import { train } from '../../src/train/run.ts';
+import { bidsPatient, tree } from '../dataset/make.ts';
+import { useGpu } from '../support/gpu.ts';
+import { tinyData } from '../train/fixture.ts';
+
+const context = useGpu();
+let scan: LoadedScan;
+const models = new Map<Variant, Model>();
+beforeAll(async () => {
+  const dataset = await openDataset(tree(bidsPatient('01')));
+  scan = await loadScan(dataset, findScans(dataset)[0]!, { tissue: true });
+  for (const variant of VARIANTS) {
+    const data = await tinyData({ variant, steps: 1, patch: 8, baseChannels: 4 });
+    models.set(variant, (await train(context.gpu, data)).model);
+  }
+}, 300_000);
+
+/** Segments, and tells how much was allocated at most. */
+async function most(variant: Variant, options: SegmentOptions = {}): Promise<number> {
+  const { gpu } = context;
+  const before = gpu.allocatedBytes;
+  let found = 0;
+  const real = gpu.createBuffer.bind(gpu);
+  const spy = vi.spyOn(gpu, 'createBuffer').mockImplementation(async (request) => {
+    const buffer = await real(request);
+    found = Math.max(found, gpu.allocatedBytes - before);
+    return buffer;
+  });
+  await segment(gpu, models.get(variant)!, scan, options).finally(() => spy.mockRestore());
+  expect(gpu.allocatedBytes).toBe(before);
+  return found;
+}
+
+// The brain with its margin is the whole volume, 12 x 14 x 10.
+const VOLUME = [10, 14, 12] as const;
+const estimate = async (variant: Variant, tile: number): Promise<number> =>
+  (await estimatePrediction(context.gpu.capabilities, models.get(variant)!.info, VOLUME, tile)).bytes;
+
+describe('the memory of a prediction', () => {
+  for (const variant of VARIANTS)
+    it(`${variant}: is known before, to the byte`, async () => {
+      for (const tile of [8, 4]) expect(await most(variant, { tile })).toBe(await estimate(variant, tile));
+    });
+
+  it('does not grow with the depth of the volume', async () => {
+    const { capabilities } = context.gpu;
+    const { info } = models.get('multi-output')!;
+    const [small, large] = [
+      await estimatePrediction(capabilities, info, [64, 512, 512], 64),
+      await estimatePrediction(capabilities, info, [4000, 512, 512], 64),
+    ];
+    expect(large.bytes).toBe(small.bytes);
+  });
+
+  it('beyond a budget is refused before the first tile, naming the largest tensors and a tile that fits', async () => {
+    const bytes = await estimate('single', 8);
+    let tiles = 0;
+    const options = { onTile: () => void tiles++ };
+    await most('single', { ...options, memory: bytes });
+    expect(tiles).toBeGreaterThan(0);
+    tiles = 0;
+    const error = await most('single', { ...options, memory: bytes - 1 }).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(OutOfMemoryError);
+    expect(tiles).toBe(0);
+    const { message, hint } = error as OutOfMemoryError;
+    expect(message).toMatch(/^prediction needs [\d.]+ kB on the GPU, most of it for /);
+    expect(message).toMatch(/largest tensors of a tile are \w+\.\d.* \d[\dx]* \([\d.]+ \wB\)/);
+    expect(message).toMatch(/the budget is [\d.]+ kB$/);
+    expect(hint).toMatch(/^It would fit with --tile 6 \([\d.]+ kB\)\.$/);
+    await most('single', { memory: bytes - 1, tile: 6 });
+    const none = await most('single', { memory: 1000 }).catch((e: unknown) => e);
+    expect((none as OutOfMemoryError).hint).toMatch(/^No smaller --tile makes it fit/);
+  });
+
+  for (const label of ['parameters', 'tile/arena0', 'probability map', 'readback'])
+    it(`that the device refuses for ${label} gives the same kind of error, and leaves nothing`, async () => {
+      const { gpu } = context;
+      const before = gpu.allocatedBytes;
+      const real = gpu.createBuffer.bind(gpu);
+      const spy = vi
+        .spyOn(gpu, 'createBuffer')
+        .mockImplementation((request) =>
+          request.label === label
+            ? Promise.reject(new OutOfMemoryError(`${label} needs 9 GB: the device has no more`))
+            : real(request),
+        );
+      const error = await segment(gpu, models.get('single')!, scan, { tile: 16 }).catch((e: unknown) => e);
+      spy.mockRestore();
+      expect(error).toBeInstanceOf(OutOfMemoryError);
+      const { message, hint } = error as OutOfMemoryError;
+      expect(message).toContain(`${label} needs 9 GB: the device has no more; prediction needs `);
+      expect(hint).toMatch(/^Less would do: --tile \d+ needs [\d.]+ kB/);
+      expect(gpu.allocatedBytes).toBe(before);
+    });
+
+  it('is not asked for a tile that the levels do not divide', async () => {
+    const wrong = segment(context.gpu, models.get('single')!, scan, { tile: 7 });
+    await expect(wrong).rejects.toThrow(UsageError);
+    await expect(wrong).rejects.toThrow(/--tile must be a multiple of 2 for this network, not 7/);
+  });
+});
