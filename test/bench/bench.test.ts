@@ -189,9 +189,10 @@ describe('voxelgrad bench', () => {
     const run = await runCli(['bench', 'conv4d', '--out', folder]);
     expect(run.code).toBe(2);
     expect(run.stderr).toContain('no row of the bench contains "conv4d"');
-    // Before it opens a device: there is none of this name.
-    const env = { VOXELGRAD_DRIVER: 'no-such-driver' };
-    expect((await runCli(['bench', 'conv4d'], { env })).stderr).toContain('no row of the bench');
-    expect((await runCli(['bench', 'adam', '--out', folder], { env })).stderr).toContain('no-such-driver');
+    // Before it opens a device: there is no driver.
+    const env = { VOXELGRAD_DRIVER: 'system', VK_DRIVER_FILES: '/no/such/driver.json' };
+    expect((await runCli(['bench', 'conv4d', '--out', folder], { env })).code).toBe(2);
+    if (process.platform !== 'linux') return;
+    expect((await runCli(['bench', 'adam', '--out', folder], { env })).code).toBe(1);
   });
 });
