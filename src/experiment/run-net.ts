@@ -30,6 +30,7 @@ const CHOSEN = 0.92;
  * already is only read.
  *
  * @param tissue whose maps of the data set it sees; null for none
+ * @param stageOne the net that corrects the maps of new patients for it, which goes with the run
  * @throws CheckpointError where the folder holds a run of other settings or data; what `trainInFolder` throws.
  */
 export async function trainNet(
@@ -38,6 +39,7 @@ export async function trainNet(
   tissue: string | null,
   folder: FileStore,
   context: UnitContext,
+  stageOne?: Uint8Array,
 ): Promise<TrainedNet> {
   const { record, version, signal, reopen, onProgress, warn } = context;
   const run = new Subfolder(folder, EXPERIMENT_FILES.run);
@@ -63,6 +65,7 @@ export async function trainNet(
     resume,
     version,
     ...(kernels ? { kernels } : {}),
+    ...(stageOne ? { stageOne } : {}),
     ...(signal ? { signal } : {}),
     ...(reopen ? { reopen } : {}),
     ...(warn ? { warn } : {}),

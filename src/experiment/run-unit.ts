@@ -6,6 +6,7 @@ import { loadScan } from '../dataset/load-scan.ts';
 import { predictionPath } from '../dataset/prediction-path.ts';
 import { withTissues } from '../dataset/tissue-files.ts';
 import { readMask } from '../nifti/read.ts';
+import { takesTissues, type Variant } from '../nn/variants.ts';
 import {
   type CorrectionUnit,
   EXPERIMENT_FILES,
@@ -17,7 +18,7 @@ import {
 import { correctTissues } from '../tissue/correct-tissues.ts';
 import { makeTissues } from '../tissue/make-tissues.ts';
 import { spmPath, writeTissueDerivative } from '../tissue/write-tissues.ts';
-import { hasFile } from '../train/run-record.ts';
+import { hasFile, RUN_FILES } from '../train/run-record.ts';
 import { judgePatients } from './judge.ts';
 import { TISSUE_MODALITIES } from './plan.ts';
 import { predictPatients, scansOf, type TrainedNet, trainNet } from './run-net.ts';
@@ -156,11 +157,25 @@ async function runStageOne(unit: StageOneUnit, folder: FileStore, context: UnitC
 async function runNet(unit: NetUnit, folder: FileStore, context: UnitContext): Promise<Outcome> {
   const { record } = context;
   const { dataset, tissue } = await mapsOf(unit, context);
-  const net = await trainNet(unit, dataset, tissue, folder, context);
   const heldOut = record.folds.find(({ name }) => name === unit.fold)?.heldOut ?? [];
+  const stageOne = await stageOneOf(unit, heldOut[0], context);
+  const net = await trainNet(unit, dataset, tissue, folder, context, stageOne);
   await predictPatients(net, [...heldOut, ...record.unjudged], dataset, tissue, folder, context);
   const predictions = new Subfolder(folder, EXPERIMENT_FILES.predictions);
   return { ...about(net), scans: await judgePatients(predictions, dataset, heldOut, record.rater) };
+}
+
+/** The net that corrected the maps of the held-out patients, as it may those of any new patient. */
+async function stageOneOf(
+  unit: NetUnit,
+  heldOut: string | undefined,
+  { record, out }: UnitContext,
+): Promise<Uint8Array | undefined> {
+  if (!takesTissues(unit.variant as Variant)) return undefined;
+  const correction = record.units.find(({ id }) => unit.needs.includes(id));
+  const stageOne = correction?.kind === 'correction' ? correction.by[heldOut ?? ''] : undefined;
+  if (stageOne === undefined) return undefined;
+  return await unitFolder(out, stageOne).read(`${EXPERIMENT_FILES.run}/${RUN_FILES.model}`);
 }
 
 function about({ summary, earlierSeconds }: TrainedNet): Omit<Outcome, 'scans'> {

@@ -12,6 +12,7 @@ import { unitsOf } from '../../src/experiment/share.ts';
 import { readUnitResult } from '../../src/experiment/unit-files.ts';
 import { sharedSettings } from '../../src/experiment/unit-settings.ts';
 import type { ExperimentRecord } from '../../src/report/experiment-record.ts';
+import { RUN_FILES } from '../../src/train/run-record.ts';
 import { trainSettings } from '../../src/train/settings.ts';
 import {
   bidsPatient,
@@ -143,10 +144,58 @@ describe('an experiment', () => {
     expect(decodeModel(plain.files.get(`${net}run/model.safetensors`)!, 'm').info.variant).toBe(
       'multi-input',
     );
+    // So that `voxelgrad predict` corrects a new patient's maps as those of the held-out ones were.
+    expect(plain.files.get(`${net}run/${RUN_FILES.stageOne}`)).toEqual(
+      plain.files.get(`units/stage-1_without-03_seed-1/run/${RUN_FILES.model}`),
+    );
     const result = (await readUnitResult(plain, 'net_multi-input_dice.ce_03_seed-1'))!;
     expect(result.scans.map(({ subject }) => subject)).toEqual(['03']);
     // Predicted, not judged.
     expect(a.has(`${net}predictions/sub-04/anat/sub-04_label-lesion_mask.nii.gz`)).toBe(true);
+  });
+
+  it('lets the images of a patient reach nothing that others are judged by where it is held out', async () => {
+    const [plain, marked] = [new MemoryFiles('plain'), new MemoryFiles('marked')];
+    const some = { subjects: ['01', '02', '03'] };
+    const before = await plan(files(), some);
+    const { record } = before;
+    const flair = 'sub-03/anat/sub-03_FLAIR.nii.gz';
+    const marker = image((x, y, z) => inBrain(x, y, z) * (100 + ((7 * x + 5 * y + 3 * z) % 40)));
+    await runUnits(record.units, runContext(before, plain), true);
+    await runUnits(record.units, runContext(await plan(files({ [flair]: marker }), some), marked), true);
+    const [a, b] = [left(plain), left(marked)];
+    const changed = (prefix: string): boolean =>
+      [...a].some(([path, hash]) => path.startsWith(prefix) && hash !== b.get(path));
+    for (const unit of record.units) {
+      if (unit.kind !== 'stage-1' && unit.kind !== 'net') continue;
+      const fold = unit.kind === 'net' && record.folds.find(({ name }) => name === unit.fold);
+      const training = fold ? fold.training : unit.kind === 'stage-1' ? unit.training : [];
+      const predicted = fold ? fold.heldOut : unit.kind === 'stage-1' ? unit.predicts : [];
+      const knows = training.includes('03');
+      expect(changed(`units/${unit.id}/run/model`), unit.id).toBe(knows);
+      for (const id of predicted)
+        expect(changed(`units/${unit.id}/predictions/sub-${id}/`), unit.id).toBe(knows || id === '03');
+    }
+    for (const id of ['01', '02']) expect(changed(maps(record, '03', id)), id).toBe(false);
+  });
+
+  it("leaks in the paper's protocol, as its note says: a held-out truth reaches the maps' correction", async () => {
+    const some = { protocol: 'paper', stage1Loss: 'dice+ce', subjects: ['01', '02', '03'] } as const;
+    const bright: Value = (x, y, z) => (x <= 3 ? inBrain(x, y, z) : 0);
+    const outs: MemoryFiles[] = [];
+    for (const changes of [{}, { [MASK('03')]: maskFile(bright) }]) {
+      const planned = await plan(files(changes), some);
+      const out = new MemoryFiles('out');
+      const [stageOne, ...others] = planned.record.units.filter((unit) => unit.kind === 'stage-1');
+      expect(others).toEqual([]);
+      await runUnits([stageOne!], runContext(planned, out), true);
+      expect(planned.record.notes.join()).toContain('leak');
+      outs.push(out);
+    }
+    const [a, b] = outs.map(left);
+    const own = 'units/stage-1_all_seed-1/predictions/sub-03/anat/sub-03_label-lesion_probseg.nii.gz';
+    expect(a!.get(own)).toMatch(/^\w{64}$/);
+    expect(a!.get(own)).not.toBe(b!.get(own));
   });
 
   it('goes on after a stop at whatever step, in shards, and skips what is finished: the same bits', async () => {
