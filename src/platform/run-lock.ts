@@ -1,10 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { link, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { link, open, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { StorageError } from '../core/errors.ts';
 import type { NodeFolder } from './node-files.ts';
+
+/** How often a holder shows on its lock that it lives, and how long another machine's may be silent. */
+const BEAT_MS = 60_000;
+const SILENT_MS = 10 * BEAT_MS;
 
 /** Name of the lock file. */
 export const LOCK = '.lock';
@@ -41,7 +45,8 @@ export async function lockFolder(folder: NodeFolder): Promise<() => Promise<void
 
 /**
  * Takes a folder for this process alone. The lock is a file that names its process, made at once with its content; one
- * whose process is gone (killed, or of an earlier boot) holds nothing and is taken over.
+ * whose process is gone (killed, or of an earlier boot) holds nothing and is taken over. A process of another machine
+ * cannot be asked: each holder writes to its lock every minute, and one that has not for ten counts as gone.
  *
  * @returns gives the folder free again; or who holds it
  * @throws StorageError where the folder cannot be written.
@@ -61,13 +66,15 @@ export async function tryLockFolder(folder: NodeFolder): Promise<(() => Promise<
     while (!(await linked(temporary, path))) {
       const other = await holderOf(path);
       if (other === 'gone') continue;
-      if (other && isAlive(other)) return { pid: other.pid, host: other.host };
+      if (other && (await isAlive(other, path, temporary))) return { pid: other.pid, host: other.host };
       await takeAway(path, other?.token);
     }
   } finally {
     await rm(temporary, { force: true });
   }
+  const beat = setInterval(() => void showLife(path, own.token).catch(() => {}), BEAT_MS).unref();
   return async () => {
+    clearInterval(beat);
     const holder = await holderOf(path);
     if (typeof holder === 'object' && holder.token === own.token) await rm(path, { force: true });
   };
@@ -124,9 +131,26 @@ async function takeAway(path: string, token: string | undefined): Promise<void> 
   await unlink(aside);
 }
 
-/** Whether the process of a lock still runs. That of another machine cannot be asked: it counts as running. */
-function isAlive({ host, pid, started }: Holder): boolean {
-  if (host !== hostname()) return true;
+/** Adds a line break to one's own lock: the file server, whose clock both sides read, then dates it anew. */
+async function showLife(path: string, token: string): Promise<void> {
+  const holder = await holderOf(path);
+  if (typeof holder !== 'object' || holder.token !== token) return;
+  // Not `a`, which would make a lock anew that has just been given back.
+  const file = await open(path, 'r+');
+  try {
+    await file.write('\n', (await file.stat()).size);
+  } finally {
+    await file.close();
+  }
+}
+
+/** @param fresh a file in the same folder that was just written */
+async function isAlive({ host, pid, started }: Holder, path: string, fresh: string): Promise<boolean> {
+  if (host !== hostname()) {
+    const now = (await stat(fresh)).mtimeMs;
+    const last = await stat(path).catch(() => undefined);
+    return last === undefined || now - last.mtimeMs < SILENT_MS;
+  }
   try {
     process.kill(pid, 0);
   } catch (error) {

@@ -1,9 +1,17 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { StorageError } from '../../src/core/errors.ts';
 import { NodeFolder } from '../../src/platform/node-files.ts';
 import { LOCK, lockFolder } from '../../src/platform/run-lock.ts';
@@ -66,6 +74,30 @@ describe('the lock of a folder', () => {
     for (const content of ['', '{', 'null', '[]', '{"pid": "x"}']) {
       writeFileSync(lock, content);
       await (await take())();
+    }
+  });
+
+  it('of another machine that has been silent for ten minutes is taken over', async () => {
+    held({ host: 'elsewhere', pid: 1 });
+    const ago = (minutes: number): Date => new Date(Date.now() - minutes * 60_000);
+    utimesSync(lock, ago(9), ago(9));
+    await expect(take()).rejects.toThrow('process 1 on elsewhere');
+    utimesSync(lock, ago(11), ago(11));
+    await (await take())();
+  });
+
+  it('is shown to live, and stays readable', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    try {
+      const unlock = await take();
+      const before = readFileSync(lock, 'utf8');
+      vi.advanceTimersByTime(60_000);
+      await vi.waitFor(() => expect(readFileSync(lock, 'utf8')).toBe(`${before}\n`));
+      await expect(take()).rejects.toThrow(StorageError);
+      await unlock();
+      expect(readdirSync(folder)).toEqual([]);
+    } finally {
+      vi.useRealTimers();
     }
   });
 
