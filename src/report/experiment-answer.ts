@@ -1,4 +1,4 @@
-import { type Effect, effect } from './experiment-effects.ts';
+import { type Effect, effect, LEAST_PATIENTS } from './experiment-effects.ts';
 import {
   commonLosses,
   type ExperimentResults,
@@ -18,8 +18,6 @@ export interface Answer {
 
 /** Below so many patients a bootstrap interval is too narrow to be relied on. */
 const FEW_PATIENTS = 10;
-/** Below so many, no result at all is rarer than 1 in 20 by chance: of 5 patients all lie on one side in 1 of 16. */
-const LEAST_PATIENTS = 6;
 
 /**
  * Answers whether tissue information serves better as an input or as an output. One rule throughout: a difference is
@@ -40,10 +38,11 @@ export function answerQuestion(experiment: ExperimentResults): Answer {
   const others = [compare('multi-input', 'single'), compare('multi-output', 'single')].filter(
     (one) => one !== undefined,
   );
-  const patients = new Set(scans.map(({ subject }) => subject)).size;
-  const cautions = [
+  const patients = main?.effect.patients ?? new Set(scans.map(({ subject }) => subject)).size;
+  const unfinished =
     finished < nets.length &&
-      `${finished} of ${nets.length} nets are finished: all of this may change with the others.`,
+    `${finished} of ${nets.length} nets are finished: all of this may change with the others, and means of different variants may be of different patients.`;
+  const cautions = [
     patients > 1 &&
       patients < FEW_PATIENTS &&
       `There are ${patients} patients: intervals from so few are too narrow rather than too wide, and say little about other patients.`,
@@ -52,7 +51,9 @@ export function answerQuestion(experiment: ExperimentResults): Answer {
   ].filter((text) => text !== false);
   return {
     headline: main ? headlineOf(main) : withoutTheQuestion(finished, nets.length),
-    sentences: [...(main ? [sentenceOf(main)] : []), ...others.map(sentenceOf), ...cautions],
+    sentences: [unfinished, main && sentenceOf(main), ...others.map(sentenceOf), ...cautions].filter(
+      (text) => typeof text === 'string',
+    ),
   };
 }
 

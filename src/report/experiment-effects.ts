@@ -24,6 +24,16 @@ export interface Effect extends Estimate {
   readonly excludesZero: boolean;
 }
 
+/** Below so many, no result at all is rarer than 1 in 20 by chance: of 5 patients all lie on one side in 1 of 16. */
+export const LEAST_PATIENTS = 6;
+
+/** What an effect shows: a difference only with patients enough and an interval that excludes 0. */
+export function verdict({ low, patients, excludesZero }: Effect): string | null {
+  if (!Number.isFinite(low)) return null;
+  if (patients < LEAST_PATIENTS) return 'too few patients';
+  return excludesZero ? 'yes' : 'no';
+}
+
 /** Dice of a scan. */
 export const diceOf: ScanValue = (scan) => scan.metrics.dice;
 
@@ -122,7 +132,7 @@ function effectTable(caption: string, where: string, rows: readonly Row[]): Tabl
       { key: 'patients', label: 'Patients', kind: 'number' },
       { key: 'above', label: 'Above 0', kind: 'number' },
       { key: 'below', label: 'Below 0', kind: 'number' },
-      { key: 'excludesZero', label: '95 % interval excludes 0', kind: 'text' },
+      { key: 'shows', label: 'A difference', kind: 'text' },
     ],
     rows: rows.map(({ what, where, effect }) => ({
       what,
@@ -131,7 +141,7 @@ function effectTable(caption: string, where: string, rows: readonly Row[]): Tabl
       patients: effect.patients,
       above: effect.above,
       below: effect.below,
-      excludesZero: Number.isFinite(effect.low) ? (effect.excludesZero ? 'yes' : 'no') : null,
+      shows: verdict(effect),
     })),
     summaryRows: rows.flatMap(({ main }, i) => (main ? [i] : [])),
   };

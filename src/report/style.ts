@@ -33,6 +33,7 @@ th:first-child{position:sticky;left:0;padding-left:0;background:var(--ground)}
 td:last-child,th:last-child{padding-right:0}
 .number{text-align:right}
 td.number{white-space:nowrap}
+td small{display:block;color:var(--quiet);font-size:.75rem}
 .summary>*{border-top:1px solid var(--quiet)}
 figure{margin:0 0 28px}
 figcaption{margin-top:8px;color:var(--quiet);font-size:.875rem;max-width:80ch}
