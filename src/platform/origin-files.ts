@@ -62,7 +62,8 @@ export class OriginFiles implements FileStore {
     try {
       while (names.length > 0) {
         const folder = await this.#folder(names.slice(0, -1));
-        await folder?.removeEntry(names.pop()!);
+        if (!folder) return;
+        await folder.removeEntry(names.pop()!);
       }
     } catch (error) {
       const kind = error instanceof DOMException ? error.name : '';

@@ -180,10 +180,10 @@ describe('train', () => {
   });
 
   it('--memory: refuses what is too large before it starts, and leaves no run', { timeout: MS }, async () => {
-    const result = await runCli(words('large', '--memory', '2000k'));
+    const result = await runCli(words('large', '--memory', '800k'));
     expect(result.code).toBe(1);
     expect(result.stderr).toMatch(
-      /error: training needs .* MB on the GPU.*; the budget is 2.0 MB\nhint: It would fit/,
+      /error: training needs .* MB on the GPU.*; the budget is 800\.0 kB\nhint: It would fit/,
     );
     expect(readdirSync(at('large'))).toEqual([]);
     expect((await runCli(words('large', '--memory', '0'))).code).toBe(2);
