@@ -8,6 +8,7 @@ import { MemoryFiles } from '../../src/core/files.ts';
 import { findScans } from '../../src/dataset/dataset.ts';
 import { loadScan } from '../../src/dataset/load-scan.ts';
 import { openDataset } from '../../src/dataset/open-dataset.ts';
+import { checkParticipants } from '../../src/dataset/participants.ts';
 import { readNifti } from '../../src/nifti/read.ts';
 import { readManifest, readRunConfig } from '../../src/train/run-record.ts';
 import { trainSettings } from '../../src/train/settings.ts';
@@ -131,6 +132,14 @@ export async function inputTargets(headers: readonly Uint8Array[] = []): Promise
       name: 'manifest.json',
       corpus: [json(manifest)],
       read: async (bytes) => void (await readManifest(root('manifest.json', bytes))),
+    },
+    {
+      name: 'participants.tsv',
+      corpus: [encode('participant_id\tage\nsub-01\t40\nsub-02\tn/a\n')],
+      async read(bytes) {
+        for (const warning of await checkParticipants(root('participants.tsv', bytes), ['01']))
+          if (/[\n\r]/.test(warning)) throw new Error('a warning of more than one line');
+      },
     },
     {
       name: 'log.jsonl',

@@ -3,6 +3,7 @@ import { type BidsName, compareCandidates, folderLabel, parseBidsName } from './
 import type { Dataset, Scan, Subject, TissuePaths } from './dataset.ts';
 import { scanFolder, scanName } from './dataset.ts';
 import { canonicalModality, compareModalities } from './modality.ts';
+import { checkParticipants } from './participants.ts';
 import { type Folder, joinPath, listFiles, sortTissues, tissuesIn } from './tissue-files.ts';
 
 /** The raw data (path '') or one folder of derivatives. */
@@ -43,6 +44,7 @@ export async function openBids(files: FileSource): Promise<Dataset | undefined> 
     }
     if (scans.length > 0) subjects.push({ id, scans });
   }
+  warnings.push(...(await checkParticipants(files, ids)));
   return { layout: 'bids', name: files.name, files, subjects, warnings };
 }
 
