@@ -1,4 +1,4 @@
-"""PyTorch on the processor with two threads: 3D convolutions, forward and both gradients."""
+"""PyTorch on the processor with two threads: 3D convolutions, forward and both gradients; a U-Net, forward and a step."""
 import json
 import re
 import statistics
@@ -26,7 +26,59 @@ def median_ms(run, seconds=2.0, least=3):
     return statistics.median(times)
 
 
+def block(channels, to):
+    layers = []
+    for before in (channels, to):
+        layers += [torch.nn.Conv3d(before, to, 3, padding=1), torch.nn.BatchNorm3d(to), torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers)
+
+
+class UNet(torch.nn.Module):
+    """Two convolutions with batch norm and ReLU a level, transposed convolutions without bias, as src/nn/unet3d.ts."""
+
+    def __init__(self, channels, base, levels):
+        super().__init__()
+        widths = [base * 2**level for level in range(levels)]
+        self.encoder = torch.nn.ModuleList(block(a, b) for a, b in zip([channels] + widths, widths))
+        self.up = torch.nn.ModuleList(
+            torch.nn.ConvTranspose3d(b, a, 2, 2, bias=False) for a, b in zip(widths, widths[1:])
+        )
+        self.decoder = torch.nn.ModuleList(block(2 * width, width) for width in widths[:-1])
+        self.head = torch.nn.Conv3d(base, 2, 1)
+
+    def forward(self, x):
+        skips = []
+        for level, encode in enumerate(self.encoder):
+            x = encode(torch.nn.functional.max_pool3d(x, 2) if level else x)
+            skips.append(x)
+        for level in reversed(range(len(self.decoder))):
+            x = self.decoder[level](torch.cat([skips[level], self.up[level](x)], 1))
+        return self.head(x)
+
+
+def prepare_network(kernel, shape):
+    match = re.fullmatch(r"(\d+)->2@(\d+)x(\d+)x(\d+)x(\d+), base (\d+), (\d+) levels", shape)
+    channels, samples, *extents, base, levels = (int(n) for n in match.groups())
+    net = UNet(channels, base, levels)
+    x = torch.randn(samples, channels, *extents)
+    if kernel == "network/forward":
+        net.eval()
+        return lambda: torch.softmax(net(x), 1)
+    target = (torch.rand(samples, *extents) < 0.02).long()
+    adam = torch.optim.Adam(net.parameters(), 5e-4)
+
+    def step():
+        with torch.enable_grad():
+            adam.zero_grad()
+            torch.nn.functional.cross_entropy(net(x), target).backward()
+            adam.step()
+
+    return step
+
+
 def prepare(kernel, shape):
+    if kernel in ("network/forward", "network/step"):
+        return prepare_network(kernel, shape)
     match = re.fullmatch(r"([\d+]+)->(\d+)@(?:(\d+)x)?(\d+)x(\d+)x(\d+)", shape)
     if not match or kernel.split("/")[0] not in ("conv3d", "conv-transpose3d"):
         return None
