@@ -1,4 +1,5 @@
 import { type DeviceLostError, StoppedError, StorageError, UsageError } from '../core/errors.ts';
+import { formatRecord } from '../core/record.ts';
 import type { Dataset } from '../dataset/dataset.ts';
 import { openDataset } from '../dataset/open-dataset.ts';
 import { inspectScans } from '../experiment/inspect.ts';
@@ -8,7 +9,7 @@ import { requireSameExperiment, requireSubjects } from '../experiment/same-exper
 import { ScanShelf } from '../experiment/scan-shelf.ts';
 import { unitsOf } from '../experiment/share.ts';
 import { summarise, summaryText } from '../experiment/summary.ts';
-import { formatJson, readUnitResult } from '../experiment/unit-files.ts';
+import { readUnitResult } from '../experiment/unit-files.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { openNodeGpu } from '../platform/node.ts';
@@ -159,7 +160,7 @@ async function settle(
       bar.update((done / total) * record.dataset.subjects.length, name),
     );
     const whole = { ...record, notes: [...record.notes, ...notes] };
-    await out.write(EXPERIMENT_FILES.plan, formatJson(whole));
+    await out.write(EXPERIMENT_FILES.plan, formatRecord(whole));
     return { record: whole, dataset, known };
   } finally {
     await unlock();
@@ -183,8 +184,7 @@ async function readRecord(out: NodeFolder): Promise<ExperimentRecord | undefined
   if (!there) return undefined;
   const names = (await out.list('')).map((entry) => entry.name).filter((file) => !file.startsWith('.'));
   if (names.includes(EXPERIMENT_FILES.plan)) {
-    const text = new TextDecoder().decode(await out.read(EXPERIMENT_FILES.plan));
-    return parseExperiment(text, `${out.name}/${EXPERIMENT_FILES.plan}`);
+    return parseExperiment(await out.read(EXPERIMENT_FILES.plan), `${out.name}/${EXPERIMENT_FILES.plan}`);
   }
   if (names.length === 0) return undefined;
   throw new StorageError(`${out.name}: holds files of something else (${names.slice(0, 3).join(', ')})`, {

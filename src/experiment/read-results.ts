@@ -14,8 +14,7 @@ import { readUnitResult } from './unit-files.ts';
  * @throws FileFormatError where the plan is none; StorageError where a file cannot be read.
  */
 export async function readExperiment(out: FileStore): Promise<ExperimentResults> {
-  const text = new TextDecoder().decode(await out.read(EXPERIMENT_FILES.plan));
-  const plan = parseExperiment(text, `${out.name}/${EXPERIMENT_FILES.plan}`);
+  const plan = parseExperiment(await out.read(EXPERIMENT_FILES.plan), `${out.name}/${EXPERIMENT_FILES.plan}`);
   const problems: string[] = [];
   const orProblem = async <T>(what: Promise<T>): Promise<T | undefined> => {
     try {

@@ -1,4 +1,5 @@
 import type { FileStore } from '../core/files.ts';
+import { formatRecord } from '../core/record.ts';
 import { Subfolder } from '../core/subfolder.ts';
 import { type Dataset, scanName } from '../dataset/dataset.ts';
 import { DESCRIPTION_FILE, derivativeDescription } from '../dataset/derivative.ts';
@@ -23,7 +24,7 @@ import { judgePatients } from './judge.ts';
 import { TISSUE_MODALITIES } from './plan.ts';
 import { predictPatients, scansOf, type TrainedNet, trainNet } from './run-net.ts';
 import type { UnitContext } from './unit-context.ts';
-import { formatJson, unitFolder, unitMaps } from './unit-files.ts';
+import { unitFolder, unitMaps } from './unit-files.ts';
 
 /** What a unit has to tell besides how long it took. */
 type Outcome = Omit<UnitResult, 'unit' | 'version' | 'adapter' | 'seconds'> & {
@@ -58,7 +59,7 @@ export async function runUnit(unit: ExperimentUnit, context: UnitContext): Promi
     seconds: earlierSeconds + (performance.now() - started) / 1000,
     ...outcome,
   };
-  await folder.write(EXPERIMENT_FILES.result, formatJson(result));
+  await folder.write(EXPERIMENT_FILES.result, formatRecord(result));
   return result;
 }
 

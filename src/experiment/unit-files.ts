@@ -1,5 +1,4 @@
 import type { FileSource, FileStore } from '../core/files.ts';
-import { canonicalJson, toJson } from '../core/json.ts';
 import { Subfolder } from '../core/subfolder.ts';
 import { EXPERIMENT_FILES, parseUnitResult, type UnitResult } from '../report/experiment-record.ts';
 
@@ -22,10 +21,5 @@ export async function readUnitResult(out: FileSource, unit: string): Promise<Uni
   const there = (await out.list(folder)).some(({ name }) => name === EXPERIMENT_FILES.result);
   if (!there) return undefined;
   const path = `${folder}/${EXPERIMENT_FILES.result}`;
-  return parseUnitResult(new TextDecoder().decode(await out.read(path)), `${out.name}/${path}`);
-}
-
-/** A record or a result as the bytes of its file; keys are sorted. */
-export function formatJson(value: unknown): Uint8Array {
-  return new TextEncoder().encode(`${canonicalJson(toJson(value), 2)}\n`);
+  return parseUnitResult(await out.read(path), `${out.name}/${path}`);
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { FileFormatError } from '../core/errors.ts';
 import type { Json } from '../core/json.ts';
+import { parseRecord } from '../core/record.ts';
 import { METRIC_KEYS, type ScanMetrics } from './metrics.ts';
 
 /** The files of an experiment's folder. */
@@ -188,28 +188,12 @@ const RESULT: z.ZodType<UnitResult> = z.object({
   ),
 });
 
-/** Reads `experiment.json`. @throws FileFormatError where the text is no record of an experiment. */
-export function parseExperiment(text: string, path: string): ExperimentRecord {
-  return parse(RECORD, text, path);
+/** Reads `experiment.json`. @throws FileFormatError where it is no record of an experiment. */
+export function parseExperiment(bytes: Uint8Array, path: string): ExperimentRecord {
+  return parseRecord(RECORD, bytes, path);
 }
 
-/** Reads `result.json`. @throws FileFormatError where the text is no result of a unit. */
-export function parseUnitResult(text: string, path: string): UnitResult {
-  return parse(RESULT, text, path);
-}
-
-function parse<T>(schema: z.ZodType<T>, text: string, path: string): T {
-  const hint = 'The file is damaged or was made by another program.';
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new FileFormatError(path, 'is no JSON', { hint, cause });
-  }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new FileFormatError(path, `${issue?.path.map(String).join('.') || 'it'}: ${issue?.message}`, {
-    hint,
-  });
+/** Reads `result.json`. @throws FileFormatError where it is no result of a unit. */
+export function parseUnitResult(bytes: Uint8Array, path: string): UnitResult {
+  return parseRecord(RESULT, bytes, path);
 }

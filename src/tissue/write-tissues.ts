@@ -3,7 +3,7 @@ import { type Scan, scanFolder, scanName } from '../dataset/dataset.ts';
 import type { LoadedScan } from '../dataset/load-scan.ts';
 import { predictionPath } from '../dataset/prediction-path.ts';
 import type { TissueMaps } from '../dataset/tissue-maps.ts';
-import { ESTIMATE_INTENT, writeNifti } from '../nifti/write.ts';
+import { ESTIMATE_INTENT, type WriteNiftiOptions, writeNifti } from '../nifti/write.ts';
 import { TISSUES } from '../nn/variants.ts';
 
 /** One scan's maps, as written. */
@@ -32,22 +32,10 @@ export async function writeTissues(
   maps: TissueMaps,
   description: string,
 ): Promise<WrittenTissues> {
-  const { subject, session, grid, header } = scan;
+  const { subject, session } = scan;
   const bids = await writeTissueDerivative(out, scan, maps, description);
-  const spm: string[] = [];
-  for (const tissue of TISSUES) {
-    const path = spmPath(scan, tissue);
-    const options = {
-      datatype: 'uint8',
-      slope: 1 / 255,
-      like: header,
-      intent: ESTIMATE_INTENT,
-      calMax: 1,
-      description: `${tissue} probability, ${description}`,
-    } as const;
-    await out.write(path, writeNifti({ grid, data: maps[tissue] }, options));
-    spm.push(path);
-  }
+  const stepped = { datatype: 'uint8', slope: 1 / 255 } as const;
+  const spm = await writeMaps(out, scan, maps, description, (tissue) => spmPath(scan, tissue), stepped);
   return { subject, session, bids, spm };
 }
 
@@ -62,18 +50,34 @@ export async function writeTissueDerivative(
   maps: TissueMaps,
   description: string,
 ): Promise<string[]> {
-  const { grid, header } = scan;
+  const path = (tissue: Tissue): string => predictionPath(scan, { label: tissue, suffix: 'probseg' });
+  return await writeMaps(out, scan, maps, description, path, { datatype: 'float32' });
+}
+
+type Tissue = (typeof TISSUES)[number];
+
+async function writeMaps(
+  out: FileSink,
+  { grid, header }: Pick<LoadedScan, 'grid' | 'header'>,
+  maps: TissueMaps,
+  description: string,
+  pathOf: (tissue: Tissue) => string,
+  stored: Pick<WriteNiftiOptions, 'datatype' | 'slope'>,
+): Promise<string[]> {
   const paths: string[] = [];
   for (const tissue of TISSUES) {
-    const path = predictionPath(scan, { label: tissue, suffix: 'probseg' });
-    const options = {
-      datatype: 'float32',
-      like: header,
-      intent: ESTIMATE_INTENT,
-      calMax: 1,
-      description: `${tissue} probability, ${description}`,
-    } as const;
-    await out.write(path, writeNifti({ grid, data: maps[tissue] }, options));
+    const bytes = writeNifti(
+      { grid, data: maps[tissue] },
+      {
+        ...stored,
+        like: header,
+        intent: ESTIMATE_INTENT,
+        calMax: 1,
+        description: `${tissue} probability, ${description}`,
+      },
+    );
+    const path = pathOf(tissue);
+    await out.write(path, bytes);
     paths.push(path);
   }
   return paths;

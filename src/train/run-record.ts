@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { FileFormatError } from '../core/errors.ts';
 import type { FileSource } from '../core/files.ts';
-import { canonicalJson, type Json, toJson } from '../core/json.ts';
+import { parseRecord } from '../core/record.ts';
 import { type ResolvedTrainSettings, trainSettings } from './settings.ts';
 
 /** The files of a run. */
@@ -82,7 +82,7 @@ const MANIFEST = z.object({
 /** Reads `config.json`. @throws FileFormatError where it is none, UsageError for a setting; StorageError. */
 export async function readRunConfig(files: FileSource): Promise<RunConfig> {
   const path = `${files.name}/${RUN_FILES.config}`;
-  const { settings, initial, ...rest } = parse(CONFIG, await files.read(RUN_FILES.config), path);
+  const { settings, initial, ...rest } = parseRecord(CONFIG, await files.read(RUN_FILES.config), path);
   const checked = trainSettings(settings, { prefix: `${path}: `, name: (setting) => setting });
   const { subjects, modalities } = checked;
   if (!subjects || !modalities)
@@ -99,7 +99,7 @@ export async function readRunConfig(files: FileSource): Promise<RunConfig> {
 /** Reads `manifest.json`; undefined where a run is not finished. @throws FileFormatError; StorageError. */
 export async function readManifest(files: FileSource): Promise<RunManifest | undefined> {
   if (!(await hasFile(files, RUN_FILES.manifest))) return undefined;
-  return parse(MANIFEST, await files.read(RUN_FILES.manifest), `${files.name}/${RUN_FILES.manifest}`);
+  return parseRecord(MANIFEST, await files.read(RUN_FILES.manifest), `${files.name}/${RUN_FILES.manifest}`);
 }
 
 /** Whether a tree holds a file. */
@@ -107,25 +107,4 @@ export async function hasFile(files: FileSource, path: string): Promise<boolean>
   const slash = path.lastIndexOf('/');
   const entries = await files.list(path.slice(0, Math.max(0, slash)));
   return entries.some(({ name, kind }) => name === path.slice(slash + 1) && kind === 'file');
-}
-
-/** `config.json` or `manifest.json` as bytes; keys are sorted. */
-export function formatRecord(record: RunConfig | RunManifest): Uint8Array {
-  return new TextEncoder().encode(`${canonicalJson(toJson(record), 2)}\n`);
-}
-
-function parse<T>(schema: z.ZodType<T>, bytes: Uint8Array, path: string): T {
-  const hint = 'The file is damaged or was made by another program.';
-  let value: Json;
-  try {
-    value = JSON.parse(new TextDecoder().decode(bytes)) as Json;
-  } catch (cause) {
-    throw new FileFormatError(path, 'is no JSON', { hint, cause });
-  }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new FileFormatError(path, `${issue?.path.map(String).join('.') || 'it'}: ${issue?.message}`, {
-    hint,
-  });
 }

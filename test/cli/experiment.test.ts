@@ -29,7 +29,7 @@ describe('experiment', () => {
   it('prints the plan and does nothing', { timeout: GPU_MS }, async () => {
     const run = await experiment('planned', ...SETTINGS, '--plan', '--json');
     expect(run.code, run.stderr).toBe(0);
-    const record = parseExperiment(run.stdout, 'stdout');
+    const record = parseExperiment(new TextEncoder().encode(run.stdout), 'stdout');
     expect(record.units.map(({ kind }) => kind).sort()).toEqual([
       ...Array<string>(3).fill('correction'),
       ...Array<string>(6).fill('net'),
@@ -50,12 +50,12 @@ describe('experiment', () => {
     );
     for (const shard of shards) expect(shard.code, shard.stderr).toBe(0);
     const done = shards.map(({ stdout }) => (JSON.parse(stdout) as { done: string[] }).done);
-    const record = parseExperiment(readFileSync(join(folder, 'out/experiment.json'), 'utf8'), 'x');
+    const record = parseExperiment(readFileSync(join(folder, 'out/experiment.json')), 'x');
     expect(done.flat().sort()).toEqual(record.units.map(({ id }) => id).sort());
     expect(Math.min(...done.map(({ length }) => length))).toBeGreaterThan(5);
     for (const { id, kind } of record.units) {
       const path = join(folder, 'out/units', id, 'result.json');
-      const result = parseUnitResult(readFileSync(path, 'utf8'), path);
+      const result = parseUnitResult(readFileSync(path), path);
       expect(result.scans).toHaveLength(kind === 'net' ? 1 : 0);
     }
     const again = await experiment('out', '--json');

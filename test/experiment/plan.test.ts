@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DatasetError, UsageError } from '../../src/core/errors.ts';
+import { formatRecord } from '../../src/core/record.ts';
 import type { Dataset } from '../../src/dataset/dataset.ts';
 import { openDataset } from '../../src/dataset/open-dataset.ts';
 import { type ExperimentOptions, planExperiment } from '../../src/experiment/plan.ts';
 import { requireSameExperiment } from '../../src/experiment/same-experiment.ts';
 import { unitsOf } from '../../src/experiment/share.ts';
-import { formatJson } from '../../src/experiment/unit-files.ts';
 import { sharedSettings } from '../../src/experiment/unit-settings.ts';
 import { type ExperimentRecord, parseExperiment } from '../../src/report/experiment-record.ts';
 import { trainSettings } from '../../src/train/settings.ts';
@@ -119,7 +119,7 @@ describe('a planned experiment', () => {
           for (const need of needs) expect(done).toContain(need);
           done.add(id);
         }
-        const read = parseExperiment(new TextDecoder().decode(formatJson(record)), 'x');
+        const read = parseExperiment(formatRecord(record), 'x');
         expect(read).toEqual(record);
         requireSameExperiment(read, record, 'x');
       }),

@@ -1,0 +1,29 @@
+import type { z } from 'zod';
+import { FileFormatError } from './errors.ts';
+import { canonicalJson, toJson } from './json.ts';
+
+/** A record as the bytes of its file: indented JSON, keys sorted, so that equal records are equal files. */
+export function formatRecord(record: unknown): Uint8Array {
+  return new TextEncoder().encode(`${canonicalJson(toJson(record), 2)}\n`);
+}
+
+/**
+ * Reads a file of JSON that this program wrote.
+ * @param path how messages call it
+ * @throws FileFormatError naming the field that is not as the schema has it.
+ */
+export function parseRecord<T>(schema: z.ZodType<T>, bytes: Uint8Array, path: string): T {
+  const hint = 'The file is damaged or was made by another program.';
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new FileFormatError(path, 'is no JSON', { hint, cause });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new FileFormatError(path, `${issue?.path.map(String).join('.') || 'it'}: ${issue?.message}`, {
+    hint,
+  });
+}
