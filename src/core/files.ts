@@ -6,6 +6,77 @@ export interface FileEntry {
   readonly kind: 'file' | 'folder';
 }
 
+/** The content of a file, to be read piece by piece, from the start each time; a Blob is one. */
+export interface FileContent {
+  /** Bytes. */
+  readonly size: number;
+  /** Rejects with a StorageError where the file can no longer be read. */
+  stream(): ReadableStream<Uint8Array>;
+}
+
+/** Bytes in memory as content. */
+export function contentOf(bytes: Uint8Array): FileContent {
+  return {
+    size: bytes.length,
+    stream() {
+      let at = 0;
+      return new ReadableStream<Uint8Array>({
+        pull(controller): void {
+          if (at >= bytes.length) {
+            controller.close();
+            return;
+          }
+          const end = Math.min(at + 65_536, bytes.length);
+          controller.enqueue(bytes.subarray(at, end));
+          at = end;
+        },
+      });
+    },
+  };
+}
+
+/** Content whose stream fails with another error than its own: a Blob's exceptions as errors that name the file. */
+export function withFailures(content: FileContent, explain: (cause: unknown) => Error): FileContent {
+  return {
+    size: content.size,
+    stream() {
+      let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+      return new ReadableStream<Uint8Array>({
+        async pull(controller): Promise<void> {
+          try {
+            reader ??= content.stream().getReader();
+            const { done, value } = await reader.read();
+            if (done) controller.close();
+            else controller.enqueue(value);
+          } catch (error) {
+            controller.error(explain(error));
+          }
+        },
+        async cancel(reason): Promise<void> {
+          await reader?.cancel(reason);
+        },
+      });
+    },
+  };
+}
+
+/** What is written into a file: its bytes, or pieces of them that are made as they are needed. */
+export type WrittenContent = Uint8Array | AsyncIterable<Uint8Array>;
+
+/** All pieces in one array. */
+export async function collect(content: WrittenContent): Promise<Uint8Array> {
+  if (content instanceof Uint8Array) return content;
+  const pieces: Uint8Array[] = [];
+  for await (const piece of content) pieces.push(piece);
+  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
 /**
  * A tree of files to read, with `/`-separated paths relative to its root. Node's folders, a browser's
  * dropped folder and a test's in-memory tree all look like this, so readers stay browser-safe.
@@ -17,13 +88,18 @@ export interface FileSource {
   list(path: string): Promise<FileEntry[]>;
   /** Whole content. @throws StorageError where it cannot be read. */
   read(path: string): Promise<Uint8Array>;
+  /** Content that is read as it is needed. @throws StorageError where there is no such file. */
+  open(path: string): Promise<FileContent>;
 }
 
 /** A tree of files to write. Folders are made as needed; a write replaces the whole file at once. */
 export interface FileSink {
   readonly name: string;
-  /** @throws StorageError where it cannot be written. */
-  write(path: string, bytes: Uint8Array): Promise<void>;
+  /**
+   * Pieces that fail to be made leave what was there.
+   * @throws StorageError where it cannot be written, and what the making of a piece throws.
+   */
+  write(path: string, content: WrittenContent): Promise<void>;
   /** Adds to the end of a file, making it where there is none: for logs. @throws StorageError */
   append(path: string, bytes: Uint8Array): Promise<void>;
 }
@@ -59,9 +135,11 @@ export class MemoryFiles implements FileStore {
       ? Promise.resolve(bytes)
       : Promise.reject(new StorageError(`${this.name}/${path}: no such file`));
   }
-  write(path: string, bytes: Uint8Array): Promise<void> {
-    this.files.set(path, bytes);
-    return Promise.resolve();
+  async open(path: string): Promise<FileContent> {
+    return contentOf(await this.read(path));
+  }
+  async write(path: string, content: WrittenContent): Promise<void> {
+    this.files.set(path, await collect(content));
   }
   remove(path: string): Promise<void> {
     this.files.delete(path);

@@ -1,4 +1,4 @@
-import type { FileEntry, FileStore } from './files.ts';
+import type { FileContent, FileEntry, FileStore, WrittenContent } from './files.ts';
 
 /** One folder of a tree as a tree of its own. */
 export class Subfolder implements FileStore {
@@ -22,8 +22,11 @@ export class Subfolder implements FileStore {
   read(path: string): Promise<Uint8Array> {
     return this.#files.read(this.#at(path));
   }
-  write(path: string, bytes: Uint8Array): Promise<void> {
-    return this.#files.write(this.#at(path), bytes);
+  open(path: string): Promise<FileContent> {
+    return this.#files.open(this.#at(path));
+  }
+  write(path: string, content: WrittenContent): Promise<void> {
+    return this.#files.write(this.#at(path), content);
   }
   append(path: string, bytes: Uint8Array): Promise<void> {
     return this.#files.append(this.#at(path), bytes);

@@ -1,6 +1,6 @@
 import { gunzipSync } from 'fflate';
 import { DatasetError, StorageError, UsageError } from '../core/errors.ts';
-import type { FileSink } from '../core/files.ts';
+import { collect, type FileSink, type WrittenContent } from '../core/files.ts';
 import { type Dataset, findScans, type Scan, scanName } from '../dataset/dataset.ts';
 import { parseSubmissionName, predictionPath } from '../dataset/prediction-path.ts';
 
@@ -67,9 +67,9 @@ export class SubmissionSink implements FileSink {
     );
   }
 
-  async write(path: string, bytes: Uint8Array): Promise<void> {
+  async write(path: string, content: WrittenContent): Promise<void> {
     const name = this.#names.get(path);
-    if (name !== undefined) await this.#out.write(name, gunzipSync(bytes));
+    if (name !== undefined) await this.#out.write(name, gunzipSync(await collect(content)));
   }
 
   append(): Promise<void> {

@@ -1,9 +1,9 @@
-import { FileFormatError, VoxelgradError } from '../core/errors.ts';
-import { formatShape } from '../core/shape.ts';
+import { FileFormatError } from '../core/errors.ts';
 import { type Volume, voxelCount } from '../volume/volume.ts';
-import { DATATYPES, type NiftiDatatype } from './datatype.ts';
-import { HEADER_BYTES, isGzip, type NiftiHeader, parseHeader, sniffHeader } from './header.ts';
-import { Inflater } from './inflate.ts';
+import type { StoredVoxels, Voxels } from '../volume/voxels.ts';
+import { type NiftiSource, readBody, type StoredArray, type TakeVoxels } from './body.ts';
+import type { NiftiDatatype } from './datatype.ts';
+import type { NiftiHeader } from './header.ts';
 
 /** A 3D image and the header it came with. */
 export interface NiftiImage {
@@ -21,226 +21,215 @@ export interface ReadNiftiOptions {
 }
 
 const DEFAULT_MAX_BYTES = 4 * 2 ** 30;
-/** Deflate packs at most 1032 bytes into one: a header that promises more than that lies. */
-const MAX_DEFLATE_RATIO = 1032;
-const TRUNCATED_HINT = 'The file is truncated or damaged: copy or download it again.';
 
 /**
- * Reads a NIfTI-1 or NIfTI-2 image (.nii, or .nii.gz told by its magic number) as float32.
+ * Reads a NIfTI-1 or NIfTI-2 image (.nii, or .nii.gz told by its magic number) as float32. Content is read as a
+ * stream: nothing but the voxels is held.
  *
  * Trailing dimensions of extent 1 are dropped. Values are `stored * scl_slope + scl_inter`, computed in float64
- * and rounded to float32. A float32 image in the machine's byte order without scaling is not copied: the volume
- * is a view of the decompressed buffer, or of `bytes` themselves.
- * @param bytes the whole file. @param path what messages call it.
+ * and rounded to float32. A float32 image in the machine's byte order without scaling is not copied where it is given
+ * as bytes: the volume is a view of these.
+ * @param source the whole file. @param path what messages call it.
  * @throws FileFormatError where the file is no 3D NIfTI image of one number a voxel; is truncated or corrupt;
  *   holds less or more data than its header promises (reading stops there); or has NaN or infinite voxels.
+ *   StorageError where content cannot be read.
  */
 export async function readNifti(
-  bytes: Uint8Array,
+  source: NiftiSource,
   path: string,
   options: ReadNiftiOptions = {},
 ): Promise<NiftiImage> {
-  const maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
-  const { header, body, owned } = isGzip(bytes)
-    ? await readCompressed(bytes, path, maxBytes)
-    : readPlain(bytes, path, maxBytes);
-  const image = decode(header, body, owned, path);
-  const zero = options.nonFinite === 'zero';
-  const { nan, infinite } = countNonFinite(image.data);
-  if (nan + infinite === 0) return { header, volume: { grid: header.grid, data: image.data }, replaced: 0 };
-  if (!zero) {
-    throw new FileFormatError(
-      path,
-      `has ${nan} NaN and ${infinite} infinite voxels among ${image.data.length}`,
-      { hint: 'Repair the image, or read it with these voxels set to 0 (nonFinite: "zero").' },
-    );
-  }
-  const data = image.owned ? image.data : image.data.slice();
-  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) data[i] = 0;
-  return { header, volume: { grid: header.grid, data }, replaced: nan + infinite };
+  const { header, result, replaced } = await readWith(source, path, options, float32Receiver);
+  return { header, volume: { grid: header.grid, data: result }, replaced };
+}
+
+/**
+ * Reads a NIfTI image as {@link readNifti} does, but leaves whole numbers of 8 and 16 bits as they are stored.
+ * @throws FileFormatError, StorageError as `readNifti` does.
+ */
+export async function readVoxels(
+  source: NiftiSource,
+  path: string,
+  options: ReadNiftiOptions = {},
+): Promise<{ readonly header: NiftiHeader; readonly voxels: Voxels }> {
+  const { header, result } = await readWith<Voxels>(source, path, options, (begun, decoder) => {
+    const Small = smallArray(begun);
+    return Small ? storedReceiver(begun, Small, path) : float32Receiver(begun, decoder, path);
+  });
+  return { header, voxels: result };
 }
 
 /**
  * Reads a NIfTI image as a mask: 1 where the value is at least 0.5, else 0.
- * @throws FileFormatError as `readNifti` does.
+ * @throws FileFormatError, StorageError as `readNifti` does.
  */
 export async function readMask(
-  bytes: Uint8Array,
+  source: NiftiSource,
   path: string,
   options: ReadNiftiOptions = {},
 ): Promise<{ readonly header: NiftiHeader; readonly volume: Volume<Uint8Array> }> {
-  const { header, volume } = await readNifti(bytes, path, options);
-  const data = new Uint8Array(volume.data.length);
-  for (let i = 0; i < data.length; i++) data[i] = volume.data[i]! >= 0.5 ? 1 : 0;
-  return { header, volume: { grid: volume.grid, data } };
+  const { header, result } = await readWith(source, path, options, maskReceiver);
+  return { header, volume: { grid: header.grid, data: result } };
 }
 
-interface RawImage {
-  readonly header: NiftiHeader;
-  /** The stored voxels. */
-  readonly body: Uint8Array;
-  /** Whether `body` is ours to overwrite. */
-  readonly owned: boolean;
+/** Puts together what is read of an image. */
+interface Receiver<T> {
+  readonly take: TakeVoxels;
+  /** Called after the last voxel. */
+  result(): T;
 }
 
-/** Bytes of the stored voxels. @throws FileFormatError where they are more than the bound. */
-function bodyBytes(header: NiftiHeader, path: string, maxBytes: number): number {
-  const size = voxelCount(header.grid) * DATATYPES[header.datatype].bytes;
-  if (!(size <= maxBytes)) {
+async function readWith<T>(
+  source: NiftiSource,
+  path: string,
+  options: ReadNiftiOptions,
+  receiverOf: (header: NiftiHeader, decoder: Decoder, path: string) => Receiver<T>,
+): Promise<{ readonly header: NiftiHeader; readonly result: T; readonly replaced: number }> {
+  let made: { readonly decoder: Decoder; readonly receiver: Receiver<T> } | undefined;
+  const header = await readBody(source, path, options.maxBytes ?? DEFAULT_MAX_BYTES, (begun) => {
+    const decoder = new Decoder(begun, path);
+    made = { decoder, receiver: receiverOf(begun, decoder, path) };
+    return made.receiver.take;
+  });
+  const { decoder, receiver } = made!;
+  const { nan, infinite } = decoder;
+  if (nan + infinite > 0 && options.nonFinite !== 'zero') {
     throw new FileFormatError(
       path,
-      `promises ${formatShape(header.grid.shape)} voxels of ${header.datatype}, ${size} bytes; at most ${maxBytes} are read`,
-      { hint: 'If the header is right, crop or resample the image, or raise maxBytes.' },
+      `has ${nan} NaN and ${infinite} infinite voxels among ${voxelCount(header.grid)}`,
+      { hint: 'Repair the image, or read it with these voxels set to 0 (nonFinite: "zero").' },
     );
   }
-  return size;
+  return { header, result: receiver.result(), replaced: nan + infinite };
 }
 
-function readPlain(bytes: Uint8Array, path: string, maxBytes: number): RawImage {
-  const header = parseHeader(bytes, path);
-  const size = bodyBytes(header, path, maxBytes);
-  checkLength(bytes.length - header.voxelOffset, size, header, path);
-  return { header, body: bytes.subarray(header.voxelOffset, header.voxelOffset + size), owned: false };
+function float32Receiver(header: NiftiHeader, decoder: Decoder, path: string): Receiver<Float32Array> {
+  let data: Float32Array | undefined;
+  return {
+    take(stored, first, lasting) {
+      if (lasting && decoder.needsNothing(stored)) {
+        data = stored;
+        return;
+      }
+      data ??= allocate(Float32Array, header, path);
+      decoder.decode(stored, data.subarray(first, first + stored.length));
+    },
+    result: () => data!,
+  };
 }
 
-function checkLength(present: number, promised: number, header: NiftiHeader, path: string): void {
-  if (present === promised) return;
-  const what = `${formatShape(header.grid.shape)} voxels of ${header.datatype}, ${promised} bytes from byte ${header.voxelOffset}`;
-  if (present < promised) {
-    throw new FileFormatError(path, `promises ${what}, but holds ${Math.max(0, present)}`, {
-      hint: TRUNCATED_HINT,
-    });
-  }
-  throw new FileFormatError(path, `holds more data than its header promises (${what})`, {
-    hint: 'Header and data do not belong together: export the image again.',
-  });
+function storedReceiver(header: NiftiHeader, Small: SmallArray, path: string): Receiver<StoredVoxels> {
+  let kept: StoredVoxels['stored'] | undefined;
+  return {
+    take(stored, first, lasting) {
+      const small = stored as StoredVoxels['stored'];
+      if (lasting) {
+        kept = small;
+        return;
+      }
+      kept ??= allocate(Small, header, path);
+      kept.set(small, first);
+    },
+    result: () => ({ stored: kept!, slope: header.slope, intercept: header.intercept, length: kept!.length }),
+  };
 }
 
-async function readCompressed(bytes: Uint8Array, path: string, maxBytes: number): Promise<RawImage> {
-  const stream = new Inflater(bytes);
-  try {
-    const first = new Uint8Array(HEADER_BYTES[2]);
-    const start = await stream.read(first.subarray(0, 4));
-    const kind = sniffHeader(first.subarray(0, start));
-    const length = kind ? HEADER_BYTES[kind.version] : 4;
-    const got = start + (await stream.read(first.subarray(4, length)));
-    const header = parseHeader(first.subarray(0, got), path);
-    const size = bodyBytes(header, path, maxBytes);
-    const total = header.voxelOffset + size;
-    if (total > MAX_DEFLATE_RATIO * bytes.length)
-      checkLength(MAX_DEFLATE_RATIO * bytes.length - header.voxelOffset, size, header, path);
-    const gap = header.voxelOffset - got;
-    const skipped = await stream.skip(gap);
-    const body = allocate(size, path);
-    const filled = skipped < gap ? 0 : await stream.read(body);
-    if (filled < size) checkLength(filled, size, header, path);
-    if (!(await stream.atEnd())) checkLength(size + 1, size, header, path);
-    return { header, body, owned: true };
-  } catch (error) {
-    if (error instanceof VoxelgradError) throw error;
-    const detail = error instanceof Error ? error.message : String(error);
-    throw new FileFormatError(path, `its gzip stream is truncated or corrupt (${detail})`, {
-      hint: TRUNCATED_HINT,
-      cause: error,
-    });
-  } finally {
-    await stream.cancel();
-  }
+function maskReceiver(header: NiftiHeader, decoder: Decoder, path: string): Receiver<Uint8Array> {
+  const mask = allocate(Uint8Array, header, path);
+  let values = new Float32Array(0);
+  return {
+    take(stored, first) {
+      if (values.length < stored.length) values = new Float32Array(stored.length);
+      decoder.decode(stored, values.subarray(0, stored.length));
+      for (let i = 0; i < stored.length; i++) mask[first + i] = values[i]! >= 0.5 ? 1 : 0;
+    },
+    result: () => mask,
+  };
 }
 
-function allocate(size: number, path: string): Uint8Array {
-  try {
-    return new Uint8Array(size);
-  } catch (cause) {
-    throw new FileFormatError(path, `needs ${size} bytes of memory, more than can be had`, {
-      hint: 'Close other programs, or crop or resample the image.',
-      cause,
-    });
-  }
+type SmallArray = Allocatable<StoredVoxels['stored']>;
+
+type Allocatable<T> = (new (length: number) => T) & { readonly BYTES_PER_ELEMENT: number };
+
+/** The array of an image's type where that is a whole number of 8 or 16 bits whose every value is finite in float32. */
+function smallArray({ datatype, slope, intercept }: NiftiHeader): SmallArray | undefined {
+  const [type, low, high] = SMALL[datatype] ?? [];
+  const fits = [low, high].every((v) => Number.isFinite(Math.fround(v! * slope + intercept)));
+  return fits ? type : undefined;
 }
 
-const IS_LITTLE_ENDIAN: boolean = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-
-type StoredArray =
-  | Uint8Array
-  | Int8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array
-  | Float32Array
-  | Float64Array;
-
-const VIEWS: Readonly<
-  Record<NiftiDatatype, new (buffer: ArrayBufferLike, offset: number, length: number) => StoredArray>
-> = {
-  uint8: Uint8Array,
-  int8: Int8Array,
-  int16: Int16Array,
-  uint16: Uint16Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-  int64: BigInt64Array,
-  uint64: BigUint64Array,
-  float32: Float32Array,
-  float64: Float64Array,
+/** Types that stay as they are stored, and their range. */
+const SMALL: Readonly<Partial<Record<NiftiDatatype, readonly [SmallArray, low: number, high: number]>>> = {
+  uint8: [Uint8Array, 0, 255],
+  int8: [Int8Array, -128, 127],
+  uint16: [Uint16Array, 0, 65_535],
+  int16: [Int16Array, -32_768, 32_767],
 };
 
-/** Reverses the bytes of every element, in place. */
-export function swapBytes(bytes: Uint8Array, size: number): void {
-  for (let i = 0; i + size <= bytes.length; i += size) {
-    for (let low = i, high = i + size - 1; low < high; low++, high--) {
-      const keep = bytes[low]!;
-      bytes[low] = bytes[high]!;
-      bytes[high] = keep;
+/** @throws FileFormatError where so much memory cannot be had. */
+function allocate<T>(type: Allocatable<T>, { grid }: NiftiHeader, path: string): T {
+  const count = voxelCount(grid);
+  try {
+    return new type(count);
+  } catch (cause) {
+    throw new FileFormatError(
+      path,
+      `needs ${count * type.BYTES_PER_ELEMENT} bytes of memory, more than can be had`,
+      {
+        hint: 'Close other programs, or crop or resample the image.',
+        cause,
+      },
+    );
+  }
+}
+
+/** Turns stored voxels into float32, and counts those that are not finite. */
+class Decoder {
+  nan = 0;
+  infinite = 0;
+  readonly #header: NiftiHeader;
+  readonly #path: string;
+
+  constructor(header: NiftiHeader, path: string) {
+    this.#header = header;
+    this.#path = path;
+  }
+
+  /** Whether voxels are float32 without scaling, all of them finite. */
+  needsNothing(stored: StoredArray): stored is Float32Array {
+    const { slope, intercept } = this.#header;
+    return (
+      stored instanceof Float32Array && slope === 1 && intercept === 0 && stored.every((v) => v - v === 0)
+    );
+  }
+
+  /** Writes values of the same number; those that are not finite are counted and become 0. */
+  decode(stored: StoredArray, target: Float32Array): void {
+    const { slope, intercept } = this.#header;
+    if (stored instanceof BigInt64Array || stored instanceof BigUint64Array) {
+      for (let i = 0; i < target.length; i++)
+        target[i] = requireSafe(stored[i]!, this.#path) * slope + intercept;
+    } else if (slope === 1 && intercept === 0) {
+      target.set(stored);
+    } else {
+      for (let i = 0; i < target.length; i++) target[i] = stored[i]! * slope + intercept;
+    }
+    for (let i = 0; i < target.length; i++) {
+      const value = target[i]!;
+      // x - x is 0 for every finite x.
+      if (value - value === 0) continue;
+      if (Number.isNaN(value)) this.nan++;
+      else this.infinite++;
+      target[i] = 0;
     }
   }
 }
 
-function decode(
-  header: NiftiHeader,
-  body: Uint8Array,
-  owned: boolean,
-  path: string,
-): { data: Float32Array; owned: boolean } {
-  const { bytes: size } = DATATYPES[header.datatype];
-  const swap = size > 1 && header.littleEndian !== IS_LITTLE_ENDIAN;
-  const copied = !owned && (swap || body.byteOffset % size !== 0);
-  const voxels = copied ? new Uint8Array(body) : body;
-  if (swap) swapBytes(voxels, size);
-  const stored = new VIEWS[header.datatype](voxels.buffer, voxels.byteOffset, voxels.length / size);
-  const { slope, intercept } = header;
-  if (stored instanceof Float32Array && slope === 1 && intercept === 0)
-    return { data: stored, owned: owned || copied };
-  const data = new Float32Array(stored.length);
-  if (stored instanceof BigInt64Array || stored instanceof BigUint64Array) {
-    for (let i = 0; i < data.length; i++) {
-      const value = Number(stored[i]);
-      if (!Number.isSafeInteger(value))
-        throw new FileFormatError(path, `holds the 64-bit integer ${stored[i]}, beyond ±2^53`, {
-          hint: 'Convert the image to float32 or to a smaller integer type.',
-        });
-      data[i] = value * slope + intercept;
-    }
-  } else if (slope === 1 && intercept === 0) {
-    data.set(stored);
-  } else {
-    for (let i = 0; i < data.length; i++) data[i] = stored[i]! * slope + intercept;
-  }
-  return { data, owned: true };
-}
-
-function countNonFinite(data: Float32Array): { nan: number; infinite: number } {
-  let nan = 0;
-  let infinite = 0;
-  for (let i = 0; i < data.length; i++) {
-    const value = data[i]!;
-    // x - x is 0 for every finite x.
-    if (value - value === 0) continue;
-    if (Number.isNaN(value)) nan++;
-    else infinite++;
-  }
-  return { nan, infinite };
+/** @throws FileFormatError for a whole number that a float64 cannot hold. */
+function requireSafe(stored: bigint, path: string): number {
+  const value = Number(stored);
+  if (Number.isSafeInteger(value)) return value;
+  throw new FileFormatError(path, `holds the 64-bit integer ${stored}, beyond ±2^53`, {
+    hint: 'Convert the image to float32 or to a smaller integer type.',
+  });
 }

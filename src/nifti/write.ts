@@ -3,9 +3,9 @@ import { quat } from 'gl-matrix';
 import { NIFTI1, NIFTI2 } from 'nifti-reader-js';
 import { GridMismatchError, UsageError } from '../core/errors.ts';
 import { describeGrid, type Grid, sameGrid, type Volume } from '../volume/volume.ts';
+import { swapBytes } from './body.ts';
 import { DATATYPES, type WritableDatatype } from './datatype.ts';
 import { HEADER_BYTES, type NiftiHeader } from './header.ts';
-import { swapBytes } from './read.ts';
 
 /** What an image's numbers mean: a code of nifti1.h (`NIFTI_INTENT_*`) and a name of at most 15 bytes. */
 export interface NiftiIntent {

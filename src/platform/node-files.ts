@@ -12,8 +12,8 @@ import {
   stat,
 } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { StorageError } from '../core/errors.ts';
-import type { FileEntry, FileStore } from '../core/files.ts';
+import { StorageError, VoxelgradError } from '../core/errors.ts';
+import type { FileContent, FileEntry, FileStore, WrittenContent } from '../core/files.ts';
 
 /** What to do about an error of the file system, by its code. */
 const HINTS: Readonly<Record<string, string>> = {
@@ -45,6 +45,9 @@ const REASONS: Readonly<Record<string, string>> = {
   ELOOP: 'too many links',
   EMFILE: 'too many open files',
 };
+
+/** Bytes that a stream reads at a time. */
+const PIECE = 1 << 18;
 
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
@@ -140,12 +143,24 @@ export class NodeFolder implements FileStore {
     }
   }
 
+  /** Content that is read as it is needed, 256 kB at a time. @throws StorageError where it cannot be read. */
+  async open(path: string): Promise<FileContent> {
+    const full = this.#resolve(path);
+    try {
+      const { size } = await withFile(full, 'r', (file) => file.stat());
+      return { size, stream: () => streamOf(full) };
+    } catch (error) {
+      throw storageError(full, 'read', error);
+    }
+  }
+
   /**
    * Writes a whole file at once: into a temporary file beside it, synced to the disk, renamed over the old one.
    * At no moment is there a half-written file under the name; a failure leaves the old file as it was.
-   * @throws StorageError where it cannot be written.
+   * @param content pieces are written as they come
+   * @throws StorageError where it cannot be written, and what the making of a piece throws.
    */
-  async write(path: string, bytes: Uint8Array): Promise<void> {
+  async write(path: string, content: WrittenContent): Promise<void> {
     const full = this.#resolve(path);
     const folder = dirname(full);
     let temporary: string | undefined;
@@ -154,13 +169,16 @@ export class NodeFolder implements FileStore {
       // A file or link under the name is replaced; a folder there makes the rename fail.
       temporary = join(folder, `.${basename(full).slice(0, 200)}.${process.pid}-${this.#writes++}.tmp`);
       await withFile(temporary, 'wx', async (file) => {
-        await file.writeFile(bytes);
+        if (content instanceof Uint8Array) await file.writeFile(content);
+        else for await (const piece of content) await file.writeFile(piece);
         await file.sync();
       });
       await rename(temporary, full);
       await syncFolder(folder);
     } catch (error) {
       if (temporary !== undefined) await rm(temporary, { force: true }).catch(() => undefined);
+      // An error without a code is no file system's: the making of a piece failed.
+      if (error instanceof VoxelgradError || codeOf(error) === '') throw error;
       throw storageError(full, 'written', error);
     }
   }
@@ -243,6 +261,38 @@ export class NodeFolder implements FileStore {
       hint: 'Remove the link, or write into the folder that it points at.',
     });
   }
+}
+
+/** The bytes of a file; it is closed at the end, at a failure, and where the stream is cancelled. */
+function streamOf(path: string): ReadableStream<Uint8Array> {
+  let file: FileHandle | undefined;
+  const close = async (): Promise<void> => {
+    await file?.close();
+    file = undefined;
+  };
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller): Promise<void> {
+        try {
+          file ??= await open(path, 'r');
+          const bytes = new Uint8Array(PIECE);
+          const { bytesRead } = await file.read(bytes, 0, PIECE, null);
+          if (bytesRead > 0) {
+            controller.enqueue(bytes.subarray(0, bytesRead));
+            return;
+          }
+          await close();
+          controller.close();
+        } catch (error) {
+          await close().catch(() => undefined);
+          throw storageError(path, 'read', error);
+        }
+      },
+      cancel: close,
+    },
+    // Nothing is opened before it is read.
+    { highWaterMark: 0 },
+  );
 }
 
 /**

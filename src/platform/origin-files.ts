@@ -1,5 +1,12 @@
 import { StorageError } from '../core/errors.ts';
-import type { FileEntry, FileStore } from '../core/files.ts';
+import {
+  collect,
+  type FileContent,
+  type FileEntry,
+  type FileStore,
+  type WrittenContent,
+  withFailures,
+} from '../core/files.ts';
 
 /**
  * A folder of the browser's origin-private file system: it belongs to the page's origin, stays on the machine and
@@ -48,8 +55,18 @@ export class OriginFiles implements FileStore {
     }
   }
 
-  async write(path: string, bytes: Uint8Array): Promise<void> {
-    await this.#put(path, bytes, false);
+  async open(path: string): Promise<FileContent> {
+    try {
+      const [folder, name] = await this.#place(path, false);
+      const file = await (await folder.getFileHandle(name)).getFile();
+      return withFailures(file, (cause) => this.#failure(path, 'read', cause));
+    } catch (error) {
+      throw this.#failure(path, 'read', error);
+    }
+  }
+
+  async write(path: string, content: WrittenContent): Promise<void> {
+    await this.#put(path, await collect(content), false);
   }
 
   async append(path: string, bytes: Uint8Array): Promise<void> {

@@ -1,5 +1,11 @@
 import { StorageError } from '../core/errors.ts';
-import { type FileEntry, type FileSource, MemoryFiles } from '../core/files.ts';
+import {
+  type FileContent,
+  type FileEntry,
+  type FileSource,
+  MemoryFiles,
+  withFailures,
+} from '../core/files.ts';
 import type { DroppedFile } from './protocol.ts';
 
 /** Files that were dropped into the page, as a tree. Their bytes are read when they are asked for. */
@@ -21,15 +27,28 @@ export class DroppedFiles implements FileSource {
   }
 
   async read(path: string): Promise<Uint8Array> {
-    const file = this.files.get(path);
-    if (!file) throw new StorageError(`${path}: there is no such file`);
+    const file = this.#file(path);
     try {
       return new Uint8Array(await file.arrayBuffer());
     } catch (cause) {
-      throw new StorageError(`${path}: the browser can no longer read it`, {
-        hint: 'The file was moved or changed on the disk: drop it again.',
-        cause,
-      });
+      throw unreadable(path, cause);
     }
   }
+
+  async open(path: string): Promise<FileContent> {
+    return await Promise.resolve(withFailures(this.#file(path), (cause) => unreadable(path, cause)));
+  }
+
+  #file(path: string): Blob {
+    const file = this.files.get(path);
+    if (!file) throw new StorageError(`${path}: there is no such file`);
+    return file;
+  }
+}
+
+function unreadable(path: string, cause: unknown): StorageError {
+  return new StorageError(`${path}: the browser can no longer read it`, {
+    hint: 'The file was moved or changed on the disk: drop it again.',
+    cause,
+  });
 }

@@ -1,30 +1,19 @@
+import type { FileContent } from '../core/files.ts';
+import { isGzip } from './header.ts';
+
 /**
- * Pulls decompressed bytes out of a gzip stream as they are asked for, so that the reader can stop as soon as
- * it has seen enough: a decompression bomb costs one chunk. The platform's DecompressionStream checks lengths
- * and CRC when the stream ends.
+ * Pulls bytes out of a stream as they are asked for, so that a reader can stop as soon as it has seen enough: a
+ * decompression bomb costs one chunk.
  */
-export class Inflater {
+export class ByteReader {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   #chunk: Uint8Array = new Uint8Array(0);
 
-  /** @param bytes the whole gzip file. */
-  constructor(bytes: Uint8Array) {
-    let at = 0;
-    const source = new ReadableStream<Uint8Array<ArrayBuffer>>({
-      pull(controller): void {
-        if (at >= bytes.length) {
-          controller.close();
-          return;
-        }
-        const end = Math.min(at + 65_536, bytes.length);
-        controller.enqueue(bytes.subarray(at, end) as Uint8Array<ArrayBuffer>);
-        at = end;
-      },
-    });
-    this.#reader = source.pipeThrough(new DecompressionStream('gzip')).getReader();
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.#reader = stream.getReader();
   }
 
-  /** Makes sure that a chunk is at hand; false at the end of the stream. @throws the platform's error. */
+  /** Makes sure that a chunk is at hand; false at the end of the stream. @throws the stream's error. */
   async #more(): Promise<boolean> {
     while (this.#chunk.length === 0) {
       const { done, value } = await this.#reader.read();
@@ -57,7 +46,7 @@ export class Inflater {
     return dropped;
   }
 
-  /** Whether the stream is over; its checksum is verified then. */
+  /** Whether the stream is over; a gzip stream's checksum is verified then. */
   async atEnd(): Promise<boolean> {
     return !(await this.#more());
   }
@@ -67,4 +56,21 @@ export class Inflater {
     this.#chunk = new Uint8Array(0);
     await this.#reader.cancel().catch(() => undefined);
   }
+}
+
+/** Whether content starts with gzip's magic number; names are not trusted. */
+export async function startsAsGzip(content: FileContent): Promise<boolean> {
+  const reader = new ByteReader(content.stream());
+  try {
+    const first = new Uint8Array(2);
+    await reader.read(first);
+    return isGzip(first);
+  } finally {
+    await reader.cancel();
+  }
+}
+
+/** The decompressed bytes of a gzip stream. The platform checks lengths and CRC when the stream ends. */
+export function gunzip(stream: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  return stream.pipeThrough(new DecompressionStream('gzip') as ReadableWritablePair<Uint8Array, Uint8Array>);
 }
