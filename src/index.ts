@@ -94,17 +94,12 @@ export { measurePeak, type Peak } from './gpu/peak.ts';
 export { type Recovery, withRecovery } from './gpu/recovery.ts';
 // Training and prediction.
 export { estimatePrediction } from './infer/memory.ts';
+export { encodeSegmentation, type PredictionFile } from './infer/prediction-files.ts';
 export { Predictor } from './infer/predictor.ts';
 export type { PredictedScan, PredictRequest } from './infer/request.ts';
 export { predict } from './infer/run.ts';
 export { makeScanTissues, needsTissues, type TissueChoice } from './infer/scan-tissues.ts';
-export {
-  encodeSegmentation,
-  type PredictionFile,
-  type Segmentation,
-  type SegmentOptions,
-  segment,
-} from './infer/segment.ts';
+export { type Segmentation, type SegmentOptions, segment } from './infer/segment.ts';
 export type { WindowSnapshot } from './infer/sliding-window.ts';
 export { SubmissionSink, submissionName, submissionScans } from './infer/submission.ts';
 // Tensors, the tape, ops and losses.

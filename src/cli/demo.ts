@@ -158,7 +158,7 @@ async function readPrediction(
   suffix: 'mask',
 ): Promise<Uint8Array> {
   const path = predictionPath(scan, { label, suffix });
-  return (await readMask(await out.read(path), path)).volume.data;
+  return (await readMask(await out.open(path), path)).volume.data;
 }
 
 async function readTissues(
@@ -168,7 +168,7 @@ async function readTissues(
   const maps: Float32Array[] = [];
   for (const label of TISSUES) {
     const path = predictionPath(scan, { label, suffix: 'probseg' });
-    maps.push((await readNifti(await out.read(path), path)).volume.data);
+    maps.push((await readNifti(await out.open(path), path)).volume.data);
   }
   return { gm: maps[0]!, wm: maps[1]!, csf: maps[2]! };
 }

@@ -61,13 +61,12 @@ export function withFailures(content: FileContent, explain: (cause: unknown) => 
 }
 
 /** What is written into a file: its bytes, or pieces of them that are made as they are needed. */
-export type WrittenContent = Uint8Array | AsyncIterable<Uint8Array>;
+export type WrittenContent = Uint8Array | Iterable<Uint8Array>;
 
 /** All pieces in one array. */
-export async function collect(content: WrittenContent): Promise<Uint8Array> {
+export function collect(content: WrittenContent): Uint8Array {
   if (content instanceof Uint8Array) return content;
-  const pieces: Uint8Array[] = [];
-  for await (const piece of content) pieces.push(piece);
+  const pieces = [...content];
   const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const piece of pieces) {
@@ -138,8 +137,9 @@ export class MemoryFiles implements FileStore {
   async open(path: string): Promise<FileContent> {
     return contentOf(await this.read(path));
   }
-  async write(path: string, content: WrittenContent): Promise<void> {
-    this.files.set(path, await collect(content));
+  write(path: string, content: WrittenContent): Promise<void> {
+    this.files.set(path, collect(content));
+    return Promise.resolve();
   }
   remove(path: string): Promise<void> {
     this.files.delete(path);

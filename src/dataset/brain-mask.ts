@@ -1,5 +1,6 @@
 import { DatasetError } from '../core/errors.ts';
 import { fillHoles, largestComponent } from '../volume/components.ts';
+import { eachPiece, type Voxels } from '../volume/voxels.ts';
 
 /** An image with at least this share of non-zero voxels is not skull-stripped. */
 export const SKULL_STRIPPED_SHARE = 0.6;
@@ -14,18 +15,20 @@ export const SKULL_STRIPPED_SHARE = 0.6;
  * @throws DatasetError where an image is not skull-stripped, or all are zero.
  */
 export function brainOfSkullStripped(
-  images: readonly { readonly name: string; readonly data: Float32Array }[],
+  images: readonly { readonly name: string; readonly data: Voxels }[],
   shape: readonly [number, number, number],
   scan: string,
 ): Uint8Array {
   const any = new Uint8Array(shape[0] * shape[1] * shape[2]);
   for (const { name, data } of images) {
     let count = 0;
-    for (let i = 0; i < data.length; i++) {
-      if (data[i] === 0) continue;
-      any[i] = 1;
-      count++;
-    }
+    eachPiece(data, (values, first) => {
+      for (let i = 0; i < values.length; i++) {
+        if (values[i] === 0) continue;
+        any[first + i] = 1;
+        count++;
+      }
+    });
     if (count >= SKULL_STRIPPED_SHARE * data.length) {
       throw new DatasetError(
         `${scan}: there is no brain mask, and ${name} is not skull-stripped (${Math.round((100 * count) / data.length)} % of its voxels are not 0)`,

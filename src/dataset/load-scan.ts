@@ -1,9 +1,10 @@
 import { DatasetError, GridMismatchError } from '../core/errors.ts';
 import type { FileSource } from '../core/files.ts';
 import type { NiftiHeader } from '../nifti/header.ts';
-import { readMask, readNifti } from '../nifti/read.ts';
+import { readMask, readNifti, readVoxels } from '../nifti/read.ts';
 import { orderBetween, reorient } from '../volume/orientation.ts';
 import { describeGrid, type Grid, sameGrid, type Volume } from '../volume/volume.ts';
+import { toFloat32, type Voxels } from '../volume/voxels.ts';
 import { brainOfSkullStripped } from './brain-mask.ts';
 import { type Dataset, type Scan, scanName, type TissuePaths } from './dataset.ts';
 import { findModality } from './modality.ts';
@@ -25,21 +26,21 @@ export interface LoadScanOptions {
   readonly nonFinite?: 'error' | 'zero';
 }
 
-/** One modality's voxels, as stored in the file. */
-export interface Channel {
+/** One modality's voxels, with the intensities of the file. */
+export interface Channel<T extends Voxels = Float32Array> {
   /** Canonical name: `FLAIR`, `T1w`, ... */
   readonly name: string;
-  readonly data: Float32Array;
+  readonly data: T;
 }
 
 /** A scan in memory: every array has the grid's voxels, x fastest. */
-export interface LoadedScan {
+export interface LoadedScan<T extends Voxels = Float32Array> {
   readonly subject: string;
   readonly session: string | null;
   readonly grid: Grid;
   /** Header of the first modality, to write predictions with. */
   readonly header: NiftiHeader;
-  readonly channels: readonly Channel[];
+  readonly channels: readonly Channel<T>[];
   /** 1 inside the brain. Lesions may reach outside of it, see `samplingMask`. */
   readonly brain: Uint8Array;
   /** Where the brain mask came from: a file, or the non-zero voxels of skull-stripped images. */
@@ -67,22 +68,44 @@ export async function loadScan(
   scan: Scan,
   options: LoadScanOptions = {},
 ): Promise<LoadedScan> {
+  return await loadAs(dataset, scan, options, toFloat32);
+}
+
+/**
+ * Reads a scan as {@link loadScan} does, in as little memory as there may be for a prediction: intensities of 8 and 16
+ * bits stay as they are stored, and lesion masks are not read.
+ * @throws what `loadScan` throws, but nothing about lesion masks.
+ */
+export async function loadStoredScan(
+  dataset: Dataset,
+  scan: Scan,
+  options: Pick<LoadScanOptions, 'modalities' | 'tissue'> = {},
+): Promise<LoadedScan<Voxels>> {
+  return await loadAs(dataset, { ...scan, lesionMasks: new Map() }, options, (voxels) => voxels);
+}
+
+async function loadAs<T extends Voxels>(
+  dataset: Dataset,
+  scan: Scan,
+  options: LoadScanOptions,
+  kept: (voxels: Voxels) => T,
+): Promise<LoadedScan<T>> {
   const { files } = dataset;
   const name = scanName(scan);
   const readOptions = { nonFinite: options.nonFinite ?? 'error' } as const;
-  const channels: Channel[] = [];
+  const channels: Channel<T>[] = [];
   let header: NiftiHeader | undefined;
   let firstPath = '';
   for (const [key, path] of chooseModalities(scan, options.modalities)) {
-    const image = await readNifti(await files.read(path), path, readOptions);
-    if (header) requireGrid(image.volume.grid, path, header.grid, firstPath, name);
+    const image = await readVoxels(await files.open(path), path, readOptions);
+    if (header) requireGrid(image.header.grid, path, header.grid, firstPath, name);
     else [header, firstPath] = [image.header, path];
-    channels.push({ name: key, data: image.volume.data });
+    channels.push({ name: key, data: kept(image.voxels) });
   }
   if (!header) throw new DatasetError(`${name}: there are no images`, { hint: 'Check the folder.' });
   const { grid } = header;
   const mask = async (path: string): Promise<Uint8Array> => {
-    const { volume } = await readMask(await files.read(path), path);
+    const { volume } = await readMask(await files.open(path), path);
     requireGrid(volume.grid, path, grid, firstPath, name);
     return volume.data;
   };
@@ -123,7 +146,10 @@ export async function loadScan(
 }
 
 /** The scan with other tissue maps, made a probability as those of files are; the given arrays stay as they are. */
-export function withTissueMaps(scan: LoadedScan, { GM, WM, CSF }: TissueMaps): LoadedScan {
+export function withTissueMaps<T extends Voxels>(
+  scan: LoadedScan<T>,
+  { GM, WM, CSF }: TissueMaps,
+): LoadedScan<T> {
   const tissues = { GM: GM.slice(), WM: WM.slice(), CSF: CSF.slice() };
   repairTissues(tissues, scan.brain, scanName(scan));
   return { ...scan, tissues };
@@ -221,15 +247,15 @@ async function loadTissues(
 ): Promise<TissueMaps> {
   const files: FileSource = paths.files ?? dataset.files;
   const read = async (path: string): Promise<Float32Array> => {
-    const { volume } = await readNifti(await files.read(path), path, options);
+    const { volume } = await readNifti(await files.open(path), path, options);
     return toGrid(volume, path, grid, firstPath, scan);
   };
   return { GM: await read(paths.GM), WM: await read(paths.WM), CSF: await read(paths.CSF) };
 }
 
-/** The map's voxels in the scan's order; the file's bytes stay untouched because the maps are repaired in place. */
+/** The map's voxels in the scan's order. */
 function toGrid(volume: Volume, path: string, grid: Grid, firstPath: string, scan: string): Float32Array {
-  if (sameGrid(volume.grid, grid)) return volume.data.slice();
+  if (sameGrid(volume.grid, grid)) return volume.data;
   const order = orderBetween(volume.grid, grid);
   if (order) return reorient(volume, order).data;
   throw new GridMismatchError(

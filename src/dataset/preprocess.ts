@@ -1,8 +1,10 @@
 import { DatasetError } from '../core/errors.ts';
-import { type Box, boundingBox, cropData, cropGrid, fullBox } from '../volume/crop.ts';
+import { type Box, boundingBox, cropData, cropGrid, eachRow, fullBox } from '../volume/crop.ts';
 import type { Grid } from '../volume/volume.ts';
+import { copyVoxels, type Voxels } from '../volume/voxels.ts';
 import { scanName } from './dataset.ts';
 import { type LoadedScan, samplingMask } from './load-scan.ts';
+import { SortedValues } from './sorted-values.ts';
 
 export interface PreprocessOptions {
   /**
@@ -50,20 +52,17 @@ export interface PreparedScan {
  * in training as in prediction, where nobody knows them.
  * @throws DatasetError where an image has one value only in the whole brain.
  */
-export function preprocess(scan: LoadedScan, options: PreprocessOptions = {}): PreparedScan {
-  const clip = options.clip === undefined ? ([0.1, 99.9] as const) : options.clip;
+export function preprocess(scan: LoadedScan<Voxels>, options: PreprocessOptions = {}): PreparedScan {
   const { grid, brain, lesions, tissues } = scan;
-  const kept = samplingMask(scan);
-  const box = options.crop
-    ? (boundingBox(kept, grid.shape, options.crop.margin, options.crop.minimum) ?? fullBox(grid))
-    : fullBox(grid);
+  const box = cutBox(scan, options.crop);
   const cut = <T extends Float32Array | Uint8Array>(data: T): T => cropData(data, grid.shape, box);
   const count = box.shape[0] * box.shape[1] * box.shape[2];
   const input = new Float32Array(scan.channels.length * count);
-  const channels = scan.channels.map((channel, c) => {
-    const statistics = channelStatistics(channel.name, channel.data, brain, clip, scanName(scan));
-    input.set(cut(standardise(channel.data, brain, statistics)), c * count);
-    return statistics;
+  const channels = standardisedChannels(scan, options.clip);
+  channels.forEach((channel, c) => {
+    eachRow(box, grid.shape, (from, length, at) => {
+      standardise(channel, brain, from, length, input, c * count + at);
+    });
   });
   const maps = tissues && new Float32Array(3 * count);
   if (tissues && maps)
@@ -78,11 +77,38 @@ export function preprocess(scan: LoadedScan, options: PreprocessOptions = {}): P
     grid: cropGrid(grid, box),
     fullGrid: grid,
     input,
-    channels,
+    channels: channels.map(({ statistics }) => statistics),
     brain: cut(brain),
     ...(lesions ? { lesions: cut(lesions) } : {}),
     ...(maps ? { tissues: maps } : {}),
   };
+}
+
+/** The part of a scan that a network sees: the brain's (and lesions') bounding box, or all of it. */
+export function cutBox(
+  scan: Pick<LoadedScan, 'grid' | 'brain' | 'lesions'>,
+  crop: PreprocessOptions['crop'],
+): Box {
+  const { grid } = scan;
+  const box = crop ? boundingBox(samplingMask(scan), grid.shape, crop.margin, crop.minimum) : undefined;
+  return box ?? fullBox(grid);
+}
+
+/** A channel, and what standardises it. */
+export interface StandardisedChannel {
+  readonly data: Voxels;
+  readonly statistics: ChannelStatistics;
+}
+
+/** Finds what standardises a scan's channels. @throws DatasetError where an image has one value only in the brain. */
+export function standardisedChannels(
+  scan: LoadedScan<Voxels>,
+  clip: PreprocessOptions['clip'] = [0.1, 99.9],
+): StandardisedChannel[] {
+  return scan.channels.map(({ name, data }) => ({
+    data,
+    statistics: channelStatistics(name, data, scan.brain, clip, scanName(scan)),
+  }));
 }
 
 /**
@@ -92,19 +118,21 @@ export function preprocess(scan: LoadedScan, options: PreprocessOptions = {}): P
  */
 export function channelStatistics(
   name: string,
-  data: Float32Array,
+  data: Voxels,
   mask: Uint8Array,
   clip: readonly [low: number, high: number] | null,
   scan: string,
 ): ChannelStatistics {
-  const values = data.filter((_, i) => mask[i] !== 0).sort();
+  const values = new SortedValues(data, mask);
   const low = percentile(values, clip ? clip[0] : 0);
   const high = percentile(values, clip ? clip[1] : 100);
   let sum = 0;
-  for (const v of values) sum += Math.min(high, Math.max(low, v));
+  for (const piece of values.ascending())
+    for (let i = 0; i < piece.length; i++) sum += Math.min(high, Math.max(low, piece[i]!));
   const mean = sum / values.length;
   let squares = 0;
-  for (const v of values) squares += (Math.min(high, Math.max(low, v)) - mean) ** 2;
+  for (const piece of values.ascending())
+    for (let i = 0; i < piece.length; i++) squares += (Math.min(high, Math.max(low, piece[i]!)) - mean) ** 2;
   const deviation = Math.sqrt(squares / values.length);
   if (!(deviation > 1e-6 * Math.max(Math.abs(low), Math.abs(high)))) {
     throw new DatasetError(`${scan}: ${name} has the same value ${mean} in the whole brain`, {
@@ -114,19 +142,27 @@ export function channelStatistics(
   return { name, mean, deviation, low, high };
 }
 
-/** A percentile of sorted values, with linear interpolation between neighbours. */
-function percentile(sorted: Float32Array, p: number): number {
-  const at = (p / 100) * (sorted.length - 1);
+/** A percentile, with linear interpolation between neighbours. */
+function percentile(values: SortedValues, p: number): number {
+  const at = (p / 100) * (values.length - 1);
   const i = Math.floor(at);
-  const a = sorted[i] ?? Number.NaN;
-  const b = sorted[Math.min(i + 1, sorted.length - 1)] ?? Number.NaN;
+  const a = values.at(i);
+  const b = values.at(Math.min(i + 1, values.length - 1));
   return a + (b - a) * (at - i);
 }
 
-function standardise(data: Float32Array, mask: Uint8Array, statistics: ChannelStatistics): Float32Array {
+/** Writes standardised voxels, `count` from `from` on, into `target` from `at` on: 0 outside the brain. */
+export function standardise(
+  { data, statistics }: StandardisedChannel,
+  brain: Uint8Array,
+  from: number,
+  count: number,
+  target: Float32Array,
+  at: number,
+): void {
   const { mean, deviation, low, high } = statistics;
-  const out = new Float32Array(data.length);
-  for (let i = 0; i < data.length; i++)
-    if (mask[i] !== 0) out[i] = (Math.min(high, Math.max(low, data[i]!)) - mean) / deviation;
-  return out;
+  copyVoxels(data, from, count, target, at);
+  for (let i = 0; i < count; i++)
+    target[at + i] =
+      brain[from + i] === 0 ? 0 : (Math.min(high, Math.max(low, target[at + i]!)) - mean) / deviation;
 }

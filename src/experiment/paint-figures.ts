@@ -285,5 +285,5 @@ async function overlayFigure(
 async function readPrediction(out: FileStore, unit: string, scan: Scan): Promise<Uint8Array> {
   const files = new Subfolder(unitFolder(out, unit), EXPERIMENT_FILES.predictions);
   const path = predictionPath(scan, { label: 'lesion', suffix: 'mask' });
-  return (await readMask(await files.read(path), `${scanName(scan)}, ${path}`)).volume.data;
+  return (await readMask(await files.open(path), `${scanName(scan)}, ${path}`)).volume.data;
 }

@@ -114,7 +114,7 @@ async function correctMaps(unit: CorrectionUnit, context: UnitContext): Promise<
       if (await hasFile(maps, predictionPath(scan, { label: 'CSF', suffix: 'probseg' }))) continue;
       const loaded = await loadScan(dataset, scan, { modalities, tissue });
       const path = predictionPath(scan, { label: 'lesion', suffix: 'mask' });
-      const { volume } = await readMask(await lesions.read(path), `${lesions.name}/${path}`);
+      const { volume } = await readMask(await lesions.open(path), `${lesions.name}/${path}`);
       const corrected = correctTissues(loaded.tissues!, volume.data, scanName(scan));
       await writeTissueDerivative(maps, loaded, corrected, 'lesions as WM');
     }

@@ -9,17 +9,29 @@ import { takesTissues, type Variant } from '../nn/variants.ts';
 import { softmax } from '../ops/softmax.ts';
 import { TensorStore } from '../tape/store.ts';
 import { Tape } from '../tape/tape.ts';
+import type { CutScan } from './cut-scan.ts';
 import { type PredictOptions, SlidingWindow, type TileModel } from './sliding-window.ts';
+import type { TileChannel } from './tiles.ts';
 
 /** A scan's input channels for a variant, [D, H, W] each: modalities, then the tissue maps where it reads them. */
 export function networkInput(scan: PreparedScan, variant: Variant): Float32Array[] {
   const images = channelsOf(scan.input, scan.shape);
-  if (!takesTissues(variant)) return images;
-  if (!scan.tissues)
-    throw new DatasetError(`${scanName(scan)}: ${variant} reads tissue maps, and the scan has none`, {
-      hint: 'Point --tissue at a folder with c1, c2 and c3 maps (SPM), or use the single variant.',
-    });
-  return [...images, ...channelsOf(scan.tissues, scan.shape)];
+  const { tissues } = scan;
+  return withTissues(scan, variant, images, tissues && channelsOf(tissues, scan.shape));
+}
+
+/** The channels that a variant reads. @throws DatasetError where it reads tissue maps and there are none. */
+function withTissues<T extends TileChannel>(
+  scan: Pick<PreparedScan, 'subject' | 'session'>,
+  variant: Variant,
+  images: readonly T[],
+  tissues: readonly T[] | undefined,
+): T[] {
+  if (!takesTissues(variant)) return [...images];
+  if (tissues) return [...images, ...tissues];
+  throw new DatasetError(`${scanName(scan)}: ${variant} reads tissue maps, and the scan has none`, {
+    hint: 'Point --tissue at a folder with c1, c2 and c3 maps (SPM), or use the single variant.',
+  });
 }
 
 /** Views of the channels of [C, D, H, W]. */
@@ -98,10 +110,13 @@ export class Predictor {
    * @throws DatasetError where the variant needs tissue maps and the scan has none; GpuError, DeviceLostError.
    */
   async predict(
-    scan: PreparedScan,
+    scan: PreparedScan | CutScan,
     options: Omit<PredictOptions, 'brain'> = {},
   ): Promise<Map<string, Float32Array[]>> {
-    const channels = networkInput(scan, this.variant);
+    const channels =
+      'images' in scan
+        ? withTissues(scan, this.variant, scan.images, scan.tissues)
+        : networkInput(scan, this.variant);
     const window = await this.window(scan.shape);
     try {
       const maps = await window.predict(channels, { ...options, brain: scan.brain });

@@ -1,14 +1,16 @@
 import type { Scan } from '../dataset/dataset.ts';
-import { type LoadedScan, loadScan, withTissueMaps } from '../dataset/load-scan.ts';
+import { type LoadedScan, loadStoredScan, withTissueMaps } from '../dataset/load-scan.ts';
 import { predictionPath } from '../dataset/prediction-path.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { withRecovery } from '../gpu/recovery.ts';
 import { takesTissues } from '../nn/variants.ts';
 import { writeTissueDerivative } from '../tissue/write-tissues.ts';
+import type { Voxels } from '../volume/voxels.ts';
+import { streamSegmentation } from './prediction-files.ts';
 import type { Predictor } from './predictor.ts';
 import type { PredictedScan, PredictRequest } from './request.ts';
 import { makeScanTissues, needsTissues } from './scan-tissues.ts';
-import { encodeSegmentation, segmentWith, withPredictor } from './segment.ts';
+import { segmentBox, withPredictor } from './segment.ts';
 import type { WindowSnapshot } from './sliding-window.ts';
 
 /**
@@ -48,7 +50,7 @@ export async function predict(gpu: Gpu, request: PredictRequest): Promise<readon
 /** A scan that is read, and how far it has come. */
 interface StartedScan extends Pick<PredictedScan, 'tissue' | 'tissueMaps'> {
   readonly scan: Scan;
-  readonly loaded: LoadedScan;
+  readonly loaded: LoadedScan<Voxels>;
   readonly start: number;
   readonly snapshot: WindowSnapshot;
   /** Share of the tiles that were done at most, those that a lost device took with it included. */
@@ -70,7 +72,7 @@ async function finishScan(
 ): Promise<PredictedScan> {
   const { scan, loaded, start, snapshot, tissue, tissueMaps } = current;
   const { model, threshold, overlap, memory, snapshotSeconds, out } = request;
-  const segmentation = await segmentWith(predictor, model, loaded, {
+  const segmentation = await segmentBox(predictor, model, loaded, {
     threshold,
     overlap,
     memory,
@@ -82,9 +84,9 @@ async function finishScan(
     },
   });
   const paths: string[] = [];
-  for (const { kind, bytes } of encodeSegmentation(segmentation, loaded)) {
+  for (const { kind, content } of streamSegmentation(segmentation, loaded)) {
     const path = predictionPath(scan, kind);
-    await out.write(path, bytes);
+    await out.write(path, content);
     paths.push(path);
   }
   const { subject, session } = scan;
@@ -104,11 +106,11 @@ async function loadInput(
   gpu: Gpu,
   scan: Scan,
   { model, dataset, tissue, stageOne, out }: PredictRequest,
-): Promise<{ readonly loaded: LoadedScan } & Pick<PredictedScan, 'tissue' | 'tissueMaps'>> {
+): Promise<{ readonly loaded: LoadedScan<Voxels> } & Pick<PredictedScan, 'tissue' | 'tissueMaps'>> {
   const { variant, modalities } = model.info;
   const make = needsTissues(scan, variant, tissue);
   const read = takesTissues(variant) && !make;
-  const loaded = await loadScan(dataset, scan, { modalities, tissue: read && tissue });
+  const loaded = await loadStoredScan(dataset, scan, { modalities, tissue: read && tissue });
   if (!make) return { loaded, tissue: read ? 'supplied' : null, tissueMaps: [] };
   const maps = await makeScanTissues(gpu, dataset, scan, loaded, stageOne);
   const description = stageOne ? 'voxelgrad em, lesions as WM' : 'voxelgrad em';

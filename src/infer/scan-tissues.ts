@@ -1,12 +1,13 @@
 import type { Model } from '../checkpoint/checkpoint.ts';
 import { DatasetError } from '../core/errors.ts';
 import { type Dataset, type Scan, scanName } from '../dataset/dataset.ts';
-import { type LoadedScan, loadScan } from '../dataset/load-scan.ts';
+import { type LoadedScan, loadStoredScan } from '../dataset/load-scan.ts';
 import type { TissueMaps } from '../dataset/tissue-maps.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { takesTissues, type Variant } from '../nn/variants.ts';
 import { correctTissues } from '../tissue/correct-tissues.ts';
 import { segmentTissues } from '../tissue/segment-tissues.ts';
+import { toFloat32, type Voxels } from '../volume/voxels.ts';
 import { segment } from './segment.ts';
 
 /** Whose tissue maps a prediction reads: a source's, true for the preferred ones, false for none of the data set's. */
@@ -49,7 +50,7 @@ export async function makeScanTissues(
   gpu: Gpu,
   dataset: Dataset,
   scan: Scan,
-  loaded: LoadedScan,
+  loaded: LoadedScan<Voxels>,
   stageOne?: Model,
 ): Promise<TissueMaps> {
   const maps = await segmentTissues(gpu, await withT1(dataset, scan, loaded));
@@ -61,10 +62,10 @@ export async function makeScanTissues(
 }
 
 /** The scan with its T1 alone, in the brain of its own channels. */
-async function withT1(dataset: Dataset, scan: Scan, loaded: LoadedScan): Promise<LoadedScan> {
+async function withT1(dataset: Dataset, scan: Scan, loaded: LoadedScan<Voxels>): Promise<LoadedScan> {
   const own = loaded.channels.find(({ name }) => name === T1);
-  if (own) return { ...loaded, channels: [own] };
+  if (own) return { ...loaded, channels: [{ name: T1, data: toFloat32(own.data) }] };
   // With a channel that is known, so that the grids are held against each other.
-  const { channels } = await loadScan(dataset, scan, { modalities: [loaded.channels[0]!.name, T1] });
-  return { ...loaded, channels: [channels[1]!] };
+  const { channels } = await loadStoredScan(dataset, scan, { modalities: [loaded.channels[0]!.name, T1] });
+  return { ...loaded, channels: [{ name: T1, data: toFloat32(channels[1]!.data) }] };
 }

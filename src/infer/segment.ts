@@ -3,17 +3,16 @@ import type { ModelInfo } from '../checkpoint/model-info.ts';
 import { OutOfMemoryError, UsageError } from '../core/errors.ts';
 import { Resources } from '../core/resources.ts';
 import type { LoadedScan } from '../dataset/load-scan.ts';
-import type { PredictionKind } from '../dataset/prediction-path.ts';
-import { preprocess } from '../dataset/preprocess.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { ESTIMATE_INTENT, LABEL_INTENT, writeNifti } from '../nifti/write.ts';
 import { patchMultiple } from '../nn/unet-config.ts';
 import { UNet3d } from '../nn/unet3d.ts';
 import { LESION_HEAD, TISSUE_HEAD, TISSUES } from '../nn/variants.ts';
 import { thresholdMask } from '../report/threshold.ts';
 import { describeShortage, requireBudget } from '../tape/memory.ts';
-import { uncrop } from '../volume/crop.ts';
+import { type Box, uncrop } from '../volume/crop.ts';
+import type { Voxels } from '../volume/voxels.ts';
+import { cutScan } from './cut-scan.ts';
 import { memoryOfPrediction } from './memory.ts';
 import { Predictor } from './predictor.ts';
 import type { WindowSnapshot } from './sliding-window.ts';
@@ -62,11 +61,23 @@ export interface Segmentation {
 export async function segment(
   gpu: Gpu,
   model: Model,
-  scan: LoadedScan,
+  scan: LoadedScan<Voxels>,
   options: SegmentOptions = {},
 ): Promise<Segmentation> {
   const { tile } = options;
-  return await withPredictor(gpu, model, (predictor) => segmentWith(predictor, model, scan, options), tile);
+  const found = await withPredictor(
+    gpu,
+    model,
+    (predictor) => segmentBox(predictor, model, scan, options),
+    tile,
+  );
+  const whole = (map: Float32Array): Float32Array => uncrop(map, found.box, scan.grid).data;
+  const probabilities = whole(found.probabilities);
+  return {
+    mask: thresholdMask(probabilities, found.threshold, scan.brain),
+    probabilities,
+    tissues: new Map([...found.tissues].map(([name, map]) => [name, whole(map)])),
+  };
 }
 
 /**
@@ -118,61 +129,40 @@ async function explained<T>(
   }
 }
 
-/** {@link segment} with a network that is on the GPU already: `model`'s. */
-export async function segmentWith(
+/** What a network says of a scan, in the box around its brain. */
+export interface BoxSegmentation {
+  readonly box: Box;
+  /** A voxel is lesion where its probability is at or above this. */
+  readonly threshold: number;
+  /** Of lesion, by voxel of the box, x fastest; 0 outside the brain. */
+  readonly probabilities: Float32Array;
+  /** By tissue, where the network has that head. */
+  readonly tissues: ReadonlyMap<(typeof TISSUES)[number], Float32Array>;
+}
+
+/**
+ * {@link segment} with a network that is on the GPU already, `model`'s, and without maps of the scan's whole grid. The
+ * images are neither copied nor changed: they are standardised as tiles are cut.
+ */
+export async function segmentBox(
   predictor: Predictor,
   { info }: Model,
-  scan: LoadedScan,
+  scan: LoadedScan<Voxels>,
   options: SegmentOptions = {},
-): Promise<Segmentation> {
+): Promise<BoxSegmentation> {
   const { threshold = info.threshold, tile: _edge, memory, ...window } = options;
   const { tile, capabilities } = predictor;
   // Without the true lesions: they would move the cut, and the windows with it, where they reach out of the brain.
   const { lesions: _lesions, ...blind } = scan;
-  const prepared = preprocess(blind, { crop: { margin: MARGIN, minimum: [tile, tile, tile] } });
-  const { shape } = prepared;
+  const cut = cutScan(blind, { margin: MARGIN, minimum: [tile, tile, tile] });
+  const { box, shape } = cut;
   if (memory !== undefined) await requireBudget(memoryOfPrediction(capabilities, info, shape, tile), memory);
-  const maps = await explained(capabilities, info, shape, tile, () => predictor.predict(prepared, window));
-  const whole = (map: Float32Array): Float32Array => uncrop(map, prepared.box, scan.grid).data;
-  const probabilities = whole(maps.get(LESION_HEAD.name)![0]!);
+  const maps = await explained(capabilities, info, shape, tile, () => predictor.predict(cut, window));
   const tissues = maps.get(TISSUE_HEAD.name);
   return {
-    mask: thresholdMask(probabilities, threshold, scan.brain),
-    probabilities,
-    tissues: new Map(TISSUES.flatMap((name, i) => (tissues ? [[name, whole(tissues[i]!)]] : []))),
+    box,
+    threshold,
+    probabilities: maps.get(LESION_HEAD.name)![0]!,
+    tissues: new Map(TISSUES.flatMap((name, i) => (tissues ? [[name, tissues[i]!]] : []))),
   };
-}
-
-/** One file of a prediction. */
-export interface PredictionFile {
-  readonly kind: PredictionKind;
-  /** A whole .nii.gz. */
-  readonly bytes: Uint8Array;
-}
-
-/** A segmentation as NIfTI files on the scan's own grid, with its own affine and codes: mask first, then the maps. */
-export function encodeSegmentation(segmentation: Segmentation, scan: LoadedScan): PredictionFile[] {
-  const { grid, header } = scan;
-  const map = (label: PredictionKind['label'], data: Float32Array): PredictionFile => ({
-    kind: { label, suffix: 'probseg' },
-    bytes: writeNifti(
-      { grid, data },
-      {
-        datatype: 'float32',
-        like: header,
-        intent: ESTIMATE_INTENT,
-        description: `${label} probability`,
-        calMax: 1,
-      },
-    ),
-  });
-  const mask = writeNifti(
-    { grid, data: segmentation.mask },
-    { datatype: 'uint8', like: header, intent: LABEL_INTENT, description: 'lesion mask', calMax: 1 },
-  );
-  return [
-    { kind: { label: 'lesion', suffix: 'mask' }, bytes: mask },
-    map('lesion', segmentation.probabilities),
-    ...[...segmentation.tissues].map(([tissue, data]) => map(tissue, data)),
-  ];
 }

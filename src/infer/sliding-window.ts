@@ -8,7 +8,7 @@ import { compilePlan, type Plan, type PlanStatistics } from '../tape/plan.ts';
 import { channelGroups } from '../tape/split.ts';
 import { TensorStore } from '../tape/store.ts';
 import { regionOf, type Tensor } from '../tape/tensor.ts';
-import { type Corner, cutTile, importance, tileCorners } from './tiles.ts';
+import { type Corner, cutTile, importance, type TileChannel, tileCorners } from './tiles.ts';
 
 /** A compiled network that maps one tile to probabilities. */
 export interface TileModel {
@@ -141,7 +141,7 @@ export class SlidingWindow {
    * @throws ShapeError for another number of values; GpuError, DeviceLostError, the signal's reason.
    */
   async predict(
-    channels: readonly Float32Array[],
+    channels: readonly TileChannel[],
     options: PredictOptions = {},
   ): Promise<Map<string, Float32Array[]>> {
     const [, wanted] = this.#model.input.shape as [number, number];

@@ -69,7 +69,7 @@ export class SubmissionSink implements FileSink {
 
   async write(path: string, content: WrittenContent): Promise<void> {
     const name = this.#names.get(path);
-    if (name !== undefined) await this.#out.write(name, gunzipSync(await collect(content)));
+    if (name !== undefined) await this.#out.write(name, gunzipSync(collect(content)));
   }
 
   append(): Promise<void> {

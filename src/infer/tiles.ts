@@ -68,6 +68,17 @@ export function importance(extent: number): Float32Array {
   );
 }
 
+/** A channel that tiles are cut from: [D, H, W], or what makes its rows when they are asked for. */
+export type TileChannel = Float32Array | RowChannel;
+
+/** A channel that is never held as a whole. */
+export interface RowChannel {
+  /** Number of voxels. */
+  readonly length: number;
+  /** Writes `count` voxels of row (z, y), from x on, into `target` from `at` on. */
+  copyRow(z: number, y: number, x: number, count: number, target: Float32Array, at: number): void;
+}
+
 /**
  * Cuts a tile out of a volume's channels; what lies beyond the volume is 0.
  *
@@ -76,7 +87,7 @@ export function importance(extent: number): Float32Array {
  * @param tile [C, D, H, W] of the patch, overwritten
  */
 export function cutTile(
-  channels: readonly Float32Array[],
+  channels: readonly TileChannel[],
   [depth, height, width]: Corner,
   [z0, y0, x0]: Corner,
   patch: Corner,
@@ -88,11 +99,14 @@ export function cutTile(
     Math.min(patch[2], width - x0),
   ];
   if (planes < patch[0] || rows < patch[1] || length < patch[2]) tile.fill(0);
-  channels.forEach((data, c) => {
+  channels.forEach((channel, c) => {
     for (let z = 0; z < planes; z++)
       for (let y = 0; y < rows; y++) {
-        const from = ((z0 + z) * height + y0 + y) * width + x0;
-        tile.set(data.subarray(from, from + length), ((c * patch[0] + z) * patch[1] + y) * patch[2]);
+        const at = ((c * patch[0] + z) * patch[1] + y) * patch[2];
+        if (channel instanceof Float32Array) {
+          const from = ((z0 + z) * height + y0 + y) * width + x0;
+          tile.set(channel.subarray(from, from + length), at);
+        } else channel.copyRow(z0 + z, y0 + y, x0, length, tile, at);
       }
   });
 }

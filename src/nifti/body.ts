@@ -139,7 +139,8 @@ function checkLength(present: number, promised: number, header: NiftiHeader, pat
   });
 }
 
-const IS_LITTLE_ENDIAN: boolean = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+/** The machine's byte order. */
+export const IS_LITTLE_ENDIAN: boolean = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 function isSwapped({ datatype, littleEndian }: NiftiHeader): boolean {
   return DATATYPES[datatype].bytes > 1 && littleEndian !== IS_LITTLE_ENDIAN;

@@ -1,9 +1,9 @@
-import { gzipSync } from 'fflate';
+import { Gzip, gzipSync } from 'fflate';
 import { quat } from 'gl-matrix';
 import { NIFTI1, NIFTI2 } from 'nifti-reader-js';
 import { GridMismatchError, UsageError } from '../core/errors.ts';
 import { describeGrid, type Grid, sameGrid, type Volume } from '../volume/volume.ts';
-import { swapBytes } from './body.ts';
+import { IS_LITTLE_ENDIAN, swapBytes } from './body.ts';
 import { DATATYPES, type WritableDatatype } from './datatype.ts';
 import { HEADER_BYTES, type NiftiHeader } from './header.ts';
 
@@ -70,27 +70,81 @@ export function writeNifti(
   volume: Volume<Float32Array | Uint8Array>,
   options: WriteNiftiOptions,
 ): Uint8Array {
-  const { grid } = volume;
-  const { like } = options;
-  if (like && !sameGrid(like.grid, grid)) {
-    throw new GridMismatchError(
-      `the volume is ${describeGrid(grid)}, but the header to write it with is ${describeGrid(like.grid)}`,
-      { hint: 'Bring the volume back to the grid of the image it belongs to before writing it.' },
-    );
-  }
-  const version = like?.version ?? (grid.shape.some((n) => n > 32767) ? 2 : (options.version ?? 1));
-  const littleEndian = like?.littleEndian ?? true;
-  const header = like ? like.bytes : freshHeader(grid, version);
-  const offset = HEADER_BYTES[version] + 4;
-  const { bytes: size } = DATATYPES[options.datatype];
-  const out = new Uint8Array(offset + volume.data.length * size);
+  const encoder = new NiftiEncoder(volume.grid, options);
+  const { header } = encoder;
+  const out = new Uint8Array(header.length + volume.data.length * DATATYPES[options.datatype].bytes);
   out.set(header);
-  patchHeader(new DataView(out.buffer), version, littleEndian, grid, options);
-  const stored = new ARRAYS[options.datatype](out.buffer, offset, volume.data.length);
-  encode(volume.data, stored, options.datatype, options.slope ?? 1);
-  const machineLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-  if (littleEndian !== machineLittleEndian) swapBytes(out.subarray(offset), size);
+  encoder.encode(volume.data, 0, out.subarray(header.length));
   return options.gzip === false ? out : gzipSync(out, { level: 6, mtime: 0 });
+}
+
+/** A volume whose planes are made when they are written. */
+export interface PlaneVolume {
+  readonly grid: Grid;
+  /** Writes the values of plane z, x fastest, over what was in `target`. */
+  plane(z: number, target: Float32Array): void;
+}
+
+/**
+ * Writes a NIfTI image as {@link writeNifti} does, plane by plane: neither the volume nor the file is held. Compressed,
+ * the same volume gives the same bytes, but others than writeNifti's.
+ * @returns pieces of the file
+ * @throws GridMismatchError, UsageError as `writeNifti` does.
+ */
+export function* writeNiftiPlanes(volume: PlaneVolume, options: WriteNiftiOptions): Generator<Uint8Array> {
+  const encoder = new NiftiEncoder(volume.grid, options);
+  const [nx, ny, nz] = volume.grid.shape;
+  const values = new Float32Array(nx * ny);
+  const packed: Uint8Array[] = [];
+  const gzip = new Gzip({ level: 6, mtime: 0 }, (piece) => packed.push(piece));
+  const pack = (bytes: Uint8Array, isLast: boolean): Uint8Array[] => {
+    if (options.gzip === false) return [bytes];
+    gzip.push(bytes, isLast);
+    return packed.splice(0);
+  };
+  yield* pack(encoder.header, false);
+  for (let z = 0; z < nz; z++) {
+    volume.plane(z, values);
+    const bytes = new Uint8Array(values.length * DATATYPES[options.datatype].bytes);
+    encoder.encode(values, z * values.length, bytes);
+    yield* pack(bytes, z === nz - 1);
+  }
+}
+
+/** An image's header, and its voxels as they are stored. */
+class NiftiEncoder {
+  /** All bytes before the voxels. */
+  readonly header: Uint8Array;
+  readonly #options: WriteNiftiOptions;
+  readonly #swaps: boolean;
+
+  constructor(grid: Grid, options: WriteNiftiOptions) {
+    const { like } = options;
+    if (like && !sameGrid(like.grid, grid)) {
+      throw new GridMismatchError(
+        `the volume is ${describeGrid(grid)}, but the header to write it with is ${describeGrid(like.grid)}`,
+        { hint: 'Bring the volume back to the grid of the image it belongs to before writing it.' },
+      );
+    }
+    const version = like?.version ?? (grid.shape.some((n) => n > 32767) ? 2 : (options.version ?? 1));
+    const littleEndian = like?.littleEndian ?? true;
+    this.#options = options;
+    this.#swaps = littleEndian !== IS_LITTLE_ENDIAN;
+    this.header = new Uint8Array(HEADER_BYTES[version] + 4);
+    this.header.set(like ? like.bytes : freshHeader(grid, version));
+    patchHeader(new DataView(this.header.buffer), version, littleEndian, grid, options);
+  }
+
+  /**
+   * @param first place of the first value, for messages
+   * @param target bytes of all values; they start at a multiple of a value's, as those after a header do
+   */
+  encode(values: Float32Array | Uint8Array, first: number, target: Uint8Array<ArrayBuffer>): void {
+    const { datatype, slope = 1 } = this.#options;
+    const stored = new ARRAYS[datatype](target.buffer, target.byteOffset, values.length);
+    encode(values, stored, datatype, slope, first);
+    if (this.#swaps) swapBytes(target, DATATYPES[datatype].bytes);
+  }
 }
 
 function encode(
@@ -98,6 +152,7 @@ function encode(
   stored: InstanceType<(typeof ARRAYS)[WritableDatatype]>,
   datatype: WritableDatatype,
   slope: number,
+  first: number,
 ): void {
   if (!(Number.isFinite(slope) && slope !== 0))
     throw new UsageError(`writeNifti: slope ${slope} is no scale`);
@@ -111,7 +166,7 @@ function encode(
     const value = slope === 1 ? values[i]! : Math.round(values[i]! / slope);
     if (!(value >= low && value <= high) || !Number.isInteger(value)) {
       throw new UsageError(
-        `writeNifti: voxel ${i} has the value ${values[i]}, which ${datatype} cannot hold`,
+        `writeNifti: voxel ${first + i} has the value ${values[i]}, which ${datatype} cannot hold`,
         {
           hint: 'Write it as float32, or give a slope that the values are rounded to.',
         },

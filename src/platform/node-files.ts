@@ -170,7 +170,7 @@ export class NodeFolder implements FileStore {
       temporary = join(folder, `.${basename(full).slice(0, 200)}.${process.pid}-${this.#writes++}.tmp`);
       await withFile(temporary, 'wx', async (file) => {
         if (content instanceof Uint8Array) await file.writeFile(content);
-        else for await (const piece of content) await file.writeFile(piece);
+        else for (const piece of content) await file.writeFile(piece);
         await file.sync();
       });
       await rename(temporary, full);

@@ -66,7 +66,7 @@ export class OriginFiles implements FileStore {
   }
 
   async write(path: string, content: WrittenContent): Promise<void> {
-    await this.#put(path, await collect(content), false);
+    await this.#put(path, collect(content), false);
   }
 
   async append(path: string, bytes: Uint8Array): Promise<void> {

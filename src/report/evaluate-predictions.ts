@@ -135,10 +135,10 @@ export async function readPair(
   dataset: Dataset,
   { scan, prediction }: ChosenPredictions['pairs'][number],
 ): Promise<{ readonly predicted: Volume<Uint8Array>; readonly raters: ReadonlyMap<string, Uint8Array> }> {
-  const predicted = (await readMask(await predictions.read(prediction), prediction)).volume;
+  const predicted = (await readMask(await predictions.open(prediction), prediction)).volume;
   const raters = new Map<string, Uint8Array>();
   for (const [name, path] of scan.lesionMasks) {
-    const truth = (await readMask(await dataset.files.read(path), path)).volume;
+    const truth = (await readMask(await dataset.files.open(path), path)).volume;
     requireGrid(predicted, prediction, truth, path);
     raters.set(name, truth.data);
   }

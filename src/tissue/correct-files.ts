@@ -60,7 +60,7 @@ export async function correctScan(
   const name = scanName(scan);
   const images: NiftiImage[] = [];
   for (const key of TISSUES) {
-    const image = await readNifti(await tissue.read(paths[key]), paths[key]);
+    const image = await readNifti(await tissue.open(paths[key]), paths[key]);
     if (images[0] && !sameGrid(images[0].volume.grid, image.volume.grid))
       throw new GridMismatchError(
         `${name}: ${paths[key]} is ${describeGrid(image.volume.grid)}, but ${paths.GM} is ${describeGrid(images[0].volume.grid)}`,
@@ -69,7 +69,7 @@ export async function correctScan(
     images.push(image);
   }
   const { grid } = images[0]!.volume;
-  const read = (await readMask(await lesions.read(correction.lesions), correction.lesions)).volume;
+  const read = (await readMask(await lesions.open(correction.lesions), correction.lesions)).volume;
   const mask = turned(read, correction.lesions, grid, paths.GM, name);
   const [GM, WM, CSF] = images.map((image) => image.volume.data);
   const maps = correctTissues({ GM: GM!, WM: WM!, CSF: CSF! }, mask, name);

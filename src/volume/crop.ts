@@ -74,23 +74,24 @@ export function cropGrid(grid: Grid, box: Box): Grid {
   return gridFromAffine(box.shape, affine);
 }
 
-/** Copies the rows of a box out of (`inwards` false) or into (`inwards` true) a volume's data. */
-function copyRows<T extends Float32Array | Uint8Array>(
-  outer: T,
-  inner: T,
-  shape: readonly [number, number, number],
+/**
+ * Goes over the rows of a box along x, in memory's order.
+ * @param shape of the volume that it lies in
+ * @param visit gets the place of a row's first voxel in the volume, the row's length, and its place in the box
+ */
+export function eachRow(
   box: Box,
-  inwards: boolean,
+  shape: readonly [number, number, number],
+  visit: (from: number, length: number, at: number) => void,
 ): void {
   const [bx, by, bz] = box.shape;
-  for (let z = 0; z < bz; z++) {
-    for (let y = 0; y < by; y++) {
-      const from = ((z + box.start[2]) * shape[1] + y + box.start[1]) * shape[0] + box.start[0];
-      const at = (z * by + y) * bx;
-      if (inwards) outer.set(inner.subarray(at, at + bx), from);
-      else inner.set(outer.subarray(from, from + bx), at);
-    }
-  }
+  for (let z = 0; z < bz; z++)
+    for (let y = 0; y < by; y++)
+      visit(
+        ((z + box.start[2]) * shape[1] + y + box.start[1]) * shape[0] + box.start[0],
+        bx,
+        (z * by + y) * bx,
+      );
 }
 
 /** The values of a box. @throws ShapeError where the box leaves the volume. */
@@ -102,7 +103,9 @@ export function cropData<T extends Float32Array | Uint8Array>(
   checkBox(box, shape, 'crop');
   const count = box.shape[0] * box.shape[1] * box.shape[2];
   const inner = (data instanceof Float32Array ? new Float32Array(count) : new Uint8Array(count)) as T;
-  copyRows(data, inner, shape, box, false);
+  eachRow(box, shape, (from, length, at) => {
+    inner.set(data.subarray(from, from + length), at);
+  });
   return inner;
 }
 
@@ -131,6 +134,8 @@ export function uncrop<T extends Float32Array | Uint8Array>(
   const count = voxelCount(grid);
   const outer = (data instanceof Float32Array ? new Float32Array(count) : new Uint8Array(count)) as T;
   if (fill !== 0) outer.fill(fill);
-  copyRows(outer, data, grid.shape, box, true);
+  eachRow(box, grid.shape, (from, length, at) => {
+    outer.set(data.subarray(at, at + length), from);
+  });
   return { grid, data: outer };
 }

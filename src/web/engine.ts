@@ -5,7 +5,8 @@ import type { FileRole } from '../dataset/file-role.ts';
 import { type LoadedScan, loadScan } from '../dataset/load-scan.ts';
 import { predictionPath } from '../dataset/prediction-path.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { encodeSegmentation, type Segmentation, segment } from '../infer/segment.ts';
+import { encodeSegmentation } from '../infer/prediction-files.ts';
+import { type Segmentation, segment } from '../infer/segment.ts';
 import { readMask, readNifti } from '../nifti/read.ts';
 import { LABEL_INTENT, writeNifti } from '../nifti/write.ts';
 import { countParameters } from '../nn/unet-config.ts';
@@ -187,7 +188,7 @@ export class Engine {
   async #image(path: string): Promise<Uint8Array> {
     const file = this.#files.blob(path);
     if (!file) throw new UsageError(`${path}: there is no image to show`);
-    const { volume, header } = await readNifti(new Uint8Array(await file.arrayBuffer()), path);
+    const { volume, header } = await readNifti(file, path);
     return writeNifti(volume, { datatype: 'float32', like: header, gzip: false });
   }
 

@@ -218,8 +218,7 @@ async function inspect(path: string, file: Blob, role: FileRole | undefined): Pr
     };
   }
   try {
-    const bytes = await new DroppedFiles(new Map([[path, file]])).read(path);
-    const { header } = await readNifti(bytes, path);
+    const { header } = await readNifti(await new DroppedFiles(new Map([[path, file]])).open(path), path);
     return { ...found, grid: header.grid, problem: null };
   } catch (error) {
     return { ...found, problem: problemOf(error, path) };
