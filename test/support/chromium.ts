@@ -102,6 +102,16 @@ export interface OpenedPage {
   close(): Promise<void>;
 }
 
+/** A process of the browser. */
+export interface BrowserProcess {
+  /** `renderer`, `GPU`, `browser` and others. */
+  readonly type: string;
+  /** The operating system's number of it. */
+  readonly id: number;
+  /** Processor time since it started, over all its threads. */
+  readonly cpuSeconds: number;
+}
+
 /** The built app on a server of its own, and a browser. */
 export class AppUnderTest {
   readonly url: string;
@@ -163,6 +173,14 @@ export class AppUnderTest {
     page.on('pageerror', (error) => errors.push(String(error)));
     await page.goto(this.url + path);
     return { page, context, foreign, errors, close: () => context.close() };
+  }
+
+  /** The browser's processes that are there now; a page's engine runs in its renderer and in the GPU's process. */
+  async processes(): Promise<readonly BrowserProcess[]> {
+    const session = await this.#browser.newBrowserCDPSession();
+    const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+    await session.detach();
+    return processInfo.map(({ type, id, cpuTime }) => ({ type, id, cpuSeconds: cpuTime }));
   }
 
   async stop(): Promise<void> {

@@ -1,12 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeModel } from '../../src/checkpoint/checkpoint.ts';
-import { MemoryFiles } from '../../src/core/files.ts';
-import { guessRole } from '../../src/dataset/file-role.ts';
-import { loadScan } from '../../src/dataset/load-scan.ts';
-import { scanOfFiles } from '../../src/dataset/loose-files.ts';
-import { type Segmentation, segment } from '../../src/infer/segment.ts';
+import type { Segmentation } from '../../src/infer/segment.ts';
 import { readMask, readNifti } from '../../src/nifti/read.ts';
 import { openNodeGpu } from '../../src/platform/node.ts';
 import { sharedData } from '../data.ts';
@@ -23,35 +16,15 @@ import {
   screenshot,
   watchRun,
 } from '../support/chromium.ts';
+import { patientFiles, segmentFiles } from './patient.ts';
 
-const MODEL = fileURLToPath(new URL('../../src/web/public/models/phantoms.safetensors', import.meta.url));
 const data = sharedData();
-
-/** The 2 mm scan of patient 07: what the model reads, the brain mask, and the truth. */
-function patient(): NamedBytes[] {
-  const folder = `${data}/open-ms-lesjak2017_2mm`;
-  return [
-    'sub-07/anat/sub-07_FLAIR.nii.gz',
-    'sub-07/anat/sub-07_T1w.nii.gz',
-    'derivatives/brainmask/sub-07/anat/sub-07_desc-brain_mask.nii.gz',
-    'derivatives/lesions/sub-07/anat/sub-07_label-lesion_mask.nii.gz',
-  ].map((path) => ({
-    name: path.split('/').at(-1)!,
-    bytes: new Uint8Array(readFileSync(`${folder}/${path}`)),
-  }));
-}
 
 /** The same files through the same engine, on Node. */
 async function segmentOnNode(files: readonly NamedBytes[]): Promise<Segmentation> {
-  const memory = new MemoryFiles();
-  for (const { name, bytes } of files) memory.files.set(name, bytes);
-  const roles = new Map(files.map(({ name }) => [name, guessRole(name)!]));
-  const { dataset, scan } = scanOfFiles(memory, roles);
-  const model = decodeModel(new Uint8Array(readFileSync(MODEL)), MODEL);
   const gpu = await openNodeGpu();
   try {
-    const loaded = await loadScan(dataset, scan, { modalities: model.info.modalities });
-    return await segment(gpu, model, loaded, { overlap: 0.25 });
+    return await segmentFiles(gpu, files);
   } finally {
     await gpu.close();
   }
@@ -73,7 +46,7 @@ describe.skipIf(chromiumPath() === undefined || data === undefined)('a real scan
   it('is segmented as on Node, and the page is never blocked', { timeout: 400_000 }, async () => {
     const { page } = opened;
     await page.getByText(/^Trained on/).waitFor();
-    await chooseFiles(page, patient());
+    await chooseFiles(page, patientFiles(data!));
     await page.getByText('Ready.').waitFor();
     await page.locator('canvas').waitFor();
     await page.getByText(/^Crosshair at/).waitFor();
@@ -87,7 +60,7 @@ describe.skipIf(chromiumPath() === undefined || data === undefined)('a real scan
     console.log(`tasks of the page above 50 ms during the run: ${JSON.stringify(blocked)}`);
     expect(blocked).toEqual([]);
 
-    const expected = await segmentOnNode(patient());
+    const expected = await segmentOnNode(patientFiles(data!));
     const { volume } = await readNifti(await savedFile(page, 'Save probabilities'), 'probabilities');
     let difference = 0;
     for (const [i, p] of volume.data.entries())
