@@ -1,6 +1,7 @@
 import { MODEL_LIST_FILE, parseModelList } from '../checkpoint/model-list.ts';
 import { type FileRole, MODALITY_ROLES } from '../dataset/file-role.ts';
 import { EngineCancelled, type EngineClient, EngineFailure } from './engine-client.ts';
+import { doKey, type KeyAction } from './keys.ts';
 import { problem, problemOf } from './problem.ts';
 import type {
   Calls,
@@ -241,6 +242,7 @@ export class App {
           opacity: old?.opacity ?? 0.85,
           parts: old?.parts ?? { truth: true, prediction: true },
           crosshair: null,
+          said: '',
         },
       });
       await this.#withViewer(async (viewer) => {
@@ -284,7 +286,7 @@ export class App {
     await this.#attempt(async () => {
       const mask = await this.#client.call('drawing', null);
       await this.#withViewer(async (viewer) => await viewer.startDrawing(mask));
-      await this.setTool('paint', 2);
+      await this.setTool('paint', 3);
     });
   }
 
@@ -295,6 +297,17 @@ export class App {
 
   async undoStroke(): Promise<void> {
     await this.#withViewer((viewer) => viewer.undo());
+  }
+
+  /** Does what a key on the image asks for. */
+  async pressKey(action: KeyAction): Promise<void> {
+    const { view, correcting } = this.#state;
+    if (!view) return;
+    // The tools show what the key draws with.
+    if (correcting && action.kind === 'draw') await this.setTool(action.tool, correcting.size);
+    await this.#withViewer((viewer) =>
+      this.#setView({ said: doKey(viewer, action, view.layout, correcting !== null) }),
+    );
   }
 
   /** Takes what was drawn for the true mask. */

@@ -46,6 +46,8 @@ export interface ViewState {
   readonly opacity: number;
   readonly parts: OverlayParts;
   readonly crosshair: CrosshairReport | null;
+  /** What came of the last key, for screen readers. */
+  readonly said: string;
 }
 
 /** Everything the page shows. */

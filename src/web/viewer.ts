@@ -11,6 +11,8 @@ export interface CrosshairReport {
   readonly place: readonly [number, number, number];
   /** Of the image shown. */
   readonly intensity: number;
+  /** Whether the voxel is drawn as lesion; null while nothing is drawn. */
+  readonly drawn: boolean | null;
 }
 
 /** What dragging on the image does. */
@@ -30,10 +32,20 @@ const SLICE_TYPES: Readonly<Record<ViewLayout, SLICE_TYPE>> = {
   render: SLICE_TYPE.RENDER,
 };
 
+/** The plane of a brush, by layout, as NiiVue counts them: axial, coronal, sagittal. */
+const PEN_PLANES: Readonly<Record<ViewLayout, number>> = {
+  planes: 0,
+  axial: 0,
+  coronal: 1,
+  sagittal: 2,
+  render: 0,
+};
+
 /** NiiVue with what the app needs of it: one image, one overlay of classes, a crosshair. */
 export class Viewer {
   readonly #nv: Niivue;
   #overlay: NVImage | undefined;
+  #crosshair: CrosshairReport = { place: [0, 0, 0], intensity: Number.NaN, drawn: null };
   #opacity = 0.85;
   #parts: OverlayParts = { truth: true, prediction: true };
 
@@ -64,11 +76,14 @@ export class Viewer {
       show3Dcrosshair: true,
     });
     await nv.attachToCanvas(canvas, false);
+    const viewer = new Viewer(nv);
     nv.onLocationChange = (data: unknown) => {
       const { mm, values } = data as { mm: ArrayLike<number>; values: { value: number }[] };
-      onCrosshair({ place: [mm[0]!, mm[1]!, mm[2]!], intensity: values[0]?.value ?? Number.NaN });
+      const intensity = values[0]?.value ?? Number.NaN;
+      viewer.#crosshair = { place: [mm[0]!, mm[1]!, mm[2]!], intensity, drawn: viewer.#drawn() };
+      onCrosshair(viewer.#crosshair);
     };
-    return new Viewer(nv);
+    return viewer;
   }
 
   /**
@@ -140,6 +155,25 @@ export class Viewer {
 
   undo(): void {
     this.#nv.drawUndo();
+    this.#nv.createOnLocationChange();
+  }
+
+  /**
+   * Draws with the brush at the crosshair, in the plane that the layout shows (several: the axial one).
+   * @returns how many voxels changed
+   */
+  drawAtCrosshair(tool: Exclude<Tool, 'look'>, layout: ViewLayout): number {
+    const before = countDrawn(this.#nv.drawBitmap);
+    this.#nv.drawPenAxCorSag = PEN_PLANES[layout];
+    const [x, y, z] = this.#voxel();
+    this.#nv.drawPt(x, y, z, tool === 'paint' ? 1 : 0);
+    // The next stroke of the mouse chooses its own plane.
+    this.#nv.drawPenAxCorSag = -1;
+    const changed = Math.abs(countDrawn(this.#nv.drawBitmap) - before);
+    if (changed > 0) this.#nv.drawAddUndoBitmap();
+    this.#nv.refreshDrawing(true);
+    this.#nv.createOnLocationChange();
+    return changed;
   }
 
   /** The drawing as a NIfTI file on the image's own grid, not compressed. */
@@ -153,6 +187,7 @@ export class Viewer {
   endDrawing(): void {
     this.#nv.setDrawingEnabled(false);
     this.#nv.closeDrawing();
+    this.#nv.createOnLocationChange();
     if (this.#overlay) this.#nv.addVolume(this.#overlay);
   }
 
@@ -162,6 +197,37 @@ export class Viewer {
     this.#nv.createOnLocationChange();
     this.#nv.drawScene();
   }
+
+  /** Moves the crosshair by voxels to the right, front and top, within the image; where it is then. */
+  step([x, y, z]: readonly [number, number, number]): CrosshairReport {
+    this.#nv.moveCrosshairInVox(x, y, z);
+    return this.#crosshair;
+  }
+
+  /** Turns the render, by degrees of azimuth and elevation. */
+  turn([azimuth, elevation]: readonly [number, number]): void {
+    const { renderAzimuth, renderElevation } = this.#nv.scene;
+    this.#nv.setRenderAzimuthElevation(renderAzimuth + azimuth, renderElevation + elevation);
+  }
+
+  /** The crosshair's voxel, from the left, back and bottom. */
+  #voxel(): [number, number, number] {
+    const [x, y, z] = this.#nv.frac2vox(this.#nv.scene.crosshairPos);
+    return [x!, y!, z!];
+  }
+
+  #drawn(): boolean | null {
+    const { drawBitmap, back } = this.#nv;
+    if (!drawBitmap || !back?.dims) return null;
+    const [x, y, z] = this.#voxel();
+    return drawBitmap[x + back.dims[1]! * (y + back.dims[2]! * z)] !== 0;
+  }
+}
+
+function countDrawn(bitmap: Uint8Array | null): number {
+  let count = 0;
+  for (const value of bitmap ?? []) if (value !== 0) count++;
+  return count;
 }
 
 async function load(nifti: Uint8Array, name: string): Promise<NVImage> {

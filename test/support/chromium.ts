@@ -298,3 +298,28 @@ export async function loseDevice(page: Page, after: number): Promise<void> {
     };
   }, after);
 }
+
+/** Counts the bytes of the engine's GPU buffers from now on. @returns asks for the most that were alive at once */
+export async function countGpuBytes(page: Page): Promise<() => Promise<number>> {
+  const worker = page.workers()[0]!;
+  await worker.evaluate(() => {
+    const ledger = { alive: 0, most: 0 };
+    Object.assign(globalThis, { ledger });
+    const { createBuffer } = GPUDevice.prototype;
+    GPUDevice.prototype.createBuffer = function (...args) {
+      const buffer = createBuffer.apply(this, args);
+      ledger.alive += buffer.size;
+      ledger.most = Math.max(ledger.most, ledger.alive);
+      return buffer;
+    };
+    const gone = new WeakSet<GPUBuffer>();
+    const { destroy } = GPUBuffer.prototype;
+    GPUBuffer.prototype.destroy = function () {
+      if (!gone.has(this)) ledger.alive -= this.size;
+      gone.add(this);
+      return destroy.apply(this);
+    };
+  });
+  return async () =>
+    await worker.evaluate(() => (globalThis as unknown as { ledger: { most: number } }).ledger.most);
+}

@@ -77,6 +77,65 @@ describe.skipIf(chromiumPath() === undefined)('correcting', { timeout: 240_000 }
     expect(count(erased)).toBeLessThan(count(painted) - 20);
   });
 
+  it('is done by keyboard alone: moves, paints, erases, takes back, and says so', async () => {
+    const { page } = opened;
+    const before = await savedVoxels(page, 'Save correction');
+    const image = page.getByRole('application', { name: 'The scan' });
+    const said = page.locator('.viewer [role=status]');
+    const place = async (): Promise<number[]> =>
+      [
+        ...(await page.locator('.place').textContent())!.replaceAll('−', '-').matchAll(/[xyz] (-?[\d.]+)/g),
+      ].map((match) => Number(match[1]));
+    await image.focus();
+    const [x, y, z] = await place();
+    await page.keyboard.press('p');
+    await page.getByText('press “Correct” first').waitFor();
+    await page.keyboard.press('ArrowLeft');
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('PageDown');
+    await page.keyboard.press('Shift+ArrowUp');
+    // Voxels of 2 mm; the patient's right is on the left.
+    await expect.poll(place).toEqual([x! + 2, y! + 22, z! - 2]);
+    expect(await said.textContent()).toBe(
+      (await page.locator('.place').textContent())!.slice(13).split(';')[0],
+    );
+
+    await page.getByRole('button', { name: 'Correct', exact: true }).press('Enter');
+    await page.getByLabel('Brush').press('Home');
+    await image.focus();
+    await page.keyboard.press('e');
+    expect(await page.getByLabel('Erase').isChecked()).toBe(true);
+    for (let i = 0; i < 3; i++) {
+      await page.keyboard.press('p');
+      await page.keyboard.press('ArrowRight');
+    }
+    await page.keyboard.press('ArrowLeft');
+    await page.locator('.place', { hasText: '; lesion' }).waitFor();
+    await page.keyboard.press('p');
+    await page.getByText('It is all lesion here already').waitFor();
+    await page.keyboard.press('e');
+    await page.getByText('Erased 1 voxel').waitFor();
+    await page.keyboard.press('e');
+    await page.getByText('There is no lesion here to erase').waitFor();
+    await page.keyboard.press('Control+z');
+    await page.getByText('Took the last stroke back').waitFor();
+    await page.locator('.place', { hasText: '; lesion' }).waitFor();
+    await page.locator('.keys summary').press('Enter');
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await screenshot(page, 'correcting-keys');
+    await page.locator('.keys summary').press('Enter');
+    await page.getByRole('button', { name: 'Done' }).press('Enter');
+    await page.getByRole('button', { name: 'Correct', exact: true }).waitFor();
+
+    const after = await savedVoxels(page, 'Save correction');
+    const changed = [...after.keys()].filter((i) => after[i] !== before[i]);
+    expect(changed.length).toBeGreaterThan(0);
+    // A row of three voxels, and nothing else.
+    const first = Math.min(...changed);
+    for (const i of changed) expect(i - first).toBeLessThan(3);
+    for (const i of changed) expect(after[i]).toBe(1);
+  });
+
   it('forgets a correction that is discarded', async () => {
     const { page } = opened;
     const before = await savedVoxels(page, 'Save correction');

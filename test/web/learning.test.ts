@@ -137,6 +137,42 @@ describe.skipIf(chromiumPath() === undefined)('learning from corrected scans', {
     opened = { ...opened, page: second };
   });
 
+  it('keeps other tabs out, and goes on to the same bits after its storage was full', async () => {
+    const { page, context } = opened;
+    await fineTune(page, 30);
+    await page.getByText(/^Step [1-9]\d* of 30/).waitFor();
+    const other = await context.newPage();
+    await other.goto(app.url);
+    await other.getByText(/^Paused at step \d+ of 30/).waitFor();
+    for (const name of ['Resume', 'Discard']) {
+      await other.getByRole('button', { name }).click();
+      const refused = other.getByRole('alert').filter({ hasText: 'Another tab is at fine-tuning.' });
+      await refused.waitFor();
+      expect(await refused.textContent()).toContain('Go on there, or close that tab first.');
+    }
+    await other.close();
+
+    await page.getByText(/^Step 2[1-9] of 30/).waitFor();
+    const { origin } = new URL(app.url);
+    const session = await context.newCDPSession(page);
+    await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1 });
+    const full = page.getByRole('alert').filter({ hasText: 'its storage is full' });
+    await full.waitFor();
+    expect(await full.textContent()).toContain('Free some disk space');
+    await page.getByText('Paused at step 20 of 30').waitFor();
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await screenshot(page, 'storage-full');
+    // Still full: it fails again, and what is kept stays.
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await full.waitFor();
+    await page.getByText('Paused at step 20 of 30').waitFor();
+
+    await session.send('Storage.overrideQuotaForOrigin', { origin });
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await finished(page, 30);
+    expect(Buffer.compare(await savedFile(page, 'Save model'), uninterrupted)).toBe(0);
+  });
+
   it('can be ended early with what it learned; what is kept can be forgotten', async () => {
     const { page } = opened;
     await fineTune(page, 1000);

@@ -134,6 +134,11 @@ function lossCurve(losses: readonly number[], steps: number): TemplateResult | t
   const quarter = Math.ceil(losses.length / 4);
   const [first, last] = [mean(losses.slice(0, quarter)), mean(losses.slice(-quarter))];
   const label = `Mean loss of the first quarter ${first.toFixed(3)}, of the last ${last.toFixed(3)}`;
-  return html`<svg class="curve" viewBox="0 0 560 90" preserveAspectRatio="none" role="img" aria-label=${label}>${svg`<path d=${path}></path>`}</svg>
+  return html`<div class="chart">
+      <span class="scale">${high.toFixed(3)}</span>
+      <svg class="curve" viewBox="0 0 560 90" preserveAspectRatio="none" role="img" aria-label=${label}>${svg`<path d=${path}></path>`}</svg>
+      <span class="scale low">${low.toFixed(3)}</span>
+      <span class="steps-from">Step 1</span><span class="steps-to">${steps}</span>
+    </div>
     <p class="hint">${label}.</p>`;
 }

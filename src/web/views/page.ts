@@ -28,10 +28,9 @@ export function page(state: State, app: App): TemplateResult {
 function workplace(state: State, app: App): TemplateResult {
   return html`<main>
     <div class="steps">
-      ${filesPanel(state, app)} ${modelPanel(state, app)} ${runPanel(state, app)} ${learningPanel(state, app)}
-      ${systemPanel(state)}
+      ${filesPanel(state, app)} ${modelPanel(state, app)} ${runPanel(state, app)} ${systemPanel(state)}
     </div>
-    <div class="stage">${viewerPanel(state, app)} ${resultPanel(state, app)}</div>
+    <div class="stage">${viewerPanel(state, app)} ${resultPanel(state, app)} ${learningPanel(state, app)}</div>
   </main>`;
 }
 

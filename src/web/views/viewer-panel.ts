@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { type App, shownImages } from '../app.ts';
+import { keyAction, placeText } from '../keys.ts';
 import type { CorrectingState, State, ViewState } from '../state.ts';
 import type { Tool, ViewLayout } from '../viewer.ts';
 import { problemNote } from './problem-note.ts';
@@ -18,13 +19,32 @@ export function viewerPanel(state: State, app: App): TemplateResult {
   return html`<section class="viewer" aria-labelledby="viewer">
     <h2 id="viewer" class="visually-hidden">Viewer</h2>
     ${view ? toolbar(state, view, app) : nothing}
-    <div class=${view ? 'canvas' : 'canvas empty'}>
+    <div class=${view ? 'canvas' : 'canvas empty'} @keydown=${view ? keyListener(view, app) : nothing} @keyup=${KEY_UPS}>
       ${view ? nothing : html`<p>The scan appears here: three planes and 3D, with what was found on top.</p>`}
-      <canvas ?hidden=${!view} tabindex="0" role="img" aria-label="The scan in three planes and 3D. Click or use the arrow keys to move the crosshair."></canvas>
+      <canvas ?hidden=${!view} tabindex="0" role="application" aria-label="The scan" aria-describedby="keys"></canvas>
     </div>
     ${state.correcting ? drawingTools(state.correcting, app) : nothing} ${view ? readout(view) : nothing} ${problemNote(viewProblem)}
   </section>`;
 }
+
+/** Before the canvas has it: NiiVue's own keys do other things, some of them only while the mouse is over it. */
+function keyListener(
+  { layout }: ViewState,
+  app: App,
+): { handleEvent(event: KeyboardEvent): void; capture: boolean } {
+  return {
+    capture: true,
+    handleEvent(event) {
+      event.stopPropagation();
+      const action = keyAction(event, layout);
+      if (!action) return;
+      event.preventDefault();
+      void app.pressKey(action);
+    },
+  };
+}
+
+const KEY_UPS = { capture: true, handleEvent: (event: KeyboardEvent): void => event.stopPropagation() };
 
 function toolbar({ files, result, correcting }: State, view: ViewState, app: App): TemplateResult {
   const images = files ? shownImages(files) : [];
@@ -85,7 +105,7 @@ function drawingTools({ tool, size }: CorrectingState, app: App): TemplateResult
       )}
     </div>
     <label class="field">Brush, ${size} ${size === 1 ? 'voxel' : 'voxels'}
-      <input type="range" min="1" max="9" step="1" .value=${String(size)} @input=${(event: Event) =>
+      <input type="range" min="1" max="9" step="2" .value=${String(size)} @input=${(event: Event) =>
         app.setTool(tool, Number((event.target as HTMLInputElement).value))}>
     </label>
     <div class="buttons">
@@ -96,8 +116,13 @@ function drawingTools({ tool, size }: CorrectingState, app: App): TemplateResult
   </div>`;
 }
 
-function readout({ crosshair }: ViewState): TemplateResult {
-  if (!crosshair) return html`<p class="readout">&nbsp;</p>`;
-  const [x, y, z] = crosshair.place.map((mm) => mm.toFixed(1).replace('-', '−'));
-  return html`<p class="readout">Crosshair at x ${x}, y ${y}, z ${z} mm; intensity ${Number(crosshair.intensity.toPrecision(4))}</p>`;
+function readout({ crosshair, said }: ViewState): TemplateResult {
+  return html`<div class="readout">
+    <p class="place">${crosshair ? `Crosshair at ${placeText(crosshair.place)}; intensity ${Number(crosshair.intensity.toPrecision(4))}${crosshair.drawn ? '; lesion' : ''}` : nothing}</p>
+    <details class="keys">
+      <summary>Keys</summary>
+      <p id="keys" class="key-help">Once the image has the focus, the arrow keys move the crosshair, and Page Up and Page Down go from slice to slice; with Shift by ten voxels. In 3D the arrow keys turn the head. While you correct, P paints and E erases with the brush at the crosshair, and Ctrl+Z takes the last stroke back.</p>
+    </details>
+    <p class="visually-hidden" role="status">${said}</p>
+  </div>`;
 }
