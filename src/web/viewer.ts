@@ -32,6 +32,9 @@ const SLICE_TYPES: Readonly<Record<ViewLayout, SLICE_TYPE>> = {
   render: SLICE_TYPE.RENDER,
 };
 
+/** Of a mask that is being painted: the image must be seen through it. */
+const DRAW_OPACITY = 0.55;
+
 /** The plane of a brush, by layout, as NiiVue counts them: axial, coronal, sagittal. */
 const PEN_PLANES: Readonly<Record<ViewLayout, number>> = {
   planes: 0,
@@ -142,7 +145,7 @@ export class Viewer {
     const mask = await load(nifti, 'drawing.nii');
     if (this.#overlay) this.#nv.removeVolume(this.#overlay);
     this.#nv.loadDrawing(mask);
-    this.#nv.drawOpacity = this.#opacity;
+    this.#nv.drawOpacity = DRAW_OPACITY;
     this.setTool('look', 1);
   }
 

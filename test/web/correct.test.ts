@@ -7,6 +7,7 @@ import {
   chooseFiles,
   chromiumPath,
   type OpenedPage,
+  overflow,
   savedFile,
   screenshot,
   stroke,
@@ -60,6 +61,13 @@ describe.skipIf(chromiumPath() === undefined)('correcting', { timeout: 240_000 }
     await stroke(page);
     expect(await accessibilityFaults(page)).toEqual([]);
     await screenshot(page, 'correcting');
+    await page.setViewportSize({ width: 360, height: 780 });
+    await page.emulateMedia({ colorScheme: 'dark' });
+    expect(await overflow(page)).toBe(0);
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await screenshot(page, 'correcting-dark-360');
+    await page.emulateMedia({ colorScheme: null });
+    await page.setViewportSize({ width: 1360, height: 900 });
     await page.getByRole('button', { name: 'Done' }).click();
     await page.getByRole('button', { name: 'Correct', exact: true }).waitFor();
     const painted = await savedVoxels(page, 'Save correction');

@@ -96,6 +96,14 @@ describe.skipIf(chromiumPath() === undefined)('learning from corrected scans', {
     const name = 'encoder.0.conv1.weight';
     expect(weights.get(name)).not.toEqual(original.weights.get(name));
     await screenshot(page, 'fine-tuned');
+    await page.emulateMedia({ colorScheme: 'dark' });
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await screenshot(page, 'fine-tuned-dark');
+    await page.setViewportSize({ width: 360, height: 780 });
+    expect(await overflow(page)).toBe(0);
+    await screenshot(page, 'fine-tuned-dark-360');
+    await page.setViewportSize({ width: 1360, height: 900 });
+    await page.emulateMedia({ colorScheme: null });
 
     // The scan kept aside is the one that is there: both ways must agree on it.
     const [before, after] = (await page.locator('.dice').textContent())!.match(/\d\.\d{3}/g)!;
@@ -150,6 +158,7 @@ describe.skipIf(chromiumPath() === undefined)('learning from corrected scans', {
       await refused.waitFor();
       expect(await refused.textContent()).toContain('Go on there, or close that tab first.');
     }
+    expect(await other.getByText(/^Paused at step/).count()).toBe(1);
     await other.close();
 
     await page.getByText(/^Step 2[1-9] of 30/).waitFor();
