@@ -82,24 +82,35 @@ export function saysWhat(options: Options<ExperimentOption>): boolean {
   return names.some((name) => options.text(name) !== undefined || options.flag(name));
 }
 
-/** Reads and checks them. @throws UsageError naming the option. */
-export function gatherExperiment(options: Options<ExperimentOption | SharedName>): ExperimentOptions {
-  const protocol = (options.text('protocol') ?? 'corrected') as Protocol;
-  const folds = options.text('folds') ?? 'patient';
-  const seeds = (options.list('seeds') ?? ['1']).map((seed) =>
-    parseInteger(seed, '--seeds', { min: 0, max: 2 ** 32 - 1 }),
-  );
+/**
+ * Reads and checks them.
+ * @param known the experiment that is in the folder: what the command line does not say is taken from it; `name` is
+ *   how messages call its record
+ * @throws UsageError naming the option.
+ */
+export function gatherExperiment(
+  options: Options<ExperimentOption | SharedName>,
+  known?: { readonly name: string; readonly options: ExperimentOptions },
+): ExperimentOptions {
+  const before = known?.options;
+  const protocol = (options.text('protocol') as Protocol | undefined) ?? before?.protocol ?? 'corrected';
+  const folds = options.text('folds') ?? before?.folds ?? 'patient';
+  const seeds = options
+    .list('seeds')
+    ?.map((seed) => parseInteger(seed, '--seeds', { min: 0, max: 2 ** 32 - 1 }));
+  const config = known && { name: known.name, text: JSON.stringify(known.options.shared) };
   return {
     protocol,
-    variants: (options.list('variants') ?? [...PAPER_VARIANTS]).map(parseVariant),
-    losses: options.list('losses') ?? [DEFAULT_LOSSES[protocol].nets],
-    stage1Loss: options.text('stage-1-loss') ?? DEFAULT_LOSSES[protocol].stage1,
-    folds: folds === 'patient' ? folds : parseInteger(folds, '--folds', { min: 2 }),
-    seeds,
-    rater: options.text('rater') ?? '1',
-    subjects: options.list('subjects') ?? null,
-    tissue: options.text('tissue') ?? null,
-    shared: sharedSettings(gatherSettings(sharedOnly(options), undefined, 'single')),
+    variants: options.list('variants')?.map(parseVariant) ?? before?.variants ?? PAPER_VARIANTS,
+    losses: options.list('losses') ?? before?.losses ?? [DEFAULT_LOSSES[protocol].nets],
+    stage1Loss: options.text('stage-1-loss') ?? before?.stage1Loss ?? DEFAULT_LOSSES[protocol].stage1,
+    folds:
+      typeof folds === 'number' || folds === 'patient' ? folds : parseInteger(folds, '--folds', { min: 2 }),
+    seeds: seeds ?? before?.seeds ?? [1],
+    rater: options.text('rater') ?? before?.rater ?? '1',
+    subjects: options.list('subjects') ?? before?.subjects ?? null,
+    tissue: options.text('tissue') ?? before?.tissue ?? null,
+    shared: sharedSettings(gatherSettings(sharedOnly(options), config, 'single')),
   };
 }
 

@@ -2,14 +2,14 @@ import { type DeviceLostError, StoppedError, StorageError, UsageError } from '..
 import { formatRecord } from '../core/record.ts';
 import type { Dataset } from '../dataset/dataset.ts';
 import { openDataset } from '../dataset/open-dataset.ts';
+import { extendExperiment, extensionNote, recordedOptions } from '../experiment/extend-experiment.ts';
 import { inspectScans } from '../experiment/inspect.ts';
 import { planExperiment } from '../experiment/plan.ts';
 import { runUnits, type UnitsDone } from '../experiment/run-experiment.ts';
-import { requireSameExperiment, requireSubjects } from '../experiment/same-experiment.ts';
+import { requireSubjects } from '../experiment/same-experiment.ts';
 import { ScanShelf } from '../experiment/scan-shelf.ts';
 import { unitsOf } from '../experiment/share.ts';
 import { summarise, summaryText } from '../experiment/summary.ts';
-import { readUnitResult } from '../experiment/unit-files.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { openNodeGpu } from '../platform/node.ts';
@@ -65,6 +65,7 @@ export const experiment: Command = command({
       line: 'experiment ./bids ./out --variants single,cross-stitch --losses dice+ce,paper-intent --seeds 1,2,3',
       does: 'a factorial of two variants and two losses, three times',
     },
+    { line: 'experiment ./isbi ./out --seeds 1,2,3', does: 'two seeds more; what is finished stays' },
     { line: 'experiment ./isbi ./out --plan --epochs 10', does: 'what would be done' },
     { line: 'experiment ./isbi ./out --shard 2/4', does: 'the second of four processes' },
     {
@@ -112,12 +113,13 @@ export const experiment: Command = command({
 interface Decision {
   readonly record: ExperimentRecord;
   readonly dataset: Dataset;
-  /** The record stands in the folder already. */
-  readonly known: boolean;
+  /** What stands in the folder: undefined where nothing does, `record` itself where nothing is added to it. */
+  readonly recorded: ExperimentRecord | undefined;
 }
 
 /**
- * What the experiment is: what the folder says; where the command line says something too, it must be the same.
+ * What the experiment is: what the folder says; where the command line says something too, it must be the same, or more
+ * variants, losses or seeds.
  * @throws CheckpointError, DatasetError, UsageError.
  */
 async function decide(
@@ -131,14 +133,15 @@ async function decide(
     requireSubjects(recorded, found, path);
     const { tissue } = recorded.settings;
     const dataset = await attachTissues(found, typeof tissue === 'string' ? tissue : null);
-    return { record: recorded, dataset, known: true };
+    return { record: recorded, dataset, recorded };
   }
-  const wanted = gatherExperiment(options);
+  const wanted = gatherExperiment(options, recorded && { name: path, options: recordedOptions(recorded) });
   const dataset = await attachTissues(found, wanted.tissue);
   const about = { version: packageVersion(), path: options.required('dataset') };
-  const planned = planExperiment(dataset, wanted, about);
-  if (recorded) requireSameExperiment(recorded, planned, path);
-  return { record: recorded ?? planned, dataset, known: recorded !== undefined };
+  const record = recorded
+    ? extendExperiment(recorded, dataset, wanted, about, path)
+    : planExperiment(dataset, wanted, about);
+  return { record, dataset, recorded };
 }
 
 /** Decides, and writes down what is new, after a look at every scan; for one process at a time. */
@@ -150,18 +153,22 @@ async function settle(
 ): Promise<Decision> {
   // Bad options are told before anything is written.
   const first = await decide(options, found, out);
-  if (first.known) return first;
+  if (first.record === first.recorded) return first;
   const unlock = await waitForLock(out, output);
   try {
-    const { record, dataset, known } = await decide(options, found, out);
-    if (known) return { record, dataset, known };
+    const { record, dataset, recorded } = await decide(options, found, out);
+    if (record === recorded) return { record, dataset, recorded };
     const bar = output.progress({ label: 'checking', total: record.dataset.subjects.length, unit: 'scan' });
-    const notes = await inspectScans(dataset, record, (done, total, name) =>
+    const seen = await inspectScans(dataset, record, (done, total, name) =>
       bar.update((done / total) * record.dataset.subjects.length, name),
     );
-    const whole = { ...record, notes: [...record.notes, ...notes] };
+    const added = recorded
+      ? [extensionNote(recorded, record, (await summarise(recorded, out)).finished)]
+      : [];
+    const notes = [...new Set([...record.notes, ...seen, ...added])];
+    const whole = { ...record, notes };
     await out.write(EXPERIMENT_FILES.plan, formatRecord(whole));
-    return { record: whole, dataset, known };
+    return { record: whole, dataset, recorded };
   } finally {
     await unlock();
   }
@@ -212,9 +219,7 @@ async function work(
     (name) =>
       output.note(`error: ${name}: the step did not end in time; what was saved stays\nhint: ${hint}`),
   );
-  let before = 0;
-  for (const { id } of units) if (await readUnitResult(out, id)) before++;
-  const display = new Display(output, units.length - before);
+  const display = new Display(output);
   const device = new Device((text) => display.note(text));
   const cache = new NodeFolder(cacheFolder());
   try {
@@ -234,7 +239,7 @@ async function work(
           const lock = await tryLockFolder(new NodeFolder(`${out.root}/${EXPERIMENT_FILES.units}/${unit}`));
           return typeof lock === 'function' ? lock : `process ${lock.pid} on ${lock.host} works on it`;
         },
-        onUnit: (done, _, unit) => display.unit(done - before, unit?.id),
+        onUnit: (done, total, unit) => display.unit(done, total, unit?.id),
         onProgress: (part, detail) => display.part(part, detail),
         onWait: (text) => display.note(`waiting: ${text}`),
         warn: (text) => display.note(`note: ${text}`),
@@ -271,20 +276,21 @@ class Device {
   }
 }
 
-/** The bar of all units; a line between ends it, and the next news starts it again. */
+/** The bar of the units that were left to do; a line between ends it, and the next news starts it again. */
 class Display {
   readonly #output: Output;
-  readonly #total: number;
   #bar: Progress | undefined;
   #done = 0;
+  #total = 0;
   #unit = '';
-  constructor(output: Output, total: number) {
+  constructor(output: Output) {
     this.#output = output;
-    this.#total = total;
   }
   /** @param name of the unit that begins; left out after the last */
-  unit(done: number, name?: string): void {
+  unit(done: number, total: number, name?: string): void {
+    if (total === 0) return;
     this.#done = done;
+    this.#total = total;
     this.#unit = name ?? 'all units';
     this.part(0, name === undefined ? 'done' : 'starting');
   }

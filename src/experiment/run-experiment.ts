@@ -11,7 +11,11 @@ const POLL_MS = 2000;
 export interface ExperimentContext extends UnitContext {
   /** Takes a unit for this process. @returns gives it free again; or, in words, who has it */
   lock(unit: string): Promise<(() => Promise<void>) | string>;
-  /** Told before each unit that is worked on, and after the last. */
+  /**
+   * Told before each unit that is worked on, and after the last.
+   * @param done of the units that were not finished when the work began, those that are now
+   * @param total units that were not finished when the work began
+   */
   onUnit?(done: number, total: number, unit: ExperimentUnit | undefined): void;
   /** Told, once each time that it changes, what other processes are waited for. */
   onWait?(text: string): void;
@@ -45,7 +49,11 @@ export async function runUnits(
   };
   const done: string[] = [];
   const skipped: string[] = [];
-  let pending = [...units];
+  const countFinished = (): number => units.filter(({ id }) => finished.has(id)).length;
+  // All are looked for at once: those behind an unfinished one must not count as done by this process later.
+  for (const { id } of units) if (await isFinished(id)) skipped.push(id);
+  const before = skipped.length;
+  let pending = units.filter(({ id }) => !finished.has(id));
   let waited = '';
   while (pending.length > 0) {
     const reasons: string[] = [];
@@ -72,7 +80,7 @@ export async function runUnits(
         // Another process may have finished it since it was looked for.
         if (await isFinished(unit.id)) skipped.push(unit.id);
         else {
-          context.onUnit?.(done.length + skipped.length, units.length, unit);
+          context.onUnit?.(countFinished() - before, units.length - before, unit);
           await runUnit(unit, context);
           finished.add(unit.id);
           done.push(unit.id);
@@ -91,7 +99,7 @@ export async function runUnits(
     waited = text;
     await delay(POLL_MS, context.signal);
   }
-  context.onUnit?.(units.length, units.length, undefined);
+  context.onUnit?.(units.length - before, units.length - before, undefined);
   return { done, skipped };
 }
 

@@ -20,17 +20,12 @@ export function requireSameExperiment(recorded: ExperimentRecord, now: Experimen
   };
   const full = (value: Json | undefined): string => (value === undefined ? '' : canonicalJson(value));
   const different = names.filter((name) => full(before.get(name)) !== full(after.get(name)));
-  // The units follow from the settings, but by rules that another version may not share.
-  if (different.length === 0 && full(toJson(recorded.units)) !== full(toJson(now.units))) {
-    const hint = 'Go on with that version, or start anew in another folder.';
-    throw new CheckpointError(`${path}: voxelgrad ${recorded.version} planned other units`, { hint });
-  }
   if (different.length === 0) return;
   const list = different.map(
     (name) => `${name} was ${show(before.get(name))} and is ${show(after.get(name))}`,
   );
   throw new CheckpointError(`${path}: the experiment has other settings: ${list.join('; ')}`, {
-    hint: 'Go on with the settings of the experiment (give none, and they are taken from it), or choose another folder.',
+    hint: 'Leave such options out: the experiment has them already. Variants, losses and seeds can be added to, not taken away. Else choose another folder.',
   });
 }
 

@@ -63,11 +63,35 @@ describe('experiment', () => {
     expect(JSON.parse(again.stdout)).toMatchObject({ done: [], finished: 15, total: 15 });
   });
 
+  it('is given a seed more: its units are added, and what was finished stays', {
+    timeout: GPU_MS,
+  }, async () => {
+    const results = (): string[] =>
+      readdirSync(join(folder, 'out/units'), { recursive: true, encoding: 'utf8' })
+        .filter((path) => path.endsWith('result.json'))
+        .map((path) => path + readFileSync(join(folder, 'out/units', path), 'utf8'));
+    const before = results();
+    const unit = 'net_single_dice.ce_01_seed-2';
+    const run = await experiment('out', '--seeds', '1,2', '--units', unit, '--json');
+    expect(run.code, run.stderr).toBe(0);
+    expect(JSON.parse(run.stdout)).toMatchObject({ done: [unit], finished: 16, total: 30 });
+    expect(run.stderr).toMatch(/experiment: \d\/1 units/);
+    const record = parseExperiment(readFileSync(join(folder, 'out/experiment.json')), 'x');
+    expect(record.seeds).toEqual([1, 2]);
+    expect(record.notes.at(-1)).toBe(
+      'added to the experiment later, when 15 of its 15 units were finished: seeds 2',
+    );
+    expect(results()).toEqual(expect.arrayContaining(before));
+    const fewer = await experiment('out', '--seeds', '1');
+    expect(fewer.code).toBe(1);
+    expect(fewer.stderr).toContain('seeds was [1,2] and is [1]\nhint: ');
+  });
+
   it('is refused with other settings, in words', { timeout: GPU_MS }, async () => {
-    const other = await experiment('out', ...SETTINGS, '--seeds', '2');
+    const other = await experiment('out', ...SETTINGS, '--seeds', '1,2,3', '--lr', '0.1');
     expect(other.code).toBe(1);
     expect(other.stderr).toContain(
-      'error: out/experiment.json: the experiment has other settings: seeds was [1] and is [2]',
+      'error: out/experiment.json: the experiment has other settings: lr was 0.0005 and is 0.1',
     );
   });
 

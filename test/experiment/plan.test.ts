@@ -4,6 +4,7 @@ import { DatasetError, UsageError } from '../../src/core/errors.ts';
 import { formatRecord } from '../../src/core/record.ts';
 import type { Dataset } from '../../src/dataset/dataset.ts';
 import { openDataset } from '../../src/dataset/open-dataset.ts';
+import { extendExperiment, extensionNote, recordedOptions } from '../../src/experiment/extend-experiment.ts';
 import { type ExperimentOptions, planExperiment } from '../../src/experiment/plan.ts';
 import { requireSameExperiment } from '../../src/experiment/same-experiment.ts';
 import { unitsOf } from '../../src/experiment/share.ts';
@@ -216,5 +217,85 @@ describe('a planned experiment', () => {
     expect(() => requireSameExperiment(plan(data), plan(data, { subjects: ['01', '02'] }), 'x')).toThrow(
       /subjects was \["01","02","03"\] and is \["01","02"\]/,
     );
+  });
+});
+
+describe('an experiment that is extended', () => {
+  const extend = (data: Dataset, recorded: ExperimentRecord, some: Partial<ExperimentOptions>) =>
+    extendExperiment(recorded, data, { ...recordedOptions(recorded), ...some }, ABOUT, 'out/experiment.json');
+
+  it('keeps every unit as it was, and is what would have been planned at once', async () => {
+    const data = await dataset([2, 1, 1]);
+    const lists = {
+      variants: ['single', 'multi-input', 'cross-stitch'],
+      losses: ['dice', 'dice+ce'],
+    } as const;
+    const some = <T>(of: readonly T[]): fc.Arbitrary<T[]> => fc.shuffledSubarray([...of], { minLength: 1 });
+    const before = fc.record({
+      variants: some(lists.variants),
+      losses: some(lists.losses),
+      seeds: some([1, 2, 3]),
+    });
+    await fc.assert(
+      fc.property(before, before, (first, more) => {
+        const recorded = parseExperiment(formatRecord(plan(data, first)), 'x');
+        const wanted = {
+          // What is there already may be named in any place.
+          variants: [...new Set([...more.variants, ...first.variants])],
+          losses: [...new Set([...more.losses, ...first.losses])],
+          seeds: [...new Set([...more.seeds, ...first.seeds])],
+        };
+        const extended = extend(data, recorded, wanted);
+        const ids = new Map(extended.units.map((unit) => [unit.id, unit]));
+        for (const unit of recorded.units) expect(ids.get(unit.id)).toEqual(unit);
+        for (const name of ['variants', 'losses', 'seeds'] as const) {
+          expect(extended[name].slice(0, recorded[name].length)).toEqual(recorded[name]);
+          expect([...extended[name]].sort()).toEqual([...wanted[name]].sort());
+        }
+        const { variants, losses, seeds } = recordedOptions(extended);
+        expect(extended.units).toEqual(plan(data, { variants, losses, seeds }).units);
+        // Once more adds nothing.
+        expect(extend(data, extended, wanted)).toBe(extended);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('says what was added, and how much was known by then', async () => {
+    const data = await dataset([1, 1, 1]);
+    const recorded = plan(data, { variants: ['single'] });
+    const extended = extend(data, recorded, { seeds: [1, 7], losses: ['paper-intent', 'dice'] });
+    expect(extensionNote(recorded, extended, 2)).toBe(
+      'added to the experiment later, when 2 of its 3 units were finished: losses dice; seeds 7',
+    );
+  });
+
+  it('may choose where its first tissue maps come from, if all nets were single ones', async () => {
+    const data = await dataset([1, 1, 1]);
+    const recorded = plan(data, { variants: ['single'] });
+    const extended = extend(data, recorded, { variants: ['single', 'multi-input'], stage1Loss: 'dice' });
+    expect(extended.settings.stage1Loss).toBe('dice');
+    expect(extended.units.map(({ kind }) => kind)).toContain('tissue');
+    expect(() => extend(data, recorded, { stage1Loss: 'dice' })).toThrow('stage1Loss was "generalized-dice"');
+  });
+
+  it('is refused where anything is left out or differs, naming it', async () => {
+    const data = await dataset([1, 1, 1]);
+    const recorded = plan(data, { seeds: [1, 2] });
+    const refused = (some: Partial<ExperimentOptions>) => expect(() => extend(data, recorded, some));
+    refused({ seeds: [1, 3] }).toThrow(
+      'out/experiment.json: the experiment has other settings: seeds was [1,2] and is [1,3]',
+    );
+    refused({ variants: ['multi-input'], seeds: [1, 2, 3] }).toThrow(
+      /variants was \["single","multi-input"\] and is \["multi-input"\]$/,
+    );
+    refused({ seeds: [1, 2, 3], rater: '2', folds: 2 }).toThrow(/rater was "1" and is "2"; folds was "patient" and is 2$/);
+    refused({ seeds: [1, 2, 3], stage1Loss: 'dice' }).toThrow(
+      'stage1Loss was "generalized-dice" and is "dice"',
+    );
+    const shared = { ...recordedOptions(recorded).shared, lr: 0.5 };
+    refused({ seeds: [1, 2, 3], shared }).toThrow('lr was 0.0005 and is 0.5');
+    const older = { ...recorded, units: recorded.units.map((unit) => ({ ...unit, id: `${unit.id}-old` })) };
+    expect(() => extend(data, older, { seeds: [1, 2, 3] })).toThrow('voxelgrad 1.2.3 planned other units');
   });
 });

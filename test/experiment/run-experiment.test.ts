@@ -232,6 +232,30 @@ describe('an experiment', () => {
     expect(left(out)).toEqual(left(whole));
   });
 
+  it('counts what it does against what was left to do, and leaves finished units of a smaller one as they are', async () => {
+    const some = { variants: ['single'], subjects: ['01', '02'] } as const;
+    const small = await plan(files(), some);
+    const out = new MemoryFiles('out');
+    // The last unit first, as when one seed was run before another.
+    await runUnits(small.record.units.slice(1), runContext(small, out), true);
+    const before = left(out);
+    const extended = await plan(files(), { ...some, losses: ['dice+ce', 'dice'], seeds: [1, 2] });
+    const told: (readonly [number, number, string | undefined])[] = [];
+    const { done, skipped } = await runUnits(
+      extended.record.units,
+      runContext(extended, out, { onUnit: (done, total, unit) => told.push([done, total, unit?.id]) }),
+      true,
+    );
+    expect(skipped).toEqual(['net_single_dice.ce_02_seed-1']);
+    expect(told).toEqual([...done.map((id, i) => [i, 7, id]), [7, 7, undefined]]);
+    const after = left(out);
+    for (const [path, hash] of before) expect(after.get(path), path).toBe(hash);
+    // A seed and a loss that came later have the bits of those that were planned at once.
+    const whole = new MemoryFiles('out');
+    await runUnits(extended.record.units, runContext(extended, whole), true);
+    expect(after).toEqual(left(whole));
+  });
+
   it('waits for other processes, or says what is missing', async () => {
     const planned = await plan(files(), { subjects: ['01', '02', '03'] });
     const { units } = planned.record;
