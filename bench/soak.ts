@@ -9,6 +9,7 @@ import { Random } from '../src/core/random.ts';
 import { formatTable } from '../src/report/tables.ts';
 import { fullDisks } from './soak/disk.ts';
 import { leaks, lostDevices } from './soak/endurance.ts';
+import { experiments } from './soak/experiments.ts';
 import { inputs } from './soak/inputs.ts';
 import { kills } from './soak/kills.ts';
 import { realHeaders } from './soak/real-headers.ts';
@@ -16,7 +17,7 @@ import { repeat } from './soak/repeat.ts';
 import { crowds, signals } from './soak/signals.ts';
 import { type Outcome, Workspace } from './soak/workspace.ts';
 
-const PARTS = 'repeat,kills,signals,crowds,disks,leaks,devices,inputs';
+const PARTS = 'repeat,kills,signals,crowds,disks,leaks,devices,inputs,experiment';
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '20' },
@@ -47,6 +48,7 @@ const parts: Readonly<Record<string, () => Promise<Outcome>>> = {
   disks: () => fullDisks(workspace, new Random(seed).fork('disks'), 20),
   leaks: () => leaks(workspace, until(0.15)),
   inputs: async () => inputs(await realHeaders(), seed, until(0.15)),
+  experiment: () => experiments(workspace, new Random(seed).fork('experiments'), until(0.15)),
 };
 const rows: Outcome[] = [];
 try {

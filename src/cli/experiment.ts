@@ -1,5 +1,6 @@
 import { type DeviceLostError, StoppedError, StorageError, UsageError } from '../core/errors.ts';
 import { formatRecord } from '../core/record.ts';
+import { removeUnfinished } from '../core/unfinished-files.ts';
 import type { Dataset } from '../dataset/dataset.ts';
 import { openDataset } from '../dataset/open-dataset.ts';
 import { extendExperiment, extensionNote, recordedOptions } from '../experiment/extend-experiment.ts';
@@ -158,6 +159,7 @@ async function settle(
   try {
     const { record, dataset, recorded } = await decide(options, found, out);
     if (record === recorded) return { record, dataset, recorded };
+    await removeUnfinished(out, '');
     const bar = output.progress({ label: 'checking', total: record.dataset.subjects.length, unit: 'scan' });
     const seen = await inspectScans(dataset, record, (done, total, name) =>
       bar.update((done / total) * record.dataset.subjects.length, name),

@@ -1,6 +1,7 @@
 import type { FileStore } from '../core/files.ts';
 import { formatRecord } from '../core/record.ts';
 import { Subfolder } from '../core/subfolder.ts';
+import { removeUnfinished } from '../core/unfinished-files.ts';
 import { type Dataset, scanName } from '../dataset/dataset.ts';
 import { DESCRIPTION_FILE, derivativeDescription } from '../dataset/derivative.ts';
 import { loadScan } from '../dataset/load-scan.ts';
@@ -51,6 +52,7 @@ const NO_NET: Outcome = {
 export async function runUnit(unit: ExperimentUnit, context: UnitContext): Promise<UnitResult> {
   const started = performance.now();
   const folder = unitFolder(context.out, unit.id);
+  await removeUnfinished(folder, '', true);
   const { earlierSeconds, ...outcome } = await outcomeOf(unit, folder, context);
   const result: UnitResult = {
     unit: unit.id,

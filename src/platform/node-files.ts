@@ -14,6 +14,7 @@ import {
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { StorageError, VoxelgradError } from '../core/errors.ts';
 import type { FileContent, FileEntry, FileStore, WrittenContent } from '../core/files.ts';
+import { unfinishedName } from '../core/unfinished-files.ts';
 
 /** What to do about an error of the file system, by its code. */
 const HINTS: Readonly<Record<string, string>> = {
@@ -167,7 +168,7 @@ export class NodeFolder implements FileStore {
     try {
       await this.#makeFolder(folder);
       // A file or link under the name is replaced; a folder there makes the rename fail.
-      temporary = join(folder, `.${basename(full).slice(0, 200)}.${process.pid}-${this.#writes++}.tmp`);
+      temporary = join(folder, unfinishedName(basename(full), process.pid, this.#writes++));
       await withFile(temporary, 'wx', async (file) => {
         if (content instanceof Uint8Array) await file.writeFile(content);
         else for (const piece of content) await file.writeFile(piece);

@@ -5,12 +5,11 @@ import {
 } from '../checkpoint/training-state.ts';
 import { CheckpointError, FileFormatError } from '../core/errors.ts';
 import type { FileStore } from '../core/files.ts';
+import { removeUnfinished } from '../core/unfinished-files.ts';
 
 /** How many are kept: one more than is needed, for the case that a disk damages the newest. */
 const KEPT = 2;
 const NAME = /^step-(\d{9})\.safetensors$/;
-/** What a process that was killed while it wrote leaves behind. */
-const UNFINISHED = /^\..*\.tmp$/;
 
 /** The training checkpoints of a run: `step-000001500.safetensors` in a folder, the two newest. */
 export class Checkpoints {
@@ -84,8 +83,7 @@ export class Checkpoints {
 
   /** Takes away what killed processes left half-written. For the only process that works in the folder. */
   async tidy(): Promise<void> {
-    for (const { name } of await this.#files.list(this.#folder))
-      if (UNFINISHED.test(name)) await this.#files.remove(`${this.#folder}/${name}`);
+    await removeUnfinished(this.#files, this.#folder);
   }
 
   /** Takes all checkpoints away. */

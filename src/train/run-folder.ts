@@ -4,6 +4,7 @@ import type { FileStore } from '../core/files.ts';
 import { sha256, sha256OfArrays } from '../core/hash.ts';
 import { toJson } from '../core/json.ts';
 import { formatRecord } from '../core/record.ts';
+import { removeUnfinished } from '../core/unfinished-files.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { requireMemory } from './memory.ts';
@@ -153,9 +154,7 @@ export async function trainInFolder(
   });
   // Processes that were killed may have left a checkpoint too many, and files half-written.
   await checkpoints.prune(result.steps);
-  for (const folder of ['', STAGE_ONE_FOLDER])
-    for (const { name } of await files.list(folder.slice(0, -1)))
-      if (UNFINISHED.test(name)) await files.remove(folder + name);
+  for (const folder of ['', STAGE_ONE_FOLDER]) await removeUnfinished(files, folder);
   await files.write(RUN_FILES.model, encodeModel(result.model));
   await writeManifest(files, result, {
     configHash: await settingsHash(settings),
@@ -165,9 +164,7 @@ export async function trainInFolder(
   return { result, losses };
 }
 
-const STAGE_ONE_FOLDER = RUN_FILES.stageOne.slice(0, RUN_FILES.stageOne.lastIndexOf('/') + 1);
-/** What a killed process leaves of these files. */
-const UNFINISHED = /^\.(config\.json|log\.jsonl|model\.safetensors|manifest\.json)\..*\.tmp$/;
+const STAGE_ONE_FOLDER = RUN_FILES.stageOne.slice(0, RUN_FILES.stageOne.lastIndexOf('/'));
 
 /** Takes away what an earlier run left: all of it, or what says that it was finished. */
 async function clearRun(files: FileStore, checkpoints: Checkpoints, resumes: boolean): Promise<void> {

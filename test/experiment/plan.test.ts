@@ -289,7 +289,9 @@ describe('an experiment that is extended', () => {
     refused({ variants: ['multi-input'], seeds: [1, 2, 3] }).toThrow(
       /variants was \["single","multi-input"\] and is \["multi-input"\]$/,
     );
-    refused({ seeds: [1, 2, 3], rater: '2', folds: 2 }).toThrow(/rater was "1" and is "2"; folds was "patient" and is 2$/);
+    refused({ seeds: [1, 2, 3], rater: '2', folds: 2 }).toThrow(
+      /rater was "1" and is "2"; folds was "patient" and is 2$/,
+    );
     refused({ seeds: [1, 2, 3], stage1Loss: 'dice' }).toThrow(
       'stage1Loss was "generalized-dice" and is "dice"',
     );
