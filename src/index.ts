@@ -33,6 +33,7 @@ export {
   GridMismatchError,
   NonFiniteError,
   OutOfMemoryError,
+  SchedulerError,
   ShapeError,
   StoppedError,
   StorageError,
@@ -43,6 +44,7 @@ export {
 export { type FileEntry, type FileSink, type FileSource, type FileStore, MemoryFiles } from './core/files.ts';
 export type { Json } from './core/json.ts';
 export { Random } from './core/random.ts';
+export { formatRecord } from './core/record.ts';
 export { formatShape, type Shape, sizeOf } from './core/shape.ts';
 // Data sets.
 export {
@@ -86,6 +88,28 @@ export {
 } from './dataset/preprocess.ts';
 export { withTissues } from './dataset/tissue-files.ts';
 export type { TissueMaps } from './dataset/tissue-maps.ts';
+// Experiments.
+export { extendExperiment, extensionNote } from './experiment/extend-experiment.ts';
+export { inspectScans } from './experiment/inspect.ts';
+export { type NamedLoss, namedLoss } from './experiment/losses.ts';
+export {
+  type ExperimentOptions,
+  experimentOptions,
+  type Protocol,
+  recordedOptions,
+} from './experiment/options.ts';
+export { paintFigures } from './experiment/paint-figures.ts';
+export { planExperiment } from './experiment/plan.ts';
+export { readExperiment } from './experiment/read-results.ts';
+export { type ExperimentContext, runUnits, type UnitsDone } from './experiment/run-experiment.ts';
+export { runUnit } from './experiment/run-unit.ts';
+export { requireSubjects } from './experiment/same-experiment.ts';
+export { ScanShelf } from './experiment/scan-shelf.ts';
+export { type Shard, unitsOf } from './experiment/share.ts';
+export { type ExperimentSummary, summarise, summaryText } from './experiment/summary.ts';
+export type { UnitContext } from './experiment/unit-context.ts';
+export { readUnitResult } from './experiment/unit-files.ts';
+export { type SharedSettings, sharedSettings } from './experiment/unit-settings.ts';
 // The GPU.
 export type { AdapterFamily, Capabilities, DriverOrigin } from './gpu/capabilities.ts';
 export { type BufferRequest, formatBytes, Gpu } from './gpu/gpu.ts';
@@ -187,6 +211,39 @@ export {
   evaluatePredictions,
   type ScanEvaluation,
 } from './report/evaluate-predictions.ts';
+export { type Answer, answerQuestion } from './report/experiment-answer.ts';
+export { type Effect, effect, LEAST_PATIENTS } from './report/experiment-effects.ts';
+export { type ExperimentFigures, experimentPage, type PaintedFigure } from './report/experiment-page.ts';
+export {
+  type CorrectionUnit,
+  EXPERIMENT_FILES,
+  type ExperimentRecord,
+  type ExperimentUnit,
+  type LesionSizeCount,
+  type NetUnit,
+  parseExperiment,
+  parseUnitResult,
+  type RecordedMetrics,
+  type StageOneUnit,
+  type TissueUnit,
+  type UnitResult,
+} from './report/experiment-record.ts';
+export {
+  type ExperimentNumbers,
+  experimentMarkdown,
+  experimentNumbers,
+  type NamedTable,
+  type TableGroup,
+} from './report/experiment-report.ts';
+export {
+  contrast,
+  type ExperimentResults,
+  type JudgedScan,
+  judgedScans,
+  netUnits,
+  type ScanValue,
+  type Term,
+} from './report/experiment-results.ts';
 export { type Lesion, lesionTable, listLesions } from './report/lesion-list.ts';
 export { componentVolumes, connectedComponents, voxelMl } from './report/lesions.ts';
 export { evaluateScan, meanMetrics, normalizedDice, type ScanMetrics } from './report/metrics.ts';
@@ -206,6 +263,7 @@ export {
   scoreTable,
 } from './report/score-predictions.ts';
 export { type SurfaceDistance, surfaceDistance } from './report/surface.ts';
+export { tableCsv, tableMarkdown } from './report/table-files.ts';
 export { evaluationTable, formatTable, type Table } from './report/tables.ts';
 export { bestThreshold, type ThresholdChoice, ThresholdSearch, thresholdMask } from './report/threshold.ts';
 export { type TissueDice, tissueDice } from './report/tissue-dice.ts';

@@ -1,6 +1,6 @@
 import type { ArgDef } from 'citty';
 import { UsageError } from '../core/errors.ts';
-import { DEFAULT_LOSSES, type ExperimentOptions, type Protocol } from '../experiment/plan.ts';
+import { type ExperimentOptions, experimentOptions, type Protocol } from '../experiment/options.ts';
 import type { Shard } from '../experiment/share.ts';
 import { sharedSettings } from '../experiment/unit-settings.ts';
 import { PAPER_VARIANTS, VARIANTS, type Variant } from '../nn/variants.ts';
@@ -93,25 +93,28 @@ export function gatherExperiment(
   known?: { readonly name: string; readonly options: ExperimentOptions },
 ): ExperimentOptions {
   const before = known?.options;
-  const protocol = (options.text('protocol') as Protocol | undefined) ?? before?.protocol ?? 'corrected';
-  const folds = options.text('folds') ?? before?.folds ?? 'patient';
-  const seeds = options
-    .list('seeds')
-    ?.map((seed) => parseInteger(seed, '--seeds', { min: 0, max: 2 ** 32 - 1 }));
+  const folds = options.text('folds');
   const config = known && { name: known.name, text: JSON.stringify(known.options.shared) };
-  return {
-    protocol,
-    variants: options.list('variants')?.map(parseVariant) ?? before?.variants ?? PAPER_VARIANTS,
-    losses: options.list('losses') ?? before?.losses ?? [DEFAULT_LOSSES[protocol].nets],
-    stage1Loss: options.text('stage-1-loss') ?? before?.stage1Loss ?? DEFAULT_LOSSES[protocol].stage1,
-    folds:
-      typeof folds === 'number' || folds === 'patient' ? folds : parseInteger(folds, '--folds', { min: 2 }),
-    seeds: seeds ?? before?.seeds ?? [1],
-    rater: options.text('rater') ?? before?.rater ?? '1',
-    subjects: options.list('subjects') ?? before?.subjects ?? null,
-    tissue: options.text('tissue') ?? before?.tissue ?? null,
+  return experimentOptions({
+    protocol: (options.text('protocol') as Protocol | undefined) ?? before?.protocol,
+    variants: options.list('variants')?.map(parseVariant) ?? before?.variants,
+    losses: options.list('losses') ?? before?.losses,
+    stage1Loss: options.text('stage-1-loss') ?? before?.stage1Loss,
+    folds: folds === undefined ? before?.folds : parseFolds(folds),
+    seeds: options.list('seeds')?.map(parseSeed) ?? before?.seeds,
+    rater: options.text('rater') ?? before?.rater,
+    subjects: options.list('subjects') ?? before?.subjects,
+    tissue: options.text('tissue') ?? before?.tissue,
     shared: sharedSettings(gatherSettings(sharedOnly(options), config, 'single')),
-  };
+  });
+}
+
+function parseFolds(text: string): ExperimentOptions['folds'] {
+  return text === 'patient' ? text : parseInteger(text, '--folds', { min: 2 });
+}
+
+function parseSeed(text: string): number {
+  return parseInteger(text, '--seeds', { min: 0, max: 2 ** 32 - 1 });
 }
 
 /** `2/4`: the second of four shares. @throws UsageError */

@@ -3,24 +3,15 @@ import { canonicalJson, toJson } from '../core/json.ts';
 import type { Dataset } from '../dataset/dataset.ts';
 import type { Variant } from '../nn/variants.ts';
 import type { ExperimentRecord, ExperimentUnit } from '../report/experiment-record.ts';
-import { type ExperimentOptions, planExperiment } from './plan.ts';
+import type { ExperimentOptions } from './options.ts';
+import { planExperiment } from './plan.ts';
 import { requireSameExperiment } from './same-experiment.ts';
-import type { RecordedSettings } from './unit-settings.ts';
 
 /** The lists that an experiment can be given more of: each entry adds units and changes none. */
 const GROWING = ['variants', 'losses', 'seeds'] as const;
 
 /** Settings that nothing was made with as long as every net is a single one. */
 const OF_MAPS = ['tissue', 'stage1Loss'] as const;
-
-/** The options that an experiment was planned with, by what its record holds. */
-export function recordedOptions(record: ExperimentRecord): ExperimentOptions {
-  const { tissue, stage1Loss, folds, ...shared } = record.settings as unknown as RecordedSettings;
-  const { protocol, losses, seeds, rater } = record;
-  const subjects = record.dataset.subjects;
-  const variants = record.variants as readonly Variant[];
-  return { protocol, variants, losses, stage1Loss, folds, seeds, rater, subjects, tissue, shared };
-}
 
 /**
  * Goes on with an experiment, or adds variants, losses or seeds to it. What was planned stays as it was, in name and

@@ -14,34 +14,8 @@ import type {
 import { requireTissueInputs } from '../tissue/make-tissues.ts';
 import { namedLoss } from './losses.ts';
 import { type FoldCorrection, nestedCorrections, printedCorrection, type StageOneNet } from './nesting.ts';
-import type { RecordedSettings, SharedSettings } from './unit-settings.ts';
-
-/** `paper` repeats what is printed, its leak and its loss included; `corrected` nests the stage-1 nets. */
-export type Protocol = ExperimentRecord['protocol'];
-
-/** What an experiment is asked to do. */
-export interface ExperimentOptions {
-  readonly protocol: Protocol;
-  readonly variants: readonly Variant[];
-  /** Names as of `namedLoss`. */
-  readonly losses: readonly string[];
-  readonly stage1Loss: string;
-  readonly folds: number | 'patient';
-  readonly seeds: readonly number[];
-  readonly rater: string;
-  /** Patients; null for all. */
-  readonly subjects: readonly string[] | null;
-  /** Whose tissue maps; null to make them. */
-  readonly tissue: string | null;
-  readonly shared: SharedSettings;
-}
-
-/** The losses of a protocol where none are named. */
-export const DEFAULT_LOSSES: Readonly<Record<Protocol, { readonly nets: string; readonly stage1: string }>> =
-  {
-    corrected: { nets: 'paper-intent', stage1: 'generalized-dice' },
-    paper: { nets: 'as-printed', stage1: 'literal' },
-  };
+import type { ExperimentOptions, Protocol } from './options.ts';
+import type { RecordedSettings } from './unit-settings.ts';
 
 /** Images that tissues are told apart by, where the maps are made in a unit. */
 export const TISSUE_MODALITIES: readonly string[] = ['T1w'];

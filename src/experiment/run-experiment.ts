@@ -9,8 +9,11 @@ const POLL_MS = 2000;
 
 /** What runs units one after the other. */
 export interface ExperimentContext extends UnitContext {
-  /** Takes a unit for this process. @returns gives it free again; or, in words, who has it */
-  lock(unit: string): Promise<(() => Promise<void>) | string>;
+  /**
+   * Takes a unit for this process; left out where no other process works in the folder.
+   * @returns gives it free again; or, in words, who has it
+   */
+  lock?(unit: string): Promise<(() => Promise<void>) | string>;
   /**
    * Told before each unit that is worked on, and after the last.
    * @param done of the units that were not finished when the work began, those that are now
@@ -71,7 +74,7 @@ export async function runUnits(
         reasons.push(`${unit.id} needs ${missing.join(', ')}`);
         continue;
       }
-      const lock = await context.lock(unit.id);
+      const lock = await context.lock?.(unit.id);
       if (typeof lock === 'string') {
         reasons.push(`${unit.id}: ${lock}`);
         continue;
@@ -86,7 +89,7 @@ export async function runUnits(
           done.push(unit.id);
         }
       } finally {
-        await lock();
+        await lock?.();
       }
       advanced = true;
       break;

@@ -81,14 +81,21 @@ function scanOf({ patient, session }: Observation): string {
   return JSON.stringify([patient, session]);
 }
 
-/** One mean a patient, in the order of their names: the order of the observations changes nothing. */
-export function patientMeans(observations: readonly Observation[]): number[] {
+/** The mean of each patient's finite values, in the order of their names: that of the observations changes nothing. */
+export function meanByPatient(observations: readonly Observation[]): Map<string, number> {
   const byPatient = new Map<string, number[]>();
   for (const { patient, value } of observations)
     if (Number.isFinite(value)) byPatient.set(patient, [...(byPatient.get(patient) ?? []), value]);
-  return [...byPatient]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, values]) => mean(values.sort((a, b) => a - b)));
+  return new Map(
+    [...byPatient]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([patient, values]) => [patient, mean(values.sort((a, b) => a - b))]),
+  );
+}
+
+/** Those means alone. */
+export function patientMeans(observations: readonly Observation[]): number[] {
+  return [...meanByPatient(observations).values()];
 }
 
 function mean(values: readonly number[]): number {

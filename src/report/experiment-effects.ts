@@ -13,6 +13,7 @@ import {
   variantTerms,
 } from './experiment-results.ts';
 import { variantLabel } from './labels.ts';
+import { signFlipP } from './sign-flip.ts';
 import type { Table } from './tables.ts';
 
 /** A difference between nets over patients, with its interval. */
@@ -22,16 +23,29 @@ export interface Effect extends Estimate {
   readonly below: number;
   /** Whether the interval lies on one side of 0. */
   readonly excludesZero: boolean;
+  /** Of `signFlipP`. */
+  readonly p: number;
 }
 
 /** Below so many, no result at all is rarer than 1 in 20 by chance: of 5 patients all lie on one side in 1 of 16. */
 export const LEAST_PATIENTS = 6;
 
-/** What an effect shows: a difference only with patients enough and an interval that excludes 0. */
-export function verdict({ low, patients, excludesZero }: Effect): string | null {
-  if (!Number.isFinite(low)) return null;
-  if (patients < LEAST_PATIENTS) return 'too few patients';
-  return excludesZero ? 'yes' : 'no';
+/** The largest p that counts as rare. */
+const LEVEL = 0.05;
+
+/**
+ * Whether an effect is more than chance would make: patients enough, an interval that excludes 0, and a p of at most
+ * .05. Both are asked for, since bootstrap intervals of few patients are too narrow.
+ */
+export function showsDifference({ patients, excludesZero, p }: Effect): boolean {
+  return patients >= LEAST_PATIENTS && excludesZero && p <= LEVEL;
+}
+
+/** What an effect shows, in a word; null where it has no interval. */
+export function verdict(effect: Effect): string | null {
+  if (!Number.isFinite(effect.low)) return null;
+  if (effect.patients < LEAST_PATIENTS) return 'too few patients';
+  return showsDifference(effect) ? 'yes' : 'no';
 }
 
 /** Dice of a scan. */
@@ -52,6 +66,7 @@ export function effect(
     above: means.filter((mean) => mean > 0).length,
     below: means.filter((mean) => mean < 0).length,
     excludesZero: estimate.low > 0 || estimate.high < 0,
+    p: signFlipP(means, options.seed),
   };
 }
 
@@ -132,6 +147,7 @@ function effectTable(caption: string, where: string, rows: readonly Row[]): Tabl
       { key: 'patients', label: 'Patients', kind: 'number' },
       { key: 'above', label: 'Above 0', kind: 'number' },
       { key: 'below', label: 'Below 0', kind: 'number' },
+      { key: 'p', label: 'p', kind: 'number', digits: 3 },
       { key: 'shows', label: 'A difference', kind: 'text' },
     ],
     rows: rows.map(({ what, where, effect }) => ({
@@ -141,6 +157,7 @@ function effectTable(caption: string, where: string, rows: readonly Row[]): Tabl
       patients: effect.patients,
       above: effect.above,
       below: effect.below,
+      p: effect.p,
       shows: verdict(effect),
     })),
     summaryRows: rows.flatMap(({ main }, i) => (main ? [i] : [])),

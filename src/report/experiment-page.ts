@@ -1,6 +1,9 @@
+import { bootstrapMean, meanByPatient } from './bootstrap.ts';
 import { learningCurves } from './chart.ts';
+import { diceOf } from './experiment-effects.ts';
+import { methodSentences } from './experiment-methods.ts';
 import type { ExperimentNumbers, TableGroup } from './experiment-report.ts';
-import { type ExperimentResults, netUnits } from './experiment-results.ts';
+import { contrast, type ExperimentResults, hasCell, judgedScans, netUnits } from './experiment-results.ts';
 import { OVERLAY_COLORS, TISSUE_COLORS } from './figures.ts';
 import {
   factList,
@@ -8,12 +11,14 @@ import {
   type HtmlValue,
   html,
   legend,
+  type Markup,
   type Picture,
   page,
   type Section,
   tableHtml,
 } from './html.ts';
 import { formatDuration, formatSetting, variantLabel } from './labels.ts';
+import { type ChartGroup, patientChart } from './patient-chart.ts';
 
 /** Pictures of one figure, painted. */
 export interface PaintedFigure {
@@ -65,7 +70,9 @@ set, network or number of steps than the paper’s gives other numbers: compare 
       body: [
         html`<p>The paper changes both at once. Here every variant is trained with every loss, so that the differences between
 variants with one loss, and between losses with one variant, can be read apart. An interaction is how much the difference between
-two variants changes with the loss.</p>`,
+two variants changes with the loss. A difference is called one only with six patients or more, an interval that excludes 0 and a p
+of at most 0.05.</p>`,
+        patientFigure(experiment),
         group('factorial'),
       ],
     },
@@ -83,16 +90,19 @@ of predicted voxels that are lesion; lesion TPR and FPR count lesions (3D connec
     { id: 'nets', title: 'Folds, seeds and nets', body: group('nets') },
     {
       id: 'settings',
-      title: 'Settings',
-      body: factList([
-        ['Variants', plan.variants.map(variantLabel).join(', ')],
-        ['Losses', plan.losses.join(', ')],
-        ['Folds', plan.folds.map(({ name, heldOut }) => `${name}: ${heldOut.join(', ')}`).join('; ')],
-        ...Object.entries(plan.settings).map(([name, value]): [string, string] => [
-          name,
-          formatSetting(value),
+      title: 'Methods and settings',
+      body: [
+        html`<ul>${methodSentences(plan).map((sentence) => html`<li>${sentence}</li>`)}</ul>`,
+        factList([
+          ['Variants', plan.variants.map(variantLabel).join(', ')],
+          ['Losses', plan.losses.join(', ')],
+          ['Folds', plan.folds.map(({ name, heldOut }) => `${name}: ${heldOut.join(', ')}`).join('; ')],
+          ...Object.entries(plan.settings).map(([name, value]): [string, string] => [
+            name,
+            formatSetting(value),
+          ]),
         ]),
-      ]),
+      ],
     },
   ];
   return page({
@@ -166,26 +176,49 @@ function figureSections(figures: ExperimentFigures): Section[] {
   return sections;
 }
 
+/** Every patient with every variant, a picture a loss. */
+function patientFigure(experiment: ExperimentResults): Markup {
+  const { plan } = experiment;
+  const scans = judgedScans(experiment);
+  const pictures = plan.losses.flatMap((loss): Picture[] => {
+    const groups = plan.variants.flatMap((variant): ChartGroup[] => {
+      if (!hasCell(scans, variant, loss)) return [];
+      const observations = contrast(scans, [{ variant, loss, weight: 1 }], diceOf);
+      const estimate = bootstrapMean(observations);
+      return [{ label: variantLabel(variant), estimate, byPatient: meanByPatient(observations) }];
+    });
+    if (groups.length === 0) return [];
+    const source = patientChart(groups, `Dice of every patient with the loss ${loss}`);
+    return [{ source, alt: '', width: 360, height: 230, label: loss }];
+  });
+  return figure(
+    pictures,
+    'Dice of every patient (points; lines join those of one patient), and the mean with its 95 % bootstrap interval (bold).',
+    'charts',
+  );
+}
+
 function curveSection({ plan, curves }: ExperimentResults): Section | false {
-  const pictures = plan.losses.flatMap((loss) =>
-    plan.variants.flatMap((variant): Picture[] => {
+  const figures = plan.losses.flatMap((loss): Markup[] => {
+    const pictures = plan.variants.flatMap((variant): Picture[] => {
       const runs = netUnits(plan)
         .filter((unit) => unit.variant === variant && unit.loss === loss)
         .flatMap(({ id }) => [curves.get(id) ?? []].filter((run) => run.length > 0));
       if (runs.length === 0) return [];
-      const label = `${variantLabel(variant)}, ${loss}`;
-      const source = learningCurves(runs, { title: `Training loss of ${label}` });
+      const label = variantLabel(variant);
+      const source = learningCurves(runs, { title: `Training loss of ${label}, ${loss}` });
       return [{ source, alt: '', width: 360, height: 220, label }];
-    }),
-  );
-  if (pictures.length === 0) return false;
+    });
+    return pictures.length === 0 ? [] : [figure(pictures, loss, 'charts')];
+  });
+  if (figures.length === 0) return false;
   return {
     id: 'curves',
     title: 'Learning curves',
-    body: figure(
-      pictures,
-      'Training loss of every fold and seed (faint, smoothed) and their mean (bold). Losses differ in what they measure: compare courses, not heights.',
-      'charts',
-    ),
+    body: [
+      html`<p>Training loss of every fold and seed (faint, smoothed) and their mean (bold). Losses differ in what they measure:
+compare courses, not heights.</p>`,
+      figures,
+    ],
   };
 }

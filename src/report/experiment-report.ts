@@ -1,5 +1,6 @@
 import { type Answer, answerQuestion } from './experiment-answer.ts';
 import { interactions, lossDifferences, variantDifferences } from './experiment-effects.ts';
+import { methodSentences } from './experiment-methods.ts';
 import { type ExperimentResults, hasCell, judgedScans } from './experiment-results.ts';
 import {
   factorialTable,
@@ -83,6 +84,7 @@ export function experimentMarkdown(
     [...answer.sentences, ...plan.notes].map(markdownText).join('\n'),
     markdownText(about.join('; ')),
     ...shown,
+    `**How it was done**\n\n${methodSentences(plan).map(markdownText).join('\n')}`,
   ].join('\n\n')}\n`;
 }
 

@@ -94,7 +94,7 @@ export function metricsTable(plan: ExperimentRecord, scans: readonly JudgedScan[
 
 /** Share of the true lesions of each class of volume that are found: a row a loss and class, a column a variant. */
 export function sizeTable(plan: ExperimentRecord, scans: readonly JudgedScan[]): Table {
-  const classes = sizeClasses(scans);
+  const classes = sizeClasses(scans).filter((one) => lesionsOf(scans, one) > 0);
   const rows = plan.losses
     .filter((loss) => plan.variants.some((variant) => hasCell(scans, variant, loss)))
     .flatMap((loss) =>

@@ -38,8 +38,8 @@ td small{display:block;color:var(--quiet);font-size:.75rem}
 figure{margin:0 0 28px}
 figcaption{margin-top:8px;color:var(--quiet);font-size:.875rem;max-width:80ch}
 .scans,.charts{display:grid;gap:12px}
-.scans{grid-template-columns:repeat(auto-fit,minmax(min(46%,200px),1fr));max-width:calc(var(--pictures)*300px)}
-.charts{grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));gap:20px 24px;max-width:calc(var(--pictures)*480px)}
+.scans{grid-template-columns:repeat(auto-fit,minmax(min(46%,180px),1fr));max-width:calc(var(--pictures)*300px)}
+.charts{grid-template-columns:repeat(auto-fit,minmax(min(100%,230px),1fr));gap:20px 24px;max-width:calc(var(--pictures)*480px)}
 .picture{min-width:0}
 .picture img,.picture svg{display:block;width:100%;height:auto}
 .picture img{border-radius:6px;background:#000}

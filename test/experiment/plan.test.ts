@@ -4,8 +4,9 @@ import { DatasetError, UsageError } from '../../src/core/errors.ts';
 import { formatRecord } from '../../src/core/record.ts';
 import type { Dataset } from '../../src/dataset/dataset.ts';
 import { openDataset } from '../../src/dataset/open-dataset.ts';
-import { extendExperiment, extensionNote, recordedOptions } from '../../src/experiment/extend-experiment.ts';
-import { type ExperimentOptions, planExperiment } from '../../src/experiment/plan.ts';
+import { extendExperiment, extensionNote } from '../../src/experiment/extend-experiment.ts';
+import { type ExperimentOptions, experimentOptions, recordedOptions } from '../../src/experiment/options.ts';
+import { planExperiment } from '../../src/experiment/plan.ts';
 import { requireSameExperiment } from '../../src/experiment/same-experiment.ts';
 import { unitsOf } from '../../src/experiment/share.ts';
 import { sharedSettings } from '../../src/experiment/unit-settings.ts';
@@ -16,19 +17,7 @@ import { names } from '../dataset/make.ts';
 const ABOUT = { version: '1.2.3', path: './data' };
 
 function options(some: Partial<ExperimentOptions> = {}): ExperimentOptions {
-  return {
-    protocol: 'corrected',
-    variants: ['single', 'multi-input'],
-    losses: ['paper-intent'],
-    stage1Loss: 'generalized-dice',
-    folds: 'patient',
-    seeds: [1],
-    rater: '1',
-    subjects: null,
-    tissue: null,
-    shared: sharedSettings(trainSettings({ variant: 'single' })),
-    ...some,
-  };
+  return experimentOptions({ variants: ['single', 'multi-input'], ...some });
 }
 
 /** A data set of so many visits a patient; those in `bare` have no lesion mask. */

@@ -4,7 +4,8 @@ import { StorageError } from '../../src/core/errors.ts';
 import { MemoryFiles } from '../../src/core/files.ts';
 import { openDataset } from '../../src/dataset/open-dataset.ts';
 import { inspectScans } from '../../src/experiment/inspect.ts';
-import { type ExperimentOptions, planExperiment } from '../../src/experiment/plan.ts';
+import { type ExperimentOptions, experimentOptions } from '../../src/experiment/options.ts';
+import { planExperiment } from '../../src/experiment/plan.ts';
 import { type ExperimentContext, runUnits } from '../../src/experiment/run-experiment.ts';
 import { ScanShelf } from '../../src/experiment/scan-shelf.ts';
 import { unitsOf } from '../../src/experiment/share.ts';
@@ -52,19 +53,13 @@ function files(changes: Readonly<Record<string, Uint8Array>> = {}): MemoryFiles 
 
 async function plan(data: MemoryFiles, some: Partial<ExperimentOptions> = {}) {
   const dataset = await openDataset(data);
-  const options: ExperimentOptions = {
-    protocol: 'corrected',
+  const options = experimentOptions({
     variants: ['multi-input'],
     losses: ['dice+ce'],
-    stage1Loss: 'generalized-dice',
-    folds: 'patient',
-    seeds: [1],
-    rater: '1',
-    subjects: null,
     tissue: 'spm',
     shared: SHARED,
     ...some,
-  };
+  });
   return { dataset, record: planExperiment(dataset, options, { version: '1.2.3', path: './data' }) };
 }
 
@@ -82,7 +77,6 @@ function runContext(
     shelf: new ScanShelf(),
     version: '1.2.3',
     gpu: () => Promise.resolve(context.gpu),
-    lock: () => Promise.resolve(() => Promise.resolve()),
     ...extra,
   };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { toJson } from '../../src/core/json.ts';
 import { binLosses, learningCurves } from '../../src/report/chart.ts';
+import { methodSentences } from '../../src/report/experiment-methods.ts';
 import { experimentPage } from '../../src/report/experiment-page.ts';
 import {
   type ExperimentNumbers,
@@ -47,7 +48,7 @@ describe('an experiment of known numbers', () => {
     )!;
     const { mean, low, high } = row.difference as Interval;
     for (const value of [mean, low, high]) expect(value).toBeCloseTo(0.15, 10);
-    expect(row).toMatchObject({ patients: 6, above: 6, below: 0, shows: 'yes' });
+    expect(row).toMatchObject({ patients: 6, above: 6, below: 0, p: 2 / 64, shows: 'yes' });
   });
 
   it('tells the interaction and the main effect of the loss', () => {
@@ -71,7 +72,10 @@ describe('an experiment of known numbers', () => {
       'In these data tissue serves better as an input than as an output: Dice +0.250',
     );
     expect(numbers.answer.sentences[0]).toMatch(
-      /^Multi-input less Multi-output: Dice \+0\.250 .*mean of 2 losses; above 0 in 6 of 6/,
+      /^Multi-input less Multi-output: Dice \+0\.250 .*mean of 2 losses; above 0 in 6 of 6 patients; p = 0\.031; the interval excludes 0\.$/,
+    );
+    expect(numbers.answer.sentences[1]).toBe(
+      'The same with each loss: +0.200 (+0.200 to +0.200) with dice, +0.300 (+0.300 to +0.300) with literal.',
     );
     expect(numbers.answer.sentences.at(-1)).toMatch(/^There are 6 patients: intervals from so few/);
   });
@@ -87,6 +91,26 @@ describe('an experiment of known numbers', () => {
     expect(json).toMatch(/"mean":0\.65[45]/);
     for (const { table } of numbers.tables.filter(({ group }) => group !== 'scans'))
       expect(page).toContain(`<caption><span>${table.caption.replaceAll("'", '&#39;')}</span></caption>`);
+  });
+
+  it('shows every patient, and says how it was done', () => {
+    const page = experimentPage(experiment, numbers, NO_FIGURES);
+    expect(page.match(/<title>a 0\.\d{3}<\/title>/g)).toHaveLength(2 * 3);
+    expect(page).toContain('Dice of every patient with the loss literal: 6 patients, means Single 0.455');
+    for (const sentence of [
+      /6 folds over patients: all visits of a patient are held out together/,
+      /Tissue maps were made from the T1 .*; lesions in them were not corrected\./,
+      /The others are not corrected for their number/,
+    ]) {
+      expect(page).toMatch(sentence);
+      expect(experimentMarkdown(numbers, experiment)).toMatch(sentence);
+    }
+    const spm = { ...experiment.plan, settings: { tissue: 'spm' } };
+    const correction = { kind: 'correction', id: 'c', needs: [], fold: 'a', seed: 1, by: {} } as const;
+    const nested = methodSentences({ ...spm, units: [...spm.units, correction] })[1];
+    expect(nested).toMatch(/^Tissue maps are those of spm; .* trained neither on the patient/);
+    const printed = methodSentences({ ...spm, protocol: 'paper', units: [correction] })[1];
+    expect(printed).toMatch(/trained on every patient, the held-out ones included\.$/);
   });
 
   it('needs nothing beside it', () => {
@@ -143,6 +167,44 @@ describe('what must not be overstated', () => {
         'variant-differences',
       ).rows[0],
     ).toMatchObject({ shows: 'too few patients' });
+  });
+
+  it('asks for a rare p beside the interval, which few patients make too narrow', () => {
+    // One of six patients on the other side: the bootstrap excludes 0, sign flips do not.
+    const one: DiceOf = ({ variant }, patient) =>
+      0.5 + (variant === 'multi-input' ? (patient === 'f' ? -0.02 : 0.03 + 0.01 * SIX.indexOf(patient)) : 0);
+    const numbers = experimentNumbers(madeUpExperiment({ patients: SIX }, one));
+    const row = table(numbers, 'variant-differences').rows[0]!;
+    expect((row.difference as Interval).low).toBeGreaterThan(0);
+    expect(row.p).toBe(4 / 64);
+    expect(row.shows).toBe('no');
+    expect(numbers.answer.headline).toMatch(/^These data do not tell/);
+  });
+
+  it('says where losses disagree', () => {
+    const split: DiceOf = ({ variant, loss }) =>
+      0.5 + (variant === 'multi-input' ? (loss === 'dice' ? 0.2 : -0.2) : 0);
+    const { answer } = experimentNumbers(
+      madeUpExperiment({ patients: SIX, losses: ['dice', 'literal'] }, split),
+    );
+    expect(answer.headline).toMatch(/^These data do not tell/);
+    expect(answer.sentences[1]).toMatch(/with literal\. The losses disagree, and their mean hides it\.$/);
+  });
+
+  it('says which nets did not learn their own training scans', () => {
+    const experiment = madeUpExperiment({ patients: SIX }, additive);
+    const results = new Map(
+      [...experiment.results].map(([id, result]) =>
+        id.startsWith('net_multi-output') && !id.includes('_a_')
+          ? [id, { ...result, trainDice: 0.1 }]
+          : [id, result],
+      ),
+    );
+    const { answer } = experimentNumbers({ ...experiment, results });
+    expect(answer.sentences.at(-2)).toMatch(
+      /^Nets that hardly fit their own training scans \(Dice there below 0\.3\): 5 of 6 Multi-output\. /,
+    );
+    expect(experimentNumbers(experiment).answer.sentences.join()).not.toContain('hardly fit');
   });
 
   it('gives no interval for one patient', () => {

@@ -64,14 +64,14 @@ describe('the check', () => {
       breaches(
         ['src/report/a.ts', "import { readFileSync } from 'node:fs';"],
         ['src/gpu/b.ts', "const { create } = await import('webgpu');"],
-        ['src/train/c.ts', "import consola from 'consola';"],
+        ['src/train/c.ts', "import { defineCommand } from 'citty';"],
         ['src/nifti/d.ts', "const b = Buffer.from('x');"],
         ['src/cli/e.ts', 'process.exitCode = 1;'],
       ),
     ).toEqual([
       'src/report/a.ts: imports node:fs; only src/platform may',
       'src/gpu/b.ts: imports webgpu; only src/platform may',
-      'src/train/c.ts: imports consola; only src/cli may',
+      'src/train/c.ts: imports citty; only src/cli may',
       "src/nifti/d.ts: uses Buffer. of Node's; only src/platform may",
       "src/cli/e.ts: uses process. of Node's; only src/platform may",
     ]);

@@ -26,7 +26,7 @@ const DIRECTLY_BELOW: Readonly<Record<string, readonly string[]>> = {
   bench: ['tune'],
   cli: ['experiment', 'platform', 'bench'],
   web: ['train', 'platform'],
-  'index.ts': ['train', 'platform', 'web'],
+  'index.ts': ['experiment', 'platform', 'web'],
   'node.ts': ['index.ts'],
 };
 
@@ -36,7 +36,6 @@ const NODE_PACKAGES: Readonly<Record<string, string>> = {
   nanotar: 'platform',
   '@sparticuz/chromium': 'platform',
   citty: 'cli',
-  consola: 'cli',
   'cli-progress': 'cli',
 };
 
