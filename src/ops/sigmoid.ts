@@ -1,17 +1,13 @@
-import { type Shape, sizeOf } from '../core/shape.ts';
-import type { Capabilities } from '../gpu/capabilities.ts';
+import type { Shape } from '../core/shape.ts';
 import { expectInputs } from '../tape/check.ts';
-import { type Binding, read, readWrite, slice, write } from '../tape/command.ts';
+import { read, readWrite, write } from '../tape/command.ts';
+import { flatParts } from '../tape/flat-parts.ts';
 import type { Op } from '../tape/op.ts';
-import { flatChunks, flatGroups } from '../tape/workgroups.ts';
 
 /** There is nothing to choose. */
 export type SigmoidAttributes = Readonly<Record<string, never>>;
 
 const FILE = 'sigmoid.wgsl';
-const LANES = 64;
-/** The shader's constant. */
-const ITEMS = 8;
 
 /** output = 1 / (1 + exp(-input)), elementwise. Any shape. Backward needs the output only. */
 export const sigmoid: Op<SigmoidAttributes, undefined> = {
@@ -23,7 +19,7 @@ export const sigmoid: Op<SigmoidAttributes, undefined> = {
   },
 
   forward(emit, [input], output): undefined {
-    for (const { spec, items, groups, part } of chunksOf(output.shape, emit.capabilities))
+    for (const { spec, items, groups, part } of flatParts(output.shape, emit.capabilities))
       emit.run({
         label: 'sigmoid/forward',
         kernel: { file: FILE, entry: 'forward', spec },
@@ -37,7 +33,7 @@ export const sigmoid: Op<SigmoidAttributes, undefined> = {
     return [
       (emit, gradInput, accumulate) => {
         const target = accumulate ? readWrite(gradInput) : write(gradInput);
-        for (const { spec, items, groups, part } of chunksOf(output.shape, emit.capabilities))
+        for (const { spec, items, groups, part } of flatParts(output.shape, emit.capabilities))
           emit.run({
             label: 'sigmoid/backward',
             kernel: { file: FILE, entry: 'backward', spec: { ...spec, ACCUMULATE: accumulate ? 1 : 0 } },
@@ -49,22 +45,3 @@ export const sigmoid: Op<SigmoidAttributes, undefined> = {
     ];
   },
 };
-
-interface Chunk {
-  readonly spec: { readonly real: string };
-  readonly items: number;
-  readonly groups: readonly [number, number, number];
-  /** Cuts a binding of a whole tensor to the chunk. */
-  part(binding: Binding): Binding;
-}
-
-function chunksOf(shape: Shape, capabilities: Capabilities): Chunk[] {
-  const size = sizeOf(shape);
-  const width = size % 4 === 0 ? 4 : 1;
-  return flatChunks(size, capabilities).map(({ first, count }) => ({
-    spec: { real: width === 4 ? 'vec4f' : 'f32' },
-    items: count / width,
-    groups: flatGroups(count / width, LANES * ITEMS, capabilities),
-    part: (binding) => slice(binding, first, count),
-  }));
-}

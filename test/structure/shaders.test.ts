@@ -143,7 +143,7 @@ describe('the check of commands against shaders', () => {
     label: 'relu/forward',
     kernel: { file: 'relu.wgsl', entry: 'forward' },
     bindings: [read(x), write(x)],
-    params: [64, { f32: 0 }, 0, 1],
+    params: [64, { f32: 0 }, 1],
     workgroups: [1, 1, 1],
   };
 
@@ -158,8 +158,8 @@ describe('the check of commands against shaders', () => {
     expect(mismatches({ ...good, bindings: [uniform(x), write(x)] })).toEqual([
       'relu/forward: binding 0 (input) is bound as uniform',
     ]);
-    expect(mismatches({ ...good, params: [1, 2, 3, 4, 5] })).toEqual([
-      'relu/forward: 5 params for forward_params of 16 bytes',
+    expect(mismatches({ ...good, params: [1, 2, 3, 4] })).toEqual([
+      'relu/forward: 4 params for forward_params of 12 bytes',
     ]);
     const weights = { ...good, kernel: { file: 'batch-norm.wgsl', entry: 'forward' } };
     const bindings = [read(x), read(x), write(x), read(x), write(x)];
