@@ -5,6 +5,7 @@ import { type Command, command } from './command.ts';
 import { LastingGpu } from './lasting-gpu.ts';
 import { claimFolder, requireOwnFolder } from './own-folder.ts';
 import { openPrediction, PREDICTION_ARGS, requireModelInputs } from './prediction-inputs.ts';
+import { predictionKernels } from './prediction-kernels.ts';
 
 /** How BIDS's description names what is written. */
 const CONTENT = 'voxelgrad predictions';
@@ -46,6 +47,7 @@ export const predict: Command = command({
       const bar = output.progress({ label: 'predicting', total: scans.length, unit: 'scan' });
       const predicted = await predictScans(device.gpu, {
         ...inputs,
+        kernels: await predictionKernels(inputs.run, device.gpu.capabilities),
         reopen: device.reopen,
         scans,
         out,

@@ -1,6 +1,7 @@
 import type { ArgDef } from 'citty';
 import { decodeModel, type Model } from '../checkpoint/checkpoint.ts';
 import { UsageError } from '../core/errors.ts';
+import type { FileSource } from '../core/files.ts';
 import { type Dataset, type Scan, scanName } from '../dataset/dataset.ts';
 import { chooseModalities } from '../dataset/load-scan.ts';
 import { openDataset } from '../dataset/open-dataset.ts';
@@ -57,6 +58,8 @@ export const PREDICTION_ARGS: {
 
 /** A network, the data set it is to segment, and how. */
 export interface PredictionInputs {
+  /** Where the network lies. */
+  readonly run: FileSource;
   readonly model: Model;
   readonly dataset: Dataset;
   readonly threshold: number;
@@ -85,6 +88,7 @@ export async function openPrediction(
     throw new UsageError('--tissue and --make-tissues exclude each other', { hint: 'Give one of them.' });
   const dataset = await attachTissues(await openDataset(new NodeFolder(options.required('dataset'))), tissue);
   return {
+    run,
     model,
     dataset,
     threshold: threshold ?? model.info.threshold,

@@ -223,10 +223,15 @@ function parseConfig(name: string, text: string): Record<string, unknown> {
 
 /**
  * The kernel variants that a run's `config.json` records, so that it is repeated with the same bits: of the same
- * adapter only, since another one has its own best.
+ * adapter only, since another one has its own best. What is no such file records none.
  */
 export function recordedKernels(text: string, adapter: string): Readonly<Record<string, string>> {
-  const value: unknown = JSON.parse(text);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return {};
+  }
   if (!isObject(value) || value.adapter !== adapter || !isObject(value.kernels)) return {};
   const entries = Object.entries(value.kernels);
   return Object.fromEntries(

@@ -13,6 +13,7 @@ import { NodeFolder } from '../platform/node-files.ts';
 import { type Command, command } from './command.ts';
 import { LastingGpu } from './lasting-gpu.ts';
 import { openPrediction, PREDICTION_ARGS, requireModelInputs } from './prediction-inputs.ts';
+import { predictionKernels } from './prediction-kernels.ts';
 
 export const submission: Command = command({
   name: 'submission',
@@ -64,6 +65,7 @@ export const submission: Command = command({
       const bar = output.progress({ label: 'predicting', total: scans.length, unit: 'scan' });
       const predicted = await predictScans(device.gpu, {
         ...inputs,
+        kernels: await predictionKernels(inputs.run, device.gpu.capabilities),
         reopen: device.reopen,
         scans,
         out: new SubmissionSink(out, scans, team),

@@ -14,6 +14,13 @@ import { Predictor } from './predictor.ts';
 
 type Shape3 = readonly [number, number, number];
 
+/** The window that a prediction slides, and the kernel variants that it runs. */
+export interface PredictedWindow {
+  /** Edge. */
+  readonly tile: number;
+  wanted?(slot: string): string | undefined;
+}
+
 /** Voxels of a volume, [D, H, W], that a sliding window holds sums of at one time. */
 export function slabVoxels([depth, height, width]: Shape3, tile: number): number {
   return Math.min(depth, tile) * height * width;
@@ -23,6 +30,7 @@ export function slabVoxels([depth, height, width]: Shape3, tile: number): number
  * What a network and its sliding window would allocate, found by recording them on a device that only counts.
  * @param volume [D, H, W], as it is cut to the brain
  * @param tile edge of the window
+ * @param wanted kernel variants by slot: they differ in what they need beside the tensors
  * @throws OutOfMemoryError where a single buffer or binding is beyond the device's limits; ShapeError for a tile that
  *   the levels do not divide.
  */
@@ -31,10 +39,11 @@ export async function estimatePrediction(
   { network, variant }: Pick<ModelInfo, 'network' | 'variant'>,
   volume: Shape3,
   tile: number,
+  wanted?: PredictedWindow['wanted'],
 ): Promise<MemoryEstimate> {
   const gpu = Gpu.counting(capabilities);
   const net = await UNet3d.create(gpu, network, { training: false });
-  const window = await (await Predictor.create(gpu, net, variant, tile)).window(volume);
+  const window = await (await Predictor.create(gpu, net, variant, tile, wanted)).window(volume);
   const buffers = gpu.buffers.sort((a, b) => b.bytes - a.bytes);
   // A map's slab is read back through a buffer of its own size.
   const readback = 4 * slabVoxels(volume, tile);
@@ -50,10 +59,10 @@ export function memoryOfPrediction(
   capabilities: Capabilities,
   info: Pick<ModelInfo, 'network' | 'variant'>,
   volume: Shape3,
-  tile: number,
+  { tile, wanted }: PredictedWindow,
 ): Budgeted {
   const estimate = (edge: number): Promise<MemoryEstimate> =>
-    estimatePrediction(capabilities, info, volume, edge);
+    estimatePrediction(capabilities, info, volume, edge, wanted);
   return {
     what: 'prediction',
     unit: 'tile',

@@ -25,6 +25,8 @@ export interface PredictRequest {
   readonly tile?: number | undefined;
   /** Bytes that the network and its window may take on the GPU; checked before a scan's first tile (default: no limit). */
   readonly memory?: number | undefined;
+  /** Kernel variants by slot (default: the built-in table's). */
+  readonly kernels?: Readonly<Record<string, string>>;
   /** Where masks and maps are written, at the paths of `predictionPath`. */
   readonly out: FileSink;
   /** Seconds between two readbacks of what outlives a lost device (default 2). */

@@ -39,7 +39,7 @@ export async function predict(gpu: Gpu, request: PredictRequest): Promise<readon
         }
         return done;
       },
-      request.tile,
+      request,
     );
   return await withRecovery(gpu, onDevice, {
     reopen,
@@ -105,14 +105,14 @@ async function finishScan(
 async function loadInput(
   gpu: Gpu,
   scan: Scan,
-  { model, dataset, tissue, stageOne, out }: PredictRequest,
+  { model, dataset, tissue, stageOne, kernels, out }: PredictRequest,
 ): Promise<{ readonly loaded: LoadedScan<Voxels> } & Pick<PredictedScan, 'tissue' | 'tissueMaps'>> {
   const { variant, modalities } = model.info;
   const make = needsTissues(scan, variant, tissue);
   const read = takesTissues(variant) && !make;
   const loaded = await loadStoredScan(dataset, scan, { modalities, tissue: read && tissue });
   if (!make) return { loaded, tissue: read ? 'supplied' : null, tissueMaps: [] };
-  const maps = await makeScanTissues(gpu, dataset, scan, loaded, stageOne);
+  const maps = await makeScanTissues(gpu, dataset, scan, loaded, stageOne, kernels);
   const description = stageOne ? 'voxelgrad em, lesions as WM' : 'voxelgrad em';
   return {
     loaded: withTissueMaps(loaded, maps),

@@ -43,6 +43,7 @@ export function needsTissues(scan: Scan, variant: Variant, choice: TissueChoice)
  *
  * @param loaded the scan with the channels that the stage-1 net reads, in any order
  * @param stageOne left out: the maps are not corrected
+ * @param kernels variants by slot for the stage-1 net
  * @throws DatasetError, GridMismatchError, FileFormatError for a T1 that cannot be used; OutOfMemoryError, GpuError,
  *   DeviceLostError.
  */
@@ -52,12 +53,13 @@ export async function makeScanTissues(
   scan: Scan,
   loaded: LoadedScan<Voxels>,
   stageOne?: Model,
+  kernels?: Readonly<Record<string, string>>,
 ): Promise<TissueMaps> {
   const maps = await segmentTissues(gpu, await withT1(dataset, scan, loaded));
   if (!stageOne) return maps;
   const { modalities } = stageOne.info;
   const channels = modalities.map((name) => loaded.channels.find((channel) => channel.name === name)!);
-  const { mask } = await segment(gpu, stageOne, { ...loaded, channels });
+  const { mask } = await segment(gpu, stageOne, { ...loaded, channels }, { kernels });
   return correctTissues(maps, mask, scanName(scan));
 }
 

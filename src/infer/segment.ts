@@ -13,7 +13,7 @@ import { describeShortage, requireBudget } from '../tape/memory.ts';
 import { type Box, uncrop } from '../volume/crop.ts';
 import type { Voxels } from '../volume/voxels.ts';
 import { cutScan } from './cut-scan.ts';
-import { memoryOfPrediction } from './memory.ts';
+import { memoryOfPrediction, type PredictedWindow } from './memory.ts';
 import { Predictor } from './predictor.ts';
 import type { WindowSnapshot } from './sliding-window.ts';
 
@@ -30,6 +30,8 @@ export interface SegmentOptions {
   readonly tile?: number | undefined;
   /** Bytes that the network and its window may take on the GPU; checked before the first tile (default: no limit). */
   readonly memory?: number | undefined;
+  /** Kernel variants by slot, such as those of the run that trained the network (default: the built-in table's). */
+  readonly kernels?: Readonly<Record<string, string>> | undefined;
   /** Called after each tile. */
   readonly onTile?: (done: number, total: number) => void;
   /** Stops between tiles; the promise rejects with the signal's reason. */
@@ -64,12 +66,11 @@ export async function segment(
   scan: LoadedScan<Voxels>,
   options: SegmentOptions = {},
 ): Promise<Segmentation> {
-  const { tile } = options;
   const found = await withPredictor(
     gpu,
     model,
     (predictor) => segmentBox(predictor, model, scan, options),
-    tile,
+    options,
   );
   const whole = (map: Float32Array): Float32Array => uncrop(map, found.box, scan.grid).data;
   const probabilities = whole(found.probabilities);
@@ -82,21 +83,22 @@ export async function segment(
 
 /**
  * Puts a network on the GPU for as long as `work` takes.
- * @param tile edge of the sliding window (default: the patch of training)
+ * @param options the window's edge and the kernel variants
  * @throws UsageError for a tile that the levels do not divide; OutOfMemoryError, GpuError, and what `work` throws.
  */
 export async function withPredictor<T>(
   gpu: Gpu,
   { info, weights }: Model,
   work: (predictor: Predictor) => Promise<T>,
-  tile: number = info.patch,
+  { tile = info.patch, kernels = {} }: Pick<SegmentOptions, 'tile' | 'kernels'> = {},
 ): Promise<T> {
+  const wanted = (slot: string): string | undefined => kernels[slot];
   requireTile(info, tile);
   return await Resources.build(async (owned) => {
-    const predictor = await explained(gpu.capabilities, info, [tile, tile, tile], tile, async () => {
+    const predictor = await explained(gpu.capabilities, info, [tile, tile, tile], { tile, wanted }, async () => {
       const net = owned.add(await UNet3d.create(gpu, info.network, { training: false }));
       net.load(weights);
-      return owned.add(await Predictor.create(gpu, net, info.variant, tile));
+      return owned.add(await Predictor.create(gpu, net, info.variant, tile, wanted));
     });
     const result = await work(predictor);
     owned.destroy();
@@ -118,14 +120,14 @@ async function explained<T>(
   capabilities: Capabilities,
   info: ModelInfo,
   volume: readonly [number, number, number],
-  tile: number,
+  window: PredictedWindow,
   work: () => Promise<T>,
 ): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof OutOfMemoryError)) throw error;
-    throw await describeShortage(memoryOfPrediction(capabilities, info, volume, tile), error);
+    throw await describeShortage(memoryOfPrediction(capabilities, info, volume, window), error);
   }
 }
 
@@ -150,14 +152,15 @@ export async function segmentBox(
   scan: LoadedScan<Voxels>,
   options: SegmentOptions = {},
 ): Promise<BoxSegmentation> {
-  const { threshold = info.threshold, tile: _edge, memory, ...window } = options;
-  const { tile, capabilities } = predictor;
+  const { threshold = info.threshold, tile: _edge, kernels: _kernels, memory, ...how } = options;
+  const { tile, capabilities, choices } = predictor;
+  const window: PredictedWindow = { tile, wanted: (slot) => choices.get(slot) };
   // Without the true lesions: they would move the cut, and the windows with it, where they reach out of the brain.
   const { lesions: _lesions, ...blind } = scan;
   const cut = cutScan(blind, { margin: MARGIN, minimum: [tile, tile, tile] });
   const { box, shape } = cut;
-  if (memory !== undefined) await requireBudget(memoryOfPrediction(capabilities, info, shape, tile), memory);
-  const maps = await explained(capabilities, info, shape, tile, () => predictor.predict(cut, window));
+  if (memory !== undefined) await requireBudget(memoryOfPrediction(capabilities, info, shape, window), memory);
+  const maps = await explained(capabilities, info, shape, window, () => predictor.predict(cut, how));
   const tissues = maps.get(TISSUE_HEAD.name);
   return {
     box,

@@ -5,9 +5,10 @@ import { findScans } from '../../src/dataset/dataset.ts';
 import { type LoadedScan, loadScan } from '../../src/dataset/load-scan.ts';
 import { openDataset } from '../../src/dataset/open-dataset.ts';
 import { estimatePrediction } from '../../src/infer/memory.ts';
-import { type SegmentOptions, segment } from '../../src/infer/segment.ts';
+import { type SegmentOptions, segment, withPredictor } from '../../src/infer/segment.ts';
 import { VARIANTS, type Variant } from '../../src/nn/variants.ts';
 import { train } from '../../src/train/run.ts';
+import { networkSlots } from '../../src/tune/network-slots.ts';
 import { bidsPatient, tree } from '../dataset/make.ts';
 import { useGpu } from '../support/gpu.ts';
 import { tinyData } from '../train/fixture.ts';
@@ -50,6 +51,29 @@ describe('the memory of a prediction', () => {
     it(`${variant}: is known before, to the byte`, async () => {
       for (const tile of [8, 4]) expect(await most(variant, { tile })).toBe(await estimate(variant, tile));
     });
+
+  it('is known of other kernels than the usual, which are used', async () => {
+    const { gpu } = context;
+    const model = models.get('single')!;
+    const { network, modalities, patch } = model.info;
+    const widths = { baseChannels: 4, levels: network.encoder.length };
+    const shape = { variant: 'single', modalities, patch, batch: 1, ...widths } as const;
+    const usual = await withPredictor(gpu, model, (predictor) => Promise.resolve(predictor.choices));
+    // The plainest of the candidates, which stands last, for every slot.
+    const kernels = Object.fromEntries(
+      (await networkSlots(gpu.capabilities, shape))
+        .filter(({ slot }) => usual.has(slot))
+        .map(({ slot, candidates }) => [slot, candidates.at(-1)!.variant]),
+    );
+    const used = await withPredictor(gpu, model, (predictor) => Promise.resolve(predictor.choices), {
+      kernels,
+    });
+    expect(Object.fromEntries(used)).toEqual(kernels);
+    expect(kernels).not.toEqual(Object.fromEntries(usual));
+    const wanted = (slot: string): string | undefined => kernels[slot];
+    const { bytes } = await estimatePrediction(gpu.capabilities, model.info, VOLUME, patch, wanted);
+    expect(await most('single', { kernels })).toBe(bytes);
+  });
 
   it('does not grow with the depth of the volume', async () => {
     const { capabilities } = context.gpu;
