@@ -8,6 +8,17 @@ Object.defineProperty(globalThis, 'navigator', {
   configurable: true,
 });
 
+// What a device refuses it leaves undone, and that takes no time: a peer whose kernels are refused has no times.
+let refused;
+const { requestDevice } = GPUAdapter.prototype;
+GPUAdapter.prototype.requestDevice = async function (...words) {
+  const device = await requestDevice.apply(this, words);
+  device.addEventListener('uncapturederror', ({ error }) => {
+    refused ??= error.message.split('\n')[0];
+  });
+  return device;
+};
+
 /** Stops the program with a reason that the bench prints. */
 export function skipAll(reason) {
   console.log(JSON.stringify({ skip: reason }));
@@ -29,6 +40,14 @@ export function parseShape(shape) {
   return { from, to: Number(match[2]), extents: match.slice(3).map(Number) };
 }
 
+/** A network such as `4->2@2x32x32x32, base 8, 3 levels`; undefined for another form. */
+export function parseNetwork(shape) {
+  const match = /^(\d+)->(\d+)@(\d+)x(\d+)x(\d+)x(\d+), base (\d+), (\d+) levels$/.exec(shape);
+  if (!match) return undefined;
+  const [channels, classes, samples, depth, height, width, base, levels] = match.slice(1).map(Number);
+  return { channels, classes, samples, extents: [depth, height, width], base, levels };
+}
+
 export function noise(size) {
   let state = 12345;
   return Float32Array.from({ length: size }, () => {
@@ -41,15 +60,23 @@ export function product(numbers) {
   return numbers.reduce((a, b) => a * b, 1);
 }
 
+/** Seconds after which a row gets no more runs, and its least number of runs until then. */
+const ENOUGH = 2;
+const LEAST = 3;
+/** Seconds after which it gets no more even where there was but one. */
+const MOST = 20;
+
 /** Median milliseconds of a run; the first one, which compiles, is not counted. */
-export async function time(run, seconds = 2, least = 3) {
+export async function time(run) {
   await run();
   const times = [];
-  const until = performance.now() + 1000 * seconds;
-  while (times.length < least || performance.now() < until) {
+  const begin = performance.now();
+  for (;;) {
     const start = performance.now();
     await run();
     times.push(performance.now() - start);
+    const seconds = (performance.now() - begin) / 1000;
+    if (seconds > MOST || (seconds > ENOUGH && times.length >= LEAST)) break;
   }
   times.sort((a, b) => a - b);
   return times[times.length >> 1];
@@ -59,7 +86,9 @@ export async function time(run, seconds = 2, least = 3) {
 export async function timeRows(prepare) {
   for (const row of await readRows()) {
     try {
-      const ms = await prepare(row);
+      refused = undefined;
+      const timed = await prepare(row);
+      const ms = refused === undefined ? timed : `the device refuses its kernels: ${refused}`;
       console.log(JSON.stringify(typeof ms === 'number' ? { ...row, ms } : { ...row, skip: ms }));
     } catch (error) {
       console.log(JSON.stringify({ ...row, skip: String(error?.message ?? error).split('\n')[0] }));

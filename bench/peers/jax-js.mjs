@@ -1,5 +1,6 @@
-// jax-js on its WebGPU backend: 3D convolutions, forward and both gradients.
-import { noise, parseShape, product, skipAll, time, timeRows } from './common.mjs';
+// jax-js on its WebGPU backend: 3D convolutions, forward and both gradients; a U-Net, forward and a step.
+import { noise, parseNetwork, parseShape, product, skipAll, time, timeRows } from './common.mjs';
+import { prepareUnet } from './jax-unet.mjs';
 
 let jax;
 try {
@@ -17,6 +18,15 @@ const ofInput = jit(grad((x, w, g) => np.sum(convolve(x, w).mul(g))));
 const ofWeight = jit(grad((w, x, g) => np.sum(convolve(x, w).mul(g))));
 
 await timeRows(async ({ kernel, shape }) => {
+  const network = kernel.startsWith('network/') ? parseNetwork(shape) : undefined;
+  if (network) {
+    const { run, dispose } = prepareUnet(jax, kernel, network);
+    try {
+      return await time(run);
+    } finally {
+      dispose();
+    }
+  }
   const found = parseShape(shape);
   if (!kernel.startsWith('conv3d/') || !found) return 'not compared';
   const { from, to, extents } = found;

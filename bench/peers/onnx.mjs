@@ -7,6 +7,12 @@ try {
 } catch (error) {
   skipAll(`not installed: ${String(error.message).split('\n')[0]}`);
 }
+// Its memory is shared between threads, and Dawn in Node writes buffers from memory that is not.
+const { writeBuffer } = GPUQueue.prototype;
+GPUQueue.prototype.writeBuffer = function (buffer, offset, data, ...part) {
+  const shared = data.buffer instanceof SharedArrayBuffer;
+  return writeBuffer.call(this, buffer, offset, shared ? data.slice() : data, ...part);
+};
 ort.env.wasm.numThreads = 1;
 ort.env.logLevel = 'error';
 

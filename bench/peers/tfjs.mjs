@@ -1,5 +1,6 @@
-// TensorFlow.js on its WebGPU backend: 3D convolutions, forward and both gradients.
-import { noise, parseShape, product, skipAll, time, timeRows } from './common.mjs';
+// TensorFlow.js on its WebGPU backend: 3D convolutions, forward and both gradients; a U-Net, forward and a step.
+import { noise, parseNetwork, parseShape, product, skipAll, time, timeRows } from './common.mjs';
+import { prepareUnet } from './tfjs-unet.mjs';
 
 // Its backend asks for these names when it is loaded.
 for (const name of [
@@ -13,7 +14,7 @@ for (const name of [
 
 let tf;
 try {
-  tf = await import('@tensorflow/tfjs-core');
+  tf = await import('@tensorflow/tfjs');
   await import('@tensorflow/tfjs-backend-webgpu/dist/tf-backend-webgpu.node.js');
 } catch (error) {
   skipAll(`not installed: ${String(error.message).split('\n')[0]}`);
@@ -24,6 +25,15 @@ if (!(await tf.setBackend('webgpu'))) skipAll('its WebGPU backend does not start
 await tf.ready();
 
 await timeRows(async ({ kernel, shape }) => {
+  const network = kernel.startsWith('network/') ? parseNetwork(shape) : undefined;
+  if (network) {
+    const { run, dispose } = prepareUnet(tf, kernel, network);
+    try {
+      return await time(run);
+    } finally {
+      dispose();
+    }
+  }
   const found = parseShape(shape);
   if (!kernel.startsWith('conv3d/') || !found) return 'not compared';
   const { from, to, extents } = found;

@@ -4,6 +4,7 @@ import { convTranspose3dCases } from './conv-transpose3d-cases.ts';
 import { type ConvShape, conv3dCases } from './conv3d-cases.ts';
 import { crossStitchCases } from './cross-stitch-cases.ts';
 import { batchNormCases, maxPoolCases, pointwiseCases, softmaxCases } from './elementwise-cases.ts';
+import { describeNetwork, NETWORK_CASES, type NetworkCase } from './networks.ts';
 import { adamCase, lossCases } from './step-cases.ts';
 
 /** Convolutions of U-Nets: first level, deeper ones, the first of all, the deepest, and a decoder's with two sources. */
@@ -25,25 +26,39 @@ export const STEP = 'training-step';
 
 /**
  * The rows that the patterns choose: those whose kernel and shape (`conv3d/forward 4->16@64x64x64`) contain one of
- * them. A pattern that is itself a shape, `8+8->8@2x32x32x32`, adds the convolutions of that shape.
+ * them. A pattern that is itself a shape, `8+8->8@2x32x32x32`, adds the convolutions of that shape. Without patterns
+ * every row is chosen but the whole volume, which takes minutes.
  * @throws UsageError for a pattern that nothing contains.
  */
-export function chooseCases(patterns: readonly string[]): { cases: BenchCase[]; step: boolean } {
+export function chooseCases(patterns: readonly string[]): {
+  cases: BenchCase[];
+  networks: readonly NetworkCase[];
+  step: boolean;
+} {
   const extra = patterns.flatMap((pattern) => {
     const shape = parseConvShape(pattern);
     return shape && !CONVOLUTIONS.includes(pattern) ? conv3dCases(shape) : [];
   });
   const cases = [...allCases(), ...extra];
-  if (patterns.length === 0) return { cases, step: true };
-  const names = [...cases.map(({ kernel, shape }) => `${kernel} ${shape}`), STEP];
+  if (patterns.length === 0) {
+    const networks = NETWORK_CASES.filter(({ kernel }) => kernel !== 'network/volume');
+    return { cases, networks, step: true };
+  }
+  const networkName = (one: NetworkCase): string => `${one.kernel} ${describeNetwork(one)}`;
+  const names = [
+    ...cases.map(({ kernel, shape }) => `${kernel} ${shape}`),
+    ...NETWORK_CASES.map(networkName),
+    STEP,
+  ];
   const useless = patterns.find((pattern) => !names.some((name) => name.includes(pattern)));
   if (useless !== undefined)
     throw new UsageError(`no row of the bench contains ${JSON.stringify(useless)}`, {
-      hint: `Rows are such as ${names[0]}, or ${STEP}; kernels: ${[...new Set(cases.map(({ kernel }) => kernel))].join(', ')}.`,
+      hint: `Rows are such as ${names[0]}, or ${STEP}; kernels: ${[...new Set([...cases, ...NETWORK_CASES].map(({ kernel }) => kernel))].join(', ')}.`,
     });
   const wanted = (name: string): boolean => patterns.some((pattern) => name.includes(pattern));
   return {
     cases: cases.filter(({ kernel, shape }) => wanted(`${kernel} ${shape}`)),
+    networks: NETWORK_CASES.filter((one) => wanted(networkName(one))),
     step: wanted(STEP),
   };
 }

@@ -1,5 +1,6 @@
 import type { Peak } from '../gpu/peak.ts';
 import type { BenchCase } from './cases.ts';
+import type { NetworkTiming } from './networks.ts';
 import type { CaseTiming } from './run-case.ts';
 import type { StepTiming } from './step.ts';
 
@@ -28,6 +29,11 @@ export interface BenchRow {
   readonly peers: Readonly<Record<string, PeerTime>>;
 }
 
+/** A whole network, as `--json` prints it. */
+export interface NetworkRow extends NetworkTiming {
+  readonly peers: Readonly<Record<string, PeerTime>>;
+}
+
 /** What a run of the bench found. */
 export interface BenchReport {
   readonly adapter: string;
@@ -35,8 +41,11 @@ export interface BenchReport {
   readonly driver: string;
   /** Of the checkout that ran; null for an installed package. */
   readonly commit: string | null;
+  /** Processor cores, and how many processes wanted one on average in the minute before. */
+  readonly machine: { readonly cores: number; readonly load: number };
   readonly peak: Peak;
   readonly rows: readonly BenchRow[];
+  readonly networks: readonly NetworkRow[];
   /** Null where the patterns leave the step out. */
   readonly step: StepTiming | null;
 }
@@ -71,19 +80,19 @@ export const COUNTING_RULES: readonly string[] = [
   'GFLOP/s count two operations for each multiply-add of the plain formula, taps in the padding included. A variant that needs fewer (Winograd) may pass the arithmetic peak.',
   'GB/s count each byte once for each time that the operation must read or write it: batch norm reads its input once for the sums and once more to normalise.',
   'Share: of the multiply-add peak (shaders/peak.wgsl) for convolutions; of a plain copy kernel, read plus written, for what is counted in bytes. Both peaks are measured in the same run, before and after the rows, and the better one counts.',
+  'Networks: the median of whole steps or forward passes with softmax, each waited for; of a volume one run, cutting and blending of its tiles included.',
   'Before it is timed, every variant is held against the plain formula in doubles at 256 random elements; a largest error above 1e-3 of the largest value ends the bench.',
   'A step is forward, loss, backward and Adam of the single network with 4 inputs, 16 channels and 4 levels on one patch of 64³, without the sampler. Host: median time to submit it, while the device waits, and to encode the next step, while it is at work. Kernels: the sum of the dispatches by timestamps, or repeated one by one where the device has none. Tensors: activations, gradients, scratch and packed weights; parameters, their gradients and moments come on top for every engine.',
 ];
 
 /** The report as Markdown, for people and for bench/README.md. */
 export function formatMarkdown(report: BenchReport): string {
-  const { adapter, driver, commit, peak, rows, step } = report;
-  const peers = [...new Set(rows.flatMap((row) => Object.keys(row.peers)))];
+  const { rows, networks, step } = report;
   const lines = [
-    `${adapter} (${driver} driver)${commit ? `, ${commit}` : ''}: peak ${peak.gflops} GFLOP/s, ${peak.gbps} GB/s`,
+    describeRun(report),
     '',
     ...markdownTable(
-      ['kernel', 'shape', 'variant', 'ms', 'best', 'spread', 'GFLOP/s', 'GB/s', 'of peak', ...peers],
+      ['kernel', 'shape', 'variant', 'ms', 'best', 'spread', 'GFLOP/s', 'GB/s', 'of peak'],
       rows.map((row) => [
         row.kernel,
         row.shape,
@@ -94,19 +103,31 @@ export function formatMarkdown(report: BenchReport): string {
         row.gflops === 0 ? '' : row.gflops.toFixed(1),
         row.gbps.toFixed(1),
         percent(row.shareOfPeak),
-        ...peers.map((peer) => describePeer(row, peer)),
       ]),
     ),
   ];
+  if (networks.length > 0)
+    lines.push(
+      '',
+      ...markdownTable(
+        ['network', 'shape', 'ms', 'best'],
+        networks.map(({ kernel, shape, ms, bestMs }) => [
+          kernel,
+          shape,
+          ms.toPrecision(4),
+          bestMs.toPrecision(4),
+        ]),
+      ),
+    );
   if (step) lines.push('', ...stepLines(step));
   lines.push('', 'How this is counted:', '', ...COUNTING_RULES.map((rule) => `- ${rule}`));
   return `${lines.join('\n')}\n`;
 }
 
-/** `1.2e+3 ms (21x)`: a peer's time, and how many of ours it is. */
-function describePeer({ ms, peers }: BenchRow, peer: string): string {
-  const time = peers[peer]?.ms;
-  return time === undefined ? '' : `${time.toPrecision(3)} ms (${(time / ms).toPrecision(2)}x)`;
+/** Adapter, driver, commit, machine and peaks in a line. */
+export function describeRun({ adapter, driver, commit, machine, peak }: BenchReport): string {
+  const where = `${adapter} (${driver} driver)${commit ? `, ${commit}` : ''}`;
+  return `${where}, ${machine.cores} cores with a load of ${machine.load} before: peak ${peak.gflops} GFLOP/s, ${peak.gbps} GB/s`;
 }
 
 function stepLines(step: StepTiming): string[] {
@@ -128,7 +149,8 @@ function percent(share: number): string {
   return `${(100 * share).toFixed(0)} %`;
 }
 
-function markdownTable(head: readonly string[], body: readonly (readonly string[])[]): string[] {
+/** A table of Markdown, its columns aligned. */
+export function markdownTable(head: readonly string[], body: readonly (readonly string[])[]): string[] {
   const widths = head.map((cell, c) => Math.max(cell.length, ...body.map((row) => row[c]!.length)));
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell, c) => cell.padEnd(widths[c]!)).join(' | ')} |`;

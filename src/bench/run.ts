@@ -2,7 +2,8 @@ import type { Gpu } from '../gpu/gpu.ts';
 import { measurePeak, type Peak } from '../gpu/peak.ts';
 import { chooseCases, STEP } from './catalogue.ts';
 import { copyCase } from './copy-case.ts';
-import { type BenchReport, type BenchRow, benchRow, round } from './report.ts';
+import { describeNetwork, timeNetwork } from './networks.ts';
+import { type BenchReport, type BenchRow, benchRow, type NetworkRow, round } from './report.ts';
 import { runCase } from './run-case.ts';
 import { STEP_SHAPE, type StepTiming, timeStep } from './step.ts';
 
@@ -15,6 +16,7 @@ export interface BenchRequest {
   /** Seconds for each row's variant. */
   readonly seconds: number;
   readonly commit: string | null;
+  readonly machine: BenchReport['machine'];
   /** Tuned choices by slot. */
   wanted?(slot: string): string | undefined;
   /** Called before each row. */
@@ -25,13 +27,13 @@ export interface BenchRequest {
 const COPIED_GROUPS = 2048;
 
 /**
- * Measures the peaks, checks and times the chosen rows, then a training step, then the peaks again.
+ * Measures the peaks, checks and times the chosen rows, then whole networks and a training step, then the peaks again.
  * @throws UsageError for a pattern that means no row; GpuError where a kernel computes something else; OutOfMemoryError.
  */
 export async function runBench(gpu: Gpu, request: BenchRequest): Promise<BenchReport> {
-  const { cases, step: wantsStep } = chooseCases(request.patterns);
+  const { cases, networks: wantedNetworks, step: wantsStep } = chooseCases(request.patterns);
   const { seconds, variants, wanted, onRow } = request;
-  const total = cases.length + (wantsStep ? 1 : 0);
+  const total = cases.length + wantedNetworks.length + (wantsStep ? 1 : 0);
   const options = { seconds, variants, ...(wanted ? { wanted } : {}) };
   let peak = await measurePeaks(gpu, seconds);
   const timed = [];
@@ -39,9 +41,15 @@ export async function runBench(gpu: Gpu, request: BenchRequest): Promise<BenchRe
     onRow?.(i, total, `${bench.kernel} ${bench.shape}`);
     timed.push({ bench, timings: await runCase(gpu, bench, options) });
   }
+  const networks: NetworkRow[] = [];
+  for (const [i, one] of wantedNetworks.entries()) {
+    onRow?.(cases.length + i, total, `${one.kernel} ${describeNetwork(one)}`);
+    const { ms, bestMs, ...timing } = await timeNetwork(gpu, one, options);
+    networks.push({ ...timing, ms: round(ms), bestMs: round(bestMs), peers: {} });
+  }
   let step: StepTiming | null = null;
   if (wantsStep) {
-    onRow?.(cases.length, total, STEP);
+    onRow?.(cases.length + wantedNetworks.length, total, STEP);
     step = await timeStep(gpu, STEP_SHAPE, { ...options, seconds: 4 * seconds });
   }
   const after = await measurePeaks(gpu, seconds);
@@ -54,7 +62,8 @@ export async function runBench(gpu: Gpu, request: BenchRequest): Promise<BenchRe
   const rows: BenchRow[] = timed.flatMap(({ bench, timings }) =>
     timings.map((timing) => benchRow(bench, timing, peak)),
   );
-  return { adapter: description, driver, commit: request.commit, peak, rows, step };
+  const { commit, machine } = request;
+  return { adapter: description, driver, commit, machine, peak, rows, networks, step };
 }
 
 async function measurePeaks(gpu: Gpu, seconds: number): Promise<Peak> {

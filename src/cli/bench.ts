@@ -1,12 +1,14 @@
 import { chooseCases } from '../bench/catalogue.ts';
+import { formatPeers } from '../bench/peer-report.ts';
 import { type BenchReport, formatMarkdown, type PeerTime, round } from '../bench/report.ts';
 import { rooflinePicture } from '../bench/roofline.ts';
 import { runBench } from '../bench/run.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { checkout } from '../platform/checkout.ts';
+import { machineLoad } from '../platform/machine.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
-import { askPeer, PEERS } from '../platform/peers.ts';
+import { askPeer, PEERS, type PeerRequest } from '../platform/peers.ts';
 import { TuningCache, tuningKey } from '../tune/cache.ts';
 import { type Command, command } from './command.ts';
 import type { Output } from './output.ts';
@@ -14,7 +16,12 @@ import type { Progress } from './progress.ts';
 
 /** Below the root of a checkout. */
 const RESULTS = 'bench/results';
-const FILES = { history: 'history.jsonl', table: 'bench.md', picture: 'roofline.svg' } as const;
+const FILES = {
+  history: 'history.jsonl',
+  table: 'bench.md',
+  picture: 'roofline.svg',
+  peers: 'peers.md',
+} as const;
 const SECONDS = 1;
 
 export const bench: Command = command({
@@ -51,7 +58,10 @@ export const bench: Command = command({
       does: 'all forms of the forward convolution against each other',
     },
     { line: "bench '8+8->8@2x32x32x32'", does: 'the convolutions of a shape of your own' },
-    { line: 'bench conv3d --peers', does: 'the convolutions, and those of other engines beside them' },
+    {
+      line: 'bench conv3d network --peers',
+      does: 'convolutions and networks, and other engines beside them',
+    },
     { line: 'bench training-step --json', does: 'the step and its kernels, for a program to read' },
   ],
   async run(options, output) {
@@ -63,6 +73,7 @@ export const bench: Command = command({
     await folder?.checkWritable();
     // A pattern that means nothing is refused before a device is opened.
     chooseCases(options.words());
+    const machine = machineLoad();
     const gpu = await openNodeGpu();
     try {
       const tuned = await new TuningCache(new NodeFolder(cacheFolder())).read(
@@ -75,6 +86,7 @@ export const bench: Command = command({
         variants: options.flag('variants'),
         seconds,
         commit: repository?.commit ?? null,
+        machine,
         wanted: (slot) => tuned.get(slot)?.variant,
         onRow(done, total, name) {
           bar ??= output.progress({ label: 'bench', total, unit: 'row' });
@@ -82,9 +94,9 @@ export const bench: Command = command({
         },
       });
       if (options.flag('peers')) report = await withPeers(report, output);
-      const text = formatMarkdown(report);
+      const text = [formatMarkdown(report), ...(options.flag('peers') ? [formatPeers(report)] : [])];
       if (folder) await writeResults(folder, report, text, output);
-      output.result(report, text.trimEnd());
+      output.result(report, text.join('\n').trimEnd());
     } finally {
       await gpu.close();
     }
@@ -96,7 +108,8 @@ const PEER_SECONDS = 1200;
 
 /** Adds other engines' times to the rows; each that does not run, or cannot do a row, is told once a reason. */
 async function withPeers(report: BenchReport, output: Output): Promise<BenchReport> {
-  const asked = new Map(report.rows.map(({ kernel, shape }) => [`${kernel} ${shape}`, { kernel, shape }]));
+  const requests = [...report.rows, ...report.networks.map(({ pass }) => pass)];
+  const asked = new Map(requests.map(({ kernel, shape }) => [`${kernel} ${shape}`, { kernel, shape }]));
   const found = new Map<string, Record<string, PeerTime>>();
   for (const peer of Object.keys(PEERS)) {
     output.note(`peer ${peer}: timing`);
@@ -108,20 +121,33 @@ async function withPeers(report: BenchReport, output: Output): Promise<BenchRepo
     }
     for (const [reason, rows] of reasons) output.note(`peer ${peer}: skipped in ${rows} rows: ${reason}`);
   }
-  const rows = report.rows.map((row) => ({ ...row, peers: found.get(`${row.kernel} ${row.shape}`) ?? {} }));
-  return { ...report, rows };
+  const timesOf = ({ kernel, shape }: PeerRequest): Record<string, PeerTime> =>
+    found.get(`${kernel} ${shape}`) ?? {};
+  return {
+    ...report,
+    rows: report.rows.map((row) => ({ ...row, peers: timesOf(row) })),
+    networks: report.networks.map((row) => {
+      const times = Object.entries(timesOf(row.pass));
+      return {
+        ...row,
+        peers: Object.fromEntries(times.map(([peer, { ms }]) => [peer, { ms: round(ms * row.passes) }])),
+      };
+    }),
+  };
 }
 
 async function writeResults(
   folder: NodeFolder,
   report: BenchReport,
-  text: string,
+  [table, peers]: readonly string[],
   output: Output,
 ): Promise<void> {
   const encode = (content: string): Uint8Array => new TextEncoder().encode(content);
   const line = { time: new Date().toISOString(), ...report };
   await folder.append(FILES.history, encode(`${JSON.stringify(line)}\n`));
-  await folder.write(FILES.table, encode(text));
+  await folder.write(FILES.table, encode(table!));
   await folder.write(FILES.picture, encode(rooflinePicture(report)));
-  output.note(`written to ${folder.name}: ${Object.values(FILES).join(', ')}`);
+  if (peers !== undefined) await folder.write(FILES.peers, encode(peers));
+  const names = Object.values(FILES).filter((name) => name !== FILES.peers || peers !== undefined);
+  output.note(`written to ${folder.name}: ${names.join(', ')}`);
 }

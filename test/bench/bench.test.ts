@@ -11,7 +11,9 @@ import {
   pointwiseCases,
   softmaxCases,
 } from '../../src/bench/elementwise-cases.ts';
-import { type BenchReport, benchRow, formatMarkdown } from '../../src/bench/report.ts';
+import { timeNetwork } from '../../src/bench/networks.ts';
+import { formatPeers } from '../../src/bench/peer-report.ts';
+import { type BenchReport, type BenchRow, benchRow, formatMarkdown } from '../../src/bench/report.ts';
 import { rooflinePicture } from '../../src/bench/roofline.ts';
 import { runCase } from '../../src/bench/run-case.ts';
 import { timeStep } from '../../src/bench/step.ts';
@@ -72,6 +74,25 @@ describe('runCase', () => {
   });
 });
 
+describe('timeNetwork', () => {
+  const network = {
+    variant: 'single',
+    modalities: ['a', 'b'],
+    baseChannels: 2,
+    levels: 2,
+    patch: 8,
+    batch: 2,
+  } as const;
+  it.each(['network/step', 'network/forward'] as const)('times a %s', async (kernel) => {
+    const timing = await timeNetwork(host.gpu, { kernel, network }, { seconds: 0 });
+    expect(timing).toMatchObject({ kernel, shape: '2->2@2x8x8x8, base 2, 2 levels', passes: 1 });
+    expect(timing.pass).toEqual({ kernel, shape: timing.shape });
+    expect(timing.bestMs).toBeGreaterThan(0);
+    expect(timing.ms).toBeGreaterThanOrEqual(timing.bestMs);
+    expect(host.gpu.buffers).toEqual([]);
+  });
+});
+
 describe('timeStep', () => {
   it('takes a step apart by kernel', async () => {
     const shape = {
@@ -105,7 +126,7 @@ describe('chooseCases', () => {
   });
 
   it('chooses by part of a name, and takes shapes of its own', () => {
-    expect(chooseCases([STEP])).toEqual({ cases: [], step: true });
+    expect(chooseCases([STEP])).toEqual({ cases: [], networks: [], step: true });
     const own = chooseCases(['8+8->8@2x32x32x32', 'adam']);
     expect(own.step).toBe(false);
     expect(own.cases.map(({ kernel }) => kernel)).toEqual([
@@ -115,6 +136,14 @@ describe('chooseCases', () => {
       'conv3d/backward_weight',
     ]);
     expect(() => chooseCases(['conv4d'])).toThrow(UsageError);
+  });
+
+  it('leaves a whole volume out unless it is named', () => {
+    const kernels = (words: readonly string[]): string[] =>
+      chooseCases(words).networks.map(({ kernel }) => kernel);
+    expect(kernels([])).toEqual(['network/step', 'network/step', 'network/forward']);
+    expect(kernels(['network/volume'])).toEqual(['network/volume']);
+    expect(kernels(['network/step 4->2@2x32'])).toEqual(['network/step']);
   });
 
   it('reads shapes', () => {
@@ -144,6 +173,42 @@ describe('report', () => {
   });
 });
 
+describe('formatPeers', () => {
+  it('puts the peers beside the fastest of our variants, and takes geometric means', () => {
+    const row = (shape: string, variant: string, ms: number, peers: BenchRow['peers']): BenchRow => ({
+      ...{ kernel: 'conv3d/forward', shape, variant, ms, bestMs: ms, spread: 0, peers },
+      ...{ gflops: 1, gbps: 1, shareOfPeak: 1 },
+    });
+    const [a, b] = [{ tfjs: { ms: 40 } }, { tfjs: { ms: 90 }, torch: { ms: 5 } }];
+    const text = formatPeers({
+      ...{ adapter: 'some adapter', driver: 'system', commit: 'c0ffee', step: null, networks: [] },
+      machine: { cores: 2, load: 0.5 },
+      peak: { gflops: 10, gbps: 5 },
+      rows: [
+        row('a', 'slow', 20, a),
+        row('a', 'fast', 10, a),
+        row('b', 'only', 10, b),
+        row('c', 'alone', 1, {}),
+      ],
+    });
+    const cells = text
+      .split('\n')
+      .filter((line) => line.startsWith('|'))
+      .map((line) =>
+        line
+          .split('|')
+          .slice(1, -1)
+          .map((cell) => cell.trim()),
+      );
+    expect(text).toContain('some adapter (system driver), c0ffee, 2 cores with a load of 0.5 before');
+    expect(cells[2]).toEqual(['conv3d/forward', '6x of 2', '0.5x of 1']);
+    expect(cells.slice(5)).toEqual([
+      ['conv3d/forward', 'a', '10', '40 (4x)', ''],
+      ['conv3d/forward', 'b', '10', '90 (9x)', '5 (0.5x)'],
+    ]);
+  });
+});
+
 describe('voxelgrad bench', () => {
   let folder = '';
   beforeAll(() => {
@@ -159,7 +224,16 @@ describe('voxelgrad bench', () => {
     const run = await runCli(words);
     expect(run.code, run.stderr).toBe(0);
     const report = JSON.parse(run.stdout) as BenchReport;
-    expect(Object.keys(report)).toEqual(['adapter', 'driver', 'commit', 'peak', 'rows', 'step']);
+    expect(Object.keys(report)).toEqual([
+      'adapter',
+      'driver',
+      'commit',
+      'machine',
+      'peak',
+      'rows',
+      'networks',
+      'step',
+    ]);
     expect(report.rows.map(({ kernel, shape }) => `${kernel} ${shape}`)).toEqual(
       ['forward', 'backward_input', 'backward_weight'].map((part) => `conv3d/${part} 2->2@4x4x4`),
     );
