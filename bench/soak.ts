@@ -12,12 +12,13 @@ import { leaks, lostDevices } from './soak/endurance.ts';
 import { experiments } from './soak/experiments.ts';
 import { inputs } from './soak/inputs.ts';
 import { kills } from './soak/kills.ts';
+import { large } from './soak/large.ts';
 import { realHeaders } from './soak/real-headers.ts';
 import { repeat } from './soak/repeat.ts';
 import { crowds, signals } from './soak/signals.ts';
 import { type Outcome, Workspace } from './soak/workspace.ts';
 
-const PARTS = 'repeat,kills,signals,crowds,disks,leaks,devices,inputs,experiment';
+const PARTS = 'repeat,kills,signals,crowds,disks,leaks,devices,large,inputs,experiment';
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '20' },
@@ -47,6 +48,7 @@ const parts: Readonly<Record<string, () => Promise<Outcome>>> = {
   crowds: () => crowds(workspace, 3),
   disks: () => fullDisks(workspace, new Random(seed).fork('disks'), 20),
   leaks: () => leaks(workspace, until(0.15)),
+  large: () => large(workspace, [512, 512, 400], 512),
   inputs: async () => inputs(await realHeaders(), seed, until(0.15)),
   experiment: () => experiments(workspace, new Random(seed).fork('experiments'), until(0.15)),
 };

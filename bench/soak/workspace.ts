@@ -62,16 +62,25 @@ export class Workspace {
   /** Starts the program; `end` comes when it is gone. */
   start(words: readonly string[]): { readonly child: ChildProcess; readonly end: Promise<CliRun> } {
     const child = spawn(process.execPath, [CLI_MAIN, ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
-    let stderr = '';
-    child.stderr.on('data', (chunk: Buffer) => {
-      stderr += chunk.toString();
-    });
-    const end = new Promise<CliRun>((resolve) =>
-      child.on('close', (code, signal) =>
-        resolve({ code: code ?? -1, stdout: '', stderr: signal ? `${stderr}\nended by ${signal}` : stderr }),
-      ),
-    );
+    const end = ended(child);
     return { child, end };
+  }
+
+  /** Runs the program to its end. @returns the most bytes that were resident. @throws where it fails. */
+  async peak(words: readonly string[]): Promise<number> {
+    return await this.peakOf([CLI_MAIN, ...words]);
+  }
+
+  /** {@link peak} of another script. @param words of Node */
+  async peakOf(words: readonly string[]): Promise<number> {
+    const watch = 'process.on("exit",()=>console.error("peak "+process.resourceUsage().maxRSS))';
+    const child = spawn(process.execPath, ['--import', `data:text/javascript,${watch}`, ...words], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const { code, stderr } = await ended(child);
+    const peak = /^peak (\d+)$/m.exec(stderr)?.[1];
+    if (code !== 0 || peak === undefined) throw new Error(`${words.join(' ')}: exit code ${code}\n${stderr}`);
+    return Number(peak) * 1024;
   }
 
   /**
@@ -90,13 +99,26 @@ export class Workspace {
           if (name?.endsWith('.tmp')) child.kill('SIGKILL');
         });
     }, afterMs);
-    const ended = await end;
+    const run = await end;
     clearTimeout(timer);
     watcher?.close();
-    return child.signalCode === 'SIGKILL' ? null : ended;
+    return child.signalCode === 'SIGKILL' ? null : run;
   }
 
   destroy(): void {
     rmSync(this.root, { recursive: true, force: true });
   }
+}
+
+/** How a process ends that writes nothing but errors. */
+function ended(child: ChildProcess): Promise<CliRun> {
+  let stderr = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  return new Promise((resolve) =>
+    child.on('close', (code, signal) =>
+      resolve({ code: code ?? -1, stdout: '', stderr: signal ? `${stderr}\nended by ${signal}` : stderr }),
+    ),
+  );
 }

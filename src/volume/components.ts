@@ -1,3 +1,5 @@
+import { findRuns } from './runs.ts';
+
 /** Which voxels touch: 6 = by a face, 18 = by an edge, 26 = by a corner. */
 export type Connectivity = 6 | 18 | 26;
 
@@ -77,22 +79,33 @@ export function largestComponent(
   shape: readonly [number, number, number],
   connectivity: Connectivity = 6,
 ): Uint8Array {
-  const { labels, sizes } = labelComponents(mask, shape, connectivity);
-  const largest = sizes.reduce((best, size, i) => (size > (sizes[best] ?? 0) ? i : best), 0) + 1;
-  return Uint8Array.from(labels, (label) => (label === largest ? 1 : 0));
+  const { starts, ends, components } = findRuns(mask, shape, connectivity, true);
+  const sizes = new Int32Array(starts.length);
+  components.forEach((component, run) => {
+    sizes[component]! += ends[run]! - starts[run]!;
+  });
+  const largest = sizes.reduce((best, size, component) => (size > sizes[best]! ? component : best), 0);
+  const out = new Uint8Array(mask.length);
+  components.forEach((component, run) => {
+    if (component === largest) out.fill(1, starts[run], ends[run]);
+  });
+  return out;
 }
 
 /** The mask with its holes closed: outside voxels that no face-connected path joins to the volume's border. */
 export function fillHoles(mask: Uint8Array, shape: readonly [number, number, number]): Uint8Array {
   const [nx, ny, nz] = shape;
-  const outside = mask.map((v) => (v === 0 ? 1 : 0));
-  const { labels, count } = labelComponents(outside, shape, 6);
-  const open = new Uint8Array(count + 1);
-  for (let i = 0; i < labels.length; i++) {
-    const x = i % nx;
-    const y = Math.floor(i / nx) % ny;
-    const z = Math.floor(i / (nx * ny));
-    if (x === 0 || y === 0 || z === 0 || x === nx - 1 || y === ny - 1 || z === nz - 1) open[labels[i]!] = 1;
-  }
-  return Uint8Array.from(labels, (label) => (label === 0 || open[label] === 0 ? 1 : 0));
+  const { starts, ends, components } = findRuns(mask, shape, 6, false);
+  const open = new Uint8Array(starts.length);
+  components.forEach((component, run) => {
+    const row = Math.floor(starts[run]! / nx);
+    const [y, z] = [row % ny, Math.floor(row / ny)];
+    const atEnd = starts[run]! === row * nx || ends[run]! === (row + 1) * nx;
+    if (atEnd || y === 0 || z === 0 || y === ny - 1 || z === nz - 1) open[component] = 1;
+  });
+  const out = new Uint8Array(mask.length).fill(1);
+  components.forEach((component, run) => {
+    if (open[component] === 1) out.fill(0, starts[run], ends[run]);
+  });
+  return out;
 }

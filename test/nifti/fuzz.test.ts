@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { gzipSync } from 'fflate';
 import { expect, it } from 'vitest';
 import { VoxelgradError } from '../../src/core/errors.ts';
+import { contentOf } from '../../src/core/files.ts';
+import type { NiftiSource } from '../../src/nifti/body.ts';
 import type { NiftiDatatype } from '../../src/nifti/datatype.ts';
 import { type NiftiImage, readNifti } from '../../src/nifti/read.ts';
 import { writeNifti } from '../../src/nifti/write.ts';
@@ -27,6 +29,14 @@ function mutate(
   const out = bytes.slice();
   for (const [at, value] of edits) out[at % out.length] = value;
   return end === null ? out : out.subarray(0, end % (out.length + 1));
+}
+
+/** What comes of a source: its voxels, or the error's message. */
+async function outcome(source: NiftiSource): Promise<string> {
+  return await readNifti(source, 'x').then(
+    ({ volume }) => [...volume.data].join(),
+    (error: Error) => error.message,
+  );
 }
 
 /** The image, or nothing where it was refused; anything but our own error fails the test. */
@@ -98,6 +108,19 @@ it('mutated gzip streams end in the same image or in our own error', async () =>
       if (image) expect(image.volume.data).toEqual((await readNifti(original, 'y')).volume.data);
     }),
     { numRuns: 1500, seed: 7 },
+  );
+});
+
+it('content that is streamed, and a Blob, end as the bytes themselves do', async () => {
+  await fc.assert(
+    fc.asyncProperty(file, changes, cut, fc.boolean(), async (original, edits, end, compress) => {
+      const whole = compress ? gzipSync(original, { level: 1, mtime: 0 }) : original;
+      const given = mutate(whole, edits, end);
+      const wanted = await outcome(given);
+      expect(await outcome(contentOf(given))).toBe(wanted);
+      expect(await outcome(new Blob([given as Uint8Array<ArrayBuffer>]))).toBe(wanted);
+    }),
+    { numRuns: 500, seed: 9 },
   );
 });
 

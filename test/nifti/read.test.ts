@@ -2,10 +2,12 @@ import { readFileSync } from 'node:fs';
 import { gzipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
 import { FileFormatError } from '../../src/core/errors.ts';
+import { contentOf } from '../../src/core/files.ts';
 import type { NiftiDatatype } from '../../src/nifti/datatype.ts';
-import { readMask, readNifti } from '../../src/nifti/read.ts';
+import { readMask, readNifti, readVoxels } from '../../src/nifti/read.ts';
 import { orientationOf } from '../../src/volume/orientation.ts';
-import { rawNifti, rawNiftiGz } from './make.ts';
+import { copyVoxels, toFloat32 } from '../../src/volume/voxels.ts';
+import { type RawNifti, rawNifti, rawNiftiGz } from './make.ts';
 
 const GOLDEN = new URL('../golden/nifti/', import.meta.url);
 
@@ -68,6 +70,8 @@ describe('every data type in both byte orders and both versions', () => {
             rawNifti({ datatype, littleEndian, version, values }),
             rawNiftiGz({ datatype, littleEndian, version, values }),
           ]) {
+            const { voxels } = await readVoxels(contentOf(bytes), 'x');
+            expect([...toFloat32(voxels)]).toEqual(values.map((v) => Math.fround(Number(v))));
             const { volume, header } = await readNifti(bytes, 'x');
             expect(header.datatype).toBe(datatype);
             expect([...volume.data]).toEqual(values.map((v) => Math.fround(Number(v))));
@@ -315,6 +319,42 @@ describe('memory', () => {
   });
   it('has a bound that the caller can set', async () => {
     expect((await failure(rawNiftiGz(), { maxBytes: 47 })).message).toContain('at most 47 are read');
+  });
+});
+
+describe('voxels as they are stored', () => {
+  const array = async (raw: RawNifti): Promise<string> => {
+    const { voxels } = await readVoxels(contentOf(rawNiftiGz(raw)), 'x');
+    return 'stored' in voxels ? voxels.stored.constructor.name : voxels.constructor.name;
+  };
+  it('stay so where that takes fewer bytes than float32', async () => {
+    const found: Record<string, string> = {};
+    for (const datatype of ['uint8', 'int8', 'uint16', 'int16', 'int32', 'float32', 'float64'] as const)
+      found[datatype] = await array({ datatype, slope: 0.5, intercept: -3 });
+    expect(found).toEqual({
+      ...{ uint8: 'Uint8Array', int8: 'Int8Array', uint16: 'Uint16Array', int16: 'Int16Array' },
+      ...{ int32: 'Float32Array', float32: 'Float32Array', float64: 'Float32Array' },
+    });
+  });
+  it('mean what float32 voxels mean', async () => {
+    for (const scale of [{}, { slope: 0.1, intercept: -7.3 }]) {
+      const raw = {
+        datatype: 'int16',
+        values: [0, 1, 32767, -32768, -1, 256, 3, 4, 5, 6, 7, 8],
+        ...scale,
+      } as const;
+      const { voxels } = await readVoxels(rawNifti(raw), 'x');
+      const { volume } = await readNifti(rawNifti(raw), 'x');
+      expect('stored' in voxels).toBe(true);
+      expect(toFloat32(voxels)).toEqual(volume.data);
+      const some = new Float32Array(5);
+      copyVoxels(voxels, 2, 3, some, 1);
+      expect([...some]).toEqual([0, ...volume.data.subarray(2, 5), 0]);
+    }
+  });
+  it('are refused where their scale makes them infinite', async () => {
+    const raw = { datatype: 'uint8', slope: 3e38, values: [0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0] } as const;
+    await expect(readVoxels(rawNiftiGz(raw), 'x')).rejects.toThrow('0 NaN and 1 infinite');
   });
 });
 

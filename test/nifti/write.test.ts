@@ -1,8 +1,16 @@
+import { gunzipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
 import { GridMismatchError, UsageError } from '../../src/core/errors.ts';
-import { isGzip } from '../../src/nifti/header.ts';
+import { collect } from '../../src/core/files.ts';
+import { isGzip, parseHeader } from '../../src/nifti/header.ts';
 import { readNifti } from '../../src/nifti/read.ts';
-import { ESTIMATE_INTENT, LABEL_INTENT, writeNifti } from '../../src/nifti/write.ts';
+import {
+  ESTIMATE_INTENT,
+  LABEL_INTENT,
+  type PlaneVolume,
+  writeNifti,
+  writeNiftiPlanes,
+} from '../../src/nifti/write.ts';
 import { axisAlignedGrid, gridFromAffine, sameGrid } from '../../src/volume/volume.ts';
 import { rawNifti } from './make.ts';
 
@@ -157,5 +165,47 @@ describe('bytes', () => {
       'é'.repeat(39),
     );
     expect(header.bytes[148 + 79]).toBe(0);
+  });
+});
+
+describe('plane by plane', () => {
+  const planes = (data: Float32Array | Uint8Array): PlaneVolume => ({
+    grid,
+    plane: (z, target) => target.set(data.subarray(z * 6, (z + 1) * 6)),
+  });
+  it.each([
+    ['float32', {}],
+    ['uint8', { slope: 1 / 255, calMax: 1 }],
+    ['int16', { slope: 0.25, version: 2 }],
+  ] as const)('%s holds what a whole file holds', (datatype, options) => {
+    const data = volume.data.map(Math.abs);
+    const whole = writeNifti({ grid, data }, { datatype, ...options, gzip: false });
+    const pieces = [...writeNiftiPlanes(planes(data), { datatype, ...options, gzip: false })];
+    expect(pieces).toHaveLength(3);
+    expect(collect(pieces)).toEqual(whole);
+    const packed = collect(writeNiftiPlanes(planes(data), { datatype, ...options }));
+    expect(gunzipSync(packed)).toEqual(whole);
+    expect(collect(writeNiftiPlanes(planes(data), { datatype, ...options }))).toEqual(packed);
+  });
+  it('keeps the byte order of the image that it is like', () => {
+    const like = parseHeader(rawNifti({ littleEndian: false }), 'x');
+    const data = { grid: like.grid, plane: planes(volume.data).plane };
+    const whole = writeNifti(
+      { grid: like.grid, data: volume.data },
+      { datatype: 'float32', like, gzip: false },
+    );
+    expect(collect(writeNiftiPlanes(data, { datatype: 'float32', like, gzip: false }))).toEqual(whole);
+  });
+  it('names the voxel that does not fit by its place in the volume', () => {
+    const data = new Float32Array(12);
+    data[8] = 300;
+    expect(() => collect(writeNiftiPlanes(planes(data), { datatype: 'uint8' }))).toThrow(
+      'voxel 8 has the value 300, which uint8 cannot hold',
+    );
+    const other = axisAlignedGrid([2, 3, 2], [1, 2, 4]);
+    const like = parseHeader(rawNifti(), 'x');
+    expect(() =>
+      collect(writeNiftiPlanes({ ...planes(data), grid: other }, { datatype: 'uint8', like })),
+    ).toThrow(GridMismatchError);
   });
 });

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { StorageError } from '../../src/core/errors.ts';
+import { StorageError, UsageError } from '../../src/core/errors.ts';
 import { NodeFolder } from '../../src/platform/node-files.ts';
 
 let top: string;
@@ -65,6 +65,24 @@ describe('reading', () => {
     expect((await refusal(folder.read('x.nii'))).message).toContain('x.nii: cannot be read: no such file');
     mkdirSync(join(root, 'x'));
     expect((await refusal(folder.read('x'))).message).toContain('is a folder');
+  });
+  it('streams content from its start each time it is asked', async () => {
+    const long = Uint8Array.from({ length: 600_000 }, (_, i) => i % 251);
+    await folder.write('x', long);
+    const content = await folder.open('x');
+    expect(content.size).toBe(600_000);
+    for (let time = 0; time < 2; time++) {
+      const pieces: Uint8Array[] = [];
+      const reader = content.stream().getReader();
+      for (let next = await reader.read(); !next.done; next = await reader.read()) pieces.push(next.value);
+      expect(pieces.length).toBeGreaterThan(1);
+      expect(Buffer.concat(pieces).equals(long)).toBe(true);
+    }
+    await content.stream().cancel();
+    rmSync(join(root, 'x'));
+    await refusal(content.stream().getReader().read());
+    await refusal(folder.open('x'));
+    await refusal(folder.open('../x'));
   });
   it('hands out a buffer of its own that starts at 0', async () => {
     await folder.write('x', data);
@@ -222,5 +240,22 @@ describe('removing and syncing', () => {
     expect(await folder.read('log')).toEqual(data);
     mkdirSync(join(root, 'a'));
     await refusal(folder.sync('a'));
+  });
+});
+
+describe('pieces that are made as they are written', () => {
+  it('become one file', async () => {
+    await folder.write('x', [data, new Uint8Array(0), Uint8Array.of(4)]);
+    expect([...(await folder.read('x'))]).toEqual([1, 2, 3, 4]);
+  });
+  it('leave the old file and nothing else where one cannot be made', async () => {
+    await folder.write('x', data);
+    function* failing(): Generator<Uint8Array> {
+      yield Uint8Array.of(9);
+      throw new UsageError('no more');
+    }
+    await expect(folder.write('x', failing())).rejects.toThrow(UsageError);
+    expect(await folder.read('x')).toEqual(data);
+    expect(readdirSync(root)).toEqual(['x']);
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/core/random.ts';
 import { fillHoles, labelComponents, largestComponent } from '../../src/volume/components.ts';
 
 const SHAPE = [8, 7, 6] as const;
@@ -46,4 +47,41 @@ describe('components', () => {
     const full = new Uint8Array(100 * 100 * 100).fill(1);
     expect(labelComponents(full, [100, 100, 100], 26).sizes).toEqual([1_000_000]);
   });
+});
+
+it('runs of voxels tell the largest component and the holes that labels tell', () => {
+  const random = new Random(3);
+  for (const share of [0.05, 0.3, 0.5, 0.8])
+    for (const shape of [
+      [8, 7, 6],
+      [1, 9, 5],
+      [6, 1, 7],
+      [9, 4, 1],
+    ] as const) {
+      const mask = Uint8Array.from({ length: shape[0] * shape[1] * shape[2] }, () =>
+        random.uniform() < share ? 1 + random.integer(3) : 0,
+      );
+      for (const connectivity of [6, 18, 26] as const) {
+        const { labels, sizes } = labelComponents(mask, shape, connectivity);
+        const largest = sizes.indexOf(Math.max(...sizes)) + 1;
+        expect([...largestComponent(mask, shape, connectivity)]).toEqual(
+          [...labels].map((label) => (label > 0 && label === largest ? 1 : 0)),
+        );
+      }
+      const outside = labelComponents(
+        mask.map((v) => (v === 0 ? 1 : 0)),
+        shape,
+        6,
+      ).labels;
+      const [nx, ny, nz] = shape;
+      const open = new Set(
+        [...outside].filter((_, i) => {
+          const [x, y, z] = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))];
+          return [x, nx - 1 - x, y, ny - 1 - y, z, nz - 1 - z].includes(0);
+        }),
+      );
+      expect([...fillHoles(mask, shape)]).toEqual(
+        [...outside].map((label) => (label === 0 || !open.has(label) ? 1 : 0)),
+      );
+    }
 });
