@@ -13,12 +13,15 @@ import { experiments } from './soak/experiments.ts';
 import { inputs } from './soak/inputs.ts';
 import { kills } from './soak/kills.ts';
 import { large } from './soak/large.ts';
+import { killedPredictions, lostInPredictions } from './soak/predictions.ts';
 import { realHeaders } from './soak/real-headers.ts';
 import { repeat } from './soak/repeat.ts';
+import { server } from './soak/server.ts';
 import { crowds, signals } from './soak/signals.ts';
 import { type Outcome, Workspace } from './soak/workspace.ts';
 
-const PARTS = 'repeat,kills,signals,crowds,disks,leaks,devices,large,inputs,experiment';
+const PARTS =
+  'repeat,kills,signals,crowds,disks,leaks,devices,predictions,lost,server,large,inputs,experiment';
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '20' },
@@ -42,12 +45,15 @@ function until(share: number): () => boolean {
 const workspace = await Workspace.create();
 const parts: Readonly<Record<string, () => Promise<Outcome>>> = {
   repeat: () => repeat(workspace, 50),
-  kills: () => kills(workspace, new Random(seed), until(0.45)),
+  kills: () => kills(workspace, new Random(seed), until(0.4)),
   devices: () => lostDevices(workspace, seed, 20),
   signals: () => signals(workspace, new Random(seed).fork('signals'), until(0.1)),
   crowds: () => crowds(workspace, 3),
   disks: () => fullDisks(workspace, new Random(seed).fork('disks'), 20),
   leaks: () => leaks(workspace, until(0.15)),
+  predictions: () => killedPredictions(workspace, new Random(seed).fork('predictions'), until(0.1)),
+  lost: () => lostInPredictions(workspace, new Random(seed).fork('lost'), 20),
+  server: () => server(workspace, new Random(seed).fork('server'), 2000),
   large: () => large(workspace, [512, 512, 400], 512),
   inputs: async () => inputs(await realHeaders(), seed, until(0.15)),
   experiment: () => experiments(workspace, new Random(seed).fork('experiments'), until(0.15)),
