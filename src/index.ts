@@ -41,7 +41,15 @@ export {
   VerificationError,
   VoxelgradError,
 } from './core/errors.ts';
-export { type FileEntry, type FileSink, type FileSource, type FileStore, MemoryFiles } from './core/files.ts';
+export {
+  type FileContent,
+  type FileEntry,
+  type FileSink,
+  type FileSource,
+  type FileStore,
+  MemoryFiles,
+  type WrittenContent,
+} from './core/files.ts';
 export type { Json } from './core/json.ts';
 export { Random } from './core/random.ts';
 export { formatRecord } from './core/record.ts';
@@ -64,6 +72,7 @@ export {
   type LoadedScan,
   type LoadScanOptions,
   loadScan,
+  loadStoredScan,
   type RaterChoice,
   withTissueMaps,
 } from './dataset/load-scan.ts';
@@ -137,15 +146,24 @@ export {
   type TprTerm,
 } from './loss/segmentation-loss.ts';
 // Volumes and NIfTI.
+export type { NiftiSource } from './nifti/body.ts';
 export type { NiftiDatatype, WritableDatatype } from './nifti/datatype.ts';
 export type { AffineSource, NiftiHeader } from './nifti/header.ts';
-export { type NiftiImage, type ReadNiftiOptions, readMask, readNifti } from './nifti/read.ts';
+export {
+  type NiftiImage,
+  type ReadNiftiOptions,
+  readMask,
+  readNifti,
+  readVoxels,
+} from './nifti/read.ts';
 export {
   ESTIMATE_INTENT,
   LABEL_INTENT,
   type NiftiIntent,
+  type PlaneVolume,
   type WriteNiftiOptions,
   writeNifti,
+  writeNiftiPlanes,
 } from './nifti/write.ts';
 export {
   cicekConfig,

@@ -23,7 +23,11 @@ export interface PredictRequest {
   readonly overlap: number;
   /** Edge of the sliding window in voxels, a multiple of 2^(levels - 1) (default: the patch of training). */
   readonly tile?: number | undefined;
-  /** Bytes that the network and its window may take on the GPU; checked before a scan's first tile (default: no limit). */
+  /**
+   * Bytes that the network and its window may take on the GPU; checked before a scan's first tile (default: no limit).
+   * Main memory is not counted: it holds the images once (2 bytes a voxel of a 16-bit file, 4 of a float32), the brain
+   * mask, and a float32 map for each foreground class.
+   */
   readonly memory?: number | undefined;
   /** Kernel variants by slot (default: the built-in table's). */
   readonly kernels?: Readonly<Record<string, string>>;
