@@ -43,7 +43,8 @@ export const PREDICTION_ARGS: {
   memory: {
     type: 'string',
     valueHint: '512M',
-    description: 'Most that the network and its window may take on the GPU, not the scan in main memory; checked before the first tile',
+    description:
+      'Most that the network and its window may take on the GPU, not the scan in main memory; checked before the first tile',
   },
   tissue: {
     type: 'string',
