@@ -92,9 +92,12 @@ describe.skipIf(chromiumPath() === undefined)('correcting', { timeout: 240_000 }
     const said = page.locator('.viewer [role=status]');
     const place = async (): Promise<number[]> =>
       [
-        ...(await page.locator('.place').textContent())!.replaceAll('−', '-').matchAll(/[xyz] (-?[\d.]+)/g),
+        ...(await page.locator('.place').textContent())!.replaceAll('−', '-').matchAll(/\b[xyz] (-?[\d.]+)/g),
       ].map((match) => Number(match[1]));
     await image.focus();
+    // To the middle of a voxel.
+    await page.keyboard.press('ArrowRight');
+    await said.filter({ hasText: 'mm' }).waitFor({ state: 'attached' });
     const [x, y, z] = await place();
     await page.keyboard.press('p');
     await page.getByText('press “Correct” first').waitFor();
@@ -103,7 +106,7 @@ describe.skipIf(chromiumPath() === undefined)('correcting', { timeout: 240_000 }
     await page.keyboard.press('PageDown');
     await page.keyboard.press('Shift+ArrowUp');
     // Voxels of 2 mm; the patient's right is on the left.
-    await expect.poll(place).toEqual([x! + 2, y! + 22, z! - 2]);
+    await expect.poll(place, { timeout: 20_000 }).toEqual([x! + 2, y! + 22, z! - 2]);
     expect(await said.textContent()).toBe(
       (await page.locator('.place').textContent())!.slice(13).split(';')[0],
     );
