@@ -33,8 +33,7 @@ interface Row {
   readonly adapter: string;
   readonly tiles: number;
   readonly seconds: number;
-  /** Null where only a tile was timed. */
-  readonly cpuSeconds: number | null;
+  readonly cpuSeconds: number;
 }
 
 const { values } = parseArgs({
@@ -63,6 +62,11 @@ async function best(
   return found;
 }
 
+/** Processor time of all of the browser's processes. */
+async function browserSeconds(app: AppUnderTest): Promise<number> {
+  return (await app.processes()).reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0);
+}
+
 async function inBrowser(app: AppUnderTest, files: readonly NamedBytes[]): Promise<Row> {
   const { page, close } = await app.open();
   page.setDefaultTimeout(600_000);
@@ -78,7 +82,7 @@ async function inBrowser(app: AppUnderTest, files: readonly NamedBytes[]): Promi
       const [, tiles, seconds] = /^(\d+) tiles in ([\d.]+) s/.exec((await status.textContent()) ?? '') ?? [];
       return { tiles: Number(tiles), seconds: Number(seconds) };
     },
-    async () => (await app.processes()).reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
+    () => browserSeconds(app),
   );
   await close();
   console.error(`in Chromium: ${JSON.stringify(figures)}`);
@@ -127,7 +131,9 @@ async function tensorflow(app: AppUnderTest, tiles: number, adapter: string): Pr
       const run: TfjsRun = { backend, network, ...NETWORK, width: MESHNET_WIDTH };
       // A page of its own: one that was given up works on.
       const { page, close } = await app.open({}, TFJS_PAGE);
-      const tile = await timeTile(page, run, PATCH, Number(values.seconds), Number(values.limit));
+      const tile = await timeTile(page, run, PATCH, Number(values.seconds), Number(values.limit), () =>
+        browserSeconds(app),
+      );
       await close();
       console.error(`${backend}, ${network}: ${JSON.stringify(tile)}`);
       const engine = `TensorFlow.js, ${backend}`;
@@ -135,8 +141,15 @@ async function tensorflow(app: AppUnderTest, tiles: number, adapter: string): Pr
       if ('skip' in tile) rows.push({ skip: `${engine}, ${name}: ${tile.skip}` });
       else {
         const place = backend === 'cpu' ? 'JavaScript' : backend === 'webgl' ? `${adapter}, WebGL` : adapter;
-        const seconds = (tile.ms * tiles) / 1000;
-        rows.push({ engine, network: name, adapter: place, tiles, seconds, cpuSeconds: null });
+        const [seconds, cpuSeconds] = [tile.ms, tile.cpuMs].map((ms) => (ms * tiles) / 1000);
+        rows.push({
+          engine,
+          network: name,
+          adapter: place,
+          tiles,
+          seconds: seconds!,
+          cpuSeconds: cpuSeconds!,
+        });
       }
     }
   return rows;
@@ -148,7 +161,7 @@ function table(rows: readonly Row[]): string {
   const lines = rows.map(({ engine, network, adapter, tiles, seconds, cpuSeconds }) => {
     const cells = [
       ...[engine, network, adapter, (seconds / tiles).toFixed(3), seconds.toFixed(1)],
-      ...[cpuSeconds?.toFixed(1) ?? '', (seconds / node).toFixed(2)],
+      ...[cpuSeconds.toFixed(1), (seconds / node).toFixed(2)],
     ];
     return `| ${cells.join(' | ')} |`;
   });

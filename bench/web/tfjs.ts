@@ -18,10 +18,17 @@ export interface TfjsRun {
 export interface TfjsTile {
   /** Median. */
   readonly ms: number;
+  /** That were timed, after one that was not. */
   readonly runs: number;
   readonly parameters: number;
   /** Mean probability of the second class: equal on every backend that computes what it should. */
   readonly result: number;
+}
+
+/** A tile with its processor time. */
+export interface TimedTile extends TfjsTile {
+  /** Mean. */
+  readonly cpuMs: number;
 }
 
 /** A reason in place of a result. */
@@ -64,6 +71,7 @@ ${['tf.js', 'tf-webgpu.js', 'tfjs-page.js'].map((file) => `<script src="${file}"
  * @param patch edge of the tile
  * @param seconds to repeat for
  * @param limit seconds after which it is given up
+ * @param cpu processor seconds of the browser so far
  */
 export async function timeTile(
   page: Page,
@@ -71,7 +79,8 @@ export async function timeTile(
   patch: number,
   seconds: number,
   limit: number,
-): Promise<TfjsTile | Skipped> {
+  cpu: () => Promise<number>,
+): Promise<TimedTile | Skipped> {
   const ask = async (of: TfjsRun, edge: number, repeat: number): Promise<TfjsTile> => {
     const options = JSON.stringify({ ...of, patch: edge, seconds: repeat });
     return (await page.evaluate(`timeTile(${options})`)) as TfjsTile;
@@ -80,13 +89,17 @@ export async function timeTile(
   const late = new Promise<Skipped>((resolve) => {
     timer = setTimeout(() => resolve({ skip: `stopped after ${limit} s` }), limit * 1000);
   });
-  const work = async (): Promise<TfjsTile | Skipped> => {
+  const work = async (): Promise<TimedTile | Skipped> => {
     try {
       const expected = await ask({ ...run, backend: 'cpu' }, CHECK_PATCH, 0);
       const { result } = await ask(run, CHECK_PATCH, 0);
       if (!(Math.abs(result - expected.result) < CHECK_TOLERANCE))
         return { skip: `computes ${result} where its own processor backend has ${expected.result}` };
-      return await ask(run, patch, seconds);
+      // Compiles, so that the processor time of the next ones is the tiles' own.
+      await ask(run, patch, 0);
+      const before = await cpu();
+      const tile = await ask(run, patch, seconds);
+      return { ...tile, cpuMs: (1000 * ((await cpu()) - before)) / (tile.runs + 1) };
     } catch (error) {
       return { skip: String(error instanceof Error ? error.message : error).split('\n')[0]! };
     }

@@ -49,7 +49,7 @@ function largeScan(): NamedBytes[] {
         brain[width - 1 - x + width * (height - 1 - y + height * (depth - 1 - z))] = 1;
       }
   const image = (seed: number): Float32Array =>
-    Float32Array.from(brain, (_, i) => 300 + ((i * seed) % 101) + 100 * Math.sin(i / 5000));
+    Float32Array.from(brain, (_, i) => Math.round(300 + ((i * seed) % 101) + 100 * Math.sin(i / 5000)));
   return [...MODALITIES.map((name, c) => file(name, image(7 + 2 * c))), file('brain_mask', brain)];
 }
 
