@@ -1,5 +1,6 @@
 import { type DeviceLostError, StoppedError, StorageError, UsageError } from '../core/errors.ts';
 import { formatRecord } from '../core/record.ts';
+import { sleep } from '../core/sleep.ts';
 import { removeUnfinished } from '../core/unfinished-files.ts';
 import type { Dataset } from '../dataset/dataset.ts';
 import { openDataset } from '../dataset/open-dataset.ts';
@@ -183,7 +184,7 @@ async function waitForLock(out: NodeFolder, output: Output): Promise<() => Promi
     if (typeof lock === 'function') return lock;
     if (tries === 0)
       output.note(`waiting for process ${lock.pid} on ${lock.host}, which plans the experiment`);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await sleep(500);
   }
 }
 

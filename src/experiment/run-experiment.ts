@@ -1,4 +1,5 @@
 import { StorageError } from '../core/errors.ts';
+import { sleep } from '../core/sleep.ts';
 import type { ExperimentUnit } from '../report/experiment-record.ts';
 import { runUnit } from './run-unit.ts';
 import type { UnitContext } from './unit-context.ts';
@@ -100,7 +101,7 @@ export async function runUnits(
     const text = reasons.join('; ');
     if (text !== waited) context.onWait?.(text);
     waited = text;
-    await delay(POLL_MS, context.signal);
+    await sleep(POLL_MS, context.signal);
   }
   context.onUnit?.(units.length - before, units.length - before, undefined);
   return { done, skipped };
@@ -110,21 +111,5 @@ function unmet(reasons: readonly string[]): StorageError {
   const [first, ...rest] = reasons;
   return new StorageError(`${first}${rest.length > 0 ? `; and ${rest.length} more units wait` : ''}`, {
     hint: 'Run what is needed first, or leave --units out: units then run in order.',
-  });
-}
-
-/** @throws the signal's reason as soon as it is aborted. */
-async function delay(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  signal?.throwIfAborted();
-  await new Promise<void>((resolve, reject) => {
-    const stop = (): void => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop);
-      resolve();
-    }, milliseconds);
-    signal?.addEventListener('abort', stop, { once: true });
   });
 }

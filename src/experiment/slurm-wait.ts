@@ -1,5 +1,6 @@
 import { SchedulerError } from '../core/errors.ts';
 import type { FileStore } from '../core/files.ts';
+import { sleep } from '../core/sleep.ts';
 import { readJobs, SLURM_FOLDER, tasksOf, type UnitTask } from './slurm-jobs.ts';
 import type { TaskState } from './slurm-queue.ts';
 import { taskLog } from './slurm-script.ts';
@@ -70,7 +71,7 @@ export async function waitForUnits(request: SlurmRequest, options: WaitOptions =
       failed: failed.length,
     });
     if (failed.length === open.length) break;
-    await sleep(pause, signal);
+    await sleep(pause * 1000, signal);
   }
   const open = units.filter(({ id }) => !finished.has(id));
   if (open.length === 0) return;
@@ -139,19 +140,4 @@ async function lastError(out: FileStore, log: string): Promise<string | undefine
     () => '',
   );
   return [...text.matchAll(/^(?:slurmstepd: )?error: (.*)$/gm)].at(-1)?.[1];
-}
-
-function sleep(seconds: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop);
-      resolve();
-    }, seconds * 1000);
-    if (signal?.aborted) stop();
-    else signal?.addEventListener('abort', stop, { once: true });
-  });
 }

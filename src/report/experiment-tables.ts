@@ -125,51 +125,53 @@ export function sizeTable(plan: ExperimentRecord, scans: readonly JudgedScan[]):
 
 /** Mean Dice of each fold's held-out scans: a row a fold and loss, seeds averaged. */
 export function foldTable(plan: ExperimentRecord, scans: readonly JudgedScan[]): Table {
-  const rows = plan.folds.flatMap(({ name, heldOut }) =>
-    plan.losses.map((loss) => ({
-      fold: name,
-      heldOut: heldOut.join(', '),
-      loss,
-      ...meanDice(
-        plan,
-        scans.filter(({ unit }) => unit.fold === name),
-        loss,
-      ),
-    })),
-  );
-  return {
-    caption: 'Dice by fold: mean over its held-out patients, seeds averaged',
-    columns: [
+  return partsTable(
+    plan,
+    'Dice by fold: mean over its held-out patients, seeds averaged',
+    [
       { key: 'fold', label: 'Fold', kind: 'text' },
       { key: 'heldOut', label: 'Held out', kind: 'text' },
-      { key: 'loss', label: 'Loss', kind: 'text' },
-      ...variantColumns(plan),
     ],
-    rows,
-  };
+    plan.folds.map(({ name, heldOut }) => ({
+      names: { fold: name, heldOut: heldOut.join(', ') },
+      scans: scans.filter(({ unit }) => unit.fold === name),
+    })),
+  );
 }
 
 /** Mean Dice over patients of each seed's nets: a row a seed and loss. */
 export function seedTable(plan: ExperimentRecord, scans: readonly JudgedScan[]): Table {
-  const rows = plan.seeds.flatMap((seed) =>
-    plan.losses.map((loss) => ({
-      seed: String(seed),
-      loss,
-      ...meanDice(
-        plan,
-        scans.filter(({ unit }) => unit.seed === seed),
-        loss,
-      ),
+  return partsTable(
+    plan,
+    'Dice by seed: mean over patients',
+    [{ key: 'seed', label: 'Seed', kind: 'text' }],
+    plan.seeds.map((seed) => ({
+      names: { seed: String(seed) },
+      scans: scans.filter(({ unit }) => unit.seed === seed),
     })),
   );
+}
+
+/** Mean Dice over patients of parts of the scans: a row a part and loss, a column a variant. */
+function partsTable(
+  plan: ExperimentRecord,
+  caption: string,
+  columns: readonly Column[],
+  parts: readonly { readonly names: Record<string, string>; readonly scans: readonly JudgedScan[] }[],
+): Table {
   return {
-    caption: 'Dice by seed: mean over patients',
-    columns: [
-      { key: 'seed', label: 'Seed', kind: 'text' },
-      { key: 'loss', label: 'Loss', kind: 'text' },
-      ...variantColumns(plan),
-    ],
-    rows,
+    caption,
+    columns: [...columns, { key: 'loss', label: 'Loss', kind: 'text' }, ...variantColumns(plan)],
+    rows: parts.flatMap(({ names, scans }) =>
+      plan.losses.map((loss) => ({
+        ...names,
+        loss,
+        ...byVariant(
+          plan,
+          (variant) => estimateOf(contrast(scans, [{ variant, loss, weight: 1 }], diceOf))?.mean,
+        ),
+      })),
+    ),
   };
 }
 
@@ -252,13 +254,6 @@ export function scanTable(scans: readonly JudgedScan[]): Table {
       ...metrics,
     })),
   };
-}
-
-function meanDice(plan: ExperimentRecord, scans: readonly JudgedScan[], loss: string): Record<string, Cell> {
-  return byVariant(plan, (variant) => {
-    const estimate = estimateOf(contrast(scans, [{ variant, loss, weight: 1 }], diceOf));
-    return estimate?.mean;
-  });
 }
 
 function variantColumns(plan: ExperimentRecord): Column[] {

@@ -5,13 +5,12 @@ import { MemoryFiles } from '../../src/core/files.ts';
 import { Random } from '../../src/core/random.ts';
 import { findScans } from '../../src/dataset/dataset.ts';
 import { openDataset } from '../../src/dataset/open-dataset.ts';
-import type { Gpu } from '../../src/gpu/gpu.ts';
 import type { PredictRequest } from '../../src/infer/request.ts';
 import { predict } from '../../src/infer/run.ts';
-import { openNodeGpu } from '../../src/platform/node.ts';
 import { train } from '../../src/train/run.ts';
 import { bidsPatient, tree } from '../dataset/make.ts';
 import { useGpu } from '../support/gpu.ts';
+import { endsOnDeadDevices, MortalGpu } from '../support/mortal-gpu.ts';
 import { tinyData } from '../train/fixture.ts';
 
 const context = useGpu();
@@ -32,26 +31,19 @@ describe('a device that is lost in a prediction', () => {
     lossesAt: readonly number[],
     extra: Partial<PredictRequest> = {},
   ): Promise<{ out: MemoryFiles; opened: number; tiles: number }> {
-    const opened: Gpu[] = [await openNodeGpu()];
-    const left = new Set(lossesAt);
+    const mortal = await MortalGpu.open(lossesAt);
     let tiles = 0;
     try {
       const asked = await request({
-        async reopen(lost) {
-          expect(lost).toBeInstanceOf(DeviceLostError);
-          opened.push(await openNodeGpu());
-          return opened.at(-1)!;
-        },
-        onTile() {
-          if (left.delete(++tiles)) opened.at(-1)!.device.destroy();
-        },
+        reopen: mortal.reopen,
+        onTile: () => mortal.reach(++tiles),
         ...extra,
       });
-      const scans = await predict(opened[0]!, asked);
+      const scans = await predict(mortal.first, asked);
       expect(scans.map(({ subject }) => subject)).toEqual(['01', '02']);
-      return { out: asked.out, opened: opened.length, tiles };
+      return { out: asked.out, opened: mortal.count, tiles };
     } finally {
-      for (const gpu of opened) await gpu.close();
+      await mortal.close();
     }
   }
 
@@ -74,17 +66,6 @@ describe('a device that is lost in a prediction', () => {
   it('ends it where no other can be had, or where each is lost at once', { timeout: 240_000 }, async () => {
     await expect(losing([3], { reopen: undefined })).rejects.toThrow(DeviceLostError);
     await expect(losing([3], { reopen: () => Promise.reject(new Error('none')) })).rejects.toThrow('none');
-    let opened = 0;
-    const failing = losing([2], {
-      async reopen() {
-        opened++;
-        const gpu = await openNodeGpu();
-        gpu.device.destroy();
-        await gpu.device.lost;
-        return gpu;
-      },
-    });
-    await expect(failing).rejects.toThrow(DeviceLostError);
-    expect(opened).toBe(3);
+    await endsOnDeadDevices((reopen) => losing([2], { reopen }));
   });
 });

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { Model } from '../../src/checkpoint/checkpoint.ts';
 import { OutOfMemoryError, UsageError } from '../../src/core/errors.ts';
 import { findScans } from '../../src/dataset/dataset.ts';
@@ -10,6 +10,7 @@ import { VARIANTS, type Variant } from '../../src/nn/variants.ts';
 import { train } from '../../src/train/run.ts';
 import { networkSlots } from '../../src/tune/network-slots.ts';
 import { bidsPatient, tree } from '../dataset/make.ts';
+import { mostAllocated, withoutBuffer } from '../support/buffers.ts';
 import { useGpu } from '../support/gpu.ts';
 import { tinyData } from '../train/fixture.ts';
 
@@ -26,20 +27,8 @@ beforeAll(async () => {
 }, 300_000);
 
 /** Segments, and tells how much was allocated at most. */
-async function most(variant: Variant, options: SegmentOptions = {}): Promise<number> {
-  const { gpu } = context;
-  const before = gpu.allocatedBytes;
-  let found = 0;
-  const real = gpu.createBuffer.bind(gpu);
-  const spy = vi.spyOn(gpu, 'createBuffer').mockImplementation(async (request) => {
-    const buffer = await real(request);
-    found = Math.max(found, gpu.allocatedBytes - before);
-    return buffer;
-  });
-  await segment(gpu, models.get(variant)!, scan, options).finally(() => spy.mockRestore());
-  expect(gpu.allocatedBytes).toBe(before);
-  return found;
-}
+const most = (variant: Variant, options: SegmentOptions = {}): Promise<number> =>
+  mostAllocated(context.gpu, () => segment(context.gpu, models.get(variant)!, scan, options));
 
 // The brain with its margin is the whole volume, 12 x 14 x 10.
 const VOLUME = [10, 14, 12] as const;
@@ -109,18 +98,9 @@ describe('the memory of a prediction', () => {
     it(`that the device refuses for ${label} gives the same kind of error, and leaves nothing`, async () => {
       const { gpu } = context;
       const before = gpu.allocatedBytes;
-      const real = gpu.createBuffer.bind(gpu);
-      const spy = vi
-        .spyOn(gpu, 'createBuffer')
-        .mockImplementation((request) =>
-          request.label === label
-            ? Promise.reject(new OutOfMemoryError(`${label} needs 9 GB: the device has no more`))
-            : real(request),
-        );
-      const error = await segment(gpu, models.get('single')!, scan, { tile: 16 }).catch((e: unknown) => e);
-      spy.mockRestore();
-      expect(error).toBeInstanceOf(OutOfMemoryError);
-      const { message, hint } = error as OutOfMemoryError;
+      const { message, hint } = await withoutBuffer(gpu, label, () =>
+        segment(gpu, models.get('single')!, scan, { tile: 16 }),
+      );
       expect(message).toContain(`${label} needs 9 GB: the device has no more; prediction needs `);
       expect(hint).toMatch(/^Less would do: --tile \d+ needs [\d.]+ kB/);
       expect(gpu.allocatedBytes).toBe(before);

@@ -1,9 +1,10 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { OutOfMemoryError } from '../../src/core/errors.ts';
 import { Gpu } from '../../src/gpu/gpu.ts';
 import { VARIANTS } from '../../src/nn/variants.ts';
 import { estimateMemory, requireMemory } from '../../src/train/memory.ts';
 import { train } from '../../src/train/run.ts';
+import { mostAllocated, withoutBuffer } from '../support/buffers.ts';
 import { useGpu } from '../support/gpu.ts';
 import { tinyData } from './fixture.ts';
 
@@ -15,18 +16,7 @@ describe('the memory of a run', () => {
       const { gpu } = context;
       const data = await tinyData({ variant, steps: 2 });
       const estimate = await estimateMemory(gpu.capabilities, data);
-      const before = gpu.allocatedBytes;
-      let most = 0;
-      const real = gpu.createBuffer.bind(gpu);
-      const spy = vi.spyOn(gpu, 'createBuffer').mockImplementation(async (request) => {
-        const buffer = await real(request);
-        most = Math.max(most, gpu.allocatedBytes - before);
-        return buffer;
-      });
-      await train(gpu, data);
-      spy.mockRestore();
-      expect(estimate.bytes).toBe(most);
-      expect(gpu.allocatedBytes).toBe(before);
+      expect(await mostAllocated(gpu, () => train(gpu, data))).toBe(estimate.bytes);
     });
 
   it('beyond a budget is refused, naming the largest tensors and what fits', async () => {
@@ -60,23 +50,11 @@ describe('the memory of a run', () => {
 
   it('that the device refuses gives the same kind of error', async () => {
     const { gpu } = context;
-    const real = gpu.createBuffer.bind(gpu);
-    const before = gpu.buffers.length;
-    const spy = vi
-      .spyOn(gpu, 'createBuffer')
-      .mockImplementation((request) =>
-        request.label === 'train/arena0'
-          ? Promise.reject(new OutOfMemoryError('train/arena0 needs 9 GB: the device has no more'))
-          : real(request),
-      );
-    const error = await train(gpu, await tinyData({ baseChannels: 8 })).catch((e: unknown) => e);
-    spy.mockRestore();
-    expect(error).toBeInstanceOf(OutOfMemoryError);
-    const { message, hint } = error as OutOfMemoryError;
+    const data = await tinyData({ baseChannels: 8 });
+    const { message, hint } = await withoutBuffer(gpu, 'train/arena0', () => train(gpu, data));
     expect(message).toMatch(/^train\/arena0 needs 9 GB: the device has no more; training needs /);
     expect(message).toMatch(/largest tensors of a step/);
     expect(hint).toMatch(/^Less would do: .*--base-channels \d+ needs [\d.]+ kB/);
-    expect(gpu.buffers.length).toBe(before);
   });
 
   it('is counted on a device that makes nothing, which runs nothing', async () => {

@@ -6,15 +6,14 @@ import {
   stateHash,
   type TrainingState,
 } from '../../src/checkpoint/training-state.ts';
-import { CheckpointError, DeviceLostError } from '../../src/core/errors.ts';
+import { CheckpointError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
-import type { Gpu } from '../../src/gpu/gpu.ts';
 import { VARIANTS } from '../../src/nn/variants.ts';
-import { openNodeGpu } from '../../src/platform/node.ts';
 import type { CheckpointPolicy, TrainRequest, TrainResult } from '../../src/train/request.ts';
 import { train } from '../../src/train/run.ts';
 import { TrainingSession } from '../../src/train/session.ts';
 import { useGpu } from '../support/gpu.ts';
+import { endsOnDeadDevices, MortalGpu } from '../support/mortal-gpu.ts';
 import { tinyData } from './fixture.ts';
 
 // A software driver compiles for seconds, on every device anew.
@@ -164,27 +163,22 @@ describe('a lost device', () => {
     lossesAt: readonly number[],
     extra: Partial<TrainRequest> = {},
   ): Promise<{ result: TrainResult; steps: number[]; opened: number }> {
-    const opened: Gpu[] = [await openNodeGpu()];
-    const left = new Set(lossesAt);
+    const mortal = await MortalGpu.open(lossesAt);
     const steps: number[] = [];
     try {
-      const result = await train(opened[0]!, {
+      const result = await train(mortal.first, {
         ...(await tinyData()),
         checkpoints: keepBytes(2),
-        async reopen(lost) {
-          expect(lost).toBeInstanceOf(DeviceLostError);
-          opened.push(await openNodeGpu());
-          return opened.at(-1)!;
-        },
+        reopen: mortal.reopen,
         onStep({ step }) {
           steps.push(step);
-          if (left.delete(step)) opened.at(-1)!.device.destroy();
+          mortal.reach(step);
         },
         ...extra,
       });
-      return { result, steps, opened: opened.length };
+      return { result, steps, opened: mortal.count };
     } finally {
-      for (const gpu of opened) await gpu.close();
+      await mortal.close();
     }
   }
 
@@ -200,17 +194,6 @@ describe('a lost device', () => {
 
   it('ends the run where no other can be had, or where each is lost at once', async () => {
     await expect(losing([3], { reopen: () => Promise.reject(new Error('none')) })).rejects.toThrow('none');
-    let opened = 0;
-    const failing = losing([2], {
-      async reopen() {
-        opened++;
-        const gpu = await openNodeGpu();
-        gpu.device.destroy();
-        await gpu.device.lost;
-        return gpu;
-      },
-    });
-    await expect(failing).rejects.toThrow(DeviceLostError);
-    expect(opened).toBe(3);
+    await endsOnDeadDevices((reopen) => losing([2], { reopen }));
   });
 });
