@@ -177,7 +177,7 @@ function figureSections(figures: ExperimentFigures): Section[] {
 }
 
 /** Every patient with every variant, a picture a loss. */
-function patientFigure(experiment: ExperimentResults): Markup {
+function patientFigure(experiment: ExperimentResults): Markup | false {
   const { plan } = experiment;
   const scans = judgedScans(experiment);
   const pictures = plan.losses.flatMap((loss): Picture[] => {
@@ -191,6 +191,7 @@ function patientFigure(experiment: ExperimentResults): Markup {
     const source = patientChart(groups, `Dice of every patient with the loss ${loss}`);
     return [{ source, alt: '', width: 360, height: 230, label: loss }];
   });
+  if (pictures.length === 0) return false;
   return figure(
     pictures,
     'Dice of every patient (points; lines join those of one patient), and the mean with its 95 % bootstrap interval (bold).',
