@@ -1,10 +1,12 @@
 /**
  * How time and memory of a training step grow with the patch, the channels and the batch: `npm run bench:scaling`.
- * Adds a line to results/scaling.jsonl.
+ * Adds a line to results/scaling.jsonl and replaces results/scaling.md and results/scaling.svg.
  */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { type Axis, measureScaling } from '../src/bench/scaling.ts';
+import { formatScaling, scalingPicture } from '../src/bench/scaling-report.ts';
 import { checkout } from '../src/platform/checkout.ts';
+import { machineLoad } from '../src/platform/machine.ts';
 import { openNodeGpu } from '../src/platform/node.ts';
 import type { StepShape } from '../src/tune/training-step.ts';
 
@@ -23,6 +25,7 @@ const SERIES: readonly (readonly [Axis, readonly number[]])[] = [
 ];
 const REPLAYS = 3;
 
+const machine = machineLoad();
 const gpu = await openNodeGpu();
 try {
   const series = [];
@@ -38,8 +41,11 @@ try {
     series.push(one);
   }
   const { description, driver } = gpu.capabilities;
-  const line = { adapter: description, driver, commit: checkout()?.commit ?? null, series };
-  appendFileSync(new URL('results/scaling.jsonl', import.meta.url), `${JSON.stringify(line)}\n`);
+  const report = { adapter: description, driver, commit: checkout()?.commit ?? null, machine, series };
+  const results = (name: string): URL => new URL(`results/scaling.${name}`, import.meta.url);
+  appendFileSync(results('jsonl'), `${JSON.stringify(report)}\n`);
+  writeFileSync(results('md'), formatScaling(report));
+  writeFileSync(results('svg'), scalingPicture(report));
 } finally {
   await gpu.close();
 }

@@ -61,7 +61,7 @@ export function product(numbers) {
 }
 
 /** Seconds after which a row gets no more runs, and its least number of runs until then. */
-const ENOUGH = 2;
+const ENOUGH = 1;
 const LEAST = 3;
 /** Seconds after which it gets no more even where there was but one. */
 const MOST = 20;

@@ -1,4 +1,5 @@
 import { html, type Markup } from '../report/html.ts';
+import { logAxis, coordinate as n, ticksOf } from './log-axis.ts';
 import type { BenchReport, BenchRow } from './report.ts';
 import type { StepKernel } from './step.ts';
 
@@ -15,12 +16,6 @@ const PASSES = [
   { name: 'backward_input', colour: '#b4530a', mark: 'square' },
   { name: 'backward_weight', colour: '#2c7a3f', mark: 'diamond' },
 ] as const;
-
-interface Axis {
-  readonly low: number;
-  readonly high: number;
-  place(value: number): number;
-}
 
 /**
  * The bench as a picture (SVG): the roofline with every convolution on it, numbered and listed; the kernels that are
@@ -82,11 +77,11 @@ function roofline({ peak }: BenchReport, rows: readonly BenchRow[]): Markup {
   const path = corners
     .map((at, i) => `${i === 0 ? 'M' : 'L'}${n(x.place(at))} ${n(y.place(roof(at)))}`)
     .join('');
-  return html`${powers(x).map(
+  return html`${ticksOf(x).map(
     (t) => html`<path d="M${n(x.place(t))} ${PLOT.top}V${PLOT.bottom}" stroke="#e3e8ed"/>
 <text x="${n(x.place(t))}" y="${PLOT.bottom + 18}" text-anchor="middle" fill="#56626f">${t}</text>
 `,
-  )}${powers(y).map(
+  )}${ticksOf(y).map(
     (t) => html`<path d="M${PLOT.left} ${n(y.place(t))}H${PLOT.right}" stroke="#e3e8ed"/>
 <text x="${PLOT.left - 8}" y="${n(y.place(t) + 4)}" text-anchor="end" fill="#56626f">${t}</text>
 `,
@@ -155,26 +150,4 @@ ${items.map(({ name, share, detail }, i) => {
 <text x="${LIST}" y="${y + 12}" font-size="12">${(100 * share).toFixed(0)} ${unit}: ${detail}</text>
 `;
 })}`;
-}
-
-/** Whole powers of ten around the values; one at least on either side of them. */
-function logAxis(low: number, high: number, from: number, to: number): Axis {
-  const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
-  const span = Math.max(1, last - first);
-  return {
-    low: 10 ** first,
-    high: 10 ** (first + span),
-    place: (value) => from + ((Math.log10(value) - first) / span) * (to - from),
-  };
-}
-
-function powers({ low, high }: Axis): number[] {
-  const ticks: number[] = [];
-  for (let t = low; t <= high * 1.001; t *= 10)
-    for (const m of [1, 2, 5]) if (m * t <= high * 1.001) ticks.push(Number((m * t).toPrecision(3)));
-  return ticks;
-}
-
-function n(value: number): string {
-  return value.toFixed(1);
 }

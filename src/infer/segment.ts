@@ -95,11 +95,17 @@ export async function withPredictor<T>(
   const wanted = (slot: string): string | undefined => kernels[slot];
   requireTile(info, tile);
   return await Resources.build(async (owned) => {
-    const predictor = await explained(gpu.capabilities, info, [tile, tile, tile], { tile, wanted }, async () => {
-      const net = owned.add(await UNet3d.create(gpu, info.network, { training: false }));
-      net.load(weights);
-      return owned.add(await Predictor.create(gpu, net, info.variant, tile, wanted));
-    });
+    const predictor = await explained(
+      gpu.capabilities,
+      info,
+      [tile, tile, tile],
+      { tile, wanted },
+      async () => {
+        const net = owned.add(await UNet3d.create(gpu, info.network, { training: false }));
+        net.load(weights);
+        return owned.add(await Predictor.create(gpu, net, info.variant, tile, wanted));
+      },
+    );
     const result = await work(predictor);
     owned.destroy();
     return result;
@@ -159,7 +165,8 @@ export async function segmentBox(
   const { lesions: _lesions, ...blind } = scan;
   const cut = cutScan(blind, { margin: MARGIN, minimum: [tile, tile, tile] });
   const { box, shape } = cut;
-  if (memory !== undefined) await requireBudget(memoryOfPrediction(capabilities, info, shape, window), memory);
+  if (memory !== undefined)
+    await requireBudget(memoryOfPrediction(capabilities, info, shape, window), memory);
   const maps = await explained(capabilities, info, shape, window, () => predictor.predict(cut, how));
   const tissues = maps.get(TISSUE_HEAD.name);
   return {

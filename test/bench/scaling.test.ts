@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { fitExponent, measureScaling } from '../../src/bench/scaling.ts';
+import { formatScaling, scalingPicture } from '../../src/bench/scaling-report.ts';
 import { useGpu } from '../support/gpu.ts';
 
 const host = useGpu();
@@ -39,5 +40,43 @@ describe('measureScaling', () => {
     expect(series.memoryExponent).toBeGreaterThan(0.5);
     expect(series.memoryExponent).toBeLessThan(1.05);
     expect(host.gpu.buffers).toEqual([]);
+  });
+});
+
+describe('the report of a scaling bench', () => {
+  const fixed = {
+    ...{ variant: 'single', modalities: ['a'], baseChannels: 4, levels: 2, patch: 8, batch: 1 },
+  } as const;
+  const report = {
+    ...{ adapter: 'some <adapter>', driver: 'system', commit: null, machine: { cores: 2, load: 0.5 } },
+    series: [
+      {
+        ...{ axis: 'batch', fixed, timeExponent: 1.5, memoryExponent: 1 },
+        points: [
+          { size: 512, value: 1, ms: 2, tensorBytes: 3e6 },
+          { size: 1024, value: 2, ms: 6, tensorBytes: 6e6 },
+        ],
+      },
+    ],
+  } as const;
+
+  it('is a table with the exponents', () => {
+    const rows = formatScaling(report)
+      .split('\n')
+      .filter((line) => line.startsWith('|'))
+      .map((line) => line.split('|').map((cell) => cell.trim()));
+    expect(rows[0]).toEqual(['', 'batch', '1', '2', 'exponent in voxels', '']);
+    expect(rows.slice(2)).toEqual([
+      ['', 'ms', '2', '6', '1.50', ''],
+      ['', 'MB', '3', '6', '1.00', ''],
+    ]);
+  });
+
+  it('is a picture with a point each', () => {
+    const svg = scalingPicture(report);
+    expect(svg).toMatch(/^<svg [\s\S]*<\/svg>\n$/);
+    expect(svg).not.toMatch(/NaN|Infinity|undefined/);
+    expect(svg).toContain('some &lt;adapter&gt;');
+    expect(svg.match(/<circle /g)).toHaveLength(4);
   });
 });
