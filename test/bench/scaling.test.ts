@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { fitExponent, measureScaling } from '../../src/bench/scaling.ts';
-import { formatScaling, scalingPicture } from '../../src/bench/scaling-report.ts';
+import { formatScaling, type ScalingReport, scalingPicture } from '../../src/bench/scaling-report.ts';
 import { useGpu } from '../support/gpu.ts';
 
 const host = useGpu();
@@ -44,21 +44,24 @@ describe('measureScaling', () => {
 });
 
 describe('the report of a scaling bench', () => {
-  const fixed = {
-    ...{ variant: 'single', modalities: ['a'], baseChannels: 4, levels: 2, patch: 8, batch: 1 },
-  } as const;
-  const report = {
-    ...{ adapter: 'some <adapter>', driver: 'system', commit: null, machine: { cores: 2, load: 0.5 } },
+  const report: ScalingReport = {
+    adapter: 'some <adapter>',
+    driver: 'system',
+    commit: null,
+    machine: { cores: 2, load: 0.5 },
     series: [
       {
-        ...{ axis: 'batch', fixed, timeExponent: 1.5, memoryExponent: 1 },
+        axis: 'batch',
+        fixed: { variant: 'single', modalities: ['a'], baseChannels: 4, levels: 2, patch: 8, batch: 1 },
+        timeExponent: 1.5,
+        memoryExponent: 1,
         points: [
           { size: 512, value: 1, ms: 2, tensorBytes: 3e6 },
           { size: 1024, value: 2, ms: 6, tensorBytes: 6e6 },
         ],
       },
     ],
-  } as const;
+  };
 
   it('is a table with the exponents', () => {
     const rows = formatScaling(report)
