@@ -158,8 +158,8 @@ describe('the check of commands against shaders', () => {
     expect(mismatches({ ...good, bindings: [uniform(x), write(x)] })).toEqual([
       'relu/forward: binding 0 (input) is bound as uniform',
     ]);
-    expect(mismatches({ ...good, params: [1, 2, 3, 4] })).toEqual([
-      'relu/forward: 4 params for forward_params of 12 bytes',
+    expect(mismatches({ ...good, params: [1, 2, 3, 4, 5] })).toEqual([
+      'relu/forward: 5 params for forward_params of 12 bytes',
     ]);
     const weights = { ...good, kernel: { file: 'batch-norm.wgsl', entry: 'forward' } };
     const bindings = [read(x), read(x), write(x), read(x), write(x)];
