@@ -1,5 +1,5 @@
 import { html, type Markup } from '../report/html.ts';
-import { coordinate as n, logAxis, ticksOf } from './log-axis.ts';
+import { logAxis, coordinate as n, ticksOf } from './log-axis.ts';
 import { markdownTable } from './report.ts';
 import type { Axis, ScalingPoint, ScalingSeries } from './scaling.ts';
 
@@ -20,7 +20,12 @@ const NAMES: Readonly<Record<Axis, { readonly value: string; readonly size: stri
 
 const QUANTITIES = [
   { name: 'ms', of: ({ ms }: ScalingPoint) => ms, exponent: 'timeExponent', colour: '#0a5fb4' },
-  { name: 'MB', of: (point: ScalingPoint) => point.tensorBytes / 1e6, exponent: 'memoryExponent', colour: '#b4530a' },
+  {
+    name: 'MB',
+    of: (point: ScalingPoint) => point.tensorBytes / 1e6,
+    exponent: 'memoryExponent',
+    colour: '#b4530a',
+  },
 ] as const;
 
 /** One table an axis, as Markdown: time and memory at each value, with the exponent of each fit. */
@@ -96,7 +101,9 @@ ${ticksOf(y)
   )}<path d="M${at(smallest, proportional(smallest))}L${at(largest, proportional(largest))}" stroke="#56626f" stroke-dasharray="4 4"/>
 <path d="${line}" fill="none" stroke="${colour}" stroke-width="2"/>
 ${points.map(
-  (point) => html`<circle cx="${n(x.place(point.size))}" cy="${n(y.place(of(point)))}" r="4" fill="${colour}"/>
+  (
+    point,
+  ) => html`<circle cx="${n(x.place(point.size))}" cy="${n(y.place(of(point)))}" r="4" fill="${colour}"/>
 <text x="${n(x.place(point.size))}" y="${INSIDE.bottom + 18}" text-anchor="middle" font-size="11" fill="#56626f">${point.value}</text>
 `,
 )}<text x="${(INSIDE.left + INSIDE.right) / 2}" y="${INSIDE.bottom + 36}" text-anchor="middle" fill="#56626f">${NAMES[axis].value} (placed by ${NAMES[axis].size}, log scale)</text>
