@@ -42,6 +42,7 @@ export const conv3dCases: readonly OpCase<Conv3dAttributes>[] = [
   conv3dCase('8 to 8 channels', { samples: 2, from: [8], to: 8, extents: [8, 8, 8] }, 200),
   conv3dCase('40 input channels, no bias', { from: [40], to: 20, extents: [4, 5, 9], bias: false }, 220),
   conv3dCase('130 input channels', { from: [130], to: 9, extents: [4, 4, 4] }, 230),
+  conv3dCase('rows longer than a tile, batch 2', { samples: 2, from: [3], to: 9, extents: [5, 6, 37] }, 235),
   conv3dCase('two sources, batch 2', { samples: 2, from: [6, 5], to: 7, extents: [3, 6, 5] }, 240),
   conv3dCase('two wide sources', { from: [16, 16], to: 16, extents: [4, 8, 8], bias: false }, 260),
   conv3dCase('stride 2, odd extents', { samples: 2, from: [3], to: 6, extents: [5, 7, 9], stride: 2 }, 280),

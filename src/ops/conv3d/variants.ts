@@ -14,6 +14,7 @@ import {
   type WinogradWeightTile,
   weightGradientWinograd,
 } from './winograd.ts';
+import { canConvolveFused, convolveFused, type FusedTile } from './winograd-fused.ts';
 
 interface ConvolutionVariant extends Variant {
   run(emit: Emitter, task: ConvolutionTask): void;
@@ -58,6 +59,15 @@ const WINOGRAD_TILES: Rated<WinogradTile> = {
   ],
 };
 const OVERHEAD: Readonly<Record<number, number>> = { 8: 12, 4: 6 };
+
+/** The input transform runs once for each block of output channels, so that a block's width counts for `overhead`. */
+const FUSED_TILES: Rated<FusedTile> = {
+  8: [
+    { lanes: 8, vectors: 4, run: 32, rows: 1, speed: 130 },
+    { lanes: 8, vectors: 4, run: 16, rows: 2, speed: 130 },
+    { lanes: 8, vectors: 2, run: 32, rows: 1, speed: 112 },
+  ],
+};
 
 const WEIGHT_TILES: Rated<WeightTile> = {
   8: [
@@ -154,6 +164,28 @@ function winogradCandidates(
     }));
 }
 
+function fusedCandidates(capabilities: Capabilities, task: ConvolutionTask): Candidate<ConvolutionVariant>[] {
+  const { outChannels, outExtents } = task;
+  const [depth, height, width] = outExtents;
+  const overhead = OVERHEAD[capabilities.subgroupSize] ?? 0;
+  const inChannels = Math.max(...task.sources.map((source) => source.channels));
+  return (FUSED_TILES[capabilities.subgroupSize] ?? [])
+    .filter((tile) => canConvolveFused(capabilities, task, tile))
+    .map((tile) => ({
+      variant: {
+        name: `winograd-fused-subgroup${tile.lanes} ${tile.run}x${tile.rows}x${tile.vectors * tile.lanes}`,
+        run: (emit, each) => convolveFused(emit, each, tile),
+      },
+      worth:
+        tile.speed *
+        multiplied(overhead, inChannels, tile.vectors * tile.lanes) *
+        filled(outChannels, tile.lanes * tile.vectors) *
+        filled(depth, 4) *
+        filled(height, 4) *
+        filled(width, tile.run),
+    }));
+}
+
 /** The variants that can convolve this here, best first. */
 function convolutionCandidates(capabilities: Capabilities, task: ConvolutionTask): ConvolutionVariant[] {
   if (task.stride !== 1 || task.dilation !== 1) return [TILE];
@@ -165,6 +197,7 @@ function convolutionCandidates(capabilities: Capabilities, task: ConvolutionTask
   const rated = byWorth([
     ...directCandidates(capabilities.subgroupSize, task),
     ...winogradCandidates(capabilities, task),
+    ...fusedCandidates(capabilities, task),
   ]);
   return capabilities.family === 'gpu' ? [TILE, ...rated] : [...rated, TILE];
 }

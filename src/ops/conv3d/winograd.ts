@@ -82,11 +82,11 @@ function transformGroups(pitch: number, channels: number, rows: number): [number
 }
 
 /** Whether the device binds these tensors whole: rows of tiles run over all samples. */
-function bindsWhole(capabilities: Capabilities, tensors: readonly Tensor[]): boolean {
+export function bindsWhole(capabilities: Capabilities, tensors: readonly Tensor[]): boolean {
   return tensors.every((tensor) => sizeOf(tensor.shape) * 4 <= capabilities.maxBindingBytes);
 }
 
-function bindsScratch(capabilities: Capabilities, sizes: readonly number[]): boolean {
+export function bindsScratch(capabilities: Capabilities, sizes: readonly number[]): boolean {
   return sizes.every((size) => size * 4 <= capabilities.maxBindingBytes);
 }
 
@@ -112,7 +112,7 @@ function convolutionLayout(task: ConvolutionTask, tile: WinogradTile): Convoluti
     rows,
     source: pointLayout(inChannels, rows.perSlab, inPitch),
     target: pointLayout(room, rows.perSlab, outPitch),
-    weights: POINTS * blocks * inChannels * ceilDiv(3 * tile.vectors, 4) * tile.lanes * 4,
+    weights: weightsSize(inChannels, blocks, tile),
   };
 }
 
@@ -185,10 +185,20 @@ export function convolveWinograd(emit: Emitter, task: ConvolutionTask, tile: Win
   }
 }
 
-function transformWeights(
+/** Floats of the panel that {@link transformWeights} fills. */
+export function weightsSize(
+  inChannels: number,
+  blocks: number,
+  { lanes, vectors }: Pick<WinogradTile, 'lanes' | 'vectors'>,
+): number {
+  return POINTS * blocks * inChannels * ceilDiv(3 * vectors, 4) * lanes * 4;
+}
+
+/** U of all sources, in panels of `blocks` blocks of output channels; `size` floats. */
+export function transformWeights(
   emit: Emitter,
   task: ConvolutionTask,
-  tile: WinogradTile,
+  tile: Pick<WinogradTile, 'lanes' | 'vectors'>,
   blocks: number,
   size: number,
 ): Tensor {

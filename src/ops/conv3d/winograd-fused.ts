@@ -1,0 +1,133 @@
+import { ceilDiv } from '../../core/shape.ts';
+import type { Capabilities } from '../../gpu/capabilities.ts';
+import { read, readWrite, write } from '../../tape/command.ts';
+import type { Emitter } from '../../tape/op.ts';
+import type { Tensor } from '../../tape/tensor.ts';
+import { type ConvolutionTask, inChannelsOf } from './task.ts';
+import { bindsScratch, bindsWhole, transformWeights, weightsSize } from './winograd.ts';
+
+/** Tile of shaders/conv3d-winograd-fused.wgsl. */
+export interface FusedTile {
+  /** Size of a subgroup. */
+  readonly lanes: number;
+  /** Vectors of `lanes` output channels. */
+  readonly vectors: number;
+  /** Voxels along x, a multiple of 8. */
+  readonly run: number;
+  /** Rows of 4x4 outputs in z and y. */
+  readonly rows: number;
+}
+
+const FILE = 'conv3d-winograd-fused.wgsl';
+const POINTS = 36;
+/** Workgroups, each with scratch of its own: a multiple of the threads of most processors. */
+const GROUPS = 16;
+/** A workgroup's scratch must stay in the cache of its core. */
+const MOST_BYTES = 512 * 2 ** 10;
+
+interface FusedLayout {
+  readonly blocks: number;
+  readonly halo: 0 | 1;
+  /** Tiles along x, y and z. */
+  readonly across: readonly [number, number, number];
+  readonly rows: number;
+  readonly tiles: number;
+  readonly perGroup: number;
+  readonly groups: number;
+  /** Floats of a workgroup's scratch. */
+  readonly own: number;
+  readonly weights: number;
+}
+
+function layoutOf(task: ConvolutionTask, tile: FusedTile): FusedLayout {
+  const [depth, height, width] = task.outExtents;
+  const channels = Math.max(...task.sources.map((source) => source.channels));
+  const blocks = ceilDiv(task.outChannels, tile.vectors * tile.lanes);
+  const halo = tile.run < width ? 1 : 0;
+  const across = [ceilDiv(width, tile.run), ceilDiv(height, 4), ceilDiv(depth, 4)] as const;
+  const rows = task.samples * across[1] * across[2];
+  const tiles = blocks * across[0] * ceilDiv(rows, tile.rows);
+  const perGroup = ceilDiv(tiles, Math.min(tiles, GROUPS));
+  const loads = ceilDiv(tile.rows * (tile.run + 2 * halo), tile.lanes);
+  return {
+    blocks,
+    halo,
+    across,
+    rows,
+    tiles,
+    perGroup,
+    groups: ceilDiv(tiles, perGroup),
+    own: POINTS * tile.lanes * (channels * loads + tile.vectors * tile.rows * tile.run),
+    weights: weightsSize(channels, blocks, tile),
+  };
+}
+
+/** Whether {@link convolveFused} computes this, the device binds what it needs, and a cache holds it. */
+export function canConvolveFused(
+  capabilities: Capabilities,
+  task: ConvolutionTask,
+  tile: FusedTile,
+): boolean {
+  const { groups, own, weights } = layoutOf(task, tile);
+  return (
+    task.padding === 1 &&
+    4 * own <= MOST_BYTES &&
+    bindsWhole(capabilities, [task.output, ...task.sources.map(({ tensor }) => tensor)]) &&
+    bindsScratch(capabilities, [groups * own, weights])
+  );
+}
+
+/**
+ * 3x3x3 convolution of stride 1 and padding 1 by F(4,3) over z and y in one kernel a source; the device's subgroups
+ * have exactly `lanes`.
+ */
+export function convolveFused(emit: Emitter, task: ConvolutionTask, tile: FusedTile): void {
+  const { groups, own } = layoutOf(task, tile);
+  const scratch = emit.scratch(`${task.label} points`, [groups * own]);
+  task.sources.forEach((source, i) => {
+    const one = { ...task, sources: [source], bias: i === 0 ? task.bias : null };
+    convolveSource(emit, { ...one, accumulate: task.accumulate || i > 0 }, tile, scratch);
+  });
+}
+
+function convolveSource(emit: Emitter, task: ConvolutionTask, tile: FusedTile, scratch: Tensor): void {
+  const { blocks, halo, across, rows, tiles, perGroup, groups, weights: size } = layoutOf(task, tile);
+  const { bias, accumulate } = task;
+  const [{ tensor, weight }] = task.sources as [ConvolutionTask['sources'][number]];
+  const weights = transformWeights(emit, task, tile, blocks, size);
+  emit.run({
+    label: task.label,
+    kernel: {
+      file: FILE,
+      entry: 'convolve',
+      spec: {
+        LANES: tile.lanes,
+        VECTORS: tile.vectors,
+        RUN: tile.run,
+        ROWS: tile.rows,
+        HALO: halo,
+      },
+    },
+    bindings: [
+      read(tensor),
+      read(weights),
+      read(bias?.tensor ?? weight.tensor),
+      write(scratch),
+      accumulate ? readWrite(task.output) : write(task.output),
+    ],
+    params: [
+      inChannelsOf(task),
+      task.outChannels,
+      ...task.outExtents,
+      ...across,
+      blocks,
+      rows,
+      tiles,
+      perGroup,
+      bias ? 1 : 0,
+      bias?.first ?? 0,
+      accumulate ? 1 : 0,
+    ],
+    workgroups: [groups, 1, 1],
+  });
+}
