@@ -96,7 +96,7 @@ struct MultiplyParams {
 }
 
 @group(0) @binding(0) var<storage, read_write> slab_points: array<f32>;
-@group(0) @binding(1) var<storage, read_write> grad_points: array<f32>;
+@group(0) @binding(1) var<storage, read_write> grad_points: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> products: array<f32>;
 @group(0) @binding(3) var<uniform> multiply_params: MultiplyParams;
 
@@ -130,8 +130,11 @@ fn multiply_gradient(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invo
   while (row < multiply_params.rows) {
     var g: array<f32, VECTORS * RUN>;
     for (var c = 0u; c < VECTORS; c++) { // @unroll
-      for (var x = 0u; x < RUN; x++) { // @unroll
-        g[c * RUN + x] = grad_points[grad_base[c] + row * multiply_params.grad_pitch + x0 + x];
+      for (var q = 0u; q < RUN / 4u; q++) { // @unroll
+        let quad = grad_points[(grad_base[c] + row * multiply_params.grad_pitch + x0) / 4u + q];
+        for (var e = 0u; e < 4u; e++) { // @unroll
+          g[c * RUN + q * 4u + e] = quad[e];
+        }
       }
     }
     var window: array<f32, LOADS>;
