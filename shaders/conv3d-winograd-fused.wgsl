@@ -6,7 +6,7 @@
 // A workgroup is one subgroup and walks `per_group` tiles one after the other. A tile is ROWS rows (a row: 4x4 outputs
 // in z and y) x RUN voxels along x x VECTORS x LANES output channels. Its transformed inputs and products lie in the
 // workgroup's own part of scratch, which stays in the cache:
-//   V [u][channel][load][lane]     M [u][vector][row][x][lane]
+//   V [u][channel][load / 4][lane][load % 4]     M [u][vector][row][x / 4][lane][x % 4]
 // A lane reads from scratch only what it wrote itself, so no barrier is needed. In V, lanes are positions along x (HALO
 // more on either side, where the volume goes on; rows behind each other); in M, output channels. The weights are those
 // of conv3d-winograd.wgsl's transform_weights.
@@ -25,6 +25,7 @@ const SEGMENT = 8u;
 const QUADS = (3u * VECTORS + 3u) / 4u;
 const ROW = RUN + 2u * HALO;
 const LOADS = (ROWS * ROW + LANES - 1u) / LANES;
+const LOAD_QUADS = (LOADS + 3u) / 4u;
 const SUMS = VECTORS * ROWS * RUN;
 
 struct Params {
@@ -51,15 +52,15 @@ struct Params {
 @group(0) @binding(0) var<storage, read_write> input: array<f32>;
 @group(0) @binding(1) var<storage, read_write> panel: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> scratch: array<f32>;
+@group(0) @binding(3) var<storage, read_write> scratch: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
 @group(0) @binding(5) var<uniform> params: Params;
 
 @compute @workgroup_size(LANES)
 fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let area = params.height * params.width;
-  let points = 36u * params.channels * LOADS * LANES;
-  let own = group.x * (points + 36u * SUMS * LANES) + lane;
+  let points = 36u * params.channels * LOAD_QUADS * LANES;
+  let own = group.x * (points + 9u * SUMS * LANES) + lane;
   let last = min((group.x + 1u) * params.per_group, params.tiles);
   var held: array<f32, SUMS>;
   for (var tile = group.x * params.per_group; tile < last; tile++) {
@@ -71,7 +72,8 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
     // V = B^T d B
     for (var ij = 0u; ij < params.channels * LOADS; ij++) {
       let i = ij / LOADS;
-      let flat = lane + (ij % LOADS) * LANES;
+      let j = ij % LOADS;
+      let flat = lane + j * LANES;
       let row = row0 + flat / ROW;
       let x = i32(x0 + flat % ROW) - i32(HALO);
       let at = tile_of(min(row, params.rows - 1u), params.tiles_z, params.tiles_y);
@@ -102,7 +104,7 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
         }
         let p = input_points(d);
         for (var uz = 0u; uz < 6u; uz++) { // @unroll
-          scratch[own + ((uz * 6u + uy) * params.channels * LOADS + ij) * LANES] = p[uz];
+          scratch[own + (((uz * 6u + uy) * params.channels + i) * LOAD_QUADS + j / 4u) * LANES][j % 4u] = p[uz];
         }
       }
     }
@@ -113,11 +115,11 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
         sum[v] = 0.0;
       }
       let weights = (u * params.blocks + block) * params.channels * QUADS * LANES + lane;
-      let first = own + u * params.channels * LOADS * LANES;
+      let first = own + u * params.channels * LOAD_QUADS * LANES;
       for (var i = 0u; i < params.channels; i++) {
-        var loaded: array<f32, LOADS>;
-        for (var j = 0u; j < LOADS; j++) { // @unroll
-          loaded[j] = scratch[first + (i * LOADS + j) * LANES];
+        var loaded: array<vec4f, LOAD_QUADS>;
+        for (var j = 0u; j < LOAD_QUADS; j++) { // @unroll
+          loaded[j] = scratch[first + (i * LOAD_QUADS + j) * LANES];
         }
         var w: array<vec4f, QUADS>;
         for (var q = 0u; q < QUADS; q++) { // @unroll
@@ -132,7 +134,8 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
                 s[p] = 0.0;
               } else {
                 s[p] = subgroupShuffle(
-                  loaded[min((max(r * ROW + g * SEGMENT + p + HALO, 1u) - 1u) / LANES, LOADS - 1u)],
+                  loaded[min((max(r * ROW + g * SEGMENT + p + HALO, 1u) - 1u) / (4u * LANES), LOAD_QUADS - 1u)]
+                    [(max(r * ROW + g * SEGMENT + p + HALO, 1u) - 1u) / LANES % 4u],
                   (r * ROW + g * SEGMENT + p + HALO + LANES - 1u) % LANES);
               }
             }
@@ -151,8 +154,9 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
       for (var v = 0u; v < SUMS; v++) { // @unroll
         held[v] = sum[v];
       }
-      for (var v = 0u; v < SUMS; v++) {
-        scratch[own + points + (u * SUMS + v) * LANES] = held[v];
+      for (var v = 0u; v < SUMS / 4u; v++) {
+        scratch[own + points + (u * (SUMS / 4u) + v) * LANES] =
+          vec4f(held[v * 4u], held[v * 4u + 1u], held[v * 4u + 2u], held[v * 4u + 3u]);
       }
     }
     // A^T M A
@@ -166,7 +170,7 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
       for (var uz = 0u; uz < 6u; uz++) {
         var m: array<f32, 6>;
         for (var uy = 0u; uy < 6u; uy++) { // @unroll
-          m[uy] = scratch[own + points + ((uz * 6u + uy) * SUMS + v) * LANES];
+          m[uy] = scratch[own + points + ((uz * 6u + uy) * (SUMS / 4u) + v / 4u) * LANES][v % 4u];
         }
         let values = output_values(m);
         for (var y = 0u; y < 4u; y++) { // @unroll

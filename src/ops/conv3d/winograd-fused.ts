@@ -1,4 +1,4 @@
-import { ceilDiv } from '../../core/shape.ts';
+import { ceilDiv, roundUp } from '../../core/shape.ts';
 import type { Capabilities } from '../../gpu/capabilities.ts';
 import { read, readWrite, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
@@ -23,7 +23,7 @@ const POINTS = 36;
 /** Workgroups, each with scratch of its own: a multiple of the threads of most processors. */
 const GROUPS = 16;
 /** A workgroup's scratch must stay in the cache of its core. */
-const MOST_BYTES = 512 * 2 ** 10;
+const MOST_BYTES = 768 * 2 ** 10;
 
 interface FusedLayout {
   readonly blocks: number;
@@ -57,7 +57,7 @@ function layoutOf(task: ConvolutionTask, tile: FusedTile): FusedLayout {
     tiles,
     perGroup,
     groups: ceilDiv(tiles, perGroup),
-    own: POINTS * tile.lanes * (channels * loads + tile.vectors * tile.rows * tile.run),
+    own: POINTS * tile.lanes * (channels * roundUp(loads, 4) + tile.vectors * tile.rows * tile.run),
     weights: weightsSize(channels, blocks, tile),
   };
 }
