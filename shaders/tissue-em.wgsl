@@ -14,6 +14,8 @@
 // prior [3, stride] with p = 0 at index `voxels`, which stands for neighbours outside the brain. Gaussians are sorted by
 // tissue (GM, WM, CSF). `model` holds for each Gaussian: mean [CHANNELS], 1 / variance [CHANNELS], the precision
 // matrix, log(mix) - log(det cov) / 2.
+// Slabs: a brain that is too large to bind is cut along z; a slab's lists hold the plane before and after it, too. Those
+// voxels keep r = 0 and are in no row, so they count in no sum; their p is copied from the slab that owns them.
 // Mapping: one voxel (or row, or sum) a lane, neighbours in memory; no barriers. Every sum has one order.
 
 const CHANNELS = 1u; // @spec
@@ -44,6 +46,8 @@ struct Params {
   weight_x: f32,
   weight_y: f32,
   weight_z: f32,
+  first: u32,   // voxels [first, end) are the slab's own; the rest are of the planes around it
+  end: u32,
 }
 
 fn tissue_of(g: u32) -> u32 {
@@ -97,8 +101,8 @@ fn correct(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
 @compute @workgroup_size(LANES)
 fn expectation(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let p = expectation_params;
-  let v = (group.y * p.groups + group.x) * LANES + lane;
-  if (v >= p.voxels) {
+  let v = p.first + (group.y * p.groups + group.x) * LANES + lane;
+  if (v >= p.end) {
     return;
   }
   var around = array<f32, 3>(0.0, 0.0, 0.0);

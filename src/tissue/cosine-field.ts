@@ -4,6 +4,8 @@ export const DEGREE = 4;
 export const DOUBLE_DEGREE: number = 2 * DEGREE - 1;
 /** Numbers of a plane's sums: 7x7 of the weights, 4x4 of the weighted errors. */
 export const PLANE_SUMS: number = DOUBLE_DEGREE ** 2 + DEGREE ** 2;
+/** Numbers of a row's sums: 7 of the weights, 4 of the weighted errors. */
+export const ROW_SUMS: number = DOUBLE_DEGREE + DEGREE;
 
 /** Degrees (i, j, k) along x, y, z of a field's terms, the constant left out. */
 export const TERMS: readonly (readonly [number, number, number])[] = terms();
@@ -37,7 +39,7 @@ export function cosineTable(shape: readonly [number, number, number]): Float32Ar
  * @returns [k][j][i] coefficients, {@link DEGREE} each
  */
 export function solveField(
-  planes: Float32Array,
+  planes: Float32Array | Float64Array,
   shape: readonly [number, number, number],
   table: Float32Array,
   meanOfTerms: readonly number[],

@@ -45,7 +45,7 @@ export function tissueOf(g: number): number {
  * @param centres [Gaussian][channel]
  */
 export function fitGaussians(
-  sums: Float32Array,
+  sums: Float32Array | Float64Array,
   centres: readonly Float64Array[],
   channels: number,
 ): Gaussian[] {
