@@ -1,6 +1,7 @@
 /**
  * `npm run bench:tissue`: quality and time of the tissue segmentation, as Dice of the most probable tissue inside
- * the brain: on phantoms (5 % noise, 20 % bias field) against the truth, and where the data is there (VOXELGRAD_DATA,
+ * the brain: on phantoms (5 % noise, 20 % bias field) against the truth, with lesions as white matter and without them
+ * (`outsideLesions`), and where the data is there (VOXELGRAD_DATA,
  * or ../shared/data) on two real patients against SPM12's maps. `npm run bench:tissue -- 2` runs the cases of 2 mm alone.
  * Seconds are wall time; cpuSeconds the process's CPU time over the cores, what a quiet machine would take at best on a
  * software driver.
@@ -39,7 +40,12 @@ async function bench(filter: string): Promise<void> {
 
 async function onPhantom(mm: number, names: readonly string[], subjectIndex: number): Promise<void> {
   const shape = [182 / mm, 218 / mm, 182 / mm] as const;
-  const { grid, brain, modalities, tissues } = makePhantom({ ...PHANTOM, subjectIndex, shape, spacing: mm });
+  const { grid, brain, modalities, tissues, lesions } = makePhantom({
+    ...PHANTOM,
+    subjectIndex,
+    shape,
+    spacing: mm,
+  });
   const bytes = writeNifti({ grid, data: modalities.T1w }, { datatype: 'int16' });
   const { header } = await readNifti(bytes, 'T1w');
   const channels = names.map((name) => ({ name, data: modalities[name as keyof typeof modalities] }));
@@ -47,7 +53,8 @@ async function onPhantom(mm: number, names: readonly string[], subjectIndex: num
     ...{ subject: String(subjectIndex), session: null, grid, header, channels, brain },
     ...{ brainSource: 'mask', raters: new Map() },
   };
-  await report(scan, tissues, { case: `phantom ${subjectIndex}`, against: 'truth', mm });
+  const healthy = brain.map((v, i) => v * (1 - lesions[i]!));
+  await report(scan, tissues, { case: `phantom ${subjectIndex}`, against: 'truth', mm }, healthy);
 }
 
 async function onPatients(mm: number, modalities: readonly string[]): Promise<void> {
@@ -64,6 +71,7 @@ async function report(
   scan: LoadedScan,
   truth: TissueMaps,
   what: { readonly case: string; readonly against: string; readonly mm: number },
+  healthy?: Uint8Array,
 ): Promise<void> {
   const before = process.cpuUsage();
   const start = performance.now();
@@ -71,10 +79,14 @@ async function report(
   const seconds = Number(((performance.now() - start) / 1000).toFixed(1));
   const used = process.cpuUsage(before);
   const cpuSeconds = Number(((used.user + used.system) / 1e6 / availableParallelism()).toFixed(1));
-  const { CSF, GM, WM } = tissueDice(maps, truth, scan.brain);
-  const [csf, gm, wm] = [CSF, GM, WM].map((dice) => Number(dice.toFixed(3)));
+  const rounded = (inside: Uint8Array): { CSF: number; GM: number; WM: number } => {
+    const [CSF, GM, WM] = (['CSF', 'GM', 'WM'] as const).map((tissue) =>
+      Number(tissueDice(maps, truth, inside)[tissue].toFixed(3)),
+    );
+    return { CSF: CSF!, GM: GM!, WM: WM! };
+  };
   const channels = scan.channels.map(({ name }) => name).join(',');
-  const dice = { CSF: csf, GM: gm, WM: wm };
+  const dice = { ...rounded(scan.brain), ...(healthy ? { outsideLesions: rounded(healthy) } : {}) };
   const row = { ...what, channels, ...dice, seconds, cpuSeconds, adapter: gpu.capabilities.description };
   console.log(row);
   appendFileSync('bench/results/tissue.jsonl', `${JSON.stringify(row)}\n`);

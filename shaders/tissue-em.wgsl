@@ -3,6 +3,9 @@
 //   correct      z[c, v] = y[c, v] * exp(-field_c(v)), field_c(v) = sum_ijk a[c, k, j, i] C_i(x) C_j(y) C_k(z)
 //   expectation  r[g, v] ~ mix_g N(z[v]; mean_g, cov_g) * prior[t(g), v] * exp(BETA * sum_n w_n p[t(g), n]), n the
 //                six face neighbours; p'[t, v] = sum over the Gaussians g of tissue t of r[g, v]
+//   refine       p'[GM], p'[WM] = (p[GM] + p[WM]) (1 - s, s): s is the white share of y, a mean of z[0] over the voxel
+//                (twice) and its six neighbours weighted by exp(-(dz)^2 / (2 (3 sigma)^2)), between the intensities
+//                of pure grey and white matter; p'[CSF] = p[CSF]
 //   moments      sums of r, r d and r d d^T over voxels, d = z - mean, a Gaussian a workgroup.y
 //   field_rows   per row (y, z): sum_x W C_a(x), a < 7, and sum_x W e C_a(x), a < 4, for each channel:
 //                W = m^2 sum_g r/var_g, m = sum_g (r mean_g/var_g) / sum_g r/var_g, e = log y - log m
@@ -155,6 +158,40 @@ fn expectation(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
   for (var t = 0u; t < 3u; t++) { // @unroll
     new_posterior[t * p.stride + v] = tissues[t];
   }
+}
+
+@group(0) @binding(0) var<storage, read_write> noisy: array<f32>;
+@group(0) @binding(1) var<storage, read_write> noisy_neighbours: array<u32>;
+@group(0) @binding(2) var<storage, read_write> levels: array<f32>;
+@group(0) @binding(3) var<storage, read_write> unrefined: array<f32>;
+@group(0) @binding(4) var<storage, read_write> refined: array<f32>;
+@group(0) @binding(5) var<uniform> refine_params: Params;
+
+// levels: intensity of which half counts as white matter, 1 / (white - grey), 1 / (2 (3 sigma)^2).
+@compute @workgroup_size(LANES)
+fn refine(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let p = refine_params;
+  let v = p.first + (group.y * p.groups + group.x) * LANES + lane;
+  if (v >= p.end) {
+    return;
+  }
+  let weights = array<f32, 3>(p.weight_x, p.weight_y, p.weight_z);
+  let z = noisy[v];
+  var sum = 2.0 * z;
+  var total = 2.0;
+  for (var side = 0u; side < 6u; side++) { // @unroll
+    let other = noisy_neighbours[side * p.voxels + v];
+    let near = noisy[min(other, p.voxels - 1u)];
+    let d = near - z;
+    let weight = select(0.0, weights[side / 2u] * exp(-d * d * levels[2]), other < p.voxels);
+    sum += weight * near;
+    total += weight;
+  }
+  let share = clamp(0.5 + (sum / total - levels[0]) * levels[1], 0.0, 1.0);
+  let rest = unrefined[v] + unrefined[p.stride + v];
+  refined[v] = rest * (1.0 - share);
+  refined[p.stride + v] = rest * share;
+  refined[2u * p.stride + v] = unrefined[2u * p.stride + v];
 }
 
 @group(0) @binding(0) var<storage, read_write> moment_intensity: array<f32>;

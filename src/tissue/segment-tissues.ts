@@ -7,6 +7,7 @@ import type { Gpu } from '../gpu/gpu.ts';
 import { boundingBox, cropData, uncrop } from '../volume/crop.ts';
 import { voxelCount } from '../volume/volume.ts';
 import { listVoxels } from './brain-voxels.ts';
+import type { Gaussian } from './mixture.ts';
 import { TissueEm } from './tissue-em.ts';
 
 /** Settings of {@link segmentTissues}. */
@@ -35,7 +36,8 @@ const DARKEST = 1e-3;
  * Segments a brain into grey matter, white matter and cerebrospinal fluid, on the GPU: a mixture of Gaussians (two for
  * grey matter and fluid each, one for white matter) whose intensities are multiplied by a smooth bias field
  * (exponential of cosines, as SPM's), with a Potts field over the six face neighbours in mean-field approximation
- * (Zhang et al. 2001), fitted by expectation-maximisation from k-means of the T1.
+ * (Zhang et al. 2001), fitted by expectation-maximisation from k-means of the T1. From a T1 alone and without priors,
+ * grey and white matter are then told apart by the T1 averaged over similar neighbours, by shares of a voxel.
  *
  * @param scan with a T1w channel; all its channels are used, each with the others' covariance
  * @returns three maps on the scan's grid; they sum to 1 inside the brain and are 0 outside
@@ -79,13 +81,16 @@ export async function segmentTissues(
     ...(priors ? { logPriors: [priors.GM, priors.WM, priors.CSF].map((map) => logPrior(inBrain(map))) } : {}),
   });
   try {
+    let gaussians: readonly Gaussian[] = [];
     for (let i = 0; i < iterations; i++) {
       options.signal?.throwIfAborted();
-      await em.fit();
+      gaussians = await em.fit();
       if (biasField && i >= WARM_UP) await em.fitField();
       em.expect();
       options.onIteration?.(i + 1, iterations);
     }
+    // Several channels, or priors, tell the tissues apart by more than the T1's brightness.
+    if (iterations > 0 && channels.length === 1 && !priors) await em.refine(gaussians);
     const [GM, WM, CSF] = await em.posteriors();
     const whole = (values: Float32Array): Float32Array => {
       const cut = new Float32Array(box.shape[0] * box.shape[1] * box.shape[2]);

@@ -32,6 +32,7 @@ interface Plans {
   readonly moments: Plan;
   readonly field: Plan;
   readonly expectation: readonly [Plan, Plan];
+  readonly refine: readonly [Plan, Plan];
 }
 
 /** One slab of a brain on a GPU, and the steps of its segmentation as recorded plans. */
@@ -75,6 +76,7 @@ export class TissueSlab {
         { name: 'posterior 1', shape: [3, stride] },
         { name: 'model', shape: [GAUSSIANS, layout.model] },
         { name: 'coefficients', shape: [m, DEGREE ** 3] },
+        { name: 'levels', shape: [3] },
         { name: 'moments', shape: [GAUSSIANS, layout.moments, MOMENT_LANES] },
         { name: 'row sums', shape: [m, ROW_SUMS, ny * nz] },
         { name: 'plane sums', shape: [m, nz, PLANE_SUMS] },
@@ -98,6 +100,10 @@ export class TissueSlab {
       expectation: [
         await compile('tissue/expectation 0', [record.expectation(0)]),
         await compile('tissue/expectation 1', [record.expectation(1)]),
+      ],
+      refine: [
+        await compile('tissue/refine 0', [record.refine(0)]),
+        await compile('tissue/refine 1', [record.refine(1)]),
       ],
     });
   }
@@ -161,8 +167,9 @@ interface Recorded {
   readonly moments: Command;
   readonly fieldRows: Command;
   readonly fieldPlanes: Command;
-  /** Reads the posterior of this number, writes the other. */
+  /** These read the posterior of this number and write the other. */
   expectation(turn: 0 | 1): Command;
+  refine(turn: 0 | 1): Command;
 }
 
 function recorder(
@@ -249,6 +256,18 @@ function recorder(
           read(of(`posterior ${turn}`)),
           readWrite(of(`posterior ${1 - turn}`)),
           write(of('responsibility')),
+        ],
+        ownGroups,
+      ),
+    refine: (turn) =>
+      command(
+        'refine',
+        [
+          read(of('corrected')),
+          read(from('neighbours')),
+          read(of('levels')),
+          read(of(`posterior ${turn}`)),
+          readWrite(of(`posterior ${1 - turn}`)),
         ],
         ownGroups,
       ),

@@ -150,6 +150,32 @@ export class TissueReference {
     }
     this.posterior = next;
   }
+
+  /** `cut`: the intensity that is half white; `reach`: deviation of the similarity. Of the first channel. */
+  refine(cut: number, contrast: number, reach: number): void {
+    const { shape, mask, weights } = this.input;
+    const [nx, ny] = shape;
+    const strides = [1, nx, nx * ny];
+    const z = this.z[0]!;
+    for (const at of this.inside) {
+      const place = [at % nx, Math.floor(at / nx) % ny, Math.floor(at / (nx * ny))];
+      let sum = 2 * z[at]!;
+      let total = 2;
+      for (const axis of [0, 1, 2])
+        for (const step of [-1, 1]) {
+          const to = place[axis]! + step;
+          const other = at + step * strides[axis]!;
+          if (to < 0 || to >= shape[axis]! || mask[other] === 0) continue;
+          const weight = weights[axis]! * Math.exp(-((z[other]! - z[at]!) ** 2) / (2 * reach ** 2));
+          sum += weight * z[other]!;
+          total += weight;
+        }
+      const share = Math.min(1, Math.max(0, 0.5 + (sum / total - cut) / contrast));
+      const rest = this.posterior[0]![at]! + this.posterior[1]![at]!;
+      this.posterior[0]![at] = rest * (1 - share);
+      this.posterior[1]![at] = rest * share;
+    }
+  }
 }
 
 /** Solves a system whose right side is the last column, by elimination with pivots. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { OutOfMemoryError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import { listVoxels } from '../../src/tissue/brain-voxels.ts';
+import type { Gaussian } from '../../src/tissue/mixture.ts';
 import { TissueEm, type TissueEmInput } from '../../src/tissue/tissue-em.ts';
 import { type ReferenceInput, TissueReference } from '../reference/tissue-em.ts';
 import { useGpu } from '../support/gpu.ts';
@@ -117,6 +118,39 @@ describe('TissueEm', () => {
     }
   });
 
+  it('refines grey and white matter as the float64 formula does', async () => {
+    const input = scene(1, false);
+    const reference = new TissueReference(input);
+    const em = await onGpu(input);
+    try {
+      for (let round = 0; round < 3; round++) {
+        await em.fit();
+        reference.fit();
+        em.expect();
+        reference.expect();
+      }
+      const gaussians = await em.fit();
+      const [before] = await em.posteriors();
+      await em.refine(gaussians);
+      const grey = Math.max(gaussians[0]!.mean[0]!, gaussians[1]!.mean[0]!);
+      const contrast = gaussians[2]!.mean[0]! - grey;
+      expect(contrast).toBeGreaterThan(0.2);
+      // This brain is too small to tell the noise from, so that the white Gaussian's deviation counts.
+      reference.refine(grey + 0.55 * contrast, contrast, 3 * Math.sqrt(gaussians[2]!.covariance[0]!));
+      const maps = await em.posteriors();
+      for (const t of [0, 1, 2] as const)
+        expect(
+          farthest(
+            maps[t],
+            reference.inside.map((i) => reference.posterior[t]![i]!),
+          ),
+        ).toBeLessThan(5e-3);
+      expect(farthest(maps[0], [...before])).toBeGreaterThan(0.1);
+    } finally {
+      em.destroy();
+    }
+  });
+
   it('gives probabilities that sum to 1, the same bits each time, and leaves no buffer behind', async () => {
     const before = device.gpu.buffers.length;
     const run = async (): Promise<Float32Array[]> => {
@@ -161,11 +195,13 @@ describe('TissueEm', () => {
     async function segment(input: TissueEmInput): Promise<{ maps: Float32Array[]; slabs: number }> {
       const em = await TissueEm.create(device.gpu, input);
       try {
+        let gaussians: readonly Gaussian[] = [];
         for (let round = 0; round < 5; round++) {
-          await em.fit();
+          gaussians = await em.fit();
           if (round > 0) await em.fitField();
           em.expect();
         }
+        await em.refine(gaussians);
         return { maps: await em.posteriors(), slabs: (await em.inspect('rows')).length };
       } finally {
         em.destroy();
