@@ -7,7 +7,7 @@
 
 // Networks, the optimizer, checkpoints.
 export { decodeModel, encodeModel, type Model, requireModel } from './checkpoint/checkpoint.ts';
-export type { ModelInfo } from './checkpoint/model-info.ts';
+export type { ModelInfo, TrainedSpacing } from './checkpoint/model-info.ts';
 export {
   readSafetensors,
   type SafetensorsFile,
@@ -95,6 +95,7 @@ export {
   type PreprocessOptions,
   preprocess,
 } from './dataset/preprocess.ts';
+export { type ResampledScan, resampleScan, type ScanVoxels } from './dataset/resample-scan.ts';
 export { withTissues } from './dataset/tissue-files.ts';
 export type { TissueMaps } from './dataset/tissue-maps.ts';
 // Experiments.
@@ -131,10 +132,18 @@ export { encodeSegmentation, type PredictionFile } from './infer/prediction-file
 export { Predictor } from './infer/predictor.ts';
 export type { PredictedScan, PredictRequest } from './infer/request.ts';
 export { predict } from './infer/run.ts';
-export { makeScanTissues, needsTissues, type TissueChoice } from './infer/scan-tissues.ts';
+export {
+  loadPredictionInput,
+  type MakeScanTissuesOptions,
+  makeScanTissues,
+  needsTissues,
+  type PredictionInput,
+  type TissueChoice,
+} from './infer/scan-tissues.ts';
 export { type Segmentation, type SegmentOptions, segment } from './infer/segment.ts';
 export type { WindowSnapshot } from './infer/sliding-window.ts';
 export { SubmissionSink, submissionName, submissionScans } from './infer/submission.ts';
+export { describeChange, SPACING_TOLERANCE, type SpacingChange, spacingChange } from './infer/voxel-size.ts';
 // Tensors, the tape, ops and losses.
 export {
   DEFAULT_LOSS,
@@ -345,6 +354,7 @@ export {
 export { type Box, boundingBox, crop, cropGrid, uncrop } from './volume/crop.ts';
 export { type AxisOrder, orientationOf, reorient, toCanonical } from './volume/orientation.ts';
 export { type Interpolation, resample } from './volume/resample.ts';
+export { resize, resizedGrid } from './volume/resize.ts';
 export {
   axisAlignedGrid,
   describeGrid,

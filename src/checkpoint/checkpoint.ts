@@ -155,7 +155,7 @@ export type Kind = 'model' | 'training';
 
 /** A network's description as metadata. */
 export function describeModel(info: ModelInfo): { readonly model: Json } {
-  const { variant, modalities, threshold, patch, settings } = info;
+  const { variant, modalities, threshold, patch, spacing, settings } = info;
   const { inChannels, encoder, up, decoder, heads, crossStitch } = info.network;
   const network = {
     inChannels,
@@ -165,7 +165,8 @@ export function describeModel(info: ModelInfo): { readonly model: Json } {
     heads: heads.map(({ name, classes }) => ({ name, classes })),
     ...(crossStitch ? { crossStitch } : {}),
   };
-  return { model: { variant, network, modalities, threshold, patch, settings } };
+  const sizes = spacing && { spacing: spacing.map(({ mm, scans }) => ({ mm, scans })) };
+  return { model: { variant, network, modalities, threshold, patch, ...sizes, settings } };
 }
 
 /** `format: pt` is what PyTorch's loaders look for; ours is one JSON text beside it. */

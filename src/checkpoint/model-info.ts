@@ -4,6 +4,14 @@ import type { Json } from '../core/json.ts';
 import type { UNetConfig } from '../nn/unet-config.ts';
 import { VARIANTS, type Variant } from '../nn/variants.ts';
 
+/** A voxel size that a network learned at. */
+export interface TrainedSpacing {
+  /** Edges in mm, along the axes as they are stored. */
+  readonly mm: readonly [number, number, number];
+  /** The training scans of this size. */
+  readonly scans: readonly string[];
+}
+
 /** What a trained network is, beside its weights. */
 export interface ModelInfo {
   readonly variant: Variant;
@@ -14,6 +22,8 @@ export interface ModelInfo {
   readonly threshold: number;
   /** Edge of the patch that it was trained with, and so of the sliding window. */
   readonly patch: number;
+  /** Voxel sizes of the training scans, mostly one; missing in models that were made before it was recorded. */
+  readonly spacing?: readonly TrainedSpacing[] | undefined;
   /** Settings of the run, for the record. */
   readonly settings: Json;
 }
@@ -37,6 +47,9 @@ const network = z.object({
   crossStitch: z.optional(z.literal(true)),
 });
 
+const edge = z.number().check(z.gt(0), z.maximum(1000));
+const spacing = z.object({ mm: z.tuple([edge, edge, edge]), scans: z.array(z.string()) });
+
 const SCHEMA = z.object({
   variant: z.enum(VARIANTS),
   network: network.check(
@@ -50,6 +63,7 @@ const SCHEMA = z.object({
   modalities: z.array(z.string().check(z.minLength(1))).check(z.minLength(1)),
   threshold: z.number().check(z.minimum(0), z.maximum(1)),
   patch: z.int().check(z.minimum(1)),
+  spacing: z.optional(z.array(spacing).check(z.minLength(1))),
   settings: z.json(),
 });
 

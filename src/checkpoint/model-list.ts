@@ -6,6 +6,8 @@ export interface ListedModel {
   readonly name: string;
   /** Where `model.safetensors` is, relative to the list. */
   readonly file: string;
+  /** For a network that reads tissue maps: where the net of stage 1 is that corrects those that are made. */
+  readonly stageOne?: string;
   /** What it was trained on and what it is good for, in one sentence. */
   readonly note: string;
 }
@@ -34,14 +36,17 @@ export function parseModelList(text: string, path: string): readonly ListedModel
   const { models } = (value ?? {}) as { models?: unknown };
   if (!Array.isArray(models)) return refuse('has no list of models');
   return models.map((model: unknown, i) => {
-    const { name, file, note } = (model ?? {}) as Partial<Record<keyof ListedModel, unknown>>;
+    const { name, file, note, stageOne } = (model ?? {}) as Partial<Record<keyof ListedModel, unknown>>;
     if (typeof name !== 'string' || name === '' || typeof note !== 'string')
       return refuse(`model ${i + 1} has no name or no note`);
-    if (typeof file !== 'string' || !FILE.test(file))
-      return refuse(
-        `model ${i + 1} has the file ${JSON.stringify(file)}, which is no path like models/NAME.safetensors`,
+    const isPath = (path: unknown): path is string => typeof path === 'string' && FILE.test(path);
+    const noPath = (path: unknown): never =>
+      refuse(
+        `model ${i + 1} has the file ${JSON.stringify(path)}, which is no path like models/NAME.safetensors`,
       );
-    return { name, file, note };
+    if (!isPath(file)) return noPath(file);
+    if (stageOne === undefined) return { name, file, note };
+    return isPath(stageOne) ? { name, file, stageOne, note } : noPath(stageOne);
   });
 }
 

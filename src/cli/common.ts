@@ -30,7 +30,8 @@ export class Options<Name extends string> {
   }
 
   flag(name: Name): boolean {
-    return this.#values[name] === true;
+    // The parser takes `--no-resample` for a `resample` that is false.
+    return name.startsWith('no-') ? this.#values[name.slice(3)] === false : this.#values[name] === true;
   }
 
   text(name: Name): string | undefined {

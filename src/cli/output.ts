@@ -21,10 +21,10 @@ export class Output {
     writeOut(this.json ? `${JSON.stringify(value)}\n` : `${text}\n`);
   }
 
-  /** A line on stderr. */
+  /** A line on stderr; a bar that is not full goes on below it. */
   note(text: string): void {
-    this.#current?.stop();
-    writeError(`${text}\n`);
+    if (this.#current) this.#current.note(text);
+    else writeError(`${text}\n`);
   }
 
   /** A bar on a terminal, plain lines otherwise; one at a time. */

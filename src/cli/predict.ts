@@ -4,7 +4,7 @@ import { NodeFolder } from '../platform/node-files.ts';
 import { type Command, command } from './command.ts';
 import { LastingGpu } from './lasting-gpu.ts';
 import { claimFolder, requireOwnFolder } from './own-folder.ts';
-import { openPrediction, PREDICTION_ARGS, requireModelInputs } from './prediction-inputs.ts';
+import { noteSpacing, openPrediction, PREDICTION_ARGS, requireModelInputs } from './prediction-inputs.ts';
 import { predictionKernels } from './prediction-kernels.ts';
 
 /** How BIDS's description names what is written. */
@@ -24,6 +24,7 @@ export const predict: Command = command({
     memory: PREDICTION_ARGS.memory,
     tissue: PREDICTION_ARGS.tissue,
     'make-tissues': PREDICTION_ARGS['make-tissues'],
+    'no-resample': PREDICTION_ARGS['no-resample'],
   },
   examples: [
     { line: 'predict ./run ./dataset ./predictions --subjects 26', does: 'one patient' },
@@ -51,6 +52,7 @@ export const predict: Command = command({
         reopen: device.reopen,
         scans,
         out,
+        onSpacing: (scan, change) => noteSpacing(scan, change, inputs, output),
         onTile: (done, total, scan) => bar.update(scans.indexOf(scan) + done / total, scanName(scan)),
       });
       const rows = predicted.map(({ mask, probabilities, tissueMaps, ...scan }) => ({

@@ -7,6 +7,7 @@ import { chooseModalities } from '../dataset/load-scan.ts';
 import { openDataset } from '../dataset/open-dataset.ts';
 import { needsTissues, type TissueChoice } from '../infer/scan-tissues.ts';
 import { requireTile } from '../infer/segment.ts';
+import { describeChange, SPACING_TOLERANCE, type SpacingChange } from '../infer/voxel-size.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { RUN_FILES } from '../train/run-record.ts';
 import { readStageOne } from '../train/stage-one.ts';
@@ -23,6 +24,7 @@ export const PREDICTION_ARGS: {
   readonly memory: ArgDef;
   readonly tissue: ArgDef;
   readonly 'make-tissues': ArgDef;
+  readonly 'no-resample': ArgDef;
 } = {
   run: { type: 'positional', description: 'Folder that `voxelgrad train` wrote' },
   threshold: {
@@ -55,6 +57,10 @@ export const PREDICTION_ARGS: {
     type: 'boolean',
     description: "Make a multi-input net's tissue maps from the T1 even where there are some",
   },
+  'no-resample': {
+    type: 'boolean',
+    description: `Predict scans as they are, also where their voxels differ by more than ${100 * SPACING_TOLERANCE} % from those of training`,
+  },
 };
 
 /** A network, the data set it is to segment, and how. */
@@ -68,6 +74,8 @@ export interface PredictionInputs {
   readonly tile: number | undefined;
   readonly memory: number | undefined;
   readonly tissue: TissueChoice;
+  /** Whether scans of another voxel size than the model's are resampled for it. */
+  readonly resample: boolean;
   /** The net that corrects the tissue maps that are made, where the run has one. */
   readonly stageOne: Model | undefined;
 }
@@ -97,6 +105,7 @@ export async function openPrediction(
     tile,
     memory,
     tissue: tissue ?? !make,
+    resample: !options.flag('no-resample'),
     stageOne: await readStageOne(run, model.info),
   };
 }
@@ -122,4 +131,14 @@ export function requireModelInputs(
     ? "the run's stage-1 net makes lesions white matter in them"
     : `they stay uncorrected, since the run has no ${RUN_FILES.stageOne} (see train --stage-1)`;
   output.note(`note: tissue maps of ${made.map(scanName).join(', ')} are made from the T1; ${how}`);
+}
+
+/** Tells what is done about a scan's voxel size. */
+export function noteSpacing(
+  scan: Scan,
+  change: SpacingChange,
+  { resample }: PredictionInputs,
+  output: Output,
+): void {
+  output.note(`note: ${scanName(scan)}: ${describeChange(change, resample)}`);
 }

@@ -17,6 +17,8 @@ export interface Progress {
    * @param detail shown at the end of the line: `loss 0.531`.
    */
   update(done: number, detail?: string): void;
+  /** A line above the display. */
+  note(text: string): void;
   /** Ends the display; more calls change nothing. */
   stop(): void;
 }
@@ -70,11 +72,21 @@ function startBar(options: ProgressOptions): Progress {
   });
   bar.start(options.total, 0, { text: 'starting' });
   let stopped = false;
+  let reached = 0;
+  let shown = 'starting';
   return {
     update(done, detail) {
       if (stopped) return;
       const text = describeProgress(options, done, (performance.now() - started) / 1000);
-      bar.update(Math.min(done, options.total), { text: detail ? `${text} | ${detail}` : text });
+      reached = Math.min(done, options.total);
+      shown = detail ? `${text} | ${detail}` : text;
+      bar.update(reached, { text: shown });
+    },
+    note(text) {
+      if (!stopped) bar.stop();
+      stopped ||= reached >= options.total;
+      writeError(`${text}\n`);
+      if (!stopped) bar.start(options.total, reached, { text: shown });
     },
     stop() {
       if (!stopped) bar.stop();
@@ -94,6 +106,9 @@ function startLines(options: ProgressOptions): Progress {
       last = seconds;
       const text = describeProgress(options, done, seconds);
       writeError(`${options.label}: ${text}${detail ? `, ${detail}` : ''}\n`);
+    },
+    note(text) {
+      writeError(`${text}\n`);
     },
     stop() {
       stopped = true;

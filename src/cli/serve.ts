@@ -9,6 +9,7 @@ import { StorageError } from '../core/errors.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { readServedFiles, startServer } from '../platform/static-server.ts';
 import { untilInterrupted, webFolder } from '../platform/terminal.ts';
+import { readStageOne } from '../train/stage-one.ts';
 import { type Command, command } from './command.ts';
 import { RUN_FILES } from './train.ts';
 
@@ -65,13 +66,16 @@ async function appFiles(): Promise<Map<string, Uint8Array>> {
 async function addRun(files: Map<string, Uint8Array>, run: NodeFolder): Promise<void> {
   const bytes = await run.read(RUN_FILES.model);
   const { info } = decodeModel(bytes, `${run.name}/${RUN_FILES.model}`);
+  const stageOne = await readStageOne(run, info);
   const own: ListedModel = {
     name: `${run.root.split(/[/\\]/).at(-1)} (${info.variant})`,
     file: 'models/run.safetensors',
+    ...(stageOne ? { stageOne: 'models/run-stage-1.safetensors' } : {}),
     note: `The network of ${run.name}.`,
   };
   const listed = files.get(`/${MODEL_LIST_FILE}`) ?? new Uint8Array();
   const others = parseModelList(new TextDecoder().decode(listed), MODEL_LIST_FILE);
   files.set(`/${own.file}`, bytes);
+  if (own.stageOne) files.set(`/${own.stageOne}`, await run.read(RUN_FILES.stageOne));
   files.set(`/${MODEL_LIST_FILE}`, new TextEncoder().encode(formatModelList([own, ...others])));
 }

@@ -12,7 +12,7 @@ import {
 import { NodeFolder } from '../platform/node-files.ts';
 import { type Command, command } from './command.ts';
 import { LastingGpu } from './lasting-gpu.ts';
-import { openPrediction, PREDICTION_ARGS, requireModelInputs } from './prediction-inputs.ts';
+import { noteSpacing, openPrediction, PREDICTION_ARGS, requireModelInputs } from './prediction-inputs.ts';
 import { predictionKernels } from './prediction-kernels.ts';
 
 export const submission: Command = command({
@@ -30,6 +30,7 @@ export const submission: Command = command({
     memory: PREDICTION_ARGS.memory,
     tissue: PREDICTION_ARGS.tissue,
     'make-tissues': PREDICTION_ARGS['make-tissues'],
+    'no-resample': PREDICTION_ARGS['no-resample'],
   },
   examples: [
     { line: 'submission ./run ./isbi ./masks --team voxelgrad', does: 'all 61 scans of the test set' },
@@ -69,6 +70,7 @@ export const submission: Command = command({
         reopen: device.reopen,
         scans,
         out: new SubmissionSink(out, scans, team),
+        onSpacing: (scan, change) => noteSpacing(scan, change, inputs, output),
         onTile: (done, total, scan) => bar.update(scans.indexOf(scan) + done / total, scanName(scan)),
       });
       const masks = predicted.map((scan) => `${out.name}/${submissionName(scan, team)}`);

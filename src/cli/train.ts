@@ -5,6 +5,7 @@ import { toJson } from '../core/json.ts';
 import type { Dataset } from '../dataset/dataset.ts';
 import { openDataset } from '../dataset/open-dataset.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import { describeMixedSpacing } from '../infer/voxel-size.ts';
 import { takesTissues } from '../nn/variants.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { NodeFolder } from '../platform/node-files.ts';
@@ -23,6 +24,7 @@ import {
 } from '../train/run-folder.ts';
 import { RUN_FILES, type RunManifest, readManifest, readRunConfig } from '../train/run-record.ts';
 import { requireSameSettings } from '../train/same-run.ts';
+import { spacingOf } from '../train/session.ts';
 import type { ResolvedTrainSettings, TrainSettings } from '../train/settings.ts';
 import { requireStageOne } from '../train/stage-one.ts';
 import { parseLog } from '../train/step-log.ts';
@@ -270,6 +272,9 @@ export async function runTraining(
   );
   try {
     output.note(`training ${settings.variant} on ${gpu.capabilities.description}, scans: ${scans.length}`);
+    const mixed = describeMixedSpacing(spacingOf(scans));
+    if (mixed !== undefined)
+      output.note(`note: ${mixed}; predict resamples a scan to the nearest of these sizes`);
     const show = stepDisplay(settings, output.progress(trainingLength(settings)));
     let choosing: Progress | undefined;
     return await trainInFolder(gpu, data, run, {

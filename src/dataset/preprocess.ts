@@ -4,6 +4,7 @@ import type { Grid } from '../volume/volume.ts';
 import { copyVoxels, type Voxels } from '../volume/voxels.ts';
 import { scanName } from './dataset.ts';
 import { type LoadedScan, samplingMask } from './load-scan.ts';
+import type { ScanVoxels } from './resample-scan.ts';
 import { SortedValues } from './sorted-values.ts';
 
 export interface PreprocessOptions {
@@ -52,7 +53,7 @@ export interface PreparedScan {
  * in training as in prediction, where nobody knows them.
  * @throws DatasetError where an image has one value only in the whole brain.
  */
-export function preprocess(scan: LoadedScan<Voxels>, options: PreprocessOptions = {}): PreparedScan {
+export function preprocess(scan: ScanVoxels<Voxels>, options: PreprocessOptions = {}): PreparedScan {
   const { grid, brain, lesions, tissues } = scan;
   const box = cutBox(scan, options.crop);
   const cut = <T extends Float32Array | Uint8Array>(data: T): T => cropData(data, grid.shape, box);
@@ -102,7 +103,7 @@ export interface StandardisedChannel {
 
 /** Finds what standardises a scan's channels. @throws DatasetError where an image has one value only in the brain. */
 export function standardisedChannels(
-  scan: LoadedScan<Voxels>,
+  scan: ScanVoxels<Voxels>,
   clip: PreprocessOptions['clip'] = [0.1, 99.9],
 ): StandardisedChannel[] {
   return scan.channels.map(({ name, data }) => ({

@@ -1,5 +1,6 @@
 import { type Dataset, scanName } from '../dataset/dataset.ts';
 import { loadScan } from '../dataset/load-scan.ts';
+import { describeMixedSpacing, groupBySpacing } from '../infer/voxel-size.ts';
 import type { ExperimentRecord } from '../report/experiment-record.ts';
 import { scansOf } from './run-net.ts';
 
@@ -19,16 +20,12 @@ export async function inspectScans(
   const scans = scansOf(dataset, subjects);
   const modalities = settings.modalities as readonly string[];
   const tissue = typeof settings.tissue === 'string' ? settings.tissue : false;
-  const spacings = new Map<string, string>();
+  const sizes: { name: string; spacing: readonly [number, number, number] }[] = [];
   for (const [i, scan] of scans.entries()) {
     const { grid } = await loadScan(dataset, scan, { modalities, rater, tissue });
-    const spacing = grid.spacing.map((mm) => Number(mm.toFixed(2))).join(' x ');
-    if (!spacings.has(spacing)) spacings.set(spacing, scanName(scan));
+    sizes.push({ name: scanName(scan), spacing: grid.spacing });
     onScan(i + 1, scans.length, scanName(scan));
   }
-  if (spacings.size < 2) return [];
-  const list = [...spacings].map(([spacing, scan]) => `${spacing} mm (${scan})`).join(', ');
-  return [
-    `the scans have different voxel sizes, ${list}: a patch of so many voxels does not hold as much brain in each`,
-  ];
+  const mixed = describeMixedSpacing(groupBySpacing(sizes));
+  return mixed === undefined ? [] : [mixed];
 }

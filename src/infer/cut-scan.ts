@@ -1,5 +1,5 @@
-import type { LoadedScan } from '../dataset/load-scan.ts';
 import { cutBox, type PreprocessOptions, standardise, standardisedChannels } from '../dataset/preprocess.ts';
+import type { ScanVoxels } from '../dataset/resample-scan.ts';
 import { type Box, cropData } from '../volume/crop.ts';
 import { copyVoxels, type Voxels } from '../volume/voxels.ts';
 import type { RowChannel } from './tiles.ts';
@@ -24,7 +24,7 @@ export interface CutScan {
  * Cuts a scan to its brain for prediction. Nothing but the brain mask is copied: the images stay as they were loaded.
  * @throws DatasetError where an image has one value only in the whole brain.
  */
-export function cutScan(scan: LoadedScan<Voxels>, crop: PreprocessOptions['crop']): CutScan {
+export function cutScan(scan: ScanVoxels<Voxels>, crop: PreprocessOptions['crop']): CutScan {
   const { subject, session, grid, brain, tissues } = scan;
   const box = cutBox(scan, crop);
   const { shape, start } = box;

@@ -4,6 +4,7 @@ import type { FileSink } from '../core/files.ts';
 import type { Dataset, Scan } from '../dataset/dataset.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { TissueChoice } from './scan-tissues.ts';
+import type { SpacingChange } from './voxel-size.ts';
 
 /** What a prediction is asked to do. */
 export interface PredictRequest {
@@ -31,6 +32,8 @@ export interface PredictRequest {
   readonly memory?: number | undefined;
   /** Kernel variants by slot (default: the built-in table's). */
   readonly kernels?: Readonly<Record<string, string>>;
+  /** Whether scans of another voxel size than the model's are resampled for it (default true). */
+  readonly resample?: boolean | undefined;
   /** Where masks and maps are written, at the paths of `predictionPath`. */
   readonly out: FileSink;
   /** Seconds between two readbacks of what outlives a lost device (default 2). */
@@ -40,6 +43,8 @@ export interface PredictRequest {
    * Left out: a lost device ends the prediction.
    */
   readonly reopen?: ((lost: DeviceLostError) => Promise<Gpu>) | undefined;
+  /** Told of a scan, before its first tile, that its voxels are of another size than the model's. */
+  onSpacing?(scan: Scan, change: SpacingChange): void;
   /** Called after every tile of the scan that runs; after a lost device some are done again. */
   onTile?(done: number, total: number, scan: Scan): void;
   /** Called after every scan. */
@@ -57,5 +62,7 @@ export interface PredictedScan {
   readonly tissue: 'supplied' | 'corrected' | 'uncorrected' | null;
   /** Paths of the tissue maps that were made. */
   readonly tissueMaps: readonly string[];
+  /** The voxel sizes (mm), where the network saw the scan at another one than its own; null where it did not. */
+  readonly resampled: SpacingChange | null;
   readonly seconds: number;
 }

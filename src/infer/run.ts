@@ -1,17 +1,17 @@
 import type { Scan } from '../dataset/dataset.ts';
-import { type LoadedScan, loadStoredScan, withTissueMaps } from '../dataset/load-scan.ts';
+import { type LoadedScan, loadStoredScan } from '../dataset/load-scan.ts';
 import { predictionPath } from '../dataset/prediction-path.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { withRecovery } from '../gpu/recovery.ts';
-import { takesTissues } from '../nn/variants.ts';
 import { writeTissueDerivative } from '../tissue/write-tissues.ts';
 import type { Voxels } from '../volume/voxels.ts';
 import { streamSegmentation } from './prediction-files.ts';
 import type { Predictor } from './predictor.ts';
 import type { PredictedScan, PredictRequest } from './request.ts';
-import { makeScanTissues, needsTissues } from './scan-tissues.ts';
+import { loadPredictionInput } from './scan-tissues.ts';
 import { segmentBox, withPredictor } from './segment.ts';
 import type { WindowSnapshot } from './sliding-window.ts';
+import { spacingChange } from './voxel-size.ts';
 
 /**
  * Predicts scans one after the other and writes, on each scan's own grid with its own affine and codes, the lesion
@@ -61,6 +61,8 @@ interface StartedScan extends Pick<PredictedScan, 'tissue' | 'tissueMaps'> {
 async function startScan(gpu: Gpu, scan: Scan, request: PredictRequest): Promise<StartedScan> {
   const start = performance.now();
   const input = await loadInput(gpu, scan, request);
+  const change = spacingChange(request.model.info, input.loaded.grid);
+  if (change) request.onSpacing?.(scan, change);
   return { scan, start, ...input, snapshot: { tiles: 0, sums: undefined }, reached: 0 };
 }
 
@@ -71,11 +73,12 @@ async function finishScan(
   request: PredictRequest,
 ): Promise<PredictedScan> {
   const { scan, loaded, start, snapshot, tissue, tissueMaps } = current;
-  const { model, threshold, overlap, memory, snapshotSeconds, out } = request;
+  const { model, threshold, overlap, memory, resample, snapshotSeconds, out } = request;
   const segmentation = await segmentBox(predictor, model, loaded, {
     threshold,
     overlap,
     memory,
+    resample,
     snapshot,
     ...(snapshotSeconds === undefined ? {} : { snapshotSeconds }),
     onTile(tiles, total) {
@@ -97,26 +100,28 @@ async function finishScan(
     probabilities: paths[1]!,
     tissue,
     tissueMaps,
+    resampled: segmentation.resampled ?? null,
     seconds: (performance.now() - start) / 1000,
   };
 }
 
-/** Reads what the network takes in, and makes its tissue maps where the scan has none. */
+/** Reads what the network takes in, and writes the tissue maps that were made for it. */
 async function loadInput(
   gpu: Gpu,
   scan: Scan,
-  { model, dataset, tissue, stageOne, kernels, out }: PredictRequest,
+  { model, dataset, tissue: choice, stageOne, kernels, resample, out }: PredictRequest,
 ): Promise<{ readonly loaded: LoadedScan<Voxels> } & Pick<PredictedScan, 'tissue' | 'tissueMaps'>> {
-  const { variant, modalities } = model.info;
-  const make = needsTissues(scan, variant, tissue);
-  const read = takesTissues(variant) && !make;
-  const loaded = await loadStoredScan(dataset, scan, { modalities, tissue: read && tissue });
-  if (!make) return { loaded, tissue: read ? 'supplied' : null, tissueMaps: [] };
-  const maps = await makeScanTissues(gpu, dataset, scan, loaded, stageOne, kernels);
+  const { loaded, tissue, made } = await loadPredictionInput(
+    gpu,
+    dataset,
+    scan,
+    model.info,
+    choice,
+    loadStoredScan,
+    stageOne,
+    { resample, kernels },
+  );
   const description = stageOne ? 'voxelgrad em, lesions as WM' : 'voxelgrad em';
-  return {
-    loaded: withTissueMaps(loaded, maps),
-    tissue: stageOne ? 'corrected' : 'uncorrected',
-    tissueMaps: await writeTissueDerivative(out, loaded, maps, description),
-  };
+  const tissueMaps = made ? await writeTissueDerivative(out, loaded, made, description) : [];
+  return { loaded, tissue, tissueMaps };
 }

@@ -1,7 +1,13 @@
 import type { Model } from '../checkpoint/checkpoint.ts';
+import type { ModelInfo } from '../checkpoint/model-info.ts';
 import { DatasetError } from '../core/errors.ts';
 import { type Dataset, type Scan, scanName } from '../dataset/dataset.ts';
-import { type LoadedScan, loadStoredScan } from '../dataset/load-scan.ts';
+import {
+  type LoadedScan,
+  type LoadScanOptions,
+  loadStoredScan,
+  withTissueMaps,
+} from '../dataset/load-scan.ts';
 import type { TissueMaps } from '../dataset/tissue-maps.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { takesTissues, type Variant } from '../nn/variants.ts';
@@ -12,6 +18,59 @@ import { segment } from './segment.ts';
 
 /** Whose tissue maps a prediction reads: a source's, true for the preferred ones, false for none of the data set's. */
 export type TissueChoice = string | boolean;
+
+/** Settings of {@link makeScanTissues}. */
+export interface MakeScanTissuesOptions {
+  /** Whether the stage-1 net sees a scan of another voxel size than its own resampled (default true). */
+  readonly resample?: boolean | undefined;
+  /** Kernel variants by slot for the stage-1 net (default: the built-in table's). */
+  readonly kernels?: Readonly<Record<string, string>> | undefined;
+  /** Stops between rounds and tiles; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Called after each round of the mixture, and after each tile of the stage-1 net. */
+  onProgress?(phase: 'tissues' | 'stage-1', done: number, total: number): void;
+}
+
+/** Reads a scan. */
+export type LoadInput<T extends Voxels> = (
+  dataset: Dataset,
+  scan: Scan,
+  options: Pick<LoadScanOptions, 'modalities' | 'tissue'>,
+) => Promise<LoadedScan<T>>;
+
+/** What a network takes in, with the maps that had to be made for it. */
+export interface PredictionInput<T extends Voxels> {
+  readonly loaded: LoadedScan<T>;
+  /** Where the tissue maps come from that the network reads; null where it reads none. */
+  readonly tissue: 'supplied' | 'corrected' | 'uncorrected' | null;
+  /** The maps that were made, as they are to be kept. */
+  readonly made: TissueMaps | undefined;
+}
+
+/**
+ * Reads what a network takes in, and makes its tissue maps where the scan has none or none is wanted.
+ * @param load how images are held: `loadScan` or `loadStoredScan`
+ * @param stageOne corrects the maps that are made; left out: they stay uncorrected
+ * @throws DatasetError, GridMismatchError, FileFormatError for a scan that cannot be read or has no T1 to make maps
+ *   from; OutOfMemoryError, GpuError, DeviceLostError; the signal's reason.
+ */
+export async function loadPredictionInput<T extends Voxels>(
+  gpu: Gpu,
+  dataset: Dataset,
+  scan: Scan,
+  { variant, modalities }: Pick<ModelInfo, 'variant' | 'modalities'>,
+  choice: TissueChoice,
+  load: LoadInput<T>,
+  stageOne?: Model,
+  options: MakeScanTissuesOptions = {},
+): Promise<PredictionInput<T>> {
+  const make = needsTissues(scan, variant, choice);
+  const read = takesTissues(variant) && !make;
+  const loaded = await load(dataset, scan, { modalities, tissue: read && choice });
+  if (!make) return { loaded, tissue: read ? 'supplied' : null, made: undefined };
+  const made = await makeScanTissues(gpu, dataset, scan, loaded, stageOne, options);
+  return { loaded: withTissueMaps(loaded, made), tissue: stageOne ? 'corrected' : 'uncorrected', made };
+}
 
 /** The one image that tells tissues apart: where the others are added, lesions pass for tissue (bench/results). */
 const T1 = 'T1w';
@@ -43,7 +102,6 @@ export function needsTissues(scan: Scan, variant: Variant, choice: TissueChoice)
  *
  * @param loaded the scan with the channels that the stage-1 net reads, in any order
  * @param stageOne left out: the maps are not corrected
- * @param kernels variants by slot for the stage-1 net
  * @throws DatasetError, GridMismatchError, FileFormatError for a T1 that cannot be used; OutOfMemoryError, GpuError,
  *   DeviceLostError.
  */
@@ -53,13 +111,23 @@ export async function makeScanTissues(
   scan: Scan,
   loaded: LoadedScan<Voxels>,
   stageOne?: Model,
-  kernels?: Readonly<Record<string, string>>,
+  options: MakeScanTissuesOptions = {},
 ): Promise<TissueMaps> {
-  const maps = await segmentTissues(gpu, await withT1(dataset, scan, loaded));
+  const { resample, kernels, signal, onProgress } = options;
+  const stop = signal ? { signal } : {};
+  const maps = await segmentTissues(gpu, await withT1(dataset, scan, loaded), {
+    ...stop,
+    onIteration: (done, total) => onProgress?.('tissues', done, total),
+  });
   if (!stageOne) return maps;
   const { modalities } = stageOne.info;
   const channels = modalities.map((name) => loaded.channels.find((channel) => channel.name === name)!);
-  const { mask } = await segment(gpu, stageOne, { ...loaded, channels }, { kernels });
+  const { mask } = await segment(
+    gpu,
+    stageOne,
+    { ...loaded, channels },
+    { ...stop, resample, kernels, onTile: (done, total) => onProgress?.('stage-1', done, total) },
+  );
   return correctTissues(maps, mask, scanName(scan));
 }
 

@@ -3,6 +3,7 @@ import type { ModelInfo } from '../checkpoint/model-info.ts';
 import { OutOfMemoryError, UsageError } from '../core/errors.ts';
 import { Resources } from '../core/resources.ts';
 import type { LoadedScan } from '../dataset/load-scan.ts';
+import { resampleScan } from '../dataset/resample-scan.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { patchMultiple } from '../nn/unet-config.ts';
@@ -10,12 +11,13 @@ import { UNet3d } from '../nn/unet3d.ts';
 import { LESION_HEAD, TISSUE_HEAD, TISSUES } from '../nn/variants.ts';
 import { thresholdMask } from '../report/threshold.ts';
 import { describeShortage, requireBudget } from '../tape/memory.ts';
-import { type Box, uncrop } from '../volume/crop.ts';
+import { type Box, fullBox, uncrop } from '../volume/crop.ts';
 import type { Voxels } from '../volume/voxels.ts';
 import { cutScan } from './cut-scan.ts';
 import { memoryOfPrediction, type PredictedWindow } from './memory.ts';
 import { Predictor } from './predictor.ts';
 import type { WindowSnapshot } from './sliding-window.ts';
+import { type SpacingChange, spacingChange } from './voxel-size.ts';
 
 /** Voxels kept around the brain, as in training. */
 const MARGIN = 8;
@@ -32,6 +34,11 @@ export interface SegmentOptions {
   readonly memory?: number | undefined;
   /** Kernel variants by slot, such as those of the run that trained the network (default: the built-in table's). */
   readonly kernels?: Readonly<Record<string, string>> | undefined;
+  /**
+   * Resample a scan whose voxels are of another size than those the network learned at, and bring the maps back
+   * (default true). Models that do not say what they learned at take every scan as it is.
+   */
+  readonly resample?: boolean | undefined;
   /** Called after each tile. */
   readonly onTile?: (done: number, total: number) => void;
   /** Stops between tiles; the promise rejects with the signal's reason. */
@@ -50,14 +57,18 @@ export interface Segmentation {
   readonly probabilities: Float32Array;
   /** By tissue, where the network has that head. */
   readonly tissues: ReadonlyMap<(typeof TISSUES)[number], Float32Array>;
+  /** The voxel sizes, where the network saw the scan at another one than its own. */
+  readonly resampled?: SpacingChange;
 }
 
 /**
- * Segments one scan with a trained network: standardises it, runs the sliding window over the whole of it, and brings
- * the maps back to the scan's grid. For many scans, {@link withPredictor} keeps the network on the GPU.
+ * Segments one scan with a trained network: brings it to the voxel size that the network learned at where that is
+ * another one, standardises it, runs the sliding window over the whole of it, and brings the maps back to the scan's
+ * grid. For many scans, {@link withPredictor} keeps the network on the GPU.
  *
  * @param scan with the model's modalities in its order, and with tissue maps where the model reads them
- * @throws DatasetError for an image that is one value, or missing tissue maps; ShapeError for other channels than the
+ * @throws DatasetError for an image that is one value, missing tissue maps, or voxels too far from the model's size;
+ *   ShapeError for other channels than the
  *   model's; OutOfMemoryError, GpuError, DeviceLostError, the signal's reason.
  */
 export async function segment(
@@ -78,6 +89,7 @@ export async function segment(
     mask: thresholdMask(probabilities, found.threshold, scan.brain),
     probabilities,
     tissues: new Map([...found.tissues].map(([name, map]) => [name, whole(map)])),
+    ...(found.resampled ? { resampled: found.resampled } : {}),
   };
 }
 
@@ -137,7 +149,7 @@ async function explained<T>(
   }
 }
 
-/** What a network says of a scan, in the box around its brain. */
+/** What a network says of a scan, in the box around its brain; of a scan that was resampled, in its whole grid. */
 export interface BoxSegmentation {
   readonly box: Box;
   /** A voxel is lesion where its probability is at or above this. */
@@ -146,6 +158,8 @@ export interface BoxSegmentation {
   readonly probabilities: Float32Array;
   /** By tissue, where the network has that head. */
   readonly tissues: ReadonlyMap<(typeof TISSUES)[number], Float32Array>;
+  /** The voxel sizes, where the network saw the scan at another one than its own. */
+  readonly resampled?: SpacingChange;
 }
 
 /**
@@ -158,21 +172,35 @@ export async function segmentBox(
   scan: LoadedScan<Voxels>,
   options: SegmentOptions = {},
 ): Promise<BoxSegmentation> {
-  const { threshold = info.threshold, tile: _edge, kernels: _kernels, memory, ...how } = options;
+  const {
+    threshold = info.threshold,
+    tile: _edge,
+    kernels: _kernels,
+    memory,
+    resample = true,
+    ...how
+  } = options;
   const { tile, capabilities, choices } = predictor;
   const window: PredictedWindow = { tile, wanted: (slot) => choices.get(slot) };
   // Without the true lesions: they would move the cut, and the windows with it, where they reach out of the brain.
   const { lesions: _lesions, ...blind } = scan;
-  const cut = cutScan(blind, { margin: MARGIN, minimum: [tile, tile, tile] });
-  const { box, shape } = cut;
+  const change = resample ? spacingChange(info, scan.grid) : undefined;
+  const other = change && resampleScan(blind, change.to);
+  const seen = other?.scan ?? blind;
+  const cut = cutScan(seen, { margin: MARGIN, minimum: [tile, tile, tile] });
+  const { shape } = cut;
   if (memory !== undefined)
     await requireBudget(memoryOfPrediction(capabilities, info, shape, window), memory);
   const maps = await explained(capabilities, info, shape, window, () => predictor.predict(cut, how));
+  const own = (map: Float32Array, middle?: number): Float32Array =>
+    other ? other.back(uncrop(map, cut.box, seen.grid).data, middle) : map;
   const tissues = maps.get(TISSUE_HEAD.name);
   return {
-    box,
+    box: other ? fullBox(scan.grid) : cut.box,
     threshold,
-    probabilities: maps.get(LESION_HEAD.name)![0]!,
-    tissues: new Map(TISSUES.flatMap((name, i) => (tissues ? [[name, tissues[i]!]] : []))),
+    // By the model's own threshold: the probabilities must not depend on the one that is asked for.
+    probabilities: own(maps.get(LESION_HEAD.name)![0]!, info.threshold),
+    tissues: new Map(TISSUES.flatMap((name, i) => (tissues ? [[name, own(tissues[i]!)]] : []))),
+    ...(change ? { resampled: change } : {}),
   };
 }

@@ -1,3 +1,4 @@
+import type { TrainedSpacing } from '../checkpoint/model-info.ts';
 import type { TrainingProgress, TrainingState } from '../checkpoint/training-state.ts';
 import { CheckpointError, DatasetError, NonFiniteError } from '../core/errors.ts';
 import { toJson } from '../core/json.ts';
@@ -8,6 +9,7 @@ import { scanName } from '../dataset/dataset.ts';
 import type { PreparedScan } from '../dataset/preprocess.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { channelsOf, networkInput } from '../infer/predictor.ts';
+import { groupBySpacing } from '../infer/voxel-size.ts';
 import { type SegmentationLossSettings, segmentationLoss } from '../loss/segmentation-loss.ts';
 import { UNet3d } from '../nn/unet3d.ts';
 import {
@@ -64,6 +66,7 @@ export class TrainingSession {
   readonly data: Readonly<Record<string, string>>;
   readonly #gpu: Gpu;
   readonly #scans: readonly string[];
+  readonly #spacing: readonly TrainedSpacing[];
   readonly #losses: readonly HeadLoss[];
   readonly #owned: Resources;
   #step = 0;
@@ -79,6 +82,7 @@ export class TrainingSession {
       plan: Plan;
       choices: ReadonlyMap<string, string>;
       data: Readonly<Record<string, string>>;
+      spacing: readonly TrainedSpacing[];
     },
     losses: readonly HeadLoss[],
     owned: Resources,
@@ -86,6 +90,7 @@ export class TrainingSession {
     this.#gpu = gpu;
     this.data = parts.data;
     this.#scans = Object.keys(parts.data);
+    this.#spacing = parts.spacing;
     this.settings = settings;
     this.net = parts.net;
     this.adam = parts.adam;
@@ -175,7 +180,8 @@ export class TrainingSession {
         random: random.fork('patches'),
       }),
     );
-    const parts = { net, adam, sampler, plan, choices: tape.choices, data: await dataFingerprint(scans) };
+    const data = await dataFingerprint(scans);
+    const parts = { net, adam, sampler, plan, choices: tape.choices, data, spacing: spacingOf(scans) };
     return new TrainingSession(gpu, settings, parts, losses, owned);
   }
 
@@ -201,7 +207,9 @@ export class TrainingSession {
       });
     const { variant, modalities, patch } = this.settings;
     const network = this.net.config;
-    const info = { variant, network, modalities, threshold: 0.5, patch, settings: toJson(this.settings) };
+    const spacing = this.#spacing;
+    const settings = toJson(this.settings);
+    const info = { variant, network, modalities, threshold: 0.5, patch, spacing, settings };
     return {
       model: { info, weights: await this.net.save() },
       step: this.#step,
@@ -301,6 +309,11 @@ export class TrainingSession {
 /** The paper adds the TPR term for "our main task", the lesions; tissues get the overlap loss alone. */
 function lossOf(settings: ResolvedTrainSettings, head: string): SegmentationLossSettings {
   return head === TISSUE_HEAD.name ? { ...settings, tpr: 'off' } : settings;
+}
+
+/** The voxel sizes of what is trained on. */
+export function spacingOf(scans: readonly PreparedScan[]): TrainedSpacing[] {
+  return groupBySpacing(scans.map((scan) => ({ name: scanName(scan), spacing: scan.fullGrid.spacing })));
 }
 
 /** A scan's channels under the names of the tensors that patches go to. */

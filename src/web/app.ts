@@ -112,12 +112,26 @@ export class App {
   }
 
   async loadListedModel(file: string): Promise<void> {
-    const name = this.#state.models.find((model) => model.file === file)?.name ?? file;
-    await this.#loadModel(name, file, async () => await (await fetchFile(file)).arrayBuffer());
+    const listed = this.#state.models.find((model) => model.file === file);
+    const fetched = async (path: string): Promise<ArrayBuffer> => await (await fetchFile(path)).arrayBuffer();
+    await this.#loadModel(listed?.name ?? file, file, () => fetched(file));
+    const { stageOne } = listed ?? {};
+    if (stageOne && this.#state.modelFile === file)
+      await this.loadStageOne(stageOne, () => fetched(stageOne));
   }
 
   async loadOwnModel(file: File): Promise<void> {
     await this.#loadModel(file.name, null, async () => await file.arrayBuffer());
+  }
+
+  /** The net whose lesions correct the tissue maps that are made for the loaded one. */
+  async loadStageOne(name: string, read: () => Promise<ArrayBuffer>): Promise<void> {
+    try {
+      const bytes = new Uint8Array(await read());
+      this.#set({ model: await this.#client.call('loadStageOne', { name, bytes }), modelProblem: null });
+    } catch (error) {
+      this.#set({ modelProblem: failureOf(error) });
+    }
   }
 
   /** A network that was trained in this browser before. */

@@ -1,4 +1,4 @@
-import { decodeModel, encodeModel } from '../checkpoint/checkpoint.ts';
+import { decodeModel, encodeModel, type Model } from '../checkpoint/checkpoint.ts';
 import { GridMismatchError, UsageError } from '../core/errors.ts';
 import { MemoryFiles } from '../core/files.ts';
 import type { FileRole } from '../dataset/file-role.ts';
@@ -6,7 +6,9 @@ import { type LoadedScan, loadScan } from '../dataset/load-scan.ts';
 import { predictionPath } from '../dataset/prediction-path.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { encodeSegmentation } from '../infer/prediction-files.ts';
+import type { PredictionInput } from '../infer/scan-tissues.ts';
 import { type Segmentation, segment } from '../infer/segment.ts';
+import { describeChange } from '../infer/voxel-size.ts';
 import { readMask, readNifti } from '../nifti/read.ts';
 import { LABEL_INTENT, writeNifti } from '../nifti/write.ts';
 import { countParameters } from '../nn/unet-config.ts';
@@ -21,6 +23,7 @@ import { Devices } from './devices.ts';
 import { KeptModels } from './kept-models.ts';
 import type { Learning, NamedModel } from './learning.ts';
 import type { ScanFileToKeep } from './learning-scans.ts';
+import { sentence } from './problem.ts';
 import type {
   CallName,
   Calls,
@@ -58,6 +61,8 @@ interface Run {
   readonly tiles: number;
   /** Where the scan's lesions come from. */
   readonly truth: ResultReport['truth'];
+  /** Where its tissue maps come from, for a network that reads some. */
+  readonly tissue: PredictionInput<Float32Array>['tissue'];
 }
 
 const MODELS = 'models';
@@ -73,6 +78,8 @@ export class Engine {
   #kept: KeptModels | undefined;
   #learning: Learning | undefined;
   #model: NamedModel | undefined;
+  /** Corrects the tissue maps that are made for the model. */
+  #stageOne: NamedModel | undefined;
   #run: Run | undefined;
   /** A true mask that was drawn for the files that are there. */
   #correction: Uint8Array | undefined;
@@ -121,12 +128,21 @@ export class Engine {
     },
     loadModel: async ({ name, bytes }) => {
       this.#model = { name, model: decodeModel(bytes, name) };
-      return { model: modelReport(this.#model), files: this.#filesReport() };
+      this.#stageOne = undefined;
+      return { model: this.#modelReport(), files: this.#filesReport() };
+    },
+    loadStageOne: async ({ name, bytes }) => {
+      const { requireStageOne } = await import('../train/stage-one.ts');
+      const model = decodeModel(bytes, name);
+      requireStageOne(model.info, this.#requireModel().model.info, name);
+      this.#stageOne = { name, model };
+      return this.#modelReport();
     },
     keptModels: async () => await (await this.#models()).list(),
     loadKeptModel: async (name) => {
       this.#model = { name, model: decodeModel(await (await this.#models()).read(name), name) };
-      return { model: modelReport(this.#model), files: this.#filesReport() };
+      this.#stageOne = undefined;
+      return { model: this.#modelReport(), files: this.#filesReport() };
     },
     forgetModel: async (name) => {
       const models = await this.#models();
@@ -195,11 +211,8 @@ export class Engine {
   async #segment(overlap: number, { signal, progress }: CallContext): Promise<ResultReport> {
     const chosen = this.#requireModel();
     const { info } = chosen.model;
-    const { dataset, scan } = this.#files.scan();
-    const loaded = await loadScan(dataset, scan, {
-      modalities: info.modalities,
-      tissue: takesTissues(info.variant),
-    });
+    const input = await this.#load(chosen.model, { signal, progress });
+    const { loaded } = input;
     const truth = this.#correction ? 'correction' : loaded.lesions ? 'file' : null;
     const start = performance.now();
     let tiles = 0;
@@ -210,7 +223,7 @@ export class Engine {
       snapshot: { tiles: 0, sums: undefined },
       onTile(done: number, total: number): void {
         tiles = total;
-        progress({ done, total });
+        progress({ phase: 'tiles', done, total });
       },
     };
     const segmentation = await this.#devices.use((gpu) => segment(gpu, chosen.model, loaded, options));
@@ -223,8 +236,28 @@ export class Engine {
       seconds,
       tiles,
       truth,
+      tissue: input.tissue,
     };
     return resultOf(this.#run);
+  }
+
+  /** Reads the scan for a network, and makes the tissue maps that it reads where there are none. */
+  async #load(
+    { info }: Model,
+    { signal, progress }: CallContext,
+  ): Promise<Pick<PredictionInput<Float32Array>, 'loaded' | 'tissue'>> {
+    const { dataset, scan } = this.#files.scan();
+    const { modalities, variant } = info;
+    if (!takesTissues(variant))
+      return { loaded: await loadScan(dataset, scan, { modalities }), tissue: null };
+    const { loadPredictionInput } = await import('../infer/scan-tissues.ts');
+    const onProgress = (phase: string, done: number, total: number): void => progress({ phase, done, total });
+    return await this.#devices.use((gpu) =>
+      loadPredictionInput(gpu, dataset, scan, info, true, loadScan, this.#stageOne?.model, {
+        signal,
+        onProgress,
+      }),
+    );
   }
 
   async #correct(bytes: Uint8Array): Promise<ResultReport> {
@@ -279,7 +312,15 @@ export class Engine {
     const learning = await this.#openLearning();
     this.#model = await withOriginLock('fine-tuning', () => work(learning));
     await (await this.#models()).write(this.#model.name, encodeModel(this.#model.model));
-    return { model: modelReport(this.#model), learning: await learning.report() };
+    return { model: this.#modelReport(), learning: await learning.report() };
+  }
+
+  #modelReport(): ModelReport {
+    const { name, model } = this.#requireModel();
+    const { variant, modalities, threshold, patch, network } = model.info;
+    const parameters = countParameters(network).total;
+    const stageOne = takesTissues(variant) ? { stageOne: this.#stageOne?.name ?? null } : {};
+    return { name, variant, modalities, threshold, patch, parameters, ...stageOne };
   }
 
   #requireModel(): NamedModel {
@@ -346,6 +387,7 @@ export class Engine {
         ['Threshold', threshold.toPrecision(3)],
         ['Adapter', this.#devices.adapter],
         ['Time', `${seconds.toFixed(1)} s`],
+        ...notesOf(run).map((note): [string, string] => ['Note', note]),
       ],
     });
   }
@@ -355,12 +397,20 @@ function truthOf({ lesions }: LoadedScan): Uint8Array | undefined {
   return lesions instanceof Uint8Array ? lesions : undefined;
 }
 
-function modelReport({ name, model }: NamedModel): ModelReport {
-  const { variant, modalities, threshold, patch, network } = model.info;
-  return { name, variant, modalities, threshold, patch, parameters: countParameters(network).total };
+/** What was done to a scan before the network saw it. */
+function notesOf({ segmentation: { resampled }, tissue }: Run): string[] {
+  const notes = resampled ? [sentence(describeChange(resampled, true))] : [];
+  if (tissue === 'corrected')
+    notes.push('The tissue maps were made from the T1, and lesions made white matter by the stage-1 model.');
+  if (tissue === 'uncorrected')
+    notes.push(
+      'The tissue maps were made from the T1; they are uncorrected, since no stage-1 model was given.',
+    );
+  return notes;
 }
 
-function resultOf({ scan, segmentation, threshold, seconds, tiles, truth: source }: Run): ResultReport {
+function resultOf(run: Run): ResultReport {
+  const { scan, segmentation, threshold, seconds, tiles, truth: source } = run;
   const { mask, probabilities } = segmentation;
   const truth = truthOf(scan);
   const classes = mask.map((predicted, i) => (truth && truth[i] !== 0 ? 1 : 0) + (predicted !== 0 ? 2 : 0));
@@ -371,6 +421,7 @@ function resultOf({ scan, segmentation, threshold, seconds, tiles, truth: source
     truth: source,
     seconds,
     tiles,
+    notes: notesOf(run),
     overlay: writeNifti(
       { grid: scan.grid, data: classes },
       { datatype: 'uint8', like: scan.header, intent: LABEL_INTENT, gzip: false },

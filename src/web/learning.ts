@@ -6,7 +6,9 @@ import { canonicalJson, toJson } from '../core/json.ts';
 import { Subfolder } from '../core/subfolder.ts';
 import type { FileRole } from '../dataset/file-role.ts';
 import { preprocess } from '../dataset/preprocess.ts';
+import { resampleScan } from '../dataset/resample-scan.ts';
 import { segment } from '../infer/segment.ts';
+import { spacingChange } from '../infer/voxel-size.ts';
 import { predictsTissues, takesTissues } from '../nn/variants.ts';
 import { evaluateScan } from '../report/metrics.ts';
 import { Checkpoints } from '../train/checkpoints.ts';
@@ -229,7 +231,10 @@ export class Learning {
     for (const scan of scans) {
       const tissue = takesTissues(variant) || predictsTissues(variant);
       const loaded = await this.scans.load(scan, { modalities, tissue });
-      prepared.push(preprocess(loaded, { crop: { margin: MARGIN, minimum: [patch, patch, patch] } }));
+      // At the size that the network knows, so that it need not learn lesions anew.
+      const change = spacingChange(model.info, loaded.grid);
+      const seen = change ? resampleScan(loaded, change.to).scan : loaded;
+      prepared.push(preprocess(seen, { crop: { margin: MARGIN, minimum: [patch, patch, patch] } }));
     }
     return { settings, scans: prepared };
   }

@@ -27,7 +27,8 @@ export function problem(message: string, hint: string | null = null): Problem {
   return { message: sentence(message), hint };
 }
 
-function sentence(text: string): string {
+/** With a capital and a full stop. */
+export function sentence(text: string): string {
   // Only plain words: a path or a name stays as it is.
   const first = /^[a-z]+[ ,:]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
   return /[.!?]$/.test(first) ? first : `${first}.`;

@@ -23,6 +23,8 @@ export interface FileReport {
   /** Its grid: `91x109x91 at 2x2x2 mm`; empty where it could not be read. */
   readonly detail: string;
   readonly problem: Problem | null;
+  /** What the loaded model makes of it that its owner should know; beside the first image only. */
+  readonly note: string | null;
 }
 
 /** What has been dropped, as far as the engine understands it. */
@@ -45,6 +47,8 @@ export interface ModelReport {
   readonly threshold: number;
   readonly parameters: number;
   readonly patch: number;
+  /** The net that corrects the tissue maps that are made: its name, null for none; missing where it reads no maps. */
+  readonly stageOne?: string | null;
 }
 
 /** What runs. */
@@ -60,8 +64,9 @@ export interface SystemReport {
   readonly devicesLost: number;
 }
 
-/** How far a run has come. */
+/** How far a run has come: in making tissue maps, finding the lesions that correct them, or segmenting. */
 export interface TileProgress {
+  readonly phase: 'tissues' | 'stage-1' | 'tiles';
   readonly done: number;
   readonly total: number;
 }
@@ -119,6 +124,8 @@ export interface ResultReport {
   /** Of the run that made the probabilities. */
   readonly seconds: number;
   readonly tiles: number;
+  /** What was done to the scan for it, in sentences. */
+  readonly notes: readonly string[];
   /** uint8 NIfTI, not compressed: 1 truth alone, 2 prediction alone, 3 both. */
   readonly overlay: Uint8Array;
 }
@@ -151,6 +158,8 @@ export interface Calls {
     answer: { model: ModelReport; files: FilesReport };
     progress: never;
   };
+  /** Takes a net of stage 1 for the loaded one that reads tissue maps. */
+  loadStageOne: { ask: { name: string; bytes: Uint8Array }; answer: ModelReport; progress: never };
   /** Networks that were trained in this browser before. */
   keptModels: { ask: null; answer: readonly string[]; progress: never };
   loadKeptModel: {

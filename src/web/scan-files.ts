@@ -2,11 +2,12 @@ import type { Model } from '../checkpoint/checkpoint.ts';
 import { type Dataset, findScans, type Scan, scanName } from '../dataset/dataset.ts';
 import { type FileRole, guessRole, MODALITY_ROLES } from '../dataset/file-role.ts';
 import { type LooseScan, scanOfFiles } from '../dataset/loose-files.ts';
+import { describeChange, spacingChange } from '../infer/voxel-size.ts';
 import { readNifti } from '../nifti/read.ts';
-import { takesTissues } from '../nn/variants.ts';
+import { TISSUES, takesTissues } from '../nn/variants.ts';
 import { describeGrid, type Grid, sameGrid } from '../volume/volume.ts';
 import { DroppedFiles } from './dropped-files.ts';
-import { problem, problemOf } from './problem.ts';
+import { problem, problemOf, sentence } from './problem.ts';
 import type { DroppedFile, FileReport, FilesReport, Problem } from './protocol.ts';
 
 interface ScanFile {
@@ -109,7 +110,7 @@ export class ScanFiles {
 
   /** @param model the network that is to run, where one is loaded */
   report(model: Model | undefined): FilesReport {
-    const files = this.#reports();
+    const files = this.#reports(model);
     const missing = this.#missing(files, model);
     const bad = files.some(({ problem }) => problem);
     return {
@@ -121,7 +122,7 @@ export class ScanFiles {
     };
   }
 
-  #reports(): FileReport[] {
+  #reports(model?: Model): FileReport[] {
     const byRole = new Map<FileRole, string>();
     const images = [...this.#files.values()].filter(
       (file) => file.role && MODALITY_ROLES.includes(file.role),
@@ -138,6 +139,7 @@ export class ScanFiles {
         name,
         role,
         detail: grid ? describeGrid(grid).replace(/, origin.*/, '') : '',
+        note: file === reference && grid ? spacingNote(model, grid) : null,
         problem: file.problem ?? roleProblem(file, taken) ?? gridProblem(file, reference),
       };
     });
@@ -151,7 +153,9 @@ export class ScanFiles {
         ? null
         : problem('There is no image among the files', 'Give at least one of FLAIR, T1w, T2w, PDw.');
     const { modalities, variant } = model.info;
-    const wanted = [...modalities, ...(takesTissues(variant) ? ['GM', 'WM', 'CSF'] : [])];
+    // Where no map is given, they are made, from the T1.
+    const maps = TISSUES.some((name) => roles.includes(name)) ? TISSUES : ['T1w'];
+    const wanted = [...new Set([...modalities, ...(takesTissues(variant) ? maps : [])])];
     const missing = wanted.filter((name) => !roles.includes(name));
     if (missing.length === 0) return null;
     return problem(
@@ -223,6 +227,12 @@ async function inspect(path: string, file: Blob, role: FileRole | undefined): Pr
   } catch (error) {
     return { ...found, problem: problemOf(error, path) };
   }
+}
+
+/** That a scan will be resampled for the model. */
+function spacingNote(model: Model | undefined, grid: Grid): string | null {
+  const change = model && spacingChange(model.info, grid);
+  return change ? sentence(describeChange(change, true)) : null;
 }
 
 function roleProblem({ role }: ScanFile, taken: string | undefined): Problem | null {

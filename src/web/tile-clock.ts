@@ -1,12 +1,14 @@
 import type { TileProgress } from './protocol.ts';
 
-/** Estimates the time left of a run. The first tile compiles the kernels, so it does not count. */
+/** Estimates the time left of a run's phase. Its first tile compiles the kernels, so it does not count. */
 export class TileClock {
-  #start: number | undefined;
+  #phase: TileProgress['phase'] | undefined;
+  #start = 0;
 
   /** Seconds left; null before the second tile. @param now milliseconds */
-  left({ done, total }: TileProgress, now: number = performance.now()): number | null {
-    this.#start ??= now;
+  left({ phase, done, total }: TileProgress, now: number = performance.now()): number | null {
+    // Rounds and tiles take their own time each.
+    if (phase !== this.#phase) [this.#phase, this.#start] = [phase, now];
     return done < 2 ? null : ((now - this.#start) / 1000 / (done - 1)) * (total - done);
   }
 }

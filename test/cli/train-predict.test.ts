@@ -207,6 +207,7 @@ describe('predict', () => {
           probabilities: join(out, mask.replace('_mask', '_probseg')),
           tissue: null,
           tissueMaps: [],
+          resampled: null,
           seconds: expect.any(Number),
         },
       ]);
@@ -234,6 +235,32 @@ describe('predict', () => {
       const input = (await readNifti(readFileSync(flair), 'flair')).volume.data;
       const { data } = (await readNifti(readFileSync(join(out, mask)), 'm')).volume;
       expect(data.reduce((sum, v) => sum + v, 0)).toBeGreaterThan(input.filter((v) => v > 0).length * 0.99);
+    },
+    GPU_MS,
+  );
+
+  it(
+    'resamples a scan of another voxel size and says so, or says that it does not',
+    async () => {
+      const finer = at('finer');
+      const words = ['phantom', finer, '--subjects', '1', '--shape', '34,40,34', '--spacing', '5'];
+      expect((await runCli(words)).code).toBe(0);
+      const image = join(finer, 'training/training01/preprocessed/training01_01_flair_pp.nii.gz');
+      const input = await readNifti(readFileSync(image), 'flair');
+      for (const [extra, resampled, note] of [
+        [[], { from: [5, 5, 5], to: [7, 7, 7] }, /network learned at 7x7x7 mm: it is resampled/],
+        [['--no-resample'], null, /network learned at 7x7x7 mm: it is predicted as it is/],
+      ] as const) {
+        const out = at(`finer${extra.length}`);
+        const result = await runCli(['predict', run, finer, out, '--json', ...extra]);
+        expect(result.code, result.stderr).toBe(0);
+        expect(result.stderr).toMatch(note);
+        expect(result.stderr).toMatch(/note: sub-training01_ses-01: its voxels are 5x5x5 mm/);
+        const [scan] = JSON.parse(result.stdout).scans;
+        expect(scan.resampled).toEqual(resampled);
+        const { header } = await readNifti(readFileSync(scan.mask), 'mask');
+        expect(header.grid).toEqual(input.header.grid);
+      }
     },
     GPU_MS,
   );

@@ -47,6 +47,41 @@ describe('ScanFiles', () => {
     expect(scan.scan().scan.modalities.get('T1w')).toBe('p1_T1w.nii.gz');
   });
 
+  it('says beside the first image that its voxels are of another size than the model knows', async () => {
+    const scan = await scanFiles(Object.fromEntries(smallScan().map(({ name, bytes }) => [name, bytes])));
+    const at = (mm: readonly [number, number, number]): (string | null)[] => {
+      const spacing = [{ mm, scans: ['sub-01'] }];
+      return scan.report({ ...model, info: { ...model.info, spacing } }).files.map(({ note }) => note);
+    };
+    expect(at([1, 1, 1])).toEqual([
+      expect.stringMatching(/^Its voxels are 2x2x2 mm, .* 1x1x1 mm: it is resampled for the network, .*\.$/),
+      null,
+      null,
+    ]);
+    expect(at([2.1, 2, 2])).toEqual([null, null, null]);
+    expect(scan.report(model).files.map(({ note }) => note)).toEqual([null, null, null]);
+  });
+
+  it('needs no tissue maps where there is a T1 to make them from', async () => {
+    const reads = (modalities: string[]): Model => ({
+      ...model,
+      info: { ...model.info, variant: 'multi-input', modalities },
+    });
+    const [flair, t1w, brain] = smallScan().map(({ name, bytes }) => [name, bytes] as const);
+    const both = await scanFiles(Object.fromEntries([flair!, t1w!, brain!]));
+    expect(both.report(reads(['FLAIR', 'T1w'])).ready).toBe(true);
+    const without = (await scanFiles(Object.fromEntries([flair!, brain!]))).report(reads(['FLAIR']));
+    expect(without).toMatchObject({
+      ready: false,
+      problem: { message: expect.stringMatching(/no file is T1w/) },
+    });
+    const half = { 'p1_label-GM_probseg.nii.gz': maskFile(inBrain) };
+    const some = (await scanFiles({ ...Object.fromEntries([flair!, t1w!, brain!]), ...half })).report(
+      reads(['FLAIR', 'T1w']),
+    );
+    expect(some.problem?.message).toMatch(/no file is WM or CSF/);
+  });
+
   it('says what is wrong with each bad file, and takes the good ones', async () => {
     const files = badFiles();
     const scan = await scanFiles(Object.fromEntries(files.map(({ name, bytes }) => [name, bytes])));
@@ -107,8 +142,11 @@ describe('ScanFiles', () => {
 describe('progress', () => {
   it('estimates from the second tile on', () => {
     const clock = new TileClock();
-    expect(clock.left({ done: 1, total: 10 }, 1000)).toBeNull();
-    expect(clock.left({ done: 5, total: 10 }, 9000)).toBe(10);
+    expect(clock.left({ phase: 'tiles', done: 1, total: 10 }, 1000)).toBeNull();
+    expect(clock.left({ phase: 'tiles', done: 5, total: 10 }, 9000)).toBe(10);
+    // Another phase has another pace.
+    expect(clock.left({ phase: 'tissues', done: 1, total: 60 }, 9000)).toBeNull();
+    expect(clock.left({ phase: 'tissues', done: 3, total: 60 }, 11_000)).toBe(57);
     expect(formatLeft(0.2)).toBe('1 s');
     expect(formatLeft(88.5)).toBe('89 s');
     expect(formatLeft(89.5)).toBe('2 min');

@@ -103,6 +103,6 @@ function fileRow(file: FileReport, locked: boolean, app: App): TemplateResult {
           </div>`
         : nothing
     }
-    ${problemNote(file.problem)}
+    ${file.note ? html`<p class="hint">${file.note}</p>` : nothing} ${problemNote(file.problem)}
   </li>`;
 }

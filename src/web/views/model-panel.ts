@@ -49,8 +49,23 @@ export function modelPanel(state: State, app: App): TemplateResult {
     }
     ${
       model
-        ? html`<p class="hint">${note ? html`${note} ` : nothing}Reads ${model.modalities.join(', ')}; ${model.parameters.toLocaleString('en')} parameters.</p>`
+        ? html`<p class="hint">${note ? html`${note} ` : nothing}Reads ${model.modalities.join(', ')}; ${model.parameters.toLocaleString('en')} parameters.</p>
+            ${model.stageOne === undefined ? nothing : stageOne(model.stageOne, locked, app)}`
         : html`<p class="hint" role="status">${modelProblem ? 'No model is loaded.' : 'Loading…'}</p>`
     }
   </section>`;
+}
+
+/** For a network that reads tissue maps: the one that corrects those that are made. */
+function stageOne(name: string | null, locked: boolean, app: App): TemplateResult {
+  const take = (event: Event): void => {
+    const input = event.target as HTMLInputElement;
+    const [file] = input.files ?? [];
+    input.value = '';
+    if (file) void app.loadStageOne(file.name, () => file.arrayBuffer());
+  };
+  const text =
+    name === null ? 'lesions in them stay as they are.' : `${name} finds the lesions to correct them by.`;
+  return html`<p class="hint">It reads tissue maps too. Where the scan has none they are made from the T1; ${text}</p>
+    <label class="button">Stage-1 model<input type="file" accept=".safetensors" aria-label="Stage-1 model.safetensors" ?disabled=${locked} @change=${take}></label>`;
 }

@@ -29,6 +29,7 @@ export function resultPanel(state: State, app: App): TemplateResult | typeof not
       ) => app.setThreshold(Number((event.target as HTMLInputElement).value))}>
       <output>${threshold.toFixed(2)}</output>
     </label>
+    ${result.notes.map((note) => html`<p class="hint">${note}</p>`)}
     ${metrics ? metricList(metrics, result.truth === 'correction') : nothing}
     ${lesions.length > 0 ? lesionRows(state, lesions, app) : html`<p>No lesion at this threshold.</p>`}
   </section>`;

@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import type { App } from '../app.ts';
+import type { TileProgress } from '../protocol.ts';
 import { isBusy, type RunState, type State } from '../state.ts';
 import { formatLeft } from './format.ts';
 import { problemNote } from './problem-note.ts';
@@ -20,9 +21,15 @@ export function runPanel(state: State, app: App): TemplateResult {
   </section>`;
 }
 
+const PHASES: Readonly<Record<TileProgress['phase'], string>> = {
+  tissues: 'Making tissue maps from the T1: round',
+  'stage-1': 'Finding lesions to correct the tissue maps by: tile',
+  tiles: 'Tile',
+};
+
 function running({ progress, secondsLeft }: RunState, app: App): TemplateResult {
   const text = progress
-    ? `Tile ${progress.done} of ${progress.total}${secondsLeft === null ? '' : `, ${formatLeft(secondsLeft)} left`}`
+    ? `${PHASES[progress.phase]} ${progress.done} of ${progress.total}${secondsLeft === null ? '' : `, ${formatLeft(secondsLeft)} left`}`
     : 'Preparing the scan and compiling the kernels…';
   return html`<div class="running">
     <progress aria-label="Segmentation" max=${progress?.total ?? nothing} value=${progress?.done ?? nothing}></progress>
