@@ -1,9 +1,10 @@
 // Adam with decoupled weight decay and clipping by the global norm, over flat buffers of 4-vectors.
 //
-//   norm      = sqrt(sum g^2) over all parameters
+//   norm      = inverse_scale sqrt(sum g^2) over all parameters, g being gradients of 1 / inverse_scale times the loss
 //   clip      = min(1, max_norm / (norm + 1e-6))                                   (1 where max_norm is 0: no clipping)
-//   m         = beta1 m + (1 - beta1) clip g
-//   v         = beta2 v + (1 - beta2) (clip g)^2
+//   factor    = clip inverse_scale
+//   m         = beta1 m + (1 - beta1) factor g
+//   v         = beta2 v + (1 - beta2) (factor g)^2
 //   parameter = decay parameter - step_size m / (sqrt(v) inverse_sqrt_bias2 + epsilon)
 //
 // with decay = 1 - lr weight_decay, step_size = lr / (1 - beta1^t), inverse_sqrt_bias2 = 1 / sqrt(1 - beta2^t): PyTorch's
@@ -22,6 +23,7 @@ struct StepScalars {
   step_size: f32,
   inverse_sqrt_bias2: f32,
   decay: f32,
+  inverse_scale: f32,
 }
 
 struct Status {
@@ -32,6 +34,8 @@ struct Status {
   // how many such steps there were
   skipped_steps: f32,
   loss: f32,
+  // what the gradients are multiplied by: clip and inverse_scale
+  factor: f32,
 }
 
 // ---- norm
@@ -68,8 +72,9 @@ struct FinishParams {
 
 @group(0) @binding(0) var<storage, read_write> partials: array<f32>;
 @group(0) @binding(1) var<storage, read_write> loss: array<f32>;
-@group(0) @binding(2) var<storage, read_write> written_status: Status;
-@group(0) @binding(3) var<uniform> finish_params: FinishParams;
+@group(0) @binding(2) var<storage, read_write> norm_scalars: StepScalars;
+@group(0) @binding(3) var<storage, read_write> written_status: Status;
+@group(0) @binding(4) var<uniform> finish_params: FinishParams;
 
 var<workgroup> tree: array<f32, FINISH_LANES>;
 
@@ -93,10 +98,12 @@ fn finish_norm(@builtin(local_invocation_index) lane: u32) {
     workgroupBarrier();
   }
   if (lane == 0u) {
-    let norm = sqrt(tree[0]);
+    let norm = sqrt(tree[0]) * norm_scalars.inverse_scale;
     let skip = !is_finite(norm) || !is_finite(loss[0]);
     written_status.grad_norm = norm;
-    written_status.clip = select(1.0, min(1.0, finish_params.max_norm / (norm + 1e-6)), finish_params.max_norm > 0.0);
+    let clip = select(1.0, min(1.0, finish_params.max_norm / (norm + 1e-6)), finish_params.max_norm > 0.0);
+    written_status.clip = clip;
+    written_status.factor = clip * norm_scalars.inverse_scale;
     written_status.skipped = select(0.0, 1.0, skip);
     written_status.skipped_steps += select(0.0, 1.0, skip);
     written_status.loss = loss[0];
@@ -129,12 +136,12 @@ fn update(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
   if (status.skipped != 0.0) {
     return;
   }
-  let clip = status.clip;
+  let factor = status.factor;
   let base = (group.y * update_params.groups_x + group.x) * LANES * PER_LANE + lane;
   for (var k = 0u; k < PER_LANE; k++) { // @unroll
     let i = base + k * LANES;
     if (i < update_params.vectors) {
-      let g = clip * grads[i];
+      let g = factor * grads[i];
       let m_new = update_params.beta1 * m[i] + update_params.rest1 * g;
       let v_new = update_params.beta2 * v[i] + update_params.rest2 * g * g;
       m[i] = m_new;

@@ -19,6 +19,9 @@
 // go through memory instead (under 1 % of the traffic).
 
 alias real = f32; // @spec
+// What the input, the output and the gradient of each are stored as, as many elements as `real` holds.
+alias Input = real; // @spec
+alias Output = real; // @spec
 const WIDTH = 1u; // @spec
 const LANES = 64u;
 // Items that a lane's shift is the mean of.
@@ -47,7 +50,7 @@ fn component_mean(v: real) -> f32 {
   return dot(vec4f(v), vec4f(0.25));
 }
 
-@group(0) @binding(0) var<storage, read_write> stat_input: array<real>;
+@group(0) @binding(0) var<storage, read_write> stat_input: array<Input>;
 // [samples, channels, 3, partials]: count, mean, sum of squared deviations.
 @group(0) @binding(1) var<storage, read_write> stat_partials: array<f32>;
 @group(0) @binding(2) var<uniform> stat_params: Params;
@@ -61,7 +64,7 @@ fn statistics(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
   let end = min(items, (group.x + 1u) * stat_params.per_lane * LANES);
   var shift = real(0.0);
   for (var i = first; i < min(end, first + SHIFT_ITEMS * LANES); i += LANES) {
-    shift += stat_input[base + i];
+    shift += real(stat_input[base + i]);
   }
   let present = (max(end, first) - first + LANES - 1u) / LANES;
   let n = f32(present);
@@ -69,7 +72,7 @@ fn statistics(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
   var sum = real(0.0);
   var squares = real(0.0);
   for (var i = first; i < end; i += LANES) {
-    let d = stat_input[base + i] - shift;
+    let d = real(stat_input[base + i]) - shift;
     sum += d;
     squares += d * d;
   }
@@ -144,11 +147,11 @@ fn evaluation_statistics(@builtin(global_invocation_id) id: vec3u) {
   }
 }
 
-@group(0) @binding(0) var<storage, read_write> input: array<real>;
+@group(0) @binding(0) var<storage, read_write> input: array<Input>;
 @group(0) @binding(1) var<storage, read_write> forward_statistics: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> output: array<real>;
+@group(0) @binding(4) var<storage, read_write> output: array<Output>;
 @group(0) @binding(5) var<uniform> forward_params: Params;
 
 @compute @workgroup_size(LANES)
@@ -161,13 +164,13 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   let offset = bias[channel];
   let end = min(items, (group.x + 1u) * forward_params.per_lane * LANES);
   for (var i = group.x * forward_params.per_lane * LANES + lane; i < end; i += LANES) {
-    let y = (input[base + i] - mean) * scale + offset;
-    output[base + i] = select(y * forward_params.slope, y, y > real(0.0));
+    let y = (real(input[base + i]) - mean) * scale + offset;
+    output[base + i] = Output(select(y * forward_params.slope, y, y > real(0.0)));
   }
 }
 
-@group(0) @binding(0) var<storage, read_write> sums_input: array<real>;
-@group(0) @binding(1) var<storage, read_write> sums_grad_output: array<real>;
+@group(0) @binding(0) var<storage, read_write> sums_input: array<Input>;
+@group(0) @binding(1) var<storage, read_write> sums_grad_output: array<Output>;
 @group(0) @binding(2) var<storage, read_write> sums_statistics: array<f32>;
 @group(0) @binding(3) var<storage, read> sums_weight: array<f32>;
 @group(0) @binding(4) var<storage, read> sums_bias: array<f32>;
@@ -189,8 +192,8 @@ fn backward_sums(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
   var sum = real(0.0);
   var product = real(0.0);
   for (var i = group.x * sums_params.per_lane * LANES + lane; i < end; i += LANES) {
-    let d = sums_input[base + i] - mean;
-    let up = sums_grad_output[base + i];
+    let d = real(sums_input[base + i]) - mean;
+    let up = real(sums_grad_output[base + i]);
     let g = select(up * sums_params.slope, up, d * scale + offset > real(0.0));
     sum += g;
     product += g * d;
@@ -229,13 +232,13 @@ fn finish_sums(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
   }
 }
 
-@group(0) @binding(0) var<storage, read_write> back_input: array<real>;
-@group(0) @binding(1) var<storage, read_write> back_grad_output: array<real>;
+@group(0) @binding(0) var<storage, read_write> back_input: array<Input>;
+@group(0) @binding(1) var<storage, read_write> back_grad_output: array<Output>;
 @group(0) @binding(2) var<storage, read_write> back_statistics: array<f32>;
 @group(0) @binding(3) var<storage, read_write> back_sums: array<f32>;
 @group(0) @binding(4) var<storage, read> back_weight: array<f32>;
 @group(0) @binding(5) var<storage, read> back_bias: array<f32>;
-@group(0) @binding(6) var<storage, read_write> grad_input: array<real>;
+@group(0) @binding(6) var<storage, read_write> grad_input: array<Input>;
 @group(0) @binding(7) var<uniform> back_params: Params;
 
 @compute @workgroup_size(LANES)
@@ -251,23 +254,23 @@ fn backward_input(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
   let slope_g = back_sums[channel * 2u + 1u] * invstd / back_params.count;
   let end = min(items, (group.x + 1u) * back_params.per_lane * LANES);
   for (var i = group.x * back_params.per_lane * LANES + lane; i < end; i += LANES) {
-    let d = back_input[base + i] - mean;
-    let up = back_grad_output[base + i];
+    let d = real(back_input[base + i]) - mean;
+    let up = real(back_grad_output[base + i]);
     let g = select(up * back_params.slope, up, d * scale + offset > real(0.0));
     var result = (g - mean_g - d * slope_g) * scale;
     if (ACCUMULATE != 0u) {
-      result += grad_input[base + i];
+      result += real(grad_input[base + i]);
     }
-    grad_input[base + i] = result;
+    grad_input[base + i] = Input(result);
   }
 }
 
-@group(0) @binding(0) var<storage, read_write> eval_input: array<real>;
-@group(0) @binding(1) var<storage, read_write> eval_grad_output: array<real>;
+@group(0) @binding(0) var<storage, read_write> eval_input: array<Input>;
+@group(0) @binding(1) var<storage, read_write> eval_grad_output: array<Output>;
 @group(0) @binding(2) var<storage, read_write> eval_statistics: array<f32>;
 @group(0) @binding(3) var<storage, read> eval_weight: array<f32>;
 @group(0) @binding(4) var<storage, read> eval_bias: array<f32>;
-@group(0) @binding(5) var<storage, read_write> eval_grad_input: array<real>;
+@group(0) @binding(5) var<storage, read_write> eval_grad_input: array<Input>;
 @group(0) @binding(6) var<uniform> eval_params: Params;
 
 @compute @workgroup_size(LANES)
@@ -283,13 +286,13 @@ fn backward_input_evaluation(
   let offset = eval_bias[channel];
   let end = min(items, (group.x + 1u) * eval_params.per_lane * LANES);
   for (var i = group.x * eval_params.per_lane * LANES + lane; i < end; i += LANES) {
-    let y = (eval_input[base + i] - mean) * scale + offset;
-    let up = eval_grad_output[base + i];
+    let y = (real(eval_input[base + i]) - mean) * scale + offset;
+    let up = real(eval_grad_output[base + i]);
     var result = select(up * eval_params.slope, up, y > real(0.0)) * scale;
     if (ACCUMULATE != 0u) {
-      result += eval_grad_input[base + i];
+      result += real(eval_grad_input[base + i]);
     }
-    eval_grad_input[base + i] = result;
+    eval_grad_input[base + i] = Input(result);
   }
 }
 

@@ -13,6 +13,10 @@
 // Mapping of backward_input: a lane owns an input voxel, for CI channels. Neighbouring lanes are neighbours along x.
 // Barriers: one in each of backward_weight and backward_bias, to add up the lanes.
 
+// What the input, the output and the gradient of each are stored as; everything is computed in f32.
+alias Input = f32; // @spec
+alias Output = f32; // @spec
+
 const K = 2u; // @spec
 // Register tiles: output channels of a lane in forward, input channels in backward_input and backward_weight.
 const CO = 4u; // @spec
@@ -54,10 +58,10 @@ fn index_of(p: vec3u, extent: vec3u) -> u32 {
   return (p.z * extent.y + p.y) * extent.x + p.x;
 }
 
-@group(0) @binding(0) var<storage, read_write> input: array<f32>;
+@group(0) @binding(0) var<storage, read_write> input: array<Input>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> output: array<f32>;
+@group(0) @binding(3) var<storage, read_write> output: array<Output>;
 @group(0) @binding(4) var<uniform> params: Params;
 
 @compute @workgroup_size(LANES)
@@ -91,7 +95,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
     let base = (sample * params.in_channels + ci) * volume;
     var x: array<f32, NEIGHBOURS>;
     for (var j = 0u; j < NEIGHBOURS; j++) { // @unroll
-      x[j] = select(0.0, input[base + at[j]], present[j]);
+      x[j] = select(0.0, f32(input[base + at[j]]), present[j]);
     }
     for (var c = 0u; c < CO; c++) { // @unroll
       let w = params.weight_first + ci * params.weight_by_in + min(first + c, params.out_channels - 1u) * TAPS;
@@ -111,18 +115,18 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
         if (all(p < params.out_extent)) {
           let at = base + index_of(p, params.out_extent);
           if (params.accumulate != 0u) {
-            sum[c * 8u + r] += output[at];
+            sum[c * 8u + r] += f32(output[at]);
           }
-          output[at] = sum[c * 8u + r];
+          output[at] = Output(sum[c * 8u + r]);
         }
       }
     }
   }
 }
 
-@group(0) @binding(0) var<storage, read_write> grad_output: array<f32>;
+@group(0) @binding(0) var<storage, read_write> grad_output: array<Output>;
 @group(0) @binding(1) var<storage, read> back_weight: array<f32>;
-@group(0) @binding(2) var<storage, read_write> grad_input: array<f32>;
+@group(0) @binding(2) var<storage, read_write> grad_input: array<Input>;
 @group(0) @binding(3) var<uniform> back_params: Params;
 
 @compute @workgroup_size(LANES)
@@ -143,7 +147,7 @@ fn backward_input(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
     for (var t = 0u; t < TAPS; t++) { // @unroll
       let p = corner + vec3u(t % K, t / K % K, t / (K * K));
       let present = all(p < out_extent);
-      let g = select(0.0, grad_output[base + select(0u, index_of(p, out_extent), present)], present);
+      let g = select(0.0, f32(grad_output[base + select(0u, index_of(p, out_extent), present)]), present);
       for (var c = 0u; c < CI; c++) { // @unroll
         let ci = min(first + c, back_params.in_channels - 1u);
         sum[c] += g * back_weight[back_params.weight_first + ci * back_params.weight_by_in + co * TAPS + t];
@@ -155,15 +159,15 @@ fn backward_input(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
       let at = (sample * back_params.in_channels + first + c) * volume + i;
       var result = sum[c];
       if (back_params.accumulate != 0u) {
-        result += grad_input[at];
+        result += f32(grad_input[at]);
       }
-      grad_input[at] = result;
+      grad_input[at] = Input(result);
     }
   }
 }
 
-@group(0) @binding(0) var<storage, read_write> sums_input: array<f32>;
-@group(0) @binding(1) var<storage, read_write> sums_grad_output: array<f32>;
+@group(0) @binding(0) var<storage, read_write> sums_input: array<Input>;
+@group(0) @binding(1) var<storage, read_write> sums_grad_output: array<Output>;
 // [samples, blocks, stride], of which in_channels * out_channels * TAPS hold sums
 @group(0) @binding(2) var<storage, read_write> partial_sums: array<f32>;
 @group(0) @binding(3) var<uniform> sums_params: Params;
@@ -186,12 +190,12 @@ fn backward_weight(@builtin(workgroup_id) group: vec3u, @builtin(local_invocatio
     var x: array<f32, CI>;
     for (var c = 0u; c < CI; c++) { // @unroll
       let ci = min(first + c, sums_params.in_channels - 1u);
-      x[c] = sums_input[(sample * sums_params.in_channels + ci) * volume + i];
+      x[c] = f32(sums_input[(sample * sums_params.in_channels + ci) * volume + i]);
     }
     for (var t = 0u; t < TAPS; t++) { // @unroll
       let p = corner + vec3u(t % K, t / K % K, t / (K * K));
       let present = all(p < out_extent);
-      let g = select(0.0, sums_grad_output[base + select(0u, index_of(p, out_extent), present)], present);
+      let g = select(0.0, f32(sums_grad_output[base + select(0u, index_of(p, out_extent), present)]), present);
       for (var c = 0u; c < CI; c++) { // @unroll
         sum[c * TAPS + t] += x[c] * g;
       }
@@ -212,7 +216,7 @@ fn backward_weight(@builtin(workgroup_id) group: vec3u, @builtin(local_invocatio
   }
 }
 
-@group(0) @binding(0) var<storage, read_write> bias_grad_output: array<f32>;
+@group(0) @binding(0) var<storage, read_write> bias_grad_output: array<Output>;
 // [samples, stride], of which out_channels hold sums
 @group(0) @binding(1) var<storage, read_write> bias_sums: array<f32>;
 @group(0) @binding(2) var<uniform> bias_params: Params;
@@ -228,7 +232,7 @@ fn backward_bias(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
   for (var start = lane; start < volume; start += LANES * 64u) {
     var sum = 0.0;
     for (var i = start; i < min(start + LANES * 64u, volume); i += LANES) {
-      sum += bias_grad_output[row * volume + i];
+      sum += f32(bias_grad_output[row * volume + i]);
     }
     total += sum;
   }

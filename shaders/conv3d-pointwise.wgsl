@@ -9,6 +9,10 @@
 // the input gradient). weight_partial: an invocation sums 4 x 4 products over its own voxels and stores them as a
 // partial of its own; weight_reduce of conv3d.wgsl adds them up in order. No barriers, no subgroups.
 
+// What activations and their gradients are stored as; everything is computed in f32.
+alias Input = f32; // @spec
+alias Output = f32; // @spec
+
 const QUADS = 1u; // @spec
 const VOXELS = 4u; // @spec
 const LANES = 64u;
@@ -64,9 +68,9 @@ struct Params {
   accumulate: u32,
 }
 
-@group(0) @binding(0) var<storage, read_write> input: array<f32>;
+@group(0) @binding(0) var<storage, read_write> input: array<Input>;
 @group(0) @binding(1) var<uniform> panel: array<vec4f, 4096>;
-@group(0) @binding(2) var<storage, read_write> output: array<f32>;
+@group(0) @binding(2) var<storage, read_write> output: array<Output>;
 @group(0) @binding(3) var<uniform> params: Params;
 
 @compute @workgroup_size(LANES)
@@ -84,7 +88,7 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
   for (var i = 0u; i < params.in_channels; i++) {
     var values: array<f32, VOXELS>;
     for (var v = 0u; v < VOXELS; v++) { // @unroll
-      values[v] = input[at + min(first + v * LANES, size - 1u)];
+      values[v] = f32(input[at + min(first + v * LANES, size - 1u)]);
     }
     for (var q = 0u; q < QUADS; q++) { // @unroll
       let w = panel[(i + 1u) * QUADS + q];
@@ -103,9 +107,9 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
         let voxel = first + v * LANES;
         if (voxel < size) {
           if (params.accumulate != 0u) {
-            output[base + voxel] += sum[o * VOXELS + v];
+            output[base + voxel] = Output(f32(output[base + voxel]) + sum[o * VOXELS + v]);
           } else {
-            output[base + voxel] = sum[o * VOXELS + v];
+            output[base + voxel] = Output(sum[o * VOXELS + v]);
           }
         }
       }
@@ -122,8 +126,8 @@ struct WeightParams {
   partials: u32,
 }
 
-@group(0) @binding(0) var<storage, read_write> saved_input: array<f32>;
-@group(0) @binding(1) var<storage, read_write> grad_output: array<f32>;
+@group(0) @binding(0) var<storage, read_write> saved_input: array<Input>;
+@group(0) @binding(1) var<storage, read_write> grad_output: array<Output>;
 @group(0) @binding(2) var<storage, read_write> partial: array<f32>;
 @group(0) @binding(3) var<uniform> weight_params: WeightParams;
 
@@ -147,11 +151,11 @@ fn weight_partial(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
   for (var voxel = part; voxel < size; voxel += weight_params.partials) {
     var x: array<f32, 4>;
     for (var c = 0u; c < 4u; c++) { // @unroll
-      x[c] = saved_input[in_base[c] + voxel];
+      x[c] = f32(saved_input[in_base[c] + voxel]);
     }
     for (var o = 0u; o < 4u; o++) { // @unroll
       if (o0 + o < weight_params.out_channels) {
-        let g = grad_output[grad_base[o] + voxel];
+        let g = f32(grad_output[grad_base[o] + voxel]);
         for (var c = 0u; c < 4u; c++) { // @unroll
           sum[o * 4u + c] += g * x[c];
         }

@@ -19,6 +19,11 @@
 // weight_partial: a workgroup of 16 K^2 invocations = 4 output-channel quads x CIW input channels x K*K (kz, ky); each
 // accumulates 4 channels x K taps along x. 64 positions (2x4x8) are staged between two barriers.
 
+// What activations and their gradients are stored as: `Input` what a kernel convolves, `Output` what it writes or the
+// gradient of that. Everything is computed in f32.
+alias Input = f32; // @spec
+alias Output = f32; // @spec
+
 const K = 3u; // @spec
 const STRIDE = 1u; // @spec
 const CI = 4u; // @spec
@@ -61,10 +66,10 @@ struct Params {
   staged: u32,
 }
 
-@group(0) @binding(0) var<storage, read_write> input: array<f32>;
+@group(0) @binding(0) var<storage, read_write> input: array<Input>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> output: array<f32>;
+@group(0) @binding(3) var<storage, read_write> output: array<Output>;
 @group(0) @binding(4) var<uniform> params: Params;
 
 var<workgroup> patch_tile: array<f32, CI * PATCH>;
@@ -78,7 +83,7 @@ fn padded_input(sample: u32, channel: u32, z: i32, y: i32, x: i32) -> f32 {
     return 0.0;
   }
   let plane = (sample * params.in_channels + channel) * params.in_depth + u32(z / d);
-  return input[(plane * params.in_height + u32(y / d)) * params.in_width + u32(x / d)];
+  return f32(input[(plane * params.in_height + u32(y / d)) * params.in_width + u32(x / d)]);
 }
 
 fn weight_at(out_channel: u32, in_channel: u32, tap: u32) -> f32 {
@@ -151,7 +156,7 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
       if ((o < params.out_channels) & (z < params.out_depth) & (y < params.out_height) & (x < params.out_width)) {
         let plane = (group.z * params.out_channels + o) * params.out_depth + z;
         let at = (plane * params.out_height + y) * params.out_width + x;
-        output[at] = start + sum[v][c] + select(0.0, output[at], params.accumulate != 0u);
+        output[at] = Output(start + sum[v][c] + select(0.0, f32(output[at]), params.accumulate != 0u));
       }
     }
   }
@@ -190,8 +195,8 @@ struct WeightParams {
   lines: u32,
 }
 
-@group(0) @binding(0) var<storage, read_write> saved_input: array<f32>;
-@group(0) @binding(1) var<storage, read_write> grad_output: array<f32>;
+@group(0) @binding(0) var<storage, read_write> saved_input: array<Input>;
+@group(0) @binding(1) var<storage, read_write> grad_output: array<Output>;
 @group(0) @binding(2) var<storage, read_write> partial: array<f32>;
 @group(0) @binding(3) var<uniform> weight_params: WeightParams;
 
@@ -204,7 +209,7 @@ fn saved_at(sample: u32, channel: u32, z: i32, y: i32, x: i32) -> f32 {
     return 0.0;
   }
   let plane = (sample * weight_params.in_channels + channel) * weight_params.in_depth + u32(z);
-  return saved_input[(plane * weight_params.in_height + u32(y)) * weight_params.in_width + u32(x)];
+  return f32(saved_input[(plane * weight_params.in_height + u32(y)) * weight_params.in_width + u32(x)]);
 }
 
 fn grad_at(sample: u32, channel: u32, z: u32, y: u32, x: u32) -> f32 {
@@ -213,7 +218,7 @@ fn grad_at(sample: u32, channel: u32, z: u32, y: u32, x: u32) -> f32 {
     return 0.0;
   }
   let plane = (sample * weight_params.out_channels + channel) * weight_params.out_depth + z;
-  return grad_output[(plane * weight_params.out_height + y) * weight_params.out_width + x];
+  return f32(grad_output[(plane * weight_params.out_height + y) * weight_params.out_width + x]);
 }
 
 @compute @workgroup_size(WTHREADS)
@@ -318,7 +323,7 @@ struct BiasParams {
   slices: u32,
 }
 
-@group(0) @binding(0) var<storage, read_write> bias_grad_output: array<f32>;
+@group(0) @binding(0) var<storage, read_write> bias_grad_output: array<Output>;
 @group(0) @binding(1) var<storage, read_write> bias_partials: array<f32>;
 @group(0) @binding(2) var<uniform> bias_params: BiasParams;
 
@@ -330,7 +335,7 @@ fn bias_partial(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
   let step = bias_params.slices * 64u;
   var total = 0.0;
   for (var p = group.y * 64u + lane; p < bias_params.size; p += step) {
-    total += bias_grad_output[base + p];
+    total += f32(bias_grad_output[base + p]);
   }
   bias_partials[((sample * bias_params.slices + group.y) * 64u + lane) * bias_params.channels + group.x] = total;
 }

@@ -1,10 +1,15 @@
-// Copies a range of elements: between a tensor and a slice of it that starts where the device binds nothing.
+// Copies a range of elements: between a tensor and a slice of it that starts where the device binds nothing,
+// and from sums of 32 bits to a tensor that stores 16.
 //
-//   copy   target[target_first + i] = source[source_first + i]
+//   copy   target[target_first + i] (+)= source[source_first + i]
 //
 // One invocation copies PER_LANE elements, a workgroup apart, so that neighbouring lanes touch neighbouring addresses.
 // No barriers.
 
+alias Source = f32; // @spec
+alias Target = f32; // @spec
+// 1: what is copied is added to what is there.
+const ACCUMULATE = 0u; // @spec
 const PER_LANE = 16u;
 const LANES = 64u;
 
@@ -15,8 +20,8 @@ struct Params {
   groups_x: u32,
 }
 
-@group(0) @binding(0) var<storage, read_write> source: array<f32>;
-@group(0) @binding(1) var<storage, read_write> target_values: array<f32>;
+@group(0) @binding(0) var<storage, read_write> source: array<Source>;
+@group(0) @binding(1) var<storage, read_write> target_values: array<Target>;
 @group(0) @binding(2) var<uniform> params: Params;
 
 @compute @workgroup_size(LANES)
@@ -25,7 +30,11 @@ fn copy(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var k = 0u; k < PER_LANE; k++) {
     let i = base + k * LANES;
     if (i < params.size) {
-      target_values[params.target_first + i] = source[params.source_first + i];
+      var value = f32(source[params.source_first + i]);
+      if (ACCUMULATE != 0u) {
+        value += f32(target_values[params.target_first + i]);
+      }
+      target_values[params.target_first + i] = Target(value);
     }
   }
 }

@@ -1,7 +1,7 @@
 // Cross-stitch unit (Misra et al. 2016), one task's side of it: a learned blend of two tasks' activations a channel.
 //
 //   forward         output = weight[0, c] * own + weight[1, c] * other
-//   backward_input  grad_own (+)= grad_output * weight[0, c], grad_other (+)= grad_output * weight[1, c] (ROW says which)
+//   backward_input  grad_own (+)= grad_output * weight[0, c], grad_other (+)= grad_output * weight[1, c] (ROW says which; `Own` stands for either)
 //   backward_sums   partial sums of grad_output * own and grad_output * other, one pair a lane
 //   finish_sums     grad_weight[row, c] (+)= their total, in fixed order
 //
@@ -10,6 +10,10 @@
 // barriers: the lanes' partial sums go through memory, and one lane a weight adds them up.
 
 alias real = f32; // @spec
+// What each activation and its gradient are stored as, as many elements as `real` holds.
+alias Own = real; // @spec
+alias Other = real; // @spec
+alias Output = real; // @spec
 const WIDTH = 1u; // @spec
 const LANES = 64u;
 // 1: gradients are added to what is there.
@@ -25,10 +29,10 @@ struct Params {
   first_channel: u32, // that workgroup.y = 0 stands for: activations and partials may be bound from a later one on
 }
 
-@group(0) @binding(0) var<storage, read_write> own: array<real>;
-@group(0) @binding(1) var<storage, read_write> other: array<real>;
+@group(0) @binding(0) var<storage, read_write> own: array<Own>;
+@group(0) @binding(1) var<storage, read_write> other: array<Other>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
-@group(0) @binding(3) var<storage, read_write> output: array<real>;
+@group(0) @binding(3) var<storage, read_write> output: array<Output>;
 @group(0) @binding(4) var<uniform> forward_params: Params;
 
 @compute @workgroup_size(LANES)
@@ -39,13 +43,13 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   let share = weight[p.channels + p.first_channel + group.y];
   let end = min(p.items, (group.x + 1u) * p.per_lane * LANES);
   for (var i = group.x * p.per_lane * LANES + lane; i < end; i += LANES) {
-    output[base + i] = keep * own[base + i] + share * other[base + i];
+    output[base + i] = Output(keep * real(own[base + i]) + share * real(other[base + i]));
   }
 }
 
-@group(0) @binding(0) var<storage, read_write> input_grad_output: array<real>;
+@group(0) @binding(0) var<storage, read_write> input_grad_output: array<Output>;
 @group(0) @binding(1) var<storage, read> input_weight: array<f32>;
-@group(0) @binding(2) var<storage, read_write> grad_input: array<real>;
+@group(0) @binding(2) var<storage, read_write> grad_input: array<Own>;
 @group(0) @binding(3) var<uniform> input_params: Params;
 
 @compute @workgroup_size(LANES)
@@ -55,17 +59,17 @@ fn backward_input(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
   let factor = input_weight[p.row * p.channels + p.first_channel + group.y];
   let end = min(p.items, (group.x + 1u) * p.per_lane * LANES);
   for (var i = group.x * p.per_lane * LANES + lane; i < end; i += LANES) {
-    var result = factor * input_grad_output[base + i];
+    var result = factor * real(input_grad_output[base + i]);
     if (ACCUMULATE != 0u) {
-      result += grad_input[base + i];
+      result += real(grad_input[base + i]);
     }
-    grad_input[base + i] = result;
+    grad_input[base + i] = Own(result);
   }
 }
 
-@group(0) @binding(0) var<storage, read_write> sum_own: array<real>;
-@group(0) @binding(1) var<storage, read_write> sum_other: array<real>;
-@group(0) @binding(2) var<storage, read_write> sum_grad_output: array<real>;
+@group(0) @binding(0) var<storage, read_write> sum_own: array<Own>;
+@group(0) @binding(1) var<storage, read_write> sum_other: array<Other>;
+@group(0) @binding(2) var<storage, read_write> sum_grad_output: array<Output>;
 // [samples, channels, 2, partials]
 @group(0) @binding(3) var<storage, read_write> partial_sums: array<f32>;
 @group(0) @binding(4) var<uniform> sum_params: Params;
@@ -84,9 +88,9 @@ fn backward_sums(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
   var kept = real(0.0);
   var shared_ = real(0.0);
   for (var i = group.x * p.per_lane * LANES + lane; i < end; i += LANES) {
-    let g = sum_grad_output[base + i];
-    kept += g * sum_own[base + i];
-    shared_ += g * sum_other[base + i];
+    let g = real(sum_grad_output[base + i]);
+    kept += g * real(sum_own[base + i]);
+    shared_ += g * real(sum_other[base + i]);
   }
   let at = plane * 2u * p.partials + group.x * LANES + lane;
   partial_sums[at] = component_sum(kept);

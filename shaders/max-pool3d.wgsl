@@ -9,6 +9,11 @@
 // everything of it, so nothing overlaps), or four windows along x where the width is a multiple of 8: then every
 // load and store is a vec4f. No barriers.
 
+// What the input, the output and the gradient of each are stored as, one by one and in fours.
+alias Input = f32; // @spec
+alias Output = f32; // @spec
+alias Input4 = vec4f; // @spec
+alias Output4 = vec4f; // @spec
 const LANES = 64u;
 // 1: gradients are added to what is there.
 const ACCUMULATE = 0u; // @spec
@@ -33,8 +38,8 @@ fn window_of(i: u32, p: Params) -> vec3u {
   return vec3u(i - row * p.columns, row - z * p.rows, z);
 }
 
-@group(0) @binding(0) var<storage, read_write> input: array<f32>;
-@group(0) @binding(1) var<storage, read_write> output: array<f32>;
+@group(0) @binding(0) var<storage, read_write> input: array<Input>;
+@group(0) @binding(1) var<storage, read_write> output: array<Output>;
 @group(0) @binding(2) var<uniform> params: Params;
 
 @compute @workgroup_size(LANES)
@@ -47,20 +52,20 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
     let w = window_of(i, params);
     var a = base + ((2u * w.z) * params.height + 2u * w.y) * params.width + 2u * w.x;
     var b = a + params.width;
-    let near = max(max(input[a], input[a + 1u]), max(input[b], input[b + 1u]));
+    let near = max(max(f32(input[a]), f32(input[a + 1u])), max(f32(input[b]), f32(input[b + 1u])));
     a += plane;
     b += plane;
-    let far = max(max(input[a], input[a + 1u]), max(input[b], input[b + 1u]));
-    output[row * params.items + i] = max(near, far);
+    let far = max(max(f32(input[a]), f32(input[a + 1u])), max(f32(input[b]), f32(input[b + 1u])));
+    output[row * params.items + i] = Output(max(near, far));
   }
 }
 
-@group(0) @binding(0) var<storage, read_write> input4: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> output4: array<vec4f>;
+@group(0) @binding(0) var<storage, read_write> input4: array<Input4>;
+@group(0) @binding(1) var<storage, read_write> output4: array<Output4>;
 
 fn largest_pairs(at: u32) -> vec4f {
-  let p = input4[at];
-  let q = input4[at + 1u];
+  let p = vec4f(input4[at]);
+  let q = vec4f(input4[at + 1u]);
   return max(vec4f(p.xz, q.xz), vec4f(p.yw, q.yw));
 }
 
@@ -74,16 +79,16 @@ fn forward_vec4(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
   if (i < params.items) {
     let w = window_of(i, params);
     let at = base + ((2u * w.z) * params.height + 2u * w.y) * line + 2u * w.x;
-    output4[row * params.items + i] = max(
+    output4[row * params.items + i] = Output4(max(
       max(largest_pairs(at), largest_pairs(at + line)),
       max(largest_pairs(at + plane), largest_pairs(at + plane + line)),
-    );
+    ));
   }
 }
 
-@group(0) @binding(0) var<storage, read_write> back_input: array<f32>;
-@group(0) @binding(1) var<storage, read_write> grad_output: array<f32>;
-@group(0) @binding(2) var<storage, read_write> grad_input: array<f32>;
+@group(0) @binding(0) var<storage, read_write> back_input: array<Input>;
+@group(0) @binding(1) var<storage, read_write> grad_output: array<Output>;
+@group(0) @binding(2) var<storage, read_write> grad_input: array<Input>;
 @group(0) @binding(3) var<uniform> back_params: Params;
 
 @compute @workgroup_size(LANES)
@@ -100,14 +105,14 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
     var winner = 8u;
     var gradient = 0.0;
     if (all(w < out_extent)) {
-      var largest = back_input[at];
+      var largest = f32(back_input[at]);
       winner = 0u;
       for (var t = 1u; t < 8u; t++) { // @unroll
-        let x = back_input[at + (t >> 2u) * plane + ((t >> 1u) & 1u) * back_params.width + (t & 1u)];
+        let x = f32(back_input[at + (t >> 2u) * plane + ((t >> 1u) & 1u) * back_params.width + (t & 1u)]);
         winner = select(winner, t, x > largest);
         largest = max(largest, x);
       }
-      gradient = grad_output[((row * out_extent.z + w.z) * out_extent.y + w.y) * out_extent.x + w.x];
+      gradient = f32(grad_output[((row * out_extent.z + w.z) * out_extent.y + w.y) * out_extent.x + w.x]);
     }
     for (var t = 0u; t < 8u; t++) { // @unroll
       let offset = vec3u(t & 1u, (t >> 1u) & 1u, t >> 2u);
@@ -115,27 +120,27 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
         let target_at = at + offset.z * plane + offset.y * back_params.width + offset.x;
         var result = select(0.0, gradient, winner == t);
         if (ACCUMULATE != 0u) {
-          result += grad_input[target_at];
+          result += f32(grad_input[target_at]);
         }
-        grad_input[target_at] = result;
+        grad_input[target_at] = Input(result);
       }
     }
   }
 }
 
-@group(0) @binding(0) var<storage, read_write> back_input4: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> grad_output4: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> grad_input4: array<vec4f>;
+@group(0) @binding(0) var<storage, read_write> back_input4: array<Input4>;
+@group(0) @binding(1) var<storage, read_write> grad_output4: array<Output4>;
+@group(0) @binding(2) var<storage, read_write> grad_input4: array<Input4>;
 
 fn store_pairs(at: u32, even: vec4f, odd: vec4f) {
   var p = vec4f(even.x, odd.x, even.y, odd.y);
   var q = vec4f(even.z, odd.z, even.w, odd.w);
   if (ACCUMULATE != 0u) {
-    p += grad_input4[at];
-    q += grad_input4[at + 1u];
+    p += vec4f(grad_input4[at]);
+    q += vec4f(grad_input4[at + 1u]);
   }
-  grad_input4[at] = p;
-  grad_input4[at + 1u] = q;
+  grad_input4[at] = Input4(p);
+  grad_input4[at + 1u] = Input4(q);
 }
 
 @compute @workgroup_size(LANES)
@@ -153,8 +158,8 @@ fn backward_vec4(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
     if (w.y < back_params.out_height && w.z < back_params.out_depth) {
       var largest = vec4f(0.0);
       for (var t = 0u; t < 4u; t++) { // @unroll
-        let p = back_input4[at + (t >> 1u) * plane + (t & 1u) * line];
-        let q = back_input4[at + (t >> 1u) * plane + (t & 1u) * line + 1u];
+        let p = vec4f(back_input4[at + (t >> 1u) * plane + (t & 1u) * line]);
+        let q = vec4f(back_input4[at + (t >> 1u) * plane + (t & 1u) * line + 1u]);
         let even = vec4f(p.xz, q.xz);
         let odd = vec4f(p.yw, q.yw);
         winner = select(winner, vec4u(2u * t), (even > largest) | vec4<bool>(t == 0u));
@@ -162,9 +167,9 @@ fn backward_vec4(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
         winner = select(winner, vec4u(2u * t + 1u), odd > largest);
         largest = max(largest, odd);
       }
-      gradient = grad_output4[
+      gradient = vec4f(grad_output4[
         ((row * back_params.out_depth + w.z) * back_params.out_height + w.y) * back_params.columns + w.x
-      ];
+      ]);
     }
     for (var t = 0u; t < 4u; t++) { // @unroll
       if (2u * w.y + (t & 1u) < back_params.height && 2u * w.z + (t >> 1u) < back_params.depth) {

@@ -204,6 +204,7 @@ export { type ReluAttributes, relu } from './ops/relu.ts';
 export { type SigmoidAttributes, sigmoid } from './ops/sigmoid.ts';
 export { type SoftmaxAttributes, softmax } from './ops/softmax.ts';
 export { Adam, type AdamSettings, type AdamStatus, DEFAULT_ADAM } from './optim/adam.ts';
+export { LOSS_SCALING, type LossScale, type LossScaling, nextLossScale } from './optim/loss-scale.ts';
 export {
   constantSchedule,
   cosineSchedule,
@@ -301,7 +302,7 @@ export type { Emitter, GradientThunk, Op } from './tape/op.ts';
 export { compilePlan, Plan, type PlanOptions, type PlanStatistics } from './tape/plan.ts';
 export { type TensorSpec, TensorStore } from './tape/store.ts';
 export { type Root, Tape, TapeError } from './tape/tape.ts';
-export { type Tensor, tensor } from './tape/tensor.ts';
+export { type Element, type Tensor, tensor } from './tape/tensor.ts';
 // Tissue maps.
 export { correctTissues } from './tissue/correct-tissues.ts';
 export {

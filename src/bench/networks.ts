@@ -125,7 +125,13 @@ async function timeVolume(
 ): Promise<{ ms: number; tiles: number }> {
   const { net, input } = await networkOf(gpu, network);
   input.destroy();
-  const predictor = await Predictor.create(gpu, net, network.variant, network.patch, wanted);
+  const predictor = await Predictor.create(
+    gpu,
+    net,
+    network.variant,
+    network.patch,
+    wanted ? { wanted } : {},
+  );
   const window = await predictor.window(VOLUME);
   try {
     const brain = ellipsoid();

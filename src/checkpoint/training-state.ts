@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CheckpointError } from '../core/errors.ts';
 import { sha256OfArrays } from '../core/hash.ts';
+import type { LossScale } from '../optim/loss-scale.ts';
 import {
   checkTensors,
   describeModel,
@@ -46,6 +47,8 @@ export interface TrainingState {
   readonly kernels: Readonly<Record<string, string>>;
   /** The adapter that the steps ran on: another one may round otherwise. */
   readonly adapter: string;
+  /** Of a run that stores 16-bit floats. */
+  readonly lossScale?: LossScale;
 }
 
 const finite = z.number();
@@ -60,6 +63,9 @@ const META = z.object({
   data: z.record(z.string(), z.string()),
   kernels: z.record(z.string(), z.string()),
   adapter: z.string(),
+  lossScale: z
+    .object({ scale: finite.min(1), goodSteps: z.int().min(0), skippedSteps: z.int().min(0) })
+    .optional(),
 });
 
 /** Every array of a state by the name that it is stored under. */
@@ -72,11 +78,15 @@ function arraysOf(state: TrainingState): Map<string, Float32Array | Uint32Array>
     ['random', state.random],
   ] as const)
     for (const [name, data] of part) arrays.set(`${prefix}.${name}`, data);
+  if (state.lossScale) {
+    const { scale, goodSteps, skippedSteps } = state.lossScale;
+    arrays.set('loss-scale', Uint32Array.of(scale, goodSteps, skippedSteps));
+  }
   return arrays;
 }
 
 /**
- * SHA-256 of weights, running statistics, Adam's moments and random states: two runs that have it in common at a step
+ * SHA-256 of weights, running statistics, Adam's moments, random states and the scale of the loss: two runs that have it in common at a step
  * are equal bit for bit from there on.
  */
 export async function stateHash(state: TrainingState): Promise<string> {
@@ -98,7 +108,7 @@ export async function encodeTrainingState(state: TrainingState): Promise<Uint8Ar
     for (const [name, tensor] of checkTensors(parameters, moments, `${prefix} of the run`))
       tensors.set(`${prefix}.${name}`, tensor);
   for (const [name, data] of state.random) tensors.set(`random.${name}`, { shape: [data.length], data });
-  const { step, progress, configHash, data, kernels, adapter } = state;
+  const { step, progress, configHash, data, kernels, adapter, lossScale } = state;
   const { seconds, loss, best } = progress;
   const content = {
     ...describeModel(state.model.info),
@@ -108,6 +118,7 @@ export async function encodeTrainingState(state: TrainingState): Promise<Uint8Ar
     data,
     kernels,
     adapter,
+    ...(lossScale ? { lossScale: { ...lossScale } } : {}),
   };
   const bytes = writeSafetensors(tensors, { ...metadataOf('training', content), [SEAL]: UNSEALED });
   await seal(bytes, 'the run');
@@ -142,11 +153,13 @@ export async function decodeTrainingState(bytes: Uint8Array, path: string): Prom
     random.set(name, data);
   }
   const parameters = parameterShapes(info.network);
+  const { lossScale, ...rest } = parsed.data;
   return {
     model: { info, weights: takeWeights(info.network, part('model'), path) },
     adamM: takeTensors(parameters, part('adam.m'), `${path}, adam.m`),
     adamV: takeTensors(parameters, part('adam.v'), `${path}, adam.v`),
     random,
-    ...parsed.data,
+    ...rest,
+    ...(lossScale ? { lossScale } : {}),
   };
 }

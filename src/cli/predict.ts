@@ -22,6 +22,7 @@ export const predict: Command = command({
     overlap: PREDICTION_ARGS.overlap,
     tile: PREDICTION_ARGS.tile,
     memory: PREDICTION_ARGS.memory,
+    precision: PREDICTION_ARGS.precision,
     tissue: PREDICTION_ARGS.tissue,
     'make-tissues': PREDICTION_ARGS['make-tissues'],
     'no-resample': PREDICTION_ARGS['no-resample'],

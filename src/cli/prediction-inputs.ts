@@ -9,6 +9,7 @@ import { needsTissues, type TissueChoice } from '../infer/scan-tissues.ts';
 import { requireTile } from '../infer/segment.ts';
 import { describeChange, SPACING_TOLERANCE, type SpacingChange } from '../infer/voxel-size.ts';
 import { NodeFolder } from '../platform/node-files.ts';
+import type { Element } from '../tape/tensor.ts';
 import { RUN_FILES } from '../train/run-record.ts';
 import { readStageOne } from '../train/stage-one.ts';
 import { attachTissues } from './attach-tissues.ts';
@@ -22,6 +23,7 @@ export const PREDICTION_ARGS: {
   readonly overlap: ArgDef;
   readonly tile: ArgDef;
   readonly memory: ArgDef;
+  readonly precision: ArgDef;
   readonly tissue: ArgDef;
   readonly 'make-tissues': ArgDef;
   readonly 'no-resample': ArgDef;
@@ -48,6 +50,11 @@ export const PREDICTION_ARGS: {
     description:
       'Most that the network and its window may take on the GPU, not the scan in main memory; checked before the first tile',
   },
+  precision: {
+    type: 'enum',
+    options: ['f32', 'f16'],
+    description: 'Floats that activations are stored as; f16 takes half the memory (default f32)',
+  },
   tissue: {
     type: 'string',
     valueHint: 'DIR',
@@ -73,6 +80,7 @@ export interface PredictionInputs {
   readonly overlap: number;
   readonly tile: number | undefined;
   readonly memory: number | undefined;
+  readonly precision: Element | undefined;
   readonly tissue: TissueChoice;
   /** Whether scans of another voxel size than the model's are resampled for it. */
   readonly resample: boolean;
@@ -104,6 +112,7 @@ export async function openPrediction(
     overlap,
     tile,
     memory,
+    precision: options.text('precision') as Element | undefined,
     tissue: tissue ?? !make,
     resample: !options.flag('no-resample'),
     stageOne: await readStageOne(run, model.info),

@@ -101,6 +101,11 @@ export const SETTING_ARGS: Readonly<Record<SettingOption, ArgDef>> = {
     type: 'boolean',
     description: 'Compute activations again in backward: the same bits in about half of the memory',
   },
+  precision: {
+    type: 'enum',
+    options: ['f32', 'f16'],
+    description: 'Floats that activations are stored as; f16 with a scaled loss (default f32)',
+  },
   overlap: {
     type: 'string',
     valueHint: 'X',
@@ -126,7 +131,16 @@ type NumberOption =
   | 'lesion-share'
   | 'intensity'
   | 'overlap';
-type WordOption = 'variant' | 'tissue' | 'rater' | 'schedule' | 'loss' | 'weights' | 'tpr' | 'pool';
+type WordOption =
+  | 'variant'
+  | 'tissue'
+  | 'rater'
+  | 'schedule'
+  | 'loss'
+  | 'weights'
+  | 'tpr'
+  | 'pool'
+  | 'precision';
 export type SettingOption = NumberOption | WordOption | 'subjects' | 'modalities' | 'flips' | 'recompute';
 
 /** Setting of each option that is a number. */
@@ -158,6 +172,7 @@ const WORDS: readonly WordOption[] = [
   'weights',
   'tpr',
   'pool',
+  'precision',
 ];
 
 /**

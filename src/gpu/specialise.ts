@@ -15,7 +15,8 @@ export class ShaderSourceError extends VoxelgradError {
  * Turns a stored shader into the text that is compiled. The stored text is valid WGSL by itself; three mechanisms
  * change it (the fourth, `override` constants, is WGSL's own):
  * - `//!include common/x.wgsl` is replaced by that file, once;
- * - `const TILE = 4u; // @spec` and `alias real = f32; // @spec` get another right-hand side;
+ * - `const TILE = 4u; // @spec` and `alias real = f32; // @spec` get another right-hand side; with one of 16-bit floats
+ *   (`f16`, `vec4h`) the text begins with `enable f16;`;
  * - `for (var i = 0u; i < N; i++) { // @unroll` with a constant bound is written out. Drivers differ: one leaves
  *   such loops rolled and indexes registers through memory, 3 times slower on lavapipe, 15 times on SwiftShader.
  *
@@ -23,7 +24,8 @@ export class ShaderSourceError extends VoxelgradError {
  */
 export function specialise(file: string, spec: Spec = {}): string {
   const text = includeFiles(file, new Set());
-  const specialised = replaceSpecLines(file, text, spec);
+  const half = Object.values(spec).some((value) => value === 'f16' || value === 'vec4h');
+  const specialised = (half ? 'enable f16;\n' : '') + replaceSpecLines(file, text, spec);
   return unrollLoops(file, specialised, constantsOf(specialised));
 }
 

@@ -10,15 +10,19 @@ import {
   type MemoryEstimate,
   multiplesBelow,
 } from '../tape/memory.ts';
+import type { Element } from '../tape/tensor.ts';
 import { Predictor } from './predictor.ts';
 
 type Shape3 = readonly [number, number, number];
 
-/** The window that a prediction slides, and the kernel variants that it runs. */
+/** The window that a prediction slides, and how the network in it is recorded. */
 export interface PredictedWindow {
   /** Edge. */
   readonly tile: number;
+  /** Kernel variants by slot: they differ in what they need beside the tensors. */
   wanted?(slot: string): string | undefined;
+  /** What activations are stored as (default f32). */
+  readonly precision?: Element | undefined;
 }
 
 /** Voxels of a volume, [D, H, W], that a sliding window holds sums of at one time. */
@@ -29,8 +33,6 @@ export function slabVoxels([depth, height, width]: Shape3, tile: number): number
 /**
  * What a network and its sliding window would allocate, found by recording them on a device that only counts.
  * @param volume [D, H, W], as it is cut to the brain
- * @param tile edge of the window
- * @param wanted kernel variants by slot: they differ in what they need beside the tensors
  * @throws OutOfMemoryError where a single buffer or binding is beyond the device's limits; ShapeError for a tile that
  *   the levels do not divide.
  */
@@ -38,12 +40,11 @@ export async function estimatePrediction(
   capabilities: Capabilities,
   { network, variant }: Pick<ModelInfo, 'network' | 'variant'>,
   volume: Shape3,
-  tile: number,
-  wanted?: PredictedWindow['wanted'],
+  { tile, ...how }: PredictedWindow,
 ): Promise<MemoryEstimate> {
   const gpu = Gpu.counting(capabilities);
   const net = await UNet3d.create(gpu, network, { training: false });
-  const window = await (await Predictor.create(gpu, net, variant, tile, wanted)).window(volume);
+  const window = await (await Predictor.create(gpu, net, variant, tile, how)).window(volume);
   const buffers = gpu.buffers.sort((a, b) => b.bytes - a.bytes);
   // A map's slab is read back through a buffer of its own size.
   const readback = 4 * slabVoxels(volume, tile);
@@ -59,10 +60,10 @@ export function memoryOfPrediction(
   capabilities: Capabilities,
   info: Pick<ModelInfo, 'network' | 'variant'>,
   volume: Shape3,
-  { tile, wanted }: PredictedWindow,
+  { tile, ...how }: PredictedWindow,
 ): Budgeted {
   const estimate = (edge: number): Promise<MemoryEstimate> =>
-    estimatePrediction(capabilities, info, volume, edge, wanted);
+    estimatePrediction(capabilities, info, volume, { tile: edge, ...how });
   return {
     what: 'prediction',
     unit: 'tile',

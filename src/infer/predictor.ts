@@ -9,6 +9,7 @@ import { takesTissues, type Variant } from '../nn/variants.ts';
 import { softmax } from '../ops/softmax.ts';
 import { TensorStore } from '../tape/store.ts';
 import { Tape } from '../tape/tape.ts';
+import type { Element } from '../tape/tensor.ts';
 import type { CutScan } from './cut-scan.ts';
 import { type PredictOptions, SlidingWindow, type TileModel } from './sliding-window.ts';
 import type { TileChannel } from './tiles.ts';
@@ -45,6 +46,8 @@ export class Predictor {
   readonly variant: Variant;
   /** Edge of the tiles. */
   readonly tile: number;
+  /** What activations are stored as. */
+  readonly precision: Element;
   /** The kernel variant that each slot got. */
   readonly choices: ReadonlyMap<string, string>;
   readonly #gpu: Gpu;
@@ -58,8 +61,10 @@ export class Predictor {
     model: TileModel,
     input: TensorStore,
     choices: ReadonlyMap<string, string>,
+    precision: Element,
   ) {
     this.#gpu = gpu;
+    this.precision = precision;
     this.choices = choices;
     this.variant = variant;
     this.tile = tile;
@@ -70,25 +75,33 @@ export class Predictor {
   /**
    * Records a network's forward pass on one patch. The network stays the caller's, and its current weights count.
    * @param patch edge of the cubic tile
-   * @param wanted kernel variants by slot
-   * @throws ShapeError for a patch that the levels do not divide; OutOfMemoryError.
+   * @param options `wanted`: kernel variants by slot; `precision`: what activations are stored as (default f32)
+   * @throws ShapeError for a patch that the levels do not divide; OutOfMemoryError; GpuError where the device does not
+   *   store that.
    */
   static async create(
     gpu: Gpu,
     net: UNet3d,
     variant: Variant,
     patch: number,
-    wanted?: (slot: string) => string | undefined,
+    options: {
+      readonly wanted?: (slot: string) => string | undefined;
+      readonly precision?: Element | undefined;
+    } = {},
   ): Promise<Predictor> {
     const shape = [1, net.config.inChannels, patch, patch, patch];
     const store = await TensorStore.create(gpu, 'tile', [{ name: 'input', shape }]);
     const input = store.get('input');
+    const { wanted, precision = 'f32' } = options;
     const tape = new Tape(gpu.capabilities, wanted);
     const probabilities = new Map(
-      [...net.forward(tape, input, false)].map(([head, logits]) => [head, tape.apply(softmax, [logits], {})]),
+      [...net.forward(tape, input, false, precision)].map(([head, logits]) => [
+        head,
+        tape.apply(softmax, [logits], {}),
+      ]),
     );
     const model = { input, commands: tape.commands, probabilities };
-    return new Predictor(gpu, variant, patch, model, store, tape.choices);
+    return new Predictor(gpu, variant, patch, model, store, tape.choices, precision);
   }
 
   /** Of the GPU that it is on. */

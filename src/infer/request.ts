@@ -3,6 +3,7 @@ import type { DeviceLostError } from '../core/errors.ts';
 import type { FileSink } from '../core/files.ts';
 import type { Dataset, Scan } from '../dataset/dataset.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import type { Element } from '../tape/tensor.ts';
 import type { TissueChoice } from './scan-tissues.ts';
 import type { SpacingChange } from './voxel-size.ts';
 
@@ -34,6 +35,8 @@ export interface PredictRequest {
   readonly kernels?: Readonly<Record<string, string>>;
   /** Whether scans of another voxel size than the model's are resampled for it (default true). */
   readonly resample?: boolean | undefined;
+  /** What activations are stored as (default f32). */
+  readonly precision?: Element | undefined;
   /** Where masks and maps are written, at the paths of `predictionPath`. */
   readonly out: FileSink;
   /** Seconds between two readbacks of what outlives a lost device (default 2). */

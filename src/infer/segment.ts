@@ -11,6 +11,7 @@ import { UNet3d } from '../nn/unet3d.ts';
 import { LESION_HEAD, TISSUE_HEAD, TISSUES } from '../nn/variants.ts';
 import { thresholdMask } from '../report/threshold.ts';
 import { describeShortage, requireBudget } from '../tape/memory.ts';
+import type { Element } from '../tape/tensor.ts';
 import { type Box, fullBox, uncrop } from '../volume/crop.ts';
 import type { Voxels } from '../volume/voxels.ts';
 import { cutScan } from './cut-scan.ts';
@@ -39,6 +40,8 @@ export interface SegmentOptions {
    * (default true). Models that do not say what they learned at take every scan as it is.
    */
   readonly resample?: boolean | undefined;
+  /** What activations are stored as, whatever training stored (default f32). */
+  readonly precision?: Element | undefined;
   /** Called after each tile. */
   readonly onTile?: (done: number, total: number) => void;
   /** Stops between tiles; the promise rejects with the signal's reason. */
@@ -95,27 +98,28 @@ export async function segment(
 
 /**
  * Puts a network on the GPU for as long as `work` takes.
- * @param options the window's edge and the kernel variants
+ * @param options the window's edge, the kernel variants and what activations are stored as
  * @throws UsageError for a tile that the levels do not divide; OutOfMemoryError, GpuError, and what `work` throws.
  */
 export async function withPredictor<T>(
   gpu: Gpu,
   { info, weights }: Model,
   work: (predictor: Predictor) => Promise<T>,
-  { tile = info.patch, kernels = {} }: Pick<SegmentOptions, 'tile' | 'kernels'> = {},
+  options: Pick<SegmentOptions, 'tile' | 'kernels' | 'precision'> = {},
 ): Promise<T> {
-  const wanted = (slot: string): string | undefined => kernels[slot];
+  const { tile = info.patch, kernels = {}, precision } = options;
+  const how = { wanted: (slot: string): string | undefined => kernels[slot], precision };
   requireTile(info, tile);
   return await Resources.build(async (owned) => {
     const predictor = await explained(
       gpu.capabilities,
       info,
       [tile, tile, tile],
-      { tile, wanted },
+      { tile, ...how },
       async () => {
         const net = owned.add(await UNet3d.create(gpu, info.network, { training: false }));
         net.load(weights);
-        return owned.add(await Predictor.create(gpu, net, info.variant, tile, wanted));
+        return owned.add(await Predictor.create(gpu, net, info.variant, tile, how));
       },
     );
     const result = await work(predictor);
@@ -176,12 +180,13 @@ export async function segmentBox(
     threshold = info.threshold,
     tile: _edge,
     kernels: _kernels,
+    precision: _stored,
     memory,
     resample = true,
     ...how
   } = options;
-  const { tile, capabilities, choices } = predictor;
-  const window: PredictedWindow = { tile, wanted: (slot) => choices.get(slot) };
+  const { tile, precision, capabilities, choices } = predictor;
+  const window: PredictedWindow = { tile, precision, wanted: (slot) => choices.get(slot) };
   // Without the true lesions: they would move the cut, and the windows with it, where they reach out of the brain.
   const { lesions: _lesions, ...blind } = scan;
   const change = resample ? spacingChange(info, scan.grid) : undefined;

@@ -10,7 +10,7 @@ import { crossStitch } from '../ops/cross-stitch.ts';
 import { maxPool3d } from '../ops/max-pool3d.ts';
 import { TensorStore } from '../tape/store.ts';
 import type { Tape } from '../tape/tape.ts';
-import type { Tensor } from '../tape/tensor.ts';
+import type { Element, Tensor } from '../tape/tensor.ts';
 import {
   type ParameterSpec,
   parameterSpecs,
@@ -103,10 +103,11 @@ export class UNet3d {
    *
    * @param input [N, inChannels, D, H, W]; D, H, W multiples of 2^(levels - 1)
    * @param training batch statistics (and their running means) instead of the running ones
+   * @param stored what activations and their gradients between the first convolutions and the heads are stored as
    * @returns logits [N, classes, D, H, W] by head
-   * @throws ShapeError
+   * @throws ShapeError; GpuError where the device does not store such elements
    */
-  forward(tape: Tape, input: Tensor, training: boolean): Map<string, Tensor> {
+  forward(tape: Tape, input: Tensor, training: boolean, stored: Element = 'f32'): Map<string, Tensor> {
     const multiple = patchMultiple(this.config);
     if (input.shape.length !== 5 || input.shape.slice(2).some((extent) => extent % multiple !== 0))
       throw new ShapeError(
@@ -122,10 +123,11 @@ export class UNet3d {
       const blocks = streams.map(({ prefix }, s) => {
         const name = `${prefix}encoder.${level}`;
         const source = x[s]!;
-        const pooled = level === 0 ? source : tape.scope(name, () => tape.apply(maxPool3d, [source], {}));
-        return this.#block(tape, name, [pooled], training);
+        const pooled =
+          level === 0 ? source : tape.scope(name, () => tape.apply(maxPool3d, [source], {}, stored));
+        return this.#block(tape, name, [pooled], training, stored);
       });
-      x = this.#stitch(tape, `encoder.${level}`, blocks, streams);
+      x = this.#stitch(tape, `encoder.${level}`, blocks, streams, stored);
       skips.push(x);
     });
     for (let level = this.config.decoder.length - 1; level >= 0; level--) {
@@ -133,16 +135,16 @@ export class UNet3d {
         const name = `${prefix}decoder.${level}`;
         const weight = this.parameters.get(`${name}.up.weight`);
         const up = tape.scope(name, () =>
-          tape.apply(convTranspose3d, [x[s]!, weight], {
-            stride: 2,
-            padding: 0,
-            outputPadding: 0,
-            bias: false,
-          }),
+          tape.apply(
+            convTranspose3d,
+            [x[s]!, weight],
+            { stride: 2, padding: 0, outputPadding: 0, bias: false },
+            stored,
+          ),
         );
-        return this.#block(tape, name, [skips[level]![s]!, up], training);
+        return this.#block(tape, name, [skips[level]![s]!, up], training, stored);
       });
-      x = this.#stitch(tape, `decoder.${level}`, blocks, streams);
+      x = this.#stitch(tape, `decoder.${level}`, blocks, streams, stored);
     }
     const logits = new Map<string, Tensor>();
     streams.forEach(({ prefix, heads }, s) => {
@@ -165,12 +167,13 @@ export class UNet3d {
     place: string,
     blocks: readonly Tensor[],
     streams: readonly Stream[],
+    stored: Element,
   ): readonly Tensor[] {
     if (!this.config.crossStitch) return blocks;
     return streams.map((stream, s) => {
       const weight = this.parameters.get(stitchName(place, stream));
       return tape.scope(`${stream.prefix}${place}`, () =>
-        tape.apply(crossStitch, [blocks[s]!, blocks[1 - s]!, weight], {}),
+        tape.apply(crossStitch, [blocks[s]!, blocks[1 - s]!, weight], {}, stored),
       );
     });
   }
@@ -179,25 +182,26 @@ export class UNet3d {
     return [this.parameters.get(`${name}.weight`), this.parameters.get(`${name}.bias`)];
   }
 
-  #block(tape: Tape, name: string, sources: readonly Tensor[], training: boolean): Tensor {
+  #block(tape: Tape, name: string, sources: readonly Tensor[], training: boolean, stored: Element): Tensor {
     return tape.scope(name, () => {
       let x = sources;
       for (const i of [1, 2]) {
         const norm = `${name}.norm${i}`;
-        const convolved = tape.apply(conv3d, [...x, ...this.#weights(`${name}.conv${i}`)], {
-          stride: 1,
-          padding: 1,
-          sources: x.length === 2 ? 2 : 1,
-          bias: true,
-        });
-        const normalised = tape.apply(batchNorm, [convolved, ...this.#weights(norm)], {
+        const convolved = tape.apply(
+          conv3d,
+          [...x, ...this.#weights(`${name}.conv${i}`)],
+          { stride: 1, padding: 1, sources: x.length === 2 ? 2 : 1, bias: true },
+          stored,
+        );
+        const attributes = {
           training,
           momentum: MOMENTUM,
           eps: EPS,
           slope: 0,
           runningMean: this.state.get(`${norm}.running_mean`),
           runningVar: this.state.get(`${norm}.running_var`),
-        });
+        };
+        const normalised = tape.apply(batchNorm, [convolved, ...this.#weights(norm)], attributes, stored);
         x = [normalised];
       }
       return x[0]!;

@@ -1,7 +1,9 @@
 import { ceilDiv, type Shape } from '../core/shape.ts';
+import type { Spec } from '../gpu/specialise.ts';
 import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
 import { type ChannelAxis, type Param, read, readWrite, write } from '../tape/command.ts';
 import type { Emitter, Op } from '../tape/op.ts';
+import { storageSpec } from '../tape/storage.ts';
 import type { Tensor } from '../tape/tensor.ts';
 
 /** What batch normalisation takes beside its inputs. */
@@ -40,6 +42,7 @@ const PER_LANE_REDUCED = { lavapipe: 128, swiftshader: 128, gpu: 32 } as const;
  */
 export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
   name: 'batch-norm',
+  storesF16: true,
 
   shape(inputs: readonly Shape[], { training, runningMean, runningVar }: BatchNormAttributes): Shape {
     const [input, weight, bias] = expectInputs('batch-norm', inputs, 3);
@@ -68,7 +71,11 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
       const scratch = emit.scratch('batch-norm/partials', [samples, channels, 3, partials]);
       emit.run({
         label: 'batch-norm/statistics',
-        kernel: { file: FILE, entry: 'statistics', spec: layout.spec },
+        kernel: {
+          file: FILE,
+          entry: 'statistics',
+          spec: { ...layout.spec, ...layout.stored({ Input: input! }) },
+        },
         bindings: [read(input!, true), write(scratch, true)],
         params: paramsOf(layout, attributes, { perLane: layout.reducedPerLane }),
         workgroups: layout.reduceGroups,
@@ -110,7 +117,11 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
       sums = emit.scratch('batch-norm/sums', [channels, 2]);
       emit.run({
         label: 'batch-norm/backward_sums',
-        kernel: { file: FILE, entry: 'backward_sums', spec: layout.spec },
+        kernel: {
+          file: FILE,
+          entry: 'backward_sums',
+          spec: { ...layout.spec, ...layout.stored({ Input: input!, Output: gradOutput }) },
+        },
         bindings: [
           read(input!, true),
           read(gradOutput, true),
@@ -156,7 +167,11 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
           kernel: {
             file: FILE,
             entry: attributes.training ? 'backward_input' : 'backward_input_evaluation',
-            spec: { ...layout.spec, ACCUMULATE: accumulate ? 1 : 0 },
+            spec: {
+              ...layout.spec,
+              ...layout.stored({ Input: input!, Output: gradOutput }),
+              ACCUMULATE: accumulate ? 1 : 0,
+            },
           },
           bindings: attributes.training
             ? [...sources, read(sumsOf(emit)), ...parameters, target]
@@ -184,7 +199,11 @@ function normalise(
   const layout = layoutOf(emit, input.shape);
   emit.run({
     label: 'batch-norm/forward',
-    kernel: { file: FILE, entry: 'forward', spec: layout.spec },
+    kernel: {
+      file: FILE,
+      entry: 'forward',
+      spec: { ...layout.spec, ...layout.stored({ Input: input, Output: output }) },
+    },
     bindings: [read(input, true), read(statistics), read(weight), read(bias), write(output, true)],
     params: paramsOf(layout, attributes),
     workgroups: layout.groups,
@@ -203,6 +222,8 @@ interface Layout {
   readonly reducedPerLane: number;
   readonly partials: number;
   readonly spec: { readonly real: string; readonly WIDTH: number };
+  /** The shader's aliases for what tensors store. */
+  stored(tensors: Readonly<Record<string, Tensor>>): Spec;
   readonly groups: readonly [number, number, number];
   readonly reduceGroups: readonly [number, number, number];
 }
@@ -234,6 +255,7 @@ function layoutOf(emit: Emitter, shape: Shape): Layout {
     reducedPerLane,
     partials: reduceBlocks * LANES,
     spec: { real: vector ? 'vec4f' : 'f32', WIDTH: vector ? 4 : 1 },
+    stored: (tensors) => storageSpec(tensors, vector ? 4 : 1),
     groups: [ceilDiv(items, LANES * PER_LANE), channels, samples],
     reduceGroups: [reduceBlocks, channels, samples],
   };

@@ -27,6 +27,7 @@ export interface ConvTranspose3dAttributes {
  */
 export const convTranspose3d: Op<ConvTranspose3dAttributes, undefined> = {
   name: 'conv-transpose3d',
+  storesF16: true,
 
   shape(inputs: readonly Shape[], { padding, outputPadding, bias }: ConvTranspose3dAttributes): Shape {
     const [input, weight, biasShape] = expectInputs('conv-transpose3d', inputs, bias ? 3 : 2);

@@ -28,6 +28,7 @@ export interface Conv3dAttributes {
  */
 export const conv3d: Op<Conv3dAttributes, undefined> = {
   name: 'conv3d',
+  storesF16: true,
 
   shape(inputs: readonly Shape[], attributes: Conv3dAttributes): Shape {
     const { stride, padding, sources, bias } = attributes;

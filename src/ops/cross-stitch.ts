@@ -1,7 +1,10 @@
 import { ceilDiv, type Shape, sameShape } from '../core/shape.ts';
+import type { Spec } from '../gpu/specialise.ts';
 import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
 import { type ChannelAxis, type Param, read, readWrite, write } from '../tape/command.ts';
 import type { Emitter, Op } from '../tape/op.ts';
+import { storageSpec } from '../tape/storage.ts';
+import type { Tensor } from '../tape/tensor.ts';
 
 const FILE = 'cross-stitch.wgsl';
 const LANES = 64;
@@ -18,6 +21,7 @@ const PER_LANE_REDUCED = { lavapipe: 128, swiftshader: 128, gpu: 32 } as const;
  */
 export const crossStitch: Op<Record<string, never>, undefined> = {
   name: 'cross-stitch',
+  storesF16: true,
 
   shape(inputs: readonly Shape[]): Shape {
     const [own, other, weight] = expectInputs('cross-stitch', inputs, 3);
@@ -31,7 +35,11 @@ export const crossStitch: Op<Record<string, never>, undefined> = {
     const layout = layoutOf(emit, output.shape);
     emit.run({
       label: 'cross-stitch/forward',
-      kernel: { file: FILE, entry: 'forward', spec: layout.spec },
+      kernel: {
+        file: FILE,
+        entry: 'forward',
+        spec: { ...layout.spec, ...layout.stored({ Own: own!, Other: other!, Output: output }) },
+      },
       bindings: [read(own!, true), read(other!, true), read(weight!), write(output, true)],
       params: paramsOf(layout, PER_LANE),
       workgroups: layout.groups,
@@ -45,10 +53,18 @@ export const crossStitch: Op<Record<string, never>, undefined> = {
     const gradOfInput =
       (row: 0 | 1): ReturnType<typeof crossStitch.backward>[number] =>
       (emit, gradInput, accumulate) => {
-        const { spec, groups, samples, axis } = layout(emit);
+        const { spec, stored, groups, samples, axis } = layout(emit);
         emit.run({
           label: 'cross-stitch/backward_input',
-          kernel: { file: FILE, entry: 'backward_input', spec: { ...spec, ACCUMULATE: accumulate ? 1 : 0 } },
+          kernel: {
+            file: FILE,
+            entry: 'backward_input',
+            spec: {
+              ...spec,
+              ...stored({ Own: gradInput, Output: gradOutput }),
+              ACCUMULATE: accumulate ? 1 : 0,
+            },
+          },
           bindings: [
             read(gradOutput, true),
             read(weight!),
@@ -64,12 +80,17 @@ export const crossStitch: Op<Record<string, never>, undefined> = {
       gradOfInput(0),
       gradOfInput(1),
       (emit, gradWeight, accumulate) => {
-        const { spec, reduceGroups, samples, channels, axis, partials, reducedPerLane } = layout(emit);
+        const { spec, stored, reduceGroups, samples, channels, axis, partials, reducedPerLane } =
+          layout(emit);
         const params = paramsOf(layout(emit), reducedPerLane);
         const sums = emit.scratch('cross-stitch/partial_sums', [samples, channels, 2, partials]);
         emit.run({
           label: 'cross-stitch/backward_sums',
-          kernel: { file: FILE, entry: 'backward_sums', spec },
+          kernel: {
+            file: FILE,
+            entry: 'backward_sums',
+            spec: { ...spec, ...stored({ Own: own!, Other: other!, Output: gradOutput }) },
+          },
           bindings: [read(own!, true), read(other!, true), read(gradOutput, true), write(sums, true)],
           params,
           workgroups: reduceGroups,
@@ -97,6 +118,8 @@ interface Layout {
   readonly reducedPerLane: number;
   readonly partials: number;
   readonly spec: { readonly real: string; readonly WIDTH: number };
+  /** The shader's aliases for what tensors store. */
+  stored(tensors: Readonly<Record<string, Tensor>>): Spec;
   readonly groups: readonly [number, number, number];
   readonly reduceGroups: readonly [number, number, number];
 }
@@ -116,6 +139,7 @@ function layoutOf({ capabilities }: Emitter, shape: Shape): Layout {
     reducedPerLane,
     partials: blocks * LANES,
     spec: { real: vector ? 'vec4f' : 'f32', WIDTH: vector ? 4 : 1 },
+    stored: (tensors) => storageSpec(tensors, vector ? 4 : 1),
     groups: [ceilDiv(items, LANES * PER_LANE), channels, samples],
     reduceGroups: [blocks, channels, samples],
   };

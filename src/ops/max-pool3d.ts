@@ -1,7 +1,10 @@
 import { ceilDiv, type Shape } from '../core/shape.ts';
+import type { Spec } from '../gpu/specialise.ts';
 import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
 import { type Param, read, readWrite, write } from '../tape/command.ts';
 import type { Op } from '../tape/op.ts';
+import { storageSpec } from '../tape/storage.ts';
+import type { Tensor } from '../tape/tensor.ts';
 
 /** Kernel and stride are 2; there is nothing to choose. */
 export type MaxPool3dAttributes = Readonly<Record<string, never>>;
@@ -16,6 +19,7 @@ const LANES = 64;
  */
 export const maxPool3d: Op<MaxPool3dAttributes, undefined> = {
   name: 'max-pool3d',
+  storesF16: true,
 
   shape(inputs: readonly Shape[]): Shape {
     const [input] = expectInputs('max-pool3d', inputs, 1);
@@ -29,7 +33,11 @@ export const maxPool3d: Op<MaxPool3dAttributes, undefined> = {
     const windows = windowsOf(input!.shape, Math.floor);
     emit.run({
       label: 'max-pool3d/forward',
-      kernel: { file: FILE, entry: windows.vector ? 'forward_vec4' : 'forward' },
+      kernel: {
+        file: FILE,
+        entry: windows.vector ? 'forward_vec4' : 'forward',
+        spec: storedAs(input!, output, windows.vector),
+      },
       bindings: [read(input!, true), write(output, true)],
       params: windows.params,
       workgroups: windows.groups,
@@ -47,7 +55,7 @@ export const maxPool3d: Op<MaxPool3dAttributes, undefined> = {
           kernel: {
             file: FILE,
             entry: windows.vector ? 'backward_vec4' : 'backward',
-            spec: { ACCUMULATE: accumulate ? 1 : 0 },
+            spec: { ...storedAs(input!, gradOutput, windows.vector), ACCUMULATE: accumulate ? 1 : 0 },
           },
           bindings: [
             read(input!, true),
@@ -63,6 +71,13 @@ export const maxPool3d: Op<MaxPool3dAttributes, undefined> = {
     ];
   },
 };
+
+/** The shader's aliases for what the input and the output, and their gradients, store. */
+function storedAs(input: Tensor, output: Tensor, vector: boolean): Spec {
+  return vector
+    ? storageSpec({ Input4: input, Output4: output }, 4)
+    : storageSpec({ Input: input, Output: output });
+}
 
 /** How the windows of an input are walked; `round` says whether incomplete ones at the ends count. */
 function windowsOf(

@@ -28,9 +28,9 @@ export const DEFAULT_ADAM: AdamSettings = {
 export interface AdamStatus {
   /** The loss that {@link Adam.record} was given, 0 where none was. */
   readonly loss: number;
-  /** Global L2 norm of the gradient before clipping. */
+  /** Global L2 norm of the loss's gradient, before clipping and without the loss's scale. */
   readonly gradNorm: number;
-  /** What the gradient was multiplied by. */
+  /** What the gradient was multiplied by to clip it. */
   readonly clip: number;
   /** False where gradient or loss held NaN or infinity: then parameters and state stayed as they were. */
   readonly finite: boolean;
@@ -137,7 +137,12 @@ export class Adam {
     emit.run({
       label: 'adam/finish_norm',
       kernel: { file: 'adam.wgsl', entry: 'finish_norm' },
-      bindings: [read(partials), read(loss ?? this.#small.get('no_loss')), readWrite(status)],
+      bindings: [
+        read(partials),
+        read(loss ?? this.#small.get('no_loss')),
+        read(this.#small.get('scalars')),
+        readWrite(status),
+      ],
       params: [lanes, { f32: maxGradNorm ?? 0 }],
       workgroups: [1, 1, 1],
     });
@@ -174,9 +179,10 @@ export class Adam {
   /**
    * Sets what the next replay uses. To be called before each.
    * @param step number of the step, from 1: it fixes the bias correction
+   * @param lossScale what the loss was multiplied by for its gradients; a power of two
    * @throws UsageError for a step below 1 or a rate that is negative or not finite.
    */
-  setStep(step: number, learningRate: number): void {
+  setStep(step: number, learningRate: number, lossScale = 1): void {
     if (!(Number.isInteger(step) && step >= 1))
       throw new UsageError(`adam: steps count from 1; got ${step}`, {
         hint: 'Pass the step that is about to run.',
@@ -192,7 +198,7 @@ export class Adam {
         learningRate / (1 - betas[0] ** step),
         1 / Math.sqrt(1 - betas[1] ** step),
         1 - learningRate * weightDecay,
-        0,
+        1 / lossScale,
       ),
     );
   }

@@ -1,6 +1,7 @@
 import type { Capabilities } from '../gpu/capabilities.ts';
 import type { Access, Binding, Command } from './command.ts';
-import type { Tensor } from './tensor.ts';
+import { storageSpec } from './storage.ts';
+import { elementBytes, type Tensor } from './tensor.ts';
 import { flatGroups } from './workgroups.ts';
 
 /** Consecutive elements of a tensor. */
@@ -14,10 +15,11 @@ export interface Part {
 const COPY_ELEMENTS = 64 * 16;
 
 /**
- * Copies a part of one tensor into another; either may start anywhere, and is bound from the last place before it that
- * the device binds.
+ * Copies a part of one tensor into another, which may store another element; either may start anywhere, and is bound
+ * from the last place before it that the device binds.
  *
  * @param access `write` where nothing of what the target held counts
+ * @param add to what the target holds
  */
 export function copyCommand(
   label: string,
@@ -25,20 +27,25 @@ export function copyCommand(
   to: Part,
   access: Access,
   limits: Pick<Capabilities, 'offsetAlignment' | 'maxWorkgroups'>,
+  add = false,
 ): Command {
-  const step = limits.offsetAlignment / 4;
-  const bound = ({ tensor, first, count }: Part, own: Access): Binding => ({
-    tensor,
+  const before = ({ tensor, first }: Part): number => first % (limits.offsetAlignment / elementBytes(tensor));
+  const bound = (part: Part, own: Access): Binding => ({
+    tensor: part.tensor,
     access: own,
-    first: first - (first % step),
-    count: count + (first % step),
+    first: part.first - before(part),
+    count: part.count + before(part),
   });
   const groups = flatGroups(from.count, COPY_ELEMENTS, limits);
   return {
     label,
-    kernel: { file: 'copy.wgsl', entry: 'copy' },
+    kernel: {
+      file: 'copy.wgsl',
+      entry: 'copy',
+      spec: { ...storageSpec({ Source: from.tensor, Target: to.tensor }), ...(add ? { ACCUMULATE: 1 } : {}) },
+    },
     bindings: [bound(from, 'read'), bound(to, access)],
-    params: [from.count, from.first % step, to.first % step, groups[0]],
+    params: [from.count, before(from), before(to), groups[0]],
     workgroups: groups,
   };
 }

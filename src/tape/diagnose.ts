@@ -1,8 +1,8 @@
-import { roundUp, sizeOf } from '../core/shape.ts';
+import { sizeOf } from '../core/shape.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Binding } from './command.ts';
 import { encodeDispatches, type Plan } from './plan.ts';
-import { byteLength, type Tensor } from './tensor.ts';
+import { byteLength, decodeElements, elementBytes, type Tensor } from './tensor.ts';
 
 /** Where a computation left the finite numbers. */
 export interface NonFinite {
@@ -64,7 +64,7 @@ function clear(gpu: Gpu, plan: Plan): void {
   const encoder = gpu.device.createCommandEncoder({ label: 'clear' });
   for (const tensor of own) {
     const { buffer, offset } = plan.region(tensor);
-    encoder.clearBuffer(buffer, offset, roundUp(byteLength(tensor), 4));
+    encoder.clearBuffer(buffer, offset, byteLength(tensor));
   }
   gpu.device.queue.submit([encoder.finish()]);
 }
@@ -76,7 +76,8 @@ async function check(
   by: string | null,
 ): Promise<NonFinite | undefined> {
   const { buffer, offset } = plan.region(tensor);
-  const values = new Float32Array(await gpu.read(buffer, offset + first * 4, count * 4));
+  const bytes = elementBytes(tensor);
+  const values = decodeElements(tensor, await gpu.read(buffer, offset + first * bytes, count * bytes));
   const bad = values.filter((value) => !Number.isFinite(value));
   return bad.length === 0 ? undefined : { tensor, by, value: bad[0]!, count: bad.length };
 }

@@ -1,7 +1,7 @@
 import type { Shape } from '../core/shape.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 import type { Command } from './command.ts';
-import type { Tensor } from './tensor.ts';
+import type { Element, Tensor } from './tensor.ts';
 
 /** One of several kernels (or sequences of kernels) that compute the same. */
 export interface Variant {
@@ -14,7 +14,7 @@ export interface Emitter {
   /** Appends a dispatch. */
   run(command: Command): void;
   /** A tensor that lives from its first writer to its last reader; may also be saved for backward. */
-  scratch(label: string, shape: Shape): Tensor;
+  scratch(label: string, shape: Shape, element?: Element): Tensor;
   /** Scratch that is bound as a uniform block; at most `capabilities.maxUniformBytes` a binding. */
   panel(label: string, shape: Shape): Tensor;
   /**
@@ -47,6 +47,8 @@ export interface Node<Attributes, Saved> {
 export interface Op<Attributes, Saved> {
   /** Also the stem of its shader, reference, cases and test. */
   readonly name: string;
+  /** Whether its kernels take activations and their gradients as 16-bit floats too. */
+  readonly storesF16?: true;
   /** The output's shape. @throws ShapeError naming the op, the rule and the shapes. */
   shape(inputs: readonly Shape[], attributes: Attributes): Shape;
   /** Emits the dispatches that fill `output`. */

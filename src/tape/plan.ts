@@ -1,11 +1,19 @@
 import { GpuError } from '../core/errors.ts';
-import { roundUp } from '../core/shape.ts';
+import { roundUp, sizeOf } from '../core/shape.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { type Lifetime, placeLifetimes } from './arena.ts';
 import { type Binding, type Command, encodeParams } from './command.ts';
 import { bindingBytes, splitCommand } from './split.ts';
 import { TapeError } from './tape.ts';
-import { byteLength, describeTensor, type Region, regionOf, type Tensor } from './tensor.ts';
+import {
+  byteLength,
+  decodeElements,
+  describeTensor,
+  elementBytes,
+  type Region,
+  regionOf,
+  type Tensor,
+} from './tensor.ts';
 
 /** Settings of {@link compilePlan}. */
 export interface PlanOptions {
@@ -40,7 +48,8 @@ export interface Dispatch {
   readonly bindings?: readonly Binding[];
 }
 
-const QUIET_NAN = 0x7fc00000;
+/** Quiet NaN, as one float of 32 bits and as two of 16. */
+const QUIET_NAN = 0x7fc07fc0;
 /** Tensors that statistics name. */
 const LARGEST = 4;
 
@@ -113,7 +122,7 @@ export class Plan {
   /** Elements of a kept or fixed tensor after the last run. @throws TapeError, GpuError, DeviceLostError. */
   async read(of: Tensor): Promise<Float32Array> {
     const { buffer, offset } = this.region(of);
-    return new Float32Array(await this.#gpu.read(buffer, offset, byteLength(of)));
+    return decodeElements(of, await this.#gpu.read(buffer, offset, sizeOf(of.shape) * elementBytes(of)));
   }
 
   /** Frees the arena; fixed tensors stay. */
@@ -283,7 +292,7 @@ function resourceOf(binding: Binding, regions: ReadonlyMap<Tensor, Region>, labe
   if (!region) throw new TapeError(`${label}: ${describeTensor(tensor)} was never placed`);
   return {
     buffer: region.buffer,
-    offset: region.offset + first * 4,
+    offset: region.offset + first * elementBytes(tensor),
     size: bindingBytes(binding),
   };
 }

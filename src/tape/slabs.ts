@@ -2,7 +2,7 @@ import { sizeOf } from '../core/shape.ts';
 import type { Binding } from './command.ts';
 import { copyCommand, type Part } from './copy.ts';
 import type { Emitter } from './op.ts';
-import type { Tensor } from './tensor.ts';
+import { elementBytes, type Tensor } from './tensor.ts';
 
 /** Binding of a tensor [batch, rows, columns ...] of which a workgroup takes `perGroup` columns of every row. */
 export interface Columns extends Binding {
@@ -37,11 +37,15 @@ export function inSlabs(
   const { tensor: model, perGroup } = parts[0]!;
   const samples = model.shape[0]!;
   const columns = columnsOf(model);
-  if (parts.every(({ tensor }) => (sizeOf(tensor.shape) / samples) * 4 <= maxBindingBytes)) {
+  if (
+    parts.every(({ tensor }) => (sizeOf(tensor.shape) / samples) * elementBytes(tensor) <= maxBindingBytes)
+  ) {
     run({ bindings: parts.map((part) => ({ ...part, perSample: true })), columns, sample: 0, samples });
     return;
   }
-  const groupBytes = Math.max(...parts.map((part) => part.tensor.shape[1]! * part.perGroup * 4));
+  const groupBytes = Math.max(
+    ...parts.map(({ tensor, perGroup }) => tensor.shape[1]! * perGroup * elementBytes(tensor)),
+  );
   const groups = Math.max(1, Math.floor(maxBindingBytes / groupBytes));
   for (let sample = 0; sample < samples; sample++)
     for (let group = 0; group * perGroup < columns; group += groups) {
@@ -80,7 +84,7 @@ function cut(
   const length = columnsOf(tensor);
   const first = group * perGroup;
   const count = Math.min(groups * perGroup, length - first);
-  const own = emit.scratch(label, [1, rows, count]);
+  const own = emit.scratch(label, [1, rows, count], tensor.element);
   return {
     own,
     access,

@@ -1,17 +1,17 @@
 import { OutOfMemoryError } from '../core/errors.ts';
-import { sizeOf } from '../core/shape.ts';
+import { roundUp, sizeOf } from '../core/shape.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 import { formatBytes } from '../gpu/gpu.ts';
 import type { Binding, Command } from './command.ts';
 import { copyCommand, type Part } from './copy.ts';
-import { describeTensor, type Tensor, tensor, viewOf } from './tensor.ts';
+import { describeTensor, elementBytes, type Tensor, tensor, viewOf } from './tensor.ts';
 
 /** What a device binds. */
 export type Limits = Pick<Capabilities, 'maxBindingBytes' | 'offsetAlignment' | 'maxWorkgroups'>;
 
-/** Bytes of a binding. */
-export function bindingBytes({ tensor: t, first = 0, count }: Binding): number {
-  return (count ?? sizeOf(t.shape) - first) * 4;
+/** Bytes of a binding, rounded up to the 4 that WebGPU binds: a tensor's last element may have one of padding behind it. */
+export function bindingBytes({ tensor: t, first = 0, count }: Omit<Binding, 'access'>): number {
+  return roundUp((count ?? sizeOf(t.shape) - first) * elementBytes(t), 4);
 }
 
 /**
@@ -35,7 +35,12 @@ export function channelGroups(
     const count = Math.min(group, channels - first);
     const label = `${t.label}[${first}..${first + count - 1}]`;
     return {
-      tensor: tensor(label, [samples, count, ...extents], { of: t, firstChannel: first }),
+      tensor: tensor(
+        label,
+        [samples, count, ...extents],
+        { of: t, firstChannel: first },
+        { element: t.element },
+      ),
       first,
       channels: count,
     };
@@ -62,7 +67,7 @@ export function splitCommand(command: Command, limits: Limits): Command[] {
   const axes: Axes = { samples: samples ?? 1, channels: channels?.count ?? 1 };
   const group = groupSize(sliced, axes, limits);
   if (group === 0) {
-    const size = (binding: Binding): number => partOf(binding, axes, 0, 0, 1).count * 4;
+    const size = (binding: Binding): number => bindingBytes(partOf(binding, axes, 0, 0, 1));
     const worst = sliced.reduce((a, b) => (size(b) > size(a) ? b : a));
     const piece = channels ? 'channel' : 'sample';
     throw refusal(command, worst, `of which a ${piece} is ${formatBytes(size(worst))}`, limits);
@@ -106,10 +111,11 @@ function groupSize(bindings: readonly Binding[], axes: Axes, limits: Limits): nu
   const aligned = (binding: Binding, group: number): boolean => {
     const starts = Array.from({ length: axes.samples }, (_, n) => partOf(binding, axes, n, 0, 1).first);
     const step = group < axes.channels ? partOf(binding, axes, 0, 0, group).count : 0;
-    return [...starts, step].every((elements) => (elements * 4) % offsetAlignment === 0);
+    const bytes = elementBytes(binding.tensor);
+    return [...starts, step].every((elements) => (elements * bytes) % offsetAlignment === 0);
   };
   const fits = (binding: Binding, group: number): boolean => {
-    const bytes = partOf(binding, axes, 0, 0, group).count * 4;
+    const bytes = bindingBytes(partOf(binding, axes, 0, 0, group));
     return bytes + (aligned(binding, group) ? 0 : offsetAlignment) <= maxBindingBytes;
   };
   const groups = Array.from({ length: axes.channels }, (_, i) => axes.channels - i).filter((group) =>
@@ -131,8 +137,10 @@ function sliceCommand(
   const bindings = command.bindings.map((binding): Binding => {
     if (!binding.perSample) return binding;
     const part = partOf(binding, axes, sample, first, count);
-    if ((part.first * 4) % limits.offsetAlignment === 0) return { access: binding.access, ...part };
-    const own = tensor(`${binding.tensor.label} slice`, [part.count], 'arena');
+    if ((part.first * elementBytes(part.tensor)) % limits.offsetAlignment === 0)
+      return { access: binding.access, ...part };
+    const { label: name, element } = binding.tensor;
+    const own = tensor(`${name} slice`, [part.count], 'arena', { element });
     const here = { tensor: own, first: 0, count: part.count };
     const { access } = binding;
     const { label } = command;

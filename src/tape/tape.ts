@@ -3,7 +3,8 @@ import { formatShape, sameShape } from '../core/shape.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 import type { Command } from './command.ts';
 import type { Emitter, GradientThunk, Op } from './op.ts';
-import { type Tensor, tensor } from './tensor.ts';
+import { requireElement } from './storage.ts';
+import { describeTensor, type Element, type Tensor, tensor } from './tensor.ts';
 
 interface Recorded {
   readonly inputs: readonly Tensor[];
@@ -67,7 +68,7 @@ export class Tape {
         checkCommand(command, capabilities);
         this.commands.push(command);
       },
-      scratch: (label, shape) => tensor(this.#label(label), shape, 'arena'),
+      scratch: (label, shape, element = 'f32') => tensor(this.#label(label), shape, 'arena', { element }),
       panel: (label, shape) => tensor(this.#label(label), shape, 'panel'),
       choose: (slot, candidates) => {
         const name = wanted(slot);
@@ -96,15 +97,23 @@ export class Tape {
 
   /**
    * Applies an op. The output requires a gradient where one of the inputs does.
-   * @throws ShapeError from the op's rule.
+   * @param element what the output is stored as; a gradient is stored as what it is the gradient of
+   * @throws ShapeError from the op's rule; TapeError where the op does not take 16-bit floats, GpuError where the device
+   *   does not.
    */
-  apply<A, S>(op: Op<A, S>, inputs: readonly Tensor[], attributes: A): Tensor {
+  apply<A, S>(op: Op<A, S>, inputs: readonly Tensor[], attributes: A, element: Element = 'f32'): Tensor {
+    const half = element === 'f16' ? 'its output' : inputs.find((input) => input.element === 'f16');
+    if (half) {
+      requireElement('f16', this.capabilities);
+      const what = typeof half === 'string' ? half : describeTensor(half);
+      if (!op.storesF16) throw new TapeError(`${op.name}: ${what} cannot be of 16-bit floats`);
+    }
     const shape = op.shape(
       inputs.map((input) => input.shape),
       attributes,
     );
     const requiresGrad = inputs.some((input) => input.requiresGrad);
-    const output = tensor(this.#label(op.name), shape, 'arena', { requiresGrad });
+    const output = tensor(this.#label(op.name), shape, 'arena', { requiresGrad, element });
     const saved = op.forward(this.emitter, inputs, output, attributes);
     if (requiresGrad) {
       const scope = this.#scope;
@@ -165,7 +174,8 @@ export class Tape {
       const thunk = thunks[i];
       if (!input.requiresGrad || !thunk) continue;
       const existing = this.#gradients.get(input);
-      const grad = existing ?? input.grad ?? tensor(`grad ${input.label}`, input.shape, 'arena');
+      const { label, shape, element } = input;
+      const grad = existing ?? input.grad ?? tensor(`grad ${label}`, shape, 'arena', { element });
       this.#gradients.set(input, grad);
       thunk(this.emitter, grad, existing !== undefined);
     }
@@ -175,7 +185,8 @@ export class Tape {
   #refill(input: Tensor): Tensor {
     const again = this.#again.get(input);
     if (!again) return input;
-    const target = tensor(`${input.label} again`, input.shape, 'arena', { requiresGrad: input.requiresGrad });
+    const { label, shape, requiresGrad, element } = input;
+    const target = tensor(`${label} again`, shape, 'arena', { requiresGrad, element });
     again(target);
     return target;
   }

@@ -1,4 +1,5 @@
-import { formatShape, type Shape, sizeOf } from '../core/shape.ts';
+import { fromHalves } from '../core/half.ts';
+import { formatShape, roundUp, type Shape, sizeOf } from '../core/shape.ts';
 
 /** A range of a buffer that outlives plans: parameters, optimizer state, inputs. */
 export interface Region {
@@ -22,28 +23,33 @@ export interface View {
  */
 export type Placement = 'arena' | 'panel' | Region | View;
 
+/** What an element is stored as: a float of 32 bits, or of 16. Kernels compute in 32 bits whatever is stored. */
+export type Element = 'f32' | 'f16';
+
 /**
- * A dense array of 32-bit floats on the GPU (or of what an op says it packs into them), outermost extent first.
+ * A dense array of floats on the GPU (or of what an op says it packs into 32 bits), outermost extent first.
  * Activations are [batch, channels, depth, height, width]; convolution weights are PyTorch's.
  */
 export interface Tensor {
   readonly label: string;
   readonly shape: Shape;
   readonly placement: Placement;
+  readonly element: Element;
   /** Whether backward computes a gradient for it or for something that it depends on. */
   readonly requiresGrad: boolean;
   /** Where the gradient of a parameter goes; activations get theirs from the tape. */
   readonly grad?: Tensor;
 }
 
-/** Makes a tensor record; allocates nothing. */
+/** Makes a tensor record, of 32-bit floats unless said otherwise; allocates nothing. */
 export function tensor(
   label: string,
   shape: Shape,
   placement: Placement,
-  options: { readonly requiresGrad?: boolean; readonly grad?: Tensor } = {},
+  options: { readonly requiresGrad?: boolean; readonly grad?: Tensor; readonly element?: Element } = {},
 ): Tensor {
-  const record = { label, shape, placement, requiresGrad: options.requiresGrad ?? false };
+  const { element = 'f32', requiresGrad = false } = options;
+  const record = { label, shape, placement, element, requiresGrad };
   return options.grad ? { ...record, grad: options.grad } : record;
 }
 
@@ -57,9 +63,24 @@ export function regionOf({ placement }: Tensor): Region | undefined {
   return typeof placement === 'object' && 'buffer' in placement ? placement : undefined;
 }
 
-/** Bytes of a tensor's elements. */
+/** Whether one of these is of 16-bit floats. */
+export function someHalf(...tensors: readonly Pick<Tensor, 'element'>[]): boolean {
+  return tensors.some(({ element }) => element === 'f16');
+}
+
+/** Bytes of one element. */
+export function elementBytes({ element }: Pick<Tensor, 'element'>): 2 | 4 {
+  return element === 'f16' ? 2 : 4;
+}
+
+/** Bytes that a tensor takes: those of its elements, rounded up to the 4 that WebGPU binds and copies. */
 export function byteLength(t: Tensor): number {
-  return sizeOf(t.shape) * 4;
+  return roundUp(sizeOf(t.shape) * elementBytes(t), 4);
+}
+
+/** The numbers that a tensor's bytes stand for. */
+export function decodeElements({ element }: Pick<Tensor, 'element'>, bytes: ArrayBuffer): Float32Array {
+  return element === 'f16' ? fromHalves(new Uint16Array(bytes)) : new Float32Array(bytes);
 }
 
 /** `encoder.0.conv1 2x16x32x32x32`: what messages say of a tensor. */

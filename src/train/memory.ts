@@ -76,7 +76,7 @@ function largestOf(scans: readonly PreparedScan[]): PreparedScan {
   return scans.reduce((a, b) => (b.brain.length > a.brain.length ? b : a));
 }
 
-/** By computing activations again, by patch, by channels and by batch alone: what fits. */
+/** By computing activations again, by patch, channels, batch or precision alone: what fits. */
 async function findFits(
   capabilities: Capabilities,
   data: TrainingData,
@@ -110,6 +110,10 @@ async function findFits(
   for (const [option, setting, values] of choices) {
     const best = await largestFit(option, values, budget, (value) => needed({ [setting]: value }));
     if (best) fits.push(best);
+  }
+  if (capabilities.f16 && data.settings.precision === 'f32') {
+    const bytes = await needed({ precision: 'f16' });
+    if (bytes <= budget) fits.push({ option: '--precision f16', bytes });
   }
   return fits;
 }

@@ -15,6 +15,10 @@ export interface StepReport {
   readonly loss: number;
   /** Spent in steps so far, those before an interruption included. */
   readonly seconds: number;
+  /** What the loss was multiplied by for its gradients, where they are stored in 16 bits. */
+  readonly lossScale?: number;
+  /** Whether the step was passed over, since gradients overflowed 16 bits with that scale. */
+  readonly skipped?: true;
   /** `stateHash` after the step, every `hashEvery` steps. */
   readonly hash?: string;
 }

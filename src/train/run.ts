@@ -93,10 +93,15 @@ async function trainSteps(session: TrainingSession, run: Run): Promise<void> {
   while (session.steps < steps && seconds() < limit) {
     if (signal?.aborted) await save();
     signal?.throwIfAborted();
-    const { step, loss } = await session.step(rate(minutes === null ? session.steps : seconds()));
+    const {
+      losses: _,
+      gradNorm: __,
+      ...done
+    } = await session.step(rate(minutes === null ? session.steps : seconds()));
+    const { step } = done;
     if (step > run.reported) {
       const hashed = hashEvery > 0 && step % hashEvery === 0;
-      const report = { step, epoch: Math.ceil(step / stepsPerEpoch), loss, seconds: seconds() };
+      const report = { ...done, epoch: Math.ceil(step / stepsPerEpoch), seconds: seconds() };
       await onStep?.(hashed ? { ...report, hash: await stateHash(await session.save()) } : report);
       run.reported = step;
     }
@@ -125,7 +130,7 @@ async function chooseThreshold(
 ): Promise<{ threshold: number; dice: number }> {
   const { settings, scans, onKernels, onThreshold, signal } = run.request;
   const wanted = (slot: string): string | undefined => run.kernels[slot];
-  const predictor = await Predictor.create(gpu, session.net, settings.variant, settings.patch, wanted);
+  const predictor = await Predictor.create(gpu, session.net, settings.variant, settings.patch, { wanted });
   const search = new ThresholdSearch();
   try {
     run.kernels = { ...run.kernels, ...Object.fromEntries(predictor.choices) };

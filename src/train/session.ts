@@ -22,6 +22,7 @@ import {
   variantConfig,
 } from '../nn/variants.ts';
 import { Adam } from '../optim/adam.ts';
+import { firstLossScale, type LossScale, nextLossScale } from '../optim/loss-scale.ts';
 import { firstNonFinite } from '../tape/diagnose.ts';
 import { compilePlan, type Plan } from '../tape/plan.ts';
 import { TensorStore } from '../tape/store.ts';
@@ -42,6 +43,10 @@ export interface StepResult {
   readonly losses: ReadonlyMap<string, number>;
   /** Global L2 norm of the gradient before clipping. */
   readonly gradNorm: number;
+  /** What the loss was multiplied by for its gradients, where they are stored in 16 bits. */
+  readonly lossScale?: number;
+  /** Whether a gradient was beyond 16 bits: then the parameters stayed as they were, and the scale is halved. */
+  readonly skipped?: true;
 }
 
 interface HeadLoss {
@@ -68,8 +73,11 @@ export class TrainingSession {
   readonly #scans: readonly string[];
   readonly #spacing: readonly TrainedSpacing[];
   readonly #losses: readonly HeadLoss[];
+  /** Where backward starts, by head: a head's weight times the scale of the loss. */
+  readonly #seeds: TensorStore;
   readonly #owned: Resources;
   #step = 0;
+  #lossScale: LossScale | undefined;
   #progress: TrainingProgress | undefined;
 
   private constructor(
@@ -83,6 +91,7 @@ export class TrainingSession {
       choices: ReadonlyMap<string, string>;
       data: Readonly<Record<string, string>>;
       spacing: readonly TrainedSpacing[];
+      seeds: TensorStore;
     },
     losses: readonly HeadLoss[],
     owned: Resources,
@@ -98,7 +107,15 @@ export class TrainingSession {
     this.plan = parts.plan;
     this.choices = parts.choices;
     this.#losses = losses;
+    this.#seeds = parts.seeds;
     this.#owned = owned;
+    this.#setLossScale(settings.precision === 'f16' ? firstLossScale() : undefined);
+  }
+
+  #setLossScale(lossScale: LossScale | undefined): void {
+    this.#lossScale = lossScale;
+    for (const { name, weight } of this.#losses)
+      this.#seeds.write(name, Float32Array.of(weight * (lossScale?.scale ?? 1)));
   }
 
   /**
@@ -123,7 +140,7 @@ export class TrainingSession {
     wanted: ((slot: string) => string | undefined) | undefined,
     owned: Resources,
   ): Promise<TrainingSession> {
-    const { variant, modalities, patch, batch } = settings;
+    const { variant, modalities, patch, batch, precision } = settings;
     const random = new Random(settings.seed);
     const config = variantConfig(variant, modalities, settings);
     const net = owned.add(
@@ -145,13 +162,11 @@ export class TrainingSession {
         { name: TISSUE_HEAD.name, shape: [1] },
       ]),
     );
-    seeds.write(LESION_HEAD.name, new Float32Array([1]));
-    seeds.write(TISSUE_HEAD.name, new Float32Array([settings.tissueWeight]));
 
     const tape = new Tape(gpu.capabilities, wanted, { recompute: settings.recompute });
     const losses: HeadLoss[] = [];
     const roots: Root[] = [];
-    for (const [name, logits] of net.forward(tape, batches.get('input'), true)) {
+    for (const [name, logits] of net.forward(tape, batches.get('input'), true, precision)) {
       const output = tape.scope(`loss.${name}`, () =>
         tape.apply(segmentationLoss, [logits], { ...lossOf(settings, name), target: batches.get(name) }),
       );
@@ -181,7 +196,16 @@ export class TrainingSession {
       }),
     );
     const data = await dataFingerprint(scans);
-    const parts = { net, adam, sampler, plan, choices: tape.choices, data, spacing: spacingOf(scans) };
+    const parts = {
+      net,
+      adam,
+      sampler,
+      plan,
+      choices: tape.choices,
+      data,
+      spacing: spacingOf(scans),
+      seeds,
+    };
     return new TrainingSession(gpu, settings, parts, losses, owned);
   }
 
@@ -221,6 +245,7 @@ export class TrainingSession {
       data: this.data,
       kernels: Object.fromEntries(this.choices),
       adapter: this.#gpu.capabilities.description,
+      ...(this.#lossScale ? { lossScale: this.#lossScale } : {}),
     };
   }
 
@@ -238,6 +263,10 @@ export class TrainingSession {
       throw new CheckpointError(`${name}: the state of the random numbers is missing`, {
         hint: 'The file was made by another program: take an older checkpoint.',
       });
+    if (this.#lossScale && !state.lossScale)
+      throw new CheckpointError(`${name}: the scale of the loss is missing`, {
+        hint: 'The file was made by another program: take an older checkpoint.',
+      });
     this.net.load(state.model.weights);
     for (const [store, moments] of [
       [this.adam.m, state.adamM],
@@ -245,19 +274,24 @@ export class TrainingSession {
     ] as const)
       for (const [parameter, data] of moments) store.write(parameter, data);
     this.sampler.restore(patches);
+    this.#setLossScale(state.lossScale);
     this.#step = state.step;
     this.#progress = state.progress;
   }
 
   /**
-   * One training step.
-   * @throws NonFiniteError where loss or gradient is NaN or infinite, naming the tensor and the op where that began;
-   *   the parameters are then as before the step, the running statistics are not: restore a saved state to go on;
-   *   GpuError, DeviceLostError.
+   * One training step. Where gradients are stored in 16 bits, one in which they overflow is passed over, and the next
+   * has half the scale.
+   * @throws NonFiniteError where loss or gradient is NaN or infinite (with 16 bits: the gradient at scale 1), naming the
+   *   tensor and the op where that began; the parameters are then as before the step, the running statistics are not:
+   *   restore a saved state to go on; GpuError, DeviceLostError.
    */
   async step(learningRate: number): Promise<StepResult> {
     const start = performance.now();
-    this.adam.setStep(this.#step + 1, learningRate);
+    const before = this.#lossScale;
+    // Steps that were passed over moved no moments.
+    const updates = this.#step - (before?.skippedSteps ?? 0);
+    this.adam.setStep(updates + 1, learningRate, before?.scale);
     this.plan.run(this.sampler.next());
     this.plan.prepare();
     const status = await this.adam.readStatus();
@@ -269,15 +303,29 @@ export class TrainingSession {
       total += weight * value;
     }
     this.#step++;
-    if (!status.finite || !Number.isFinite(total))
+    // A smaller scale helps gradients that overflow; it would not help a loss.
+    const overflow = !status.finite && Number.isFinite(total) && before !== undefined && before.scale > 1;
+    if (!Number.isFinite(total) || (!status.finite && !overflow))
       throw await this.#describeNonFinite(losses, status.gradNorm);
-    const before = this.#progress;
+    if (before) {
+      const next = nextLossScale(before, status.finite);
+      if (next.scale === before.scale) this.#lossScale = next;
+      else this.#setLossScale(next);
+    }
+    const { best, seconds = 0 } = this.#progress ?? {};
     this.#progress = {
-      seconds: (before?.seconds ?? 0) + (performance.now() - start) / 1000,
+      seconds: seconds + (performance.now() - start) / 1000,
       loss: total,
-      best: before && before.best.loss <= total ? before.best : { step: this.#step, loss: total },
+      best: best && best.loss <= total ? best : { step: this.#step, loss: total },
     };
-    return { step: this.#step, loss: total, losses, gradNorm: status.gradNorm };
+    return {
+      step: this.#step,
+      loss: total,
+      losses,
+      gradNorm: status.gradNorm,
+      ...(before ? { lossScale: before.scale } : {}),
+      ...(overflow ? { skipped: true } : {}),
+    };
   }
 
   /** Replays the step that failed, dispatch by dispatch, to name where the first bad value came from. */
@@ -295,7 +343,7 @@ export class TrainingSession {
         hint:
           first && !first.by
             ? 'Check the images of these scans.'
-            : 'Use a smaller --lr or stronger gradient clipping (--clip 1).',
+            : `Use ${this.#lossScale ? '--precision f32, ' : ''}a smaller --lr or stronger gradient clipping (--clip 1).`,
       },
     );
   }

@@ -3,6 +3,7 @@ import { UsageError } from '../core/errors.ts';
 import { hashJson } from '../core/json.ts';
 import { DEFAULT_LOSS, type SegmentationLossSettings } from '../loss/segmentation-loss.ts';
 import { VARIANTS, type Variant } from '../nn/variants.ts';
+import type { Element } from '../tape/tensor.ts';
 
 /** How the learning rate goes on from `lr`: as it is, to 0 along half a cosine, or to 0 as (1 - progress)^0.9. */
 export type Schedule = 'constant' | 'cosine' | 'polynomial';
@@ -48,6 +49,8 @@ export interface TrainSettings extends SegmentationLossSettings {
   readonly intensity: number;
   /** Compute normalised activations again in backward instead of keeping them: the same bits in less memory. */
   readonly recompute: boolean;
+  /** What activations and their gradients are stored as; with 16 bits the loss is scaled (see `LossScale`). */
+  readonly precision: Element;
   /** Overlap of the sliding window that chooses the threshold on the training scans. */
   readonly overlap: number;
   readonly seed: number;
@@ -97,6 +100,7 @@ const SCHEMA = z.strictObject({
   flips: z.boolean().default(true),
   intensity: z.number().min(0).max(1).default(0.1),
   recompute: z.boolean().default(false),
+  precision: z.enum(['f32', 'f16']).default('f32'),
   overlap: z.number().min(0).max(0.9).default(0.5),
   seed: z.int().min(0).max(0xffffffff).default(1),
 });

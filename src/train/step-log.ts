@@ -8,13 +8,14 @@ const LINE = z.object({
   epoch: z.int().min(1),
   loss: z.number(),
   seconds: z.number(),
+  lossScale: z.number().optional(),
+  skipped: z.literal(true).optional(),
   hash: z.string().optional(),
 });
 
 /** A line of `log.jsonl`. */
-export function formatStep({ hash, ...report }: StepReport): string {
-  const line = { ...report, seconds: Number(report.seconds.toFixed(3)) };
-  return `${JSON.stringify(hash === undefined ? line : { ...line, hash })}\n`;
+export function formatStep({ step, epoch, loss, seconds, ...rest }: StepReport): string {
+  return `${JSON.stringify({ step, epoch, loss, seconds: Number(seconds.toFixed(3)), ...rest })}\n`;
 }
 
 /**
@@ -40,9 +41,14 @@ export function parseLog(
     }
     const parsed = LINE.safeParse(value);
     if (!parsed.success) throw refuse(`holds no step: ${parsed.error.issues[0]?.message}`);
-    const { hash, ...report } = parsed.data;
+    const { hash, lossScale, skipped, ...report } = parsed.data;
     if (report.step !== i + 1) throw refuse(`is step ${report.step}; step ${i + 1} is next`);
-    return hash === undefined ? report : { ...report, hash };
+    return {
+      ...report,
+      ...(lossScale === undefined ? {} : { lossScale }),
+      ...(skipped ? { skipped } : {}),
+      ...(hash === undefined ? {} : { hash }),
+    };
   });
   return { steps, cut };
 }

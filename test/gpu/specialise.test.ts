@@ -52,6 +52,7 @@ describe('// @spec lines', () => {
 
   it('get another right-hand side and keep the type and the unsigned suffix', () => {
     expect(lines(specialised(text, { TILE: 8, SCALE: 2.5, real: 'f16' }))).toEqual([
+      'enable f16;',
       'const TILE = 8u;',
       'const SCALE: f32 = 2.5;',
       'alias real = f16;',

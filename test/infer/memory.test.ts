@@ -33,7 +33,7 @@ const most = (variant: Variant, options: SegmentOptions = {}): Promise<number> =
 // The brain with its margin is the whole volume, 12 x 14 x 10.
 const VOLUME = [10, 14, 12] as const;
 const estimate = async (variant: Variant, tile: number): Promise<number> =>
-  (await estimatePrediction(context.gpu.capabilities, models.get(variant)!.info, VOLUME, tile)).bytes;
+  (await estimatePrediction(context.gpu.capabilities, models.get(variant)!.info, VOLUME, { tile })).bytes;
 
 describe('the memory of a prediction', () => {
   for (const variant of VARIANTS)
@@ -60,7 +60,7 @@ describe('the memory of a prediction', () => {
     expect(Object.fromEntries(used)).toEqual(kernels);
     expect(kernels).not.toEqual(Object.fromEntries(usual));
     const wanted = (slot: string): string | undefined => kernels[slot];
-    const { bytes } = await estimatePrediction(gpu.capabilities, model.info, VOLUME, patch, wanted);
+    const { bytes } = await estimatePrediction(gpu.capabilities, model.info, VOLUME, { tile: patch, wanted });
     expect(await most('single', { kernels })).toBe(bytes);
   });
 
@@ -68,8 +68,8 @@ describe('the memory of a prediction', () => {
     const { capabilities } = context.gpu;
     const { info } = models.get('multi-output')!;
     const [small, large] = [
-      await estimatePrediction(capabilities, info, [64, 512, 512], 64),
-      await estimatePrediction(capabilities, info, [4000, 512, 512], 64),
+      await estimatePrediction(capabilities, info, [64, 512, 512], { tile: 64 }),
+      await estimatePrediction(capabilities, info, [4000, 512, 512], { tile: 64 }),
     ];
     expect(large.bytes).toBe(small.bytes);
   });

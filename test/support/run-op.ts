@@ -3,7 +3,8 @@ import type { Op } from '../../src/tape/op.ts';
 import { compilePlan } from '../../src/tape/plan.ts';
 import { TensorStore } from '../../src/tape/store.ts';
 import { Tape } from '../../src/tape/tape.ts';
-import type { Tensor } from '../../src/tape/tensor.ts';
+import type { Element, Tensor } from '../../src/tape/tensor.ts';
+import { halfTensor } from './half.ts';
 import { type Nd, toFloat32 } from './nd.ts';
 
 /** An op's attributes with arrays in place of GPU tensors: what cases and references hold. */
@@ -29,6 +30,7 @@ export interface OpResult {
  * @param gradOutput where given, backward runs too
  * @param wanted variant by slot
  * @param uses how many times the op is applied to the same inputs; with 2, the second gradient accumulates
+ * @param elements what the inputs and the output are stored as (default: all of 32 bits)
  */
 export async function runOp<A, S>(
   gpu: Gpu,
@@ -38,6 +40,7 @@ export async function runOp<A, S>(
   gradOutput?: Nd,
   wanted?: (slot: string) => string | undefined,
   uses = 1,
+  elements?: { readonly inputs: readonly Element[]; readonly output: Element },
 ): Promise<OpResult> {
   const name = (i: number): string => `input${i}`;
   const specs = inputs.map((input, i) => ({ name: name(i), shape: input.shape }));
@@ -51,6 +54,12 @@ export async function runOp<A, S>(
   const root = await TensorStore.create(gpu, 'gradOutput', [
     { name: 'gradOutput', shape: gradOutput?.shape ?? [1] },
   ]);
+  const halves: { destroy(): void }[] = [];
+  const half = async (...made: Parameters<typeof halfTensor>): Promise<Tensor> => {
+    const each = await halfTensor(...made);
+    halves.push(each);
+    return each.tensor;
+  };
   const held = new Map<string, TensorStore>();
   for (const [key, value] of Object.entries(attributes)) {
     if (!isArray(value)) continue;
@@ -74,23 +83,35 @@ export async function runOp<A, S>(
         return choose(slot, variants);
       }) satisfies typeof choose,
     });
-    const tensors = stores.map((store, i) => store.get(name(i)));
+    const tensors: Tensor[] = [];
+    for (const [i, { shape, data }] of inputs.entries()) {
+      if (elements?.inputs[i] !== 'f16') {
+        tensors.push(stores[i]!.get(name(i)));
+        continue;
+      }
+      const grad = await half(gpu, `grad ${name(i)}`, shape, new Float64Array(data.length).fill(Number.NaN));
+      tensors.push(await half(gpu, name(i), shape, data, { requiresGrad: gradOutput !== undefined, grad }));
+    }
     const onDevice = { ...attributes, ...Object.fromEntries([...held].map(([k, s]) => [k, s.get(k)])) } as A;
-    const outputs = Array.from({ length: uses }, () => tape.apply(op, tensors, onDevice));
+    const outputs = Array.from({ length: uses }, () => tape.apply(op, tensors, onDevice, elements?.output));
     const output = outputs[0]!;
     if (gradOutput) {
       root.write('gradOutput', toFloat32(gradOutput));
       for (let i = 0; i < inputs.length; i++)
         grads.write(name(i), new Float32Array(inputs[i]!.data.length).fill(Number.NaN));
-      tape.backward(outputs.map((each) => ({ output: each, grad: root.get('gradOutput') })));
+      const grad =
+        elements?.output === 'f16'
+          ? await half(gpu, 'gradOutput', gradOutput.shape, gradOutput.data)
+          : root.get('gradOutput');
+      tape.backward(outputs.map((each) => ({ output: each, grad })));
     }
     const plan = await compilePlan(gpu, tape.commands, { label: op.name, keep: [output], poison: true });
     try {
       plan.run();
       const result = await plan.read(output);
       const out: (Float32Array | null)[] = [];
-      for (const [i, tensor] of tensors.entries())
-        out.push(gradOutput && tape.gradient(tensor) ? await grads.read(name(i)) : null);
+      for (const tensor of tensors)
+        out.push(gradOutput && tape.gradient(tensor) ? await plan.read(tensor.grad!) : null);
       const after = new Map<string, Float32Array>();
       for (const [key, store] of held) after.set(key, await store.read(key));
       return { output: result, grads: out, attributes: after, choices: tape.choices, candidates };
@@ -98,7 +119,7 @@ export async function runOp<A, S>(
       plan.destroy();
     }
   } finally {
-    for (const store of [grads, root, ...stores, ...held.values()]) store.destroy();
+    for (const store of [grads, root, ...stores, ...held.values(), ...halves]) store.destroy();
   }
 }
 

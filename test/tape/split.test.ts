@@ -7,7 +7,7 @@ import { compilePlan } from '../../src/tape/plan.ts';
 import { channelGroups, splitCommand } from '../../src/tape/split.ts';
 import { TensorStore } from '../../src/tape/store.ts';
 import { Tape } from '../../src/tape/tape.ts';
-import { tensor } from '../../src/tape/tensor.ts';
+import { byteLength, tensor } from '../../src/tape/tensor.ts';
 import { useGpu } from '../support/gpu.ts';
 
 /** What a device binds that takes slices at any multiple of 256 bytes. */
@@ -162,6 +162,36 @@ describe('splitCommand by channels', () => {
     expect(commands[3]!.params).toEqual([105, 0, 105 % 64, 1]);
     expect(commands[3]!.bindings[1]!.tensor).toBe(other);
     expect(() => splitCommand(both, limits(420))).toThrow(OutOfMemoryError);
+  });
+
+  it('counts 16-bit floats by their own bytes, which are bound in fours', () => {
+    const half = tensor('half', [1, 3, 3, 5, 7], 'arena', { element: 'f16' });
+    const command: Command = {
+      label: 'op',
+      kernel: { file: 'max-pool3d.wgsl', entry: 'forward' },
+      bindings: [read(half, true)],
+      workgroups: [1, 3, 1],
+      samples: 1,
+      channels: { count: 3 },
+    };
+    expect(byteLength(half)).toBe(632);
+    expect(splitCommand(command, limits(632))).toEqual([command]);
+    // A channel is 105 elements, 210 bytes: but for the first they start where nothing is bound, and are copied.
+    const commands = splitCommand(command, limits(600));
+    expect(commands.map(({ label }) => label)).toEqual(['op', 'op/copy_in', 'op', 'op/copy_in', 'op']);
+    expect(commands[1]!.params).toEqual([105, 105, 0, 1]);
+    expect(commands[3]!.params).toEqual([105, 210 - 128, 0, 1]);
+    expect(ranges(commands[3]!)[0]).toEqual([128, 105 + 82]);
+    expect(commands[3]!.kernel.spec).toEqual({ Source: 'f16', Target: 'f16' });
+    expect(commands[4]!.bindings[0]!.tensor).toMatchObject({ element: 'f16', shape: [105] });
+    const groups = channelGroups(
+      tensor('wide', [1, 4, 8, 8, 8], 'arena', { element: 'f16' }),
+      limits(CHANNEL),
+    );
+    expect(groups.map(({ tensor: { element }, channels }) => [element, channels])).toEqual([
+      ['f16', 2],
+      ['f16', 2],
+    ]);
   });
 });
 

@@ -4,6 +4,7 @@ import { sizeOf } from '../../src/core/shape.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { encodeDispatches } from '../../src/tape/plan.ts';
 import { TensorStore } from '../../src/tape/store.ts';
+import { tensor } from '../../src/tape/tensor.ts';
 import { DEFAULT_SAMPLER, type PatchDraw } from '../../src/train/draw-patch.ts';
 import { type Cut, PatchCutter } from '../../src/train/patch-cutter.ts';
 import { PatchSampler, type SamplerOptions, type SamplerScan } from '../../src/train/sampler.ts';
@@ -108,7 +109,7 @@ describe('cutting patches', () => {
     const most = gpu.capabilities.maxBindingBytes / 4;
     const cutter = await PatchCutter.create(gpu, batch.get('input'));
     const { placement } = batch.get('input');
-    const huge = { label: 'flair', shape: [most / 64, 8, 16], placement, requiresGrad: false };
+    const huge = tensor('flair', [most / 64, 8, 16], placement);
     await expect(cutter.bind(0, [huge])).rejects.toThrow(/flair .* this adapter binds at most/);
     cutter.destroy();
     batch.destroy();

@@ -20,6 +20,7 @@ describe('trainSettings', () => {
       weights: 'square',
       tpr: 'off',
       lesionShare: 1 / 3,
+      precision: 'f32',
       overlap: 0.5,
       rater: '1',
       modalities: null,
@@ -52,6 +53,7 @@ describe('trainSettings', () => {
     [{ variant: 'single', lr: 0 }, /^settings: lr is 0; /],
     [{ variant: 'single', lr: Number.NaN }, /^settings: lr is /],
     [{ variant: 'single', overlap: 1 }, /^settings: overlap is 1; /],
+    [{ variant: 'single', precision: 'f64' }, /^settings: precision is "f64"; expected one of "f32"/],
     [{ variant: 'single', subjects: [] }, /^settings: subjects is \[\]; /],
     [{ variant: 'single', subjects: ['07', 8] }, /^settings: subjects.1 is 8; /],
     [{ variant: 'single', seed: -1 }, /^settings: seed is -1; /],
@@ -101,6 +103,7 @@ describe('gatherSettings', () => {
       patch: 64,
     });
     expect(gather({ flips: 'on' }, file).flips).toBe(true);
+    expect(gather({ precision: 'f16' }, file).precision).toBe('f16');
   });
 
   it("lets an option replace the file's kind of length", () => {

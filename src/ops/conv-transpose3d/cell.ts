@@ -2,6 +2,7 @@ import { ceilDiv, roundUp } from '../../core/shape.ts';
 import { read, readWrite, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
 import { channelGroups } from '../../tape/split.ts';
+import { storageSpec } from '../../tape/storage.ts';
 import type { Tensor } from '../../tape/tensor.ts';
 import { flatGroups } from '../../tape/workgroups.ts';
 import { type Geometry, type Pass, paramsOf, voxelsOf, type WeightPass, type WeightView } from './task.ts';
@@ -25,7 +26,7 @@ export function forwardCells(emit: Emitter, { geometry, from, weight, bias, to, 
   const blocks = ceilDiv(geometry.outChannels, spec.CO);
   emit.run({
     label: 'conv-transpose3d/forward',
-    kernel: { file: FILE, entry: 'forward', spec },
+    kernel: { file: FILE, entry: 'forward', spec: { ...spec, ...storageSpec({ Input: from, Output: to }) } },
     bindings: [
       read(from, true),
       read(weight.tensor),
@@ -45,7 +46,11 @@ export function backwardInputCells(emit: Emitter, { geometry, from, weight, to, 
   const blocks = ceilDiv(geometry.inChannels, spec.CI);
   emit.run({
     label: 'conv-transpose3d/backward_input',
-    kernel: { file: FILE, entry: 'backward_input', spec },
+    kernel: {
+      file: FILE,
+      entry: 'backward_input',
+      spec: { ...spec, ...storageSpec({ Input: to, Output: from }) },
+    },
     bindings: [read(from, true), read(weight.tensor), accumulate ? readWrite(to, true) : write(to, true)],
     params: paramsOf(geometry, { accumulate, blocks, groupsX: groups[0], weight }),
     workgroups: [groups[0], groups[1], geometry.samples * blocks],
@@ -71,7 +76,11 @@ export function backwardWeightLanes(
   const partial = emit.scratch('conv-transpose3d/weight_partial', [samples, blocks * stride]);
   emit.run({
     label: 'conv-transpose3d/backward_weight',
-    kernel: { file: FILE, entry: 'backward_weight', spec },
+    kernel: {
+      file: FILE,
+      entry: 'backward_weight',
+      spec: { ...spec, ...storageSpec({ Input: input, Output: gradOutput }) },
+    },
     bindings: [read(input, true), read(gradOutput, true), write(partial, true)],
     params: paramsOf(geometry, { blocks, stride }),
     workgroups: [ceilDiv(inChannels, spec.CI), outChannels, samples * blocks],
@@ -94,7 +103,7 @@ export function backwardBias(
     const partial = emit.scratch('conv-transpose3d/bias_partial', [geometry.samples, stride]);
     emit.run({
       label: 'conv-transpose3d/backward_bias',
-      kernel: { file: FILE, entry: 'backward_bias' },
+      kernel: { file: FILE, entry: 'backward_bias', spec: storageSpec({ Output: gradOutput }) },
       bindings: [read(tensor, true), write(partial, true)],
       params: paramsOf(geometry, { stride }),
       workgroups: [channels, 1, geometry.samples],

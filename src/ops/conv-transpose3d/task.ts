@@ -72,12 +72,14 @@ export function isUpsampling({ kernel, inExtents, outExtents }: Geometry): boole
   return kernel === 2 && inExtents.every((extent, i) => outExtents[i] === 2 * extent);
 }
 
-/** `conv-transpose3d/forward 32->16@2x32x32x32 k2`. */
+/** `conv-transpose3d/forward 32->16@2x32x32x32 k2`, and ` f16` where activations are of 16-bit floats. */
 export function slotOf(
   part: string,
   { samples, inChannels, outChannels, inExtents, kernel }: Geometry,
+  half: boolean,
 ): string {
-  return `conv-transpose3d/${part} ${inChannels}->${outChannels}@${samples}x${inExtents.join('x')} k${kernel}`;
+  const shape = `${inChannels}->${outChannels}@${samples}x${inExtents.join('x')} k${kernel}`;
+  return `conv-transpose3d/${part} ${shape}${half ? ' f16' : ''}`;
 }
 
 /** The params block of shaders/conv-transpose3d.wgsl. */

@@ -1,6 +1,7 @@
 import { read, readWrite, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
 import { channelGroups } from '../../tape/split.ts';
+import { storageSpec } from '../../tape/storage.ts';
 import type { Tensor } from '../../tape/tensor.ts';
 import { flatGroups } from '../../tape/workgroups.ts';
 import { extentsOf, sliceCount, voxelsOf } from './task.ts';
@@ -16,7 +17,7 @@ export function biasGradient(emit: Emitter, gradOutput: Tensor, gradBias: Tensor
     const partial = emit.scratch('conv3d/bias_partial', [samples, slices * LANES * channels]);
     emit.run({
       label: 'conv3d/backward_bias',
-      kernel: { file: 'conv3d.wgsl', entry: 'bias_partial' },
+      kernel: { file: 'conv3d.wgsl', entry: 'bias_partial', spec: storageSpec({ Output: gradOutput }) },
       bindings: [read(tensor, true), write(partial, true)],
       params: [channels, voxels, slices],
       workgroups: [channels, slices, samples],

@@ -1,6 +1,7 @@
 import { ceilDiv, roundUp } from '../../core/shape.ts';
 import { read, readWrite, slice, uniform, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
+import { storageSpec } from '../../tape/storage.ts';
 import { type ConvolutionTask, mostPartials, sliceCount, voxelsOf, type WeightGradientTask } from './task.ts';
 import { reduceWeightPartials } from './tile.ts';
 
@@ -60,7 +61,11 @@ export function convolvePointwise(emit: Emitter, task: ConvolutionTask): void {
     for (let b = 0; b < blocks; b++)
       emit.run({
         label: task.label,
-        kernel: { file: FILE, entry: 'convolve', spec },
+        kernel: {
+          file: FILE,
+          entry: 'convolve',
+          spec: { ...spec, ...storageSpec({ Input: source.tensor, Output: task.output }) },
+        },
         bindings: [
           read(source.tensor, true),
           uniform(panel, b * block * 4, PANEL * 4),
@@ -97,7 +102,11 @@ export function weightGradientPointwise(emit: Emitter, task: WeightGradientTask)
     ]);
     emit.run({
       label: 'conv3d/backward_weight',
-      kernel: { file: FILE, entry: 'weight_partial' },
+      kernel: {
+        file: FILE,
+        entry: 'weight_partial',
+        spec: storageSpec({ Input: source.tensor, Output: task.gradOutput }),
+      },
       bindings: [read(source.tensor, true), read(task.gradOutput, true), write(partial, true)],
       params: [source.channels, task.outChannels, inBlocks, voxels, partials],
       workgroups: [groupsX, slices, task.samples],

@@ -1,6 +1,6 @@
 import { ceilDiv, type Shape } from '../../core/shape.ts';
 import type { Capabilities } from '../../gpu/capabilities.ts';
-import type { Tensor } from '../../tape/tensor.ts';
+import { someHalf, type Tensor } from '../../tape/tensor.ts';
 
 /** Extents of a volume: depth, height, width. */
 export type Extents = readonly [number, number, number];
@@ -84,12 +84,19 @@ export function inChannelsOf(task: ConvolutionTask): number {
   return task.sources.reduce((sum, source) => sum + source.channels, 0);
 }
 
+/** Whether some of a task's activations or their gradients are stored in 16 bits. */
+export function isHalf(task: ConvolutionTask | WeightGradientTask): boolean {
+  const other = 'output' in task ? task.output : task.gradOutput;
+  return someHalf(other, ...task.sources.map(({ tensor }) => tensor));
+}
+
 /** `conv3d/forward 16+16->16@2x64x64x64 k3 s1 p1`: what the choice of a variant is recorded under. */
 export function slotOf(task: ConvolutionTask): string {
   const from = task.sources.map((source) => source.channels).join('+');
   const { label, outChannels, samples, outExtents, kernel, stride, dilation, padding } = task;
   const step = dilation === 1 ? `s${stride}` : `d${dilation}`;
-  return `${label} ${from}->${outChannels}@${samples}x${outExtents.join('x')} k${kernel} ${step} p${padding}`;
+  const shape = `${from}->${outChannels}@${samples}x${outExtents.join('x')} k${kernel} ${step} p${padding}`;
+  return `${label} ${shape}${isHalf(task) ? ' f16' : ''}`;
 }
 
 /** How many slices to cut `work` into so that about `wanted` workgroups run, each with at least `least` of it. */
@@ -116,5 +123,6 @@ export function mostPartials(
 export function weightSlotOf(task: WeightGradientTask): string {
   const from = task.sources.map((source) => source.channels).join('+');
   const { outChannels, samples, outExtents, kernel, stride, padding } = task;
-  return `conv3d/backward_weight ${from}->${outChannels}@${samples}x${outExtents.join('x')} k${kernel} s${stride} p${padding}`;
+  const shape = `${from}->${outChannels}@${samples}x${outExtents.join('x')} k${kernel} s${stride} p${padding}`;
+  return `conv3d/backward_weight ${shape}${isHalf(task) ? ' f16' : ''}`;
 }

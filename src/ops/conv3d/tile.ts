@@ -1,6 +1,7 @@
 import { ceilDiv } from '../../core/shape.ts';
 import { read, readWrite, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
+import { storageSpec } from '../../tape/storage.ts';
 import { flatGroups } from '../../tape/workgroups.ts';
 import { type ConvolutionTask, mostPartials, sliceCount, type WeightGradientTask } from './task.ts';
 
@@ -24,7 +25,12 @@ export function convolveTile(emit: Emitter, task: ConvolutionTask): void {
       kernel: {
         file: 'conv3d.wgsl',
         entry: 'convolve',
-        spec: { K: task.kernel, STRIDE: task.stride, CI: staged },
+        spec: {
+          K: task.kernel,
+          STRIDE: task.stride,
+          CI: staged,
+          ...storageSpec({ Input: tensor, Output: task.output }),
+        },
       },
       bindings: [
         read(tensor, true),
@@ -74,7 +80,15 @@ export function weightGradientTile(emit: Emitter, task: WeightGradientTask): voi
     const partial = emit.scratch('conv3d/weight_partial', [task.samples * slices, task.outChannels, inner]);
     emit.run({
       label: 'conv3d/backward_weight',
-      kernel: { file: 'conv3d.wgsl', entry: 'weight_partial', spec: { K: task.kernel, STRIDE: task.stride } },
+      kernel: {
+        file: 'conv3d.wgsl',
+        entry: 'weight_partial',
+        spec: {
+          K: task.kernel,
+          STRIDE: task.stride,
+          ...storageSpec({ Input: source.tensor, Output: task.gradOutput }),
+        },
+      },
       bindings: [read(source.tensor, true), read(task.gradOutput, true), write(partial, true)],
       params: [
         source.channels,

@@ -1,10 +1,18 @@
 import { roundUp } from '../../core/shape.ts';
 import type { Capabilities } from '../../gpu/capabilities.ts';
 import type { Emitter, Variant } from '../../tape/op.ts';
+import { inWideSums } from '../../tape/wide-sums.ts';
 import { cutConvolution, cutWeightGradient } from './cut.ts';
 import { convolveDirect, type DirectTile, type WeightTile, weightGradientDirect } from './direct.ts';
 import { convolvePointwise, weightGradientPointwise } from './pointwise.ts';
-import { type ConvolutionTask, inChannelsOf, slotOf, type WeightGradientTask, weightSlotOf } from './task.ts';
+import {
+  type ConvolutionTask,
+  inChannelsOf,
+  isHalf,
+  slotOf,
+  type WeightGradientTask,
+  weightSlotOf,
+} from './task.ts';
 import { convolveTile, weightGradientTile } from './tile.ts';
 import {
   canConvolveWinograd,
@@ -195,6 +203,7 @@ function convolutionCandidates(capabilities: Capabilities, task: ConvolutionTask
     const narrow = capabilities.software || Math.min(task.outChannels, inChannelsOf(task)) <= 8;
     return narrow ? [POINTWISE, TILE] : [TILE, POINTWISE];
   }
+  if (isHalf(task)) return [TILE];
   const rated = byWorth([
     ...directCandidates(capabilities.subgroupSize, task),
     ...winogradCandidates(capabilities, task),
@@ -248,6 +257,7 @@ function weightCandidates(capabilities: Capabilities, task: WeightGradientTask):
     const narrow = capabilities.software || Math.min(task.outChannels, task.inChannels) <= 8;
     return narrow ? [WEIGHT_POINTWISE, WEIGHT_TILE] : [WEIGHT_TILE, WEIGHT_POINTWISE];
   }
+  if (isHalf(task)) return [WEIGHT_TILE];
   const rated = byWorth([
     ...directWeightCandidates(capabilities.subgroupSize, task),
     ...winogradWeightCandidates(capabilities, task),
@@ -257,8 +267,12 @@ function weightCandidates(capabilities: Capabilities, task: WeightGradientTask):
 
 /** Convolves by the variant that is chosen for the task's shape. */
 export function convolve(emit: Emitter, task: ConvolutionTask): void {
-  for (const part of cutConvolution(task, emit.capabilities))
-    emit.choose(slotOf(part), convolutionCandidates(emit.capabilities, part)).run(emit, part);
+  const { capabilities } = emit;
+  const passes = cutConvolution(task, capabilities)[0]!.sources.length;
+  inWideSums(emit, task.label, task.output, task.accumulate, passes, (output, accumulate) => {
+    for (const part of cutConvolution({ ...task, output, accumulate }, capabilities))
+      emit.choose(slotOf(part), convolutionCandidates(capabilities, part)).run(emit, part);
+  });
 }
 
 /** Weight gradient by the variant that is chosen for the task's shape. */
