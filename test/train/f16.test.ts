@@ -153,8 +153,10 @@ describe('training on 16-bit floats', () => {
     };
     const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
     const [right, half] = [await losses('f32'), await losses('f16')];
-    expect(mean(right.slice(-10))).toBeLessThan(0.8 * mean(right.slice(0, 10)));
-    expect(Math.abs(mean(half.slice(-10)) / mean(right.slice(-10)) - 1)).toBeLessThan(0.1);
+    // It falls by 5 % in these few steps.
+    expect(mean(right.slice(-10))).toBeLessThan(0.97 * mean(right.slice(0, 10)));
+    expect(mean(half.slice(-10))).toBeLessThan(0.97 * mean(half.slice(0, 10)));
+    expect(Math.abs(mean(half.slice(-10)) / mean(right.slice(-10)) - 1)).toBeLessThan(0.02);
   });
 
   /** A session some steps on, and its state with another scale. */
