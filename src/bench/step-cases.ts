@@ -92,10 +92,10 @@ export function adamCase(parameters: number): BenchCase {
       const scalars = section.outside.find(({ label }) => label === 'scalars')!;
       const [m, v] = [adam.m.flat, adam.v.flat];
       const squares = noiseOf(v).map(Math.abs);
-      const [size, inverse, decay] = [0.01, 1.5, 0.99];
+      const [size, inverse, decay, inverseScale] = [0.01, 1.5, 0.99, 0.5];
       const data = new Map([
         [v, squares],
-        [scalars, Float32Array.of(size, inverse, decay, 0)],
+        [scalars, Float32Array.of(size, inverse, decay, inverseScale)],
       ]);
       const [p, first, g] = [own.flat, m, grads.flat].map(noiseOf) as [
         Float32Array,
@@ -104,8 +104,9 @@ export function adamCase(parameters: number): BenchCase {
       ];
       const { betas, epsilon } = adam.settings;
       const expected = (i: number): number => {
-        const mean = betas[0] * first[i]! + (1 - betas[0]) * g[i]!;
-        const square = betas[1] * squares[i]! + (1 - betas[1]) * g[i]! ** 2;
+        const gradient = inverseScale * g[i]!;
+        const mean = betas[0] * first[i]! + (1 - betas[0]) * gradient;
+        const square = betas[1] * squares[i]! + (1 - betas[1]) * gradient ** 2;
         return decay * p[i]! - (size * mean) / (Math.sqrt(square) * inverse + epsilon);
       };
       return { section, data, check: { tensor: own.flat, among: parameters, expected } };
