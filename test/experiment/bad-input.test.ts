@@ -113,7 +113,7 @@ describe('an experiment on a data set with a fault', () => {
     const brain = Object.keys(other).find((path) => /desc-brain/.test(path))!;
     const { notes } = await begin(files({ ...other, [brain]: maskFile(inBrain, grid) }));
     expect(notes).toEqual([
-      'the scans have different voxel sizes, 2 x 2 x 2 mm (sub-01), 1 x 1 x 3 mm (sub-02): a patch of so many voxels does not hold as much brain in each',
+      'the scans have different voxel sizes, 2x2x2 mm (sub-01, sub-03); 1x1x3 mm (sub-02): a patch of so many voxels does not hold as much brain in each',
     ]);
   });
 
