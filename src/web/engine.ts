@@ -2,28 +2,24 @@ import { decodeModel, encodeModel, type Model } from '../checkpoint/checkpoint.t
 import { GridMismatchError, UsageError } from '../core/errors.ts';
 import { MemoryFiles } from '../core/files.ts';
 import type { FileRole } from '../dataset/file-role.ts';
-import { type LoadedScan, loadScan } from '../dataset/load-scan.ts';
+import { loadScan } from '../dataset/load-scan.ts';
 import { predictionPath } from '../dataset/prediction-path.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { encodeSegmentation } from '../infer/prediction-files.ts';
 import type { PredictionInput } from '../infer/scan-tissues.ts';
-import { type Segmentation, segment } from '../infer/segment.ts';
-import { describeChange } from '../infer/voxel-size.ts';
+import { segment } from '../infer/segment.ts';
 import { readMask, readNifti } from '../nifti/read.ts';
 import { LABEL_INTENT, writeNifti } from '../nifti/write.ts';
 import { countParameters } from '../nn/unet-config.ts';
 import { takesTissues } from '../nn/variants.ts';
 import { OriginFiles } from '../platform/origin-files.ts';
 import { withOriginLock } from '../platform/origin-lock.ts';
-import { listLesions } from '../report/lesion-list.ts';
-import { evaluateScan } from '../report/metrics.ts';
 import { thresholdMask } from '../report/threshold.ts';
 import { sameGrid } from '../volume/volume.ts';
 import { Devices } from './devices.ts';
 import { KeptModels } from './kept-models.ts';
 import type { Learning, NamedModel } from './learning.ts';
 import type { ScanFileToKeep } from './learning-scans.ts';
-import { sentence } from './problem.ts';
 import type {
   CallName,
   Calls,
@@ -37,6 +33,7 @@ import type {
   SystemReport,
 } from './protocol.ts';
 import { ScanFiles } from './scan-files.ts';
+import { reportOf, resultOf, type ScanRun } from './scan-run.ts';
 
 /** What a call may use beside its argument. */
 export interface CallContext {
@@ -50,20 +47,6 @@ type Handlers = {
     context: CallContext,
   ) => Promise<Calls[Name]['answer']>;
 };
-
-/** A finished run, kept for other thresholds and for saving. */
-interface Run {
-  readonly scan: LoadedScan;
-  readonly segmentation: Segmentation;
-  readonly model: NamedModel;
-  readonly threshold: number;
-  readonly seconds: number;
-  readonly tiles: number;
-  /** Where the scan's lesions come from. */
-  readonly truth: ResultReport['truth'];
-  /** Where its tissue maps come from, for a network that reads some. */
-  readonly tissue: PredictionInput<Float32Array>['tissue'];
-}
 
 const MODELS = 'models';
 const LEARNING = 'learning';
@@ -80,7 +63,7 @@ export class Engine {
   #model: NamedModel | undefined;
   /** Corrects the tissue maps that are made for the model. */
   #stageOne: NamedModel | undefined;
-  #run: Run | undefined;
+  #run: ScanRun | undefined;
   /** A true mask that was drawn for the files that are there. */
   #correction: Uint8Array | undefined;
 
@@ -328,7 +311,7 @@ export class Engine {
     return this.#model;
   }
 
-  #requireRun(): Run {
+  #requireRun(): ScanRun {
     if (!this.#run) throw new UsageError('nothing is segmented yet', { hint: 'Run the segmentation first.' });
     return this.#run;
   }
@@ -347,7 +330,7 @@ export class Engine {
       return {
         name: `${this.#files.name}_report.html`,
         type: 'text/html',
-        bytes: new TextEncoder().encode(await this.#reportOf(run)),
+        bytes: new TextEncoder().encode(await reportOf(run, this.#files.name, this.#devices.adapter)),
       };
     const suffix = what === 'mask' ? 'mask' : 'probseg';
     const file = encodeSegmentation({ ...segmentation, tissues: new Map() }, scan).find(
@@ -357,7 +340,7 @@ export class Engine {
     return { name, type: 'application/gzip', bytes: file.bytes };
   }
 
-  #correctionFile({ scan }: Run): SavedFile {
+  #correctionFile({ scan }: ScanRun): SavedFile {
     if (!this.#correction) throw new UsageError('nothing is corrected yet');
     const bytes = writeNifti(
       { grid: scan.grid, data: this.#correction },
@@ -366,67 +349,6 @@ export class Engine {
     const name = predictionPath(scan, { label: 'lesion', suffix: 'mask' }).split('/').at(-1)!;
     return { name: name.replace('_mask', '_desc-corrected_mask'), type: 'application/gzip', bytes };
   }
-
-  async #reportOf(run: Run): Promise<string> {
-    const { scanReport } = await import('../report/scan-report.ts');
-    const { scan, segmentation, model, threshold, seconds } = run;
-    const { lesions, metrics } = resultOf(run);
-    const [image] = scan.channels;
-    const truth = truthOf(scan);
-    return scanReport({
-      name: this.#files.name,
-      grid: scan.grid,
-      image: image!,
-      brain: scan.brain,
-      mask: segmentation.mask,
-      ...(truth ? { truth } : {}),
-      ...(metrics ? { metrics } : {}),
-      lesions,
-      facts: [
-        ['Model', `${model.name}, reads ${model.model.info.modalities.join(', ')}`],
-        ['Threshold', threshold.toPrecision(3)],
-        ['Adapter', this.#devices.adapter],
-        ['Time', `${seconds.toFixed(1)} s`],
-        ...notesOf(run).map((note): [string, string] => ['Note', note]),
-      ],
-    });
-  }
-}
-
-function truthOf({ lesions }: LoadedScan): Uint8Array | undefined {
-  return lesions instanceof Uint8Array ? lesions : undefined;
-}
-
-/** What was done to a scan before the network saw it. */
-function notesOf({ segmentation: { resampled }, tissue }: Run): string[] {
-  const notes = resampled ? [sentence(describeChange(resampled, true))] : [];
-  if (tissue === 'corrected')
-    notes.push('The tissue maps were made from the T1, and lesions made white matter by the stage-1 model.');
-  if (tissue === 'uncorrected')
-    notes.push(
-      'The tissue maps were made from the T1; they are uncorrected, since no stage-1 model was given.',
-    );
-  return notes;
-}
-
-function resultOf(run: Run): ResultReport {
-  const { scan, segmentation, threshold, seconds, tiles, truth: source } = run;
-  const { mask, probabilities } = segmentation;
-  const truth = truthOf(scan);
-  const classes = mask.map((predicted, i) => (truth && truth[i] !== 0 ? 1 : 0) + (predicted !== 0 ? 2 : 0));
-  return {
-    threshold,
-    lesions: listLesions(mask, probabilities, scan.grid, truth),
-    metrics: truth ? evaluateScan(mask, truth, scan.grid) : null,
-    truth: source,
-    seconds,
-    tiles,
-    notes: notesOf(run),
-    overlay: writeNifti(
-      { grid: scan.grid, data: classes },
-      { datatype: 'uint8', like: scan.header, intent: LABEL_INTENT, gzip: false },
-    ),
-  };
 }
 
 /** A made-up patient as files, in the layout that phantoms have. */
