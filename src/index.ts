@@ -157,6 +157,13 @@ export {
 // Volumes and NIfTI.
 export type { NiftiSource } from './nifti/body.ts';
 export type { NiftiDatatype, WritableDatatype } from './nifti/datatype.ts';
+export {
+  ESTIMATE_INTENT,
+  encodeNifti,
+  LABEL_INTENT,
+  type NiftiIntent,
+  type NiftiStorage,
+} from './nifti/encode.ts';
 export type { AffineSource, NiftiHeader } from './nifti/header.ts';
 export {
   type NiftiImage,
@@ -165,15 +172,7 @@ export {
   readNifti,
   readVoxels,
 } from './nifti/read.ts';
-export {
-  ESTIMATE_INTENT,
-  LABEL_INTENT,
-  type NiftiIntent,
-  type PlaneVolume,
-  type WriteNiftiOptions,
-  writeNifti,
-  writeNiftiPlanes,
-} from './nifti/write.ts';
+export { type PlaneVolume, type WriteNiftiOptions, writeNifti, writeNiftiPlanes } from './nifti/write.ts';
 export {
   cicekConfig,
   countParameters,

@@ -1,13 +1,7 @@
 import type { LoadedScan } from '../dataset/load-scan.ts';
 import type { PredictionKind } from '../dataset/prediction-path.ts';
-import {
-  ESTIMATE_INTENT,
-  LABEL_INTENT,
-  type PlaneVolume,
-  type WriteNiftiOptions,
-  writeNifti,
-  writeNiftiPlanes,
-} from '../nifti/write.ts';
+import { ESTIMATE_INTENT, LABEL_INTENT } from '../nifti/encode.ts';
+import { type PlaneVolume, type WriteNiftiOptions, writeNifti, writeNiftiPlanes } from '../nifti/write.ts';
 import { thresholdMask } from '../report/threshold.ts';
 import type { Voxels } from '../volume/voxels.ts';
 import type { BoxSegmentation, Segmentation } from './segment.ts';

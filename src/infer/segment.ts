@@ -3,7 +3,6 @@ import type { ModelInfo } from '../checkpoint/model-info.ts';
 import { OutOfMemoryError, UsageError } from '../core/errors.ts';
 import { Resources } from '../core/resources.ts';
 import type { LoadedScan } from '../dataset/load-scan.ts';
-import { resampleScan } from '../dataset/resample-scan.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { patchMultiple } from '../nn/unet-config.ts';
@@ -190,7 +189,9 @@ export async function segmentBox(
   // Without the true lesions: they would move the cut, and the windows with it, where they reach out of the brain.
   const { lesions: _lesions, ...blind } = scan;
   const change = resample ? spacingChange(info, scan.grid) : undefined;
-  const other = change && resampleScan(blind, change.to);
+  // What few scans need is loaded when one does, in the browser.
+  const { resampleScan } = change ? await import('../dataset/resample-scan.ts') : {};
+  const other = change && resampleScan?.(blind, change.to);
   const seen = other?.scan ?? blind;
   const cut = cutScan(seen, { margin: MARGIN, minimum: [tile, tile, tile] });
   const { shape } = cut;

@@ -1,8 +1,9 @@
 import { DatasetError, GridMismatchError } from '../core/errors.ts';
 import type { FileSink, FileSource } from '../core/files.ts';
 import { scanName } from '../dataset/dataset.ts';
+import { ESTIMATE_INTENT } from '../nifti/encode.ts';
 import { type NiftiImage, readMask, readNifti } from '../nifti/read.ts';
-import { ESTIMATE_INTENT, writeNifti } from '../nifti/write.ts';
+import { writeNifti } from '../nifti/write.ts';
 import { TISSUES } from '../nn/variants.ts';
 import { orderBetween, reorient } from '../volume/orientation.ts';
 import { describeGrid, type Grid, sameGrid, type Volume, voxelVolume } from '../volume/volume.ts';

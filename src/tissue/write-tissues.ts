@@ -3,7 +3,8 @@ import { type Scan, scanFolder, scanName } from '../dataset/dataset.ts';
 import type { LoadedScan } from '../dataset/load-scan.ts';
 import { predictionPath } from '../dataset/prediction-path.ts';
 import type { TissueMaps } from '../dataset/tissue-maps.ts';
-import { ESTIMATE_INTENT, type WriteNiftiOptions, writeNifti } from '../nifti/write.ts';
+import { ESTIMATE_INTENT } from '../nifti/encode.ts';
+import { type WriteNiftiOptions, writeNifti } from '../nifti/write.ts';
 import { TISSUES } from '../nn/variants.ts';
 
 /** One scan's maps, as written. */

@@ -5,11 +5,10 @@ import type { FileRole } from '../dataset/file-role.ts';
 import { loadScan } from '../dataset/load-scan.ts';
 import { predictionPath } from '../dataset/prediction-path.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { encodeSegmentation } from '../infer/prediction-files.ts';
 import type { PredictionInput } from '../infer/scan-tissues.ts';
 import { segment } from '../infer/segment.ts';
+import { encodeNifti, LABEL_INTENT } from '../nifti/encode.ts';
 import { readMask, readNifti } from '../nifti/read.ts';
-import { LABEL_INTENT, writeNifti } from '../nifti/write.ts';
 import { countParameters } from '../nn/unet-config.ts';
 import { takesTissues } from '../nn/variants.ts';
 import { OriginFiles } from '../platform/origin-files.ts';
@@ -144,7 +143,7 @@ export class Engine {
     drawing: async () => {
       const { scan, segmentation } = this.#requireRun();
       const data = this.#correction ?? segmentation.mask;
-      return writeNifti({ grid: scan.grid, data }, { datatype: 'uint8', like: scan.header, gzip: false });
+      return encodeNifti({ grid: scan.grid, data }, { datatype: 'uint8', like: scan.header });
     },
     correct: async (bytes) => await this.#correct(bytes),
     learning: async () => await this.#learningReport(),
@@ -188,7 +187,7 @@ export class Engine {
     const file = this.#files.blob(path);
     if (!file) throw new UsageError(`${path}: there is no image to show`);
     const { volume, header } = await readNifti(file, path);
-    return writeNifti(volume, { datatype: 'float32', like: header, gzip: false });
+    return encodeNifti(volume, { datatype: 'float32', like: header });
   }
 
   async #segment(overlap: number, { signal, progress }: CallContext): Promise<ResultReport> {
@@ -285,7 +284,7 @@ export class Engine {
       files.set(role, { extension: /\.gz$/i.test(path) ? 'nii.gz' : 'nii', bytes });
     }
     if (this.#correction) {
-      const { bytes } = this.#correctionFile(this.#requireRun());
+      const { bytes } = await this.#correctionFile(this.#requireRun());
       files.set('lesions', { extension: 'nii.gz', bytes });
     }
     return await this.#changeLearning((learning) => learning.keepScan(this.#files.name, use, files));
@@ -325,7 +324,7 @@ export class Engine {
       };
     const run = this.#requireRun();
     const { scan, segmentation } = run;
-    if (what === 'correction') return this.#correctionFile(run);
+    if (what === 'correction') return await this.#correctionFile(run);
     if (what === 'report')
       return {
         name: `${this.#files.name}_report.html`,
@@ -333,6 +332,7 @@ export class Engine {
         bytes: new TextEncoder().encode(await reportOf(run, this.#files.name, this.#devices.adapter)),
       };
     const suffix = what === 'mask' ? 'mask' : 'probseg';
+    const { encodeSegmentation } = await import('../infer/prediction-files.ts');
     const file = encodeSegmentation({ ...segmentation, tissues: new Map() }, scan).find(
       ({ kind }) => kind.suffix === suffix,
     )!;
@@ -340,8 +340,9 @@ export class Engine {
     return { name, type: 'application/gzip', bytes: file.bytes };
   }
 
-  #correctionFile({ scan }: ScanRun): SavedFile {
+  async #correctionFile({ scan }: ScanRun): Promise<SavedFile> {
     if (!this.#correction) throw new UsageError('nothing is corrected yet');
+    const { writeNifti } = await import('../nifti/write.ts');
     const bytes = writeNifti(
       { grid: scan.grid, data: this.#correction },
       { datatype: 'uint8', like: scan.header, intent: LABEL_INTENT, description: 'lesion mask, corrected' },

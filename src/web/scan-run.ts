@@ -2,7 +2,7 @@ import type { LoadedScan } from '../dataset/load-scan.ts';
 import type { PredictionInput } from '../infer/scan-tissues.ts';
 import type { Segmentation } from '../infer/segment.ts';
 import { describeChange } from '../infer/voxel-size.ts';
-import { LABEL_INTENT, writeNifti } from '../nifti/write.ts';
+import { encodeNifti, LABEL_INTENT } from '../nifti/encode.ts';
 import { listLesions } from '../report/lesion-list.ts';
 import { evaluateScan } from '../report/metrics.ts';
 import type { NamedModel } from './learning.ts';
@@ -53,9 +53,9 @@ export function resultOf(run: ScanRun): ResultReport {
     seconds,
     tiles,
     notes: notesOf(run),
-    overlay: writeNifti(
+    overlay: encodeNifti(
       { grid: scan.grid, data: classes },
-      { datatype: 'uint8', like: scan.header, intent: LABEL_INTENT, gzip: false },
+      { datatype: 'uint8', like: scan.header, intent: LABEL_INTENT },
     ),
   };
 }

@@ -2,15 +2,10 @@ import { gunzipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
 import { GridMismatchError, UsageError } from '../../src/core/errors.ts';
 import { collect } from '../../src/core/files.ts';
+import { ESTIMATE_INTENT, LABEL_INTENT } from '../../src/nifti/encode.ts';
 import { isGzip, parseHeader } from '../../src/nifti/header.ts';
 import { readNifti } from '../../src/nifti/read.ts';
-import {
-  ESTIMATE_INTENT,
-  LABEL_INTENT,
-  type PlaneVolume,
-  writeNifti,
-  writeNiftiPlanes,
-} from '../../src/nifti/write.ts';
+import { type PlaneVolume, writeNifti, writeNiftiPlanes } from '../../src/nifti/write.ts';
 import { axisAlignedGrid, gridFromAffine, sameGrid } from '../../src/volume/volume.ts';
 import { rawNifti } from './make.ts';
 

@@ -1,6 +1,7 @@
 import { UsageError } from '../../core/errors.ts';
 import type { FileSink } from '../../core/files.ts';
-import { ESTIMATE_INTENT, LABEL_INTENT, writeNifti } from '../../nifti/write.ts';
+import { ESTIMATE_INTENT, LABEL_INTENT } from '../../nifti/encode.ts';
+import { writeNifti } from '../../nifti/write.ts';
 import { MODALITIES, type Modality } from './contrasts.ts';
 import { type Phantom, type PhantomOptions, PhantomSubject } from './phantom.ts';
 
