@@ -58,7 +58,9 @@ export function buildWeb(): void {
         statSync(join(entry.parentPath, entry.name)).mtimeMs > built,
     ),
   );
-  if (stale) execFileSync('npm', ['run', '-s', 'build:web'], { cwd: ROOT, stdio: 'pipe' });
+  // Vitest sets NODE_ENV to test, with which libraries are built for development: this is what users build.
+  const env = { ...process.env, NODE_ENV: 'production' };
+  if (stale) execFileSync('npm', ['run', '-s', 'build:web'], { cwd: ROOT, stdio: 'pipe', env });
 }
 
 /** A static host that knows nothing of the app. */
