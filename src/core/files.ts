@@ -12,6 +12,8 @@ export interface FileContent {
   readonly size: number;
   /** Rejects with a StorageError where the file can no longer be read. */
   stream(): ReadableStream<Uint8Array>;
+  /** The content of a gzip file inflated, where the platform has a better way than its DecompressionStream. */
+  inflated?(): ReadableStream<Uint8Array>;
 }
 
 /** Bytes in memory as content. */

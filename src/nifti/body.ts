@@ -2,7 +2,7 @@ import { FileFormatError, VoxelgradError } from '../core/errors.ts';
 import { contentOf, type FileContent } from '../core/files.ts';
 import { formatShape } from '../core/shape.ts';
 import { voxelCount } from '../volume/volume.ts';
-import { ByteReader, gunzip, startsAsGzip } from './byte-reader.ts';
+import { ByteReader, inflated, startsAsGzip } from './byte-reader.ts';
 import { DATATYPES, type NiftiDatatype } from './datatype.ts';
 import { HEADER_BYTES, isGzip, type NiftiHeader, parseHeader, sniffHeader } from './header.ts';
 
@@ -67,7 +67,7 @@ async function readStream(
   maxBytes: number,
   start: (header: NiftiHeader) => TakeVoxels,
 ): Promise<NiftiHeader> {
-  const stream = new ByteReader(isCompressed ? gunzip(content.stream()) : content.stream());
+  const stream = new ByteReader(isCompressed ? inflated(content) : content.stream());
   try {
     const first = new Uint8Array(HEADER_BYTES[2]);
     const begun = await stream.read(first.subarray(0, 4));

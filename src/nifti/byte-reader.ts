@@ -70,7 +70,8 @@ export async function startsAsGzip(content: FileContent): Promise<boolean> {
   }
 }
 
-/** The decompressed bytes of a gzip stream. The platform checks lengths and CRC when the stream ends. */
-export function gunzip(stream: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
-  return stream.pipeThrough(new DecompressionStream('gzip') as ReadableWritablePair<Uint8Array, Uint8Array>);
+/** The decompressed bytes of a gzip file. The platform checks lengths and CRC when the stream ends. */
+export function inflated(content: FileContent): ReadableStream<Uint8Array> {
+  const gunzip = new DecompressionStream('gzip') as ReadableWritablePair<Uint8Array, Uint8Array>;
+  return content.inflated?.() ?? content.stream().pipeThrough(gunzip);
 }

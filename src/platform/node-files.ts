@@ -12,6 +12,9 @@ import {
   stat,
 } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { Readable } from 'node:stream';
+import type { ReadableStream as NodeStream } from 'node:stream/web';
+import { createGunzip } from 'node:zlib';
 import { StorageError, VoxelgradError } from '../core/errors.ts';
 import type { FileContent, FileEntry, FileStore, WrittenContent } from '../core/files.ts';
 import { unfinishedName } from '../core/unfinished-files.ts';
@@ -149,7 +152,7 @@ export class NodeFolder implements FileStore {
     const full = this.#resolve(path);
     try {
       const { size } = await withFile(full, 'r', (file) => file.stat());
-      return { size, stream: () => streamOf(full) };
+      return { size, stream: () => streamOf(full), inflated: () => inflate(streamOf(full)) };
     } catch (error) {
       throw storageError(full, 'read', error);
     }
@@ -292,6 +295,31 @@ function streamOf(path: string): ReadableStream<Uint8Array> {
       cancel: close,
     },
     // Nothing is opened before it is read.
+    { highWaterMark: 0 },
+  );
+}
+
+/**
+ * Inflates gzip as it is read: Node's DecompressionStream takes a whole file in before it is asked for the second piece.
+ */
+function inflate(stream: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  const packed = Readable.fromWeb(stream as NodeStream<Uint8Array>);
+  const gunzip = createGunzip({ chunkSize: PIECE });
+  packed.on('error', (error) => gunzip.destroy(error));
+  const pieces = packed.pipe(gunzip)[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, undefined>;
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller): Promise<void> {
+        const { done, value } = await pieces.next();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      async cancel(): Promise<void> {
+        gunzip.destroy();
+        packed.destroy();
+        await pieces.return?.();
+      },
+    },
     { highWaterMark: 0 },
   );
 }
