@@ -38,7 +38,7 @@ export async function large(
     workspace.path('large'),
     workspace.path('large-out'),
   ];
-  const predicted = await workspace.peak([...words, '--tile', '64', '--overlap', '0']);
+  const predicted = await workspace.peak([...words, '--tile', '64', '--overlap', '0', '--no-resample']);
   // Four modalities, the brain mask whole and cut, and one map.
   const held = voxelCount(grid) * (4 * MODALITIES.length + 1 + 1 + 4);
 
