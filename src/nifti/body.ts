@@ -3,24 +3,14 @@ import { contentOf, type FileContent } from '../core/files.ts';
 import { formatShape } from '../core/shape.ts';
 import { voxelCount } from '../volume/volume.ts';
 import { ByteReader, inflated, startsAsGzip } from './byte-reader.ts';
-import { DATATYPES, type NiftiDatatype } from './datatype.ts';
+import { DATATYPES, type NiftiDatatype, TYPED_ARRAYS, type TypedArrays } from './datatype.ts';
 import { HEADER_BYTES, isGzip, type NiftiHeader, parseHeader, sniffHeader } from './header.ts';
 
 /** A file's bytes, or its content to be read piece by piece (a Blob is one), .nii or .nii.gz. */
 export type NiftiSource = Uint8Array | FileContent;
 
 /** Voxels in a file's own type and the machine's byte order. */
-export type StoredArray =
-  | Uint8Array
-  | Int8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array
-  | Float32Array
-  | Float64Array;
+export type StoredArray = InstanceType<TypedArrays[NiftiDatatype]>;
 
 /**
  * Takes voxels as they are stored, in the file's order.
@@ -109,7 +99,7 @@ async function readPieces(
     const filled = await stream.read(wanted);
     if (filled < wanted.length) checkLength(at + filled, size, header, path);
     if (isSwapped(header)) swapBytes(wanted, width);
-    take(new VIEWS[header.datatype](wanted.buffer, 0, wanted.length / width), at / width, false);
+    take(new TYPED_ARRAYS[header.datatype](wanted.buffer, 0, wanted.length / width), at / width, false);
   }
 }
 
@@ -146,28 +136,13 @@ function isSwapped({ datatype, littleEndian }: NiftiHeader): boolean {
   return DATATYPES[datatype].bytes > 1 && littleEndian !== IS_LITTLE_ENDIAN;
 }
 
-const VIEWS: Readonly<
-  Record<NiftiDatatype, new (buffer: ArrayBufferLike, offset: number, length: number) => StoredArray>
-> = {
-  uint8: Uint8Array,
-  int8: Int8Array,
-  int16: Int16Array,
-  uint16: Uint16Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-  int64: BigInt64Array,
-  uint64: BigUint64Array,
-  float32: Float32Array,
-  float64: Float64Array,
-};
-
 /** Bytes as voxels; copied where they are of the other byte order or lie where no such array can start. */
 function viewOf(body: Uint8Array, header: NiftiHeader): StoredArray {
   const { bytes: width } = DATATYPES[header.datatype];
   const swapped = isSwapped(header);
   const voxels = swapped || body.byteOffset % width !== 0 ? new Uint8Array(body) : body;
   if (swapped) swapBytes(voxels, width);
-  return new VIEWS[header.datatype](voxels.buffer, voxels.byteOffset, voxels.length / width);
+  return new TYPED_ARRAYS[header.datatype](voxels.buffer, voxels.byteOffset, voxels.length / width);
 }
 
 /** Reverses the bytes of every element, in place. */

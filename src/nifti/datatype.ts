@@ -34,6 +34,36 @@ export const DATATYPES: Readonly<Record<NiftiDatatype, DatatypeInfo>> = {
   uint64: { code: 1280, bytes: 8 },
 };
 
+/** Makes an array on bytes. */
+type View<T> = new (buffer: ArrayBufferLike, offset: number, length: number) => T;
+
+/** What arrays hold the voxels of a type, in the machine's byte order. */
+export interface TypedArrays {
+  readonly uint8: View<Uint8Array>;
+  readonly int8: View<Int8Array>;
+  readonly int16: View<Int16Array>;
+  readonly uint16: View<Uint16Array>;
+  readonly int32: View<Int32Array>;
+  readonly uint32: View<Uint32Array>;
+  readonly int64: View<BigInt64Array>;
+  readonly uint64: View<BigUint64Array>;
+  readonly float32: View<Float32Array>;
+  readonly float64: View<Float64Array>;
+}
+
+export const TYPED_ARRAYS: TypedArrays = {
+  uint8: Uint8Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  float32: Float32Array,
+  float64: Float64Array,
+};
+
 const REFUSED: Readonly<Record<number, string>> = {
   0: 'unknown',
   1: 'binary (1 bit)',

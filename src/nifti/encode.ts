@@ -3,7 +3,7 @@ import { NIFTI1, NIFTI2 } from 'nifti-reader-js';
 import { GridMismatchError, UsageError } from '../core/errors.ts';
 import { describeGrid, type Grid, sameGrid, type Volume } from '../volume/volume.ts';
 import { IS_LITTLE_ENDIAN, swapBytes } from './body.ts';
-import { DATATYPES, type WritableDatatype } from './datatype.ts';
+import { DATATYPES, TYPED_ARRAYS, type TypedArrays, type WritableDatatype } from './datatype.ts';
 import { HEADER_BYTES, type NiftiHeader } from './header.ts';
 
 /** What an image's numbers mean: a code of nifti1.h (`NIFTI_INTENT_*`) and a name of at most 15 bytes. */
@@ -45,17 +45,6 @@ const RANGES: Readonly<Record<Exclude<WritableDatatype, 'float32' | 'float64'>, 
     int32: [-2147483648, 2147483647],
     uint32: [0, 4294967295],
   };
-
-const ARRAYS = {
-  uint8: Uint8Array,
-  int8: Int8Array,
-  int16: Int16Array,
-  uint16: Uint16Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-  float32: Float32Array,
-  float64: Float64Array,
-} as const;
 
 /**
  * A volume as a single-file NIfTI image, 3D, without header extensions.
@@ -106,7 +95,7 @@ export class NiftiEncoder {
    */
   encode(values: Float32Array | Uint8Array, first: number, target: Uint8Array<ArrayBuffer>): void {
     const { datatype, slope = 1 } = this.#options;
-    const stored = new ARRAYS[datatype](target.buffer, target.byteOffset, values.length);
+    const stored = new TYPED_ARRAYS[datatype](target.buffer, target.byteOffset, values.length);
     encode(values, stored, datatype, slope, first);
     if (this.#swaps) swapBytes(target, DATATYPES[datatype].bytes);
   }
@@ -114,7 +103,7 @@ export class NiftiEncoder {
 
 function encode(
   values: Float32Array | Uint8Array,
-  stored: InstanceType<(typeof ARRAYS)[WritableDatatype]>,
+  stored: InstanceType<TypedArrays[WritableDatatype]>,
   datatype: WritableDatatype,
   slope: number,
   first: number,
