@@ -70,6 +70,13 @@ function farthest(got: Float32Array, want: readonly number[]): number {
   return got.reduce((worst, v, i) => Math.max(worst, Math.abs(v - want[i]!)), 0);
 }
 
+function expectPosteriors(maps: readonly Float32Array[], { inside, posterior }: TissueReference): void {
+  for (const t of [0, 1, 2] as const) {
+    const want = inside.map((i) => posterior[t]![i]!);
+    expect(farthest(maps[t]!, want)).toBeLessThan(5e-3);
+  }
+}
+
 describe('TissueEm', () => {
   it.each([
     [1, false],
@@ -104,14 +111,7 @@ describe('TissueEm', () => {
         }
         reference.expect();
         em.expect();
-        const maps = await em.posteriors();
-        for (const t of [0, 1, 2] as const)
-          expect(
-            farthest(
-              maps[t],
-              reference.inside.map((i) => reference.posterior[t]![i]!),
-            ),
-          ).toBeLessThan(5e-3);
+        expectPosteriors(await em.posteriors(), reference);
       }
     } finally {
       em.destroy();
@@ -138,13 +138,7 @@ describe('TissueEm', () => {
       // This brain is too small to tell the noise from, so that the white Gaussian's deviation counts.
       reference.refine(grey + 0.55 * contrast, contrast, 3 * Math.sqrt(gaussians[2]!.covariance[0]!));
       const maps = await em.posteriors();
-      for (const t of [0, 1, 2] as const)
-        expect(
-          farthest(
-            maps[t],
-            reference.inside.map((i) => reference.posterior[t]![i]!),
-          ),
-        ).toBeLessThan(5e-3);
+      expectPosteriors(maps, reference);
       expect(farthest(maps[0], [...before])).toBeGreaterThan(0.1);
     } finally {
       em.destroy();
