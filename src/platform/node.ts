@@ -3,6 +3,7 @@ import { GpuError } from '../core/errors.ts';
 import type { DriverOrigin } from '../gpu/capabilities.ts';
 import { Gpu } from '../gpu/gpu.ts';
 import { activateBundledDriver, unpackBundledDriver } from './bundled-driver.ts';
+import { systemHasDrivers } from './system-drivers.ts';
 
 /** Settings of {@link openNodeGpu}. */
 export interface NodeGpuOptions {
@@ -24,7 +25,7 @@ const instances: GPU[] = [];
 export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
   Object.assign(globalThis, globals);
   const wanted = options.driver ?? driverFromEnvironment();
-  if (wanted !== 'bundled') {
+  if (wanted === 'system' || (wanted === 'auto' && systemHasDrivers())) {
     const adapter = await requestAdapter(options.flags ?? []);
     if (adapter) return Gpu.open(adapter, 'system');
   }
