@@ -5,13 +5,14 @@ interface Compared {
   readonly kernel: string;
   readonly shape: string;
   readonly ms: number;
+  readonly bestMs: number;
   readonly peers: Readonly<Record<string, PeerTime>>;
 }
 
 /** How the comparison is counted, in words. */
 const RULES: readonly string[] = [
-  'Times are medians in milliseconds, ours and the peers’ of one run of the bench, one engine after the other; behind a peer’s stands how many times ours it is. Where several of our variants were timed, the fastest counts.',
-  'The summary is the geometric mean over the shapes that a peer ran.',
+  'Times are milliseconds, the least and the median of several, ours and the peers’ of one run of the bench, one engine after the other; behind a peer’s stands how many times ours they are. Where several of our variants were timed, the one with the least median counts.',
+  'The summary is the geometric mean over the shapes that a peer ran, of the least times and of the medians. On a machine that others use, too, the least times say more.',
   'Of a whole volume, a peer’s time is that of one tile times the number of tiles: cutting and blending are ours alone.',
   'What the peers run, and what they leave out, is told in bench/peers/README.md.',
 ];
@@ -35,14 +36,14 @@ export function formatPeers(report: BenchReport): string {
     ),
     '',
     ...markdownTable(
-      ['kernel', 'shape', 'voxelgrad ms', ...peers],
+      ['kernel', 'shape', 'voxelgrad', ...peers],
       rows.map((row) => [
         row.kernel,
         row.shape,
-        digits(row.ms),
+        describeTimes(row),
         ...peers.map((peer) => {
-          const ratio = ratioOf(row, peer);
-          return ratio === undefined ? '' : `${digits(row.peers[peer]!.ms)} (${digits(ratio, 2)}x)`;
+          const time = row.peers[peer];
+          return time ? `${describeTimes(time)} (${describeRatios([ratiosOf(row, time)])})` : '';
         }),
       ]),
     ),
@@ -51,17 +52,28 @@ export function formatPeers(report: BenchReport): string {
   ].join('\n')}\n`;
 }
 
-/** `34x of 6`: the geometric mean of a peer’s times over ours, and of how many rows. */
+/** `34x, 31x of 6`: the geometric means of a peer’s times over ours, and of how many rows. */
 function describeMean(rows: readonly Compared[], peer: string): string {
-  const ratios = rows.flatMap((row) => ratioOf(row, peer) ?? []);
-  if (ratios.length === 0) return '';
-  const mean = Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length);
-  return `${digits(mean, 2)}x of ${ratios.length}`;
+  const ratios = rows.flatMap((row) => (row.peers[peer] ? [ratiosOf(row, row.peers[peer])] : []));
+  return ratios.length === 0 ? '' : `${describeRatios(ratios)} of ${ratios.length}`;
 }
 
-function ratioOf({ ms, peers }: Compared, peer: string): number | undefined {
-  const time = peers[peer]?.ms;
-  return time === undefined ? undefined : time / ms;
+/** Of the least times and of the medians. */
+type Ratios = readonly [number, number];
+
+function ratiosOf(own: PeerTime, peer: PeerTime): Ratios {
+  return [peer.bestMs / own.bestMs, peer.ms / own.ms];
+}
+
+/** Their geometric means. */
+function describeRatios(ratios: readonly Ratios[]): string {
+  const mean = (i: 0 | 1): number =>
+    Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio[i]), 0) / ratios.length);
+  return `${digits(mean(0), 2)}x, ${digits(mean(1), 2)}x`;
+}
+
+function describeTimes({ ms, bestMs }: PeerTime): string {
+  return `${digits(bestMs)}, ${digits(ms)}`;
 }
 
 function fastest(rows: BenchReport['rows']): Compared[] {

@@ -4,9 +4,11 @@ import type { NetworkTiming } from './networks.ts';
 import type { CaseTiming } from './run-case.ts';
 import type { StepTiming } from './step.ts';
 
-/** Another engine's median time for a row. */
+/** Another engine's time for a row. */
 export interface PeerTime {
+  /** Median. */
   readonly ms: number;
+  readonly bestMs: number;
 }
 
 /** One row of the bench, as `--json` prints it. */

@@ -114,9 +114,14 @@ async function withPeers(report: BenchReport, output: Output): Promise<BenchRepo
   for (const peer of Object.keys(PEERS)) {
     output.note(`peer ${peer}: timing`);
     const reasons = new Map<string, number>();
-    for (const { kernel, shape, ms, skip } of await askPeer(peer, [...asked.values()], PEER_SECONDS)) {
+    for (const { kernel, shape, ms, bestMs, skip } of await askPeer(
+      peer,
+      [...asked.values()],
+      PEER_SECONDS,
+    )) {
       const row = `${kernel} ${shape}`;
-      if (ms !== undefined) found.set(row, { ...found.get(row), [peer]: { ms: round(ms) } });
+      if (ms !== undefined && bestMs !== undefined)
+        found.set(row, { ...found.get(row), [peer]: { ms: round(ms), bestMs: round(bestMs) } });
       else if (skip) reasons.set(skip, (reasons.get(skip) ?? 0) + (kernel === undefined ? asked.size : 1));
     }
     for (const [reason, rows] of reasons) output.note(`peer ${peer}: skipped in ${rows} rows: ${reason}`);
@@ -130,7 +135,12 @@ async function withPeers(report: BenchReport, output: Output): Promise<BenchRepo
       const times = Object.entries(timesOf(row.pass));
       return {
         ...row,
-        peers: Object.fromEntries(times.map(([peer, { ms }]) => [peer, { ms: round(ms * row.passes) }])),
+        peers: Object.fromEntries(
+          times.map(([peer, { ms, bestMs }]) => [
+            peer,
+            { ms: round(ms * row.passes), bestMs: round(bestMs * row.passes) },
+          ]),
+        ),
       };
     }),
   };

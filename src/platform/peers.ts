@@ -11,7 +11,9 @@ export interface PeerRequest {
 
 /** What a peer said of a row, or, without a kernel, of itself. */
 export interface PeerAnswer extends Partial<PeerRequest> {
+  /** Median. */
   readonly ms?: number;
+  readonly bestMs?: number;
   /** Why it did not time it. */
   readonly skip?: string;
 }
@@ -65,12 +67,13 @@ function parseAnswer(line: string): PeerAnswer[] {
   try {
     const value: unknown = JSON.parse(line);
     if (typeof value !== 'object' || value === null) return [];
-    const { kernel, shape, ms, skip } = value as Readonly<Record<string, unknown>>;
-    if (typeof ms !== 'number' && typeof skip !== 'string') return [];
+    const { kernel, shape, ms, bestMs, skip } = value as Readonly<Record<string, unknown>>;
+    const timed = typeof ms === 'number' && typeof bestMs === 'number';
+    if (!timed && typeof skip !== 'string') return [];
     return [
       {
         ...(typeof kernel === 'string' && typeof shape === 'string' ? { kernel, shape } : {}),
-        ...(typeof ms === 'number' ? { ms } : {}),
+        ...(timed ? { ms, bestMs } : {}),
         ...(typeof skip === 'string' ? { skip } : {}),
       },
     ];

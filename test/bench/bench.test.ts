@@ -176,10 +176,11 @@ describe('report', () => {
 describe('formatPeers', () => {
   it('puts the peers beside the fastest of our variants, and takes geometric means', () => {
     const row = (shape: string, variant: string, ms: number, peers: BenchRow['peers']): BenchRow => ({
-      ...{ kernel: 'conv3d/forward', shape, variant, ms, bestMs: ms, spread: 0, peers },
+      ...{ kernel: 'conv3d/forward', shape, variant, ms, bestMs: ms / 2, spread: 0, peers },
       ...{ gflops: 1, gbps: 1, shareOfPeak: 1 },
     });
-    const [a, b] = [{ tfjs: { ms: 40 } }, { tfjs: { ms: 90 }, torch: { ms: 5 } }];
+    const a = { tfjs: { ms: 40, bestMs: 5 } };
+    const b = { tfjs: { ms: 90, bestMs: 80 }, torch: { ms: 5, bestMs: 4 } };
     const text = formatPeers({
       ...{ adapter: 'some adapter', driver: 'system', commit: 'c0ffee', step: null, networks: [] },
       machine: { cores: 2, load: 0.5 },
@@ -201,10 +202,10 @@ describe('formatPeers', () => {
           .map((cell) => cell.trim()),
       );
     expect(text).toContain('some adapter (system driver), c0ffee, 2 cores with a load of 0.5 before');
-    expect(cells[2]).toEqual(['conv3d/forward', '6x of 2', '0.5x of 1']);
+    expect(cells[2]).toEqual(['conv3d/forward', '4x, 6x of 2', '0.8x, 0.5x of 1']);
     expect(cells.slice(5)).toEqual([
-      ['conv3d/forward', 'a', '10', '40 (4x)', ''],
-      ['conv3d/forward', 'b', '10', '90 (9x)', '5 (0.5x)'],
+      ['conv3d/forward', 'a', '5, 10', '5, 40 (1x, 4x)', ''],
+      ['conv3d/forward', 'b', '5, 10', '80, 90 (16x, 9x)', '4, 5 (0.8x, 0.5x)'],
     ]);
   });
 });
