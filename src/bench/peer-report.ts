@@ -1,4 +1,11 @@
-import { type BenchReport, describeRun, markdownTable, type PeerTime } from './report.ts';
+import {
+  type BenchReport,
+  describeRun,
+  fastestVariants,
+  geometricMean,
+  markdownTable,
+  type PeerTime,
+} from './report.ts';
 
 /** A row that another engine ran, too. */
 interface Compared {
@@ -19,7 +26,7 @@ const RULES: readonly string[] = [
 
 /** Our times and the other engines’ side by side as Markdown: their geometric means, then each row. */
 export function formatPeers(report: BenchReport): string {
-  const rows = [...fastest(report.rows), ...report.networks].filter(
+  const rows = [...fastestVariants(report.rows), ...report.networks].filter(
     ({ peers }) => Object.keys(peers).length > 0,
   );
   const peers = [...new Set(rows.flatMap((row) => Object.keys(row.peers)))];
@@ -67,23 +74,12 @@ function ratiosOf(own: PeerTime, peer: PeerTime): Ratios {
 
 /** Their geometric means. */
 function describeRatios(ratios: readonly Ratios[]): string {
-  const mean = (i: 0 | 1): number =>
-    Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio[i]), 0) / ratios.length);
+  const mean = (i: 0 | 1): number => geometricMean(ratios.map((ratio) => ratio[i]));
   return `${digits(mean(0), 2)}x, ${digits(mean(1), 2)}x`;
 }
 
 function describeTimes({ ms, bestMs }: PeerTime): string {
   return `${digits(bestMs)}, ${digits(ms)}`;
-}
-
-function fastest(rows: BenchReport['rows']): Compared[] {
-  const best = new Map<string, Compared>();
-  for (const row of rows) {
-    const name = `${row.kernel} ${row.shape}`;
-    const old = best.get(name);
-    if (!old || row.ms < old.ms) best.set(name, row);
-  }
-  return [...best.values()];
 }
 
 /** Without powers of ten. */

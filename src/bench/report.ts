@@ -77,7 +77,7 @@ export function round(value: number): number {
 
 /** How the figures are counted, in words. */
 export const COUNTING_RULES: readonly string[] = [
-  'A time is the wall time from submission until the device is idle, of one run; short runs are submitted several times between two waits. ms is the median over rounds in which all variants of a row run in turn, best the smallest, spread the distance between the quartiles over the median.',
+  'A time is the wall time from submission until the device is idle, of one run; short runs are submitted several times between two waits. ms is the median over rounds in which all variants of a row run in turn, best the smallest, spread the distance between the quartiles over the median. GFLOP/s, GB/s and the share of the peak are of the median, “at best” is the share of the smallest time: a machine that others use, too, doubles medians.',
   'A row is a whole operation: weight packing, transforms, partial sums and their reduction are inside.',
   'GFLOP/s count two operations for each multiply-add of the plain formula, taps in the padding included. A variant that needs fewer (Winograd) may pass the arithmetic peak.',
   'GB/s count each byte once for each time that the operation must read or write it: batch norm reads its input once for the sums and once more to normalise.',
@@ -94,7 +94,7 @@ export function formatMarkdown(report: BenchReport): string {
     describeRun(report),
     '',
     ...markdownTable(
-      ['kernel', 'shape', 'variant', 'ms', 'best', 'spread', 'GFLOP/s', 'GB/s', 'of peak'],
+      ['kernel', 'shape', 'variant', 'ms', 'best', 'spread', 'GFLOP/s', 'GB/s', 'of peak', 'at best'],
       rows.map((row) => [
         row.kernel,
         row.shape,
@@ -105,8 +105,10 @@ export function formatMarkdown(report: BenchReport): string {
         row.gflops === 0 ? '' : row.gflops.toFixed(1),
         row.gbps.toFixed(1),
         percent(row.shareOfPeak),
+        percent(shareAtBest(row)),
       ]),
     ),
+    ...meanLines(rows),
   ];
   if (networks.length > 0)
     lines.push(
@@ -124,6 +126,50 @@ export function formatMarkdown(report: BenchReport): string {
   if (step) lines.push('', ...stepLines(step));
   lines.push('', 'How this is counted:', '', ...COUNTING_RULES.map((rule) => `- ${rule}`));
   return `${lines.join('\n')}\n`;
+}
+
+/** Of the peak, by the least time. */
+function shareAtBest({ shareOfPeak, ms, bestMs }: BenchRow): number {
+  return (shareOfPeak * ms) / bestMs;
+}
+
+/** Geometric means over the shapes of each kernel that has several. */
+function meanLines(all: readonly BenchRow[]): string[] {
+  const rows = fastestVariants(all);
+  const kernels = [...new Set(rows.map(({ kernel }) => kernel))]
+    .map((kernel) => ({ kernel, own: rows.filter((row) => row.kernel === kernel) }))
+    .filter(({ own }) => own.length > 1);
+  if (kernels.length === 0) return [];
+  return [
+    '',
+    ...markdownTable(
+      ['geometric mean', 'shapes', 'of peak', 'at best'],
+      kernels.map(({ kernel, own }) => [
+        kernel,
+        String(own.length),
+        percent(geometricMean(own.map((row) => row.shareOfPeak))),
+        percent(geometricMean(own.map(shareAtBest))),
+      ]),
+    ),
+  ];
+}
+
+/** Of positive numbers. */
+export function geometricMean(values: readonly number[]): number {
+  return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+}
+
+/** Of the variants of a row that were timed, the one with the least median. */
+export function fastestVariants<T extends Pick<BenchRow, 'kernel' | 'shape' | 'ms'>>(
+  rows: readonly T[],
+): T[] {
+  const best = new Map<string, T>();
+  for (const row of rows) {
+    const name = `${row.kernel} ${row.shape}`;
+    const old = best.get(name);
+    if (!old || row.ms < old.ms) best.set(name, row);
+  }
+  return [...best.values()];
 }
 
 /** Adapter, driver, commit, machine and peaks in a line. */

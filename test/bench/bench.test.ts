@@ -173,6 +173,29 @@ describe('report', () => {
   });
 });
 
+describe('formatMarkdown', () => {
+  it('adds the share at the least time, and geometric means over the fastest variants of several shapes', () => {
+    const row = (kernel: string, shape: string, ms: number, bestMs: number): BenchRow => ({
+      ...{ kernel, shape, variant: 'v', ms, bestMs, spread: 0, peers: {} },
+      ...{ gflops: 1, gbps: 1, shareOfPeak: 1 / ms },
+    });
+    const text = formatMarkdown({
+      ...{ adapter: 'some adapter', driver: 'system', commit: null, step: null, networks: [] },
+      machine: { cores: 2, load: 0.5 },
+      peak: { gflops: 10, gbps: 5 },
+      rows: [row('a', 'x', 8, 8), row('a', 'x', 4, 2), row('a', 'y', 2.5, 2), row('b', 'x', 2, 1)],
+    });
+    const lines = text.split('\n').filter((line) => line.startsWith('|'));
+    expect(lines[3]).toMatch(/ 25 % +\| 50 % +\|$/);
+    // The square roots of 1/4 x 2/5 and of 1/2 x 1/2.
+    expect(lines.slice(6)).toEqual([
+      '| geometric mean | shapes | of peak | at best |',
+      '| -------------- | ------ | ------- | ------- |',
+      '| a              | 2      | 32 %    | 50 %    |',
+    ]);
+  });
+});
+
 describe('formatPeers', () => {
   it('puts the peers beside the fastest of our variants, and takes geometric means', () => {
     const row = (shape: string, variant: string, ms: number, peers: BenchRow['peers']): BenchRow => ({
