@@ -6,6 +6,7 @@
 import { ceilDiv } from '../src/core/shape.ts';
 import { cicekConfig } from '../src/nn/unet-config.ts';
 import { LESION_HEAD } from '../src/nn/variants.ts';
+import { channelsPerPart } from '../src/ops/conv3d/tile.ts';
 
 /** What the model needs to know of a chip. */
 interface Chip {
@@ -34,6 +35,8 @@ const CHIPS: readonly Chip[] = [
  */
 const ISSUE = 1728 / (1728 + 324 + 300);
 
+/** Input channels that the tile stages between two barriers. */
+const STAGED = 4;
 const BATCH = 2;
 const PATCH = 64;
 
@@ -65,8 +68,12 @@ function layers(): Layer[] {
 function row({ name, from, to, extent }: Layer): string {
   const voxels = extent ** 3 * BATCH;
   const gflop = (2 * 27 * from * to * voxels) / 1e9;
-  const megabytes = (4 * ((from + to) * voxels + 27 * from * to)) / 1e6;
-  const groups = BATCH * ceilDiv(extent, 8) * ceilDiv(extent, 4) * ceilDiv(extent, 4) * ceilDiv(to, 16);
+  const tiles = BATCH * ceilDiv(extent, 8) * ceilDiv(extent, 4) * ceilDiv(extent, 4) * ceilDiv(to, 16);
+  const parts = ceilDiv(from, channelsPerPart(from, STAGED, tiles, Number.POSITIVE_INFINITY));
+  const groups = tiles * parts;
+  // Parts are written once and read once.
+  const sums = parts === 1 ? 0 : 2 * parts * to * voxels;
+  const megabytes = (4 * ((from + to) * voxels + 27 * from * to + sums)) / 1e6;
   const cells = CHIPS.map(({ cores, tflops, gbps, resident, wanted }) => {
     const perCore = Math.min(resident, groups / cores);
     const busy = Math.min(1, perCore) * Math.min(1, Math.max(1, perCore) / wanted);
@@ -75,7 +82,7 @@ function row({ name, from, to, extent }: Layer): string {
     const ms = Math.max(compute, memory);
     return `${perCore.toFixed(1)} | ${Math.round((100 * gflop) / (tflops * ms))} % | ${ms < 10 ? ms.toPrecision(2) : ms.toFixed(0)}`;
   });
-  return `| ${name} ${from}->${to} at ${extent}³ | ${gflop.toPrecision(3)} | ${megabytes.toPrecision(3)} | ${Math.round((gflop * 1e3) / megabytes)} | ${cells.join(' | ')} |`;
+  return `| ${name} ${from}->${to} at ${extent}³${parts === 1 ? '' : `, in ${parts}`} | ${gflop.toPrecision(3)} | ${megabytes.toPrecision(3)} | ${Math.round((gflop * 1e3) / megabytes)} | ${cells.join(' | ')} |`;
 }
 
 const heads = CHIPS.map(({ name }) => `${name}: groups a core | of peak | ms`).join(' | ');

@@ -4,6 +4,8 @@
 //                      input[n,i,q] * weight[o,i,kz,ky,kx]   with q = (z,y,x) * STRIDE + (kz,ky,kx) - padding
 //                    dilation 2 reads the input as if a zero lay between neighbours (q odd is zero, even is q/2):
 //                    with flipped, transposed weights that is the input gradient of stride 2.
+//   sum_parts        output[n] (+)= bias + sum over p of parts[n,p], in this order: where the tiles are too few for a
+//                    GPU, convolve runs once a range of input channels and writes parts[n,p] instead
 //   weight_partial   partial[n,s,o,i,kz,ky,kx] = sum over the positions of slice s of
 //                      grad_output[n,o,z,y,x] * input[n,i,q]
 //   weight_reduce    grad_weight (+)= sum over n and s of partial, in this order
@@ -64,6 +66,9 @@ struct Params {
   // K and CI again: a bound that the compiler does not know, so that it leaves these loops rolled.
   rows: u32,
   staged: u32,
+  // Ranges of input channels, and channels of one: a multiple of CI.
+  parts: u32,
+  per_part: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> input: array<Input>;
@@ -109,13 +114,16 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
   for (var v = 0u; v < Z; v++) { // @unroll
     sum[v] = vec4f(0.0);
   }
-  for (var i0 = 0u; i0 < params.in_channels; i0 += CI) {
+  let sample = group.z / params.parts;
+  let first = (group.z % params.parts) * params.per_part;
+  let last = min(first + params.per_part, params.in_channels);
+  for (var i0 = first; i0 < last; i0 += CI) {
     workgroupBarrier();
     for (var p = lane; p < params.staged * PATCH; p += THREADS) {
       let x = i32(x0 * STRIDE + p % IN_X) - pad;
       let y = i32(y0 * STRIDE + (p / IN_X) % IN_Y) - pad;
       let z = i32(z0 * STRIDE + (p / (IN_X * IN_Y)) % IN_Z) - pad;
-      patch_tile[p] = padded_input(group.z, i0 + p / PATCH, z, y, x);
+      patch_tile[p] = padded_input(sample, i0 + p / PATCH, z, y, x);
     }
     for (var p = lane; p < params.staged * TAPS * 4u; p += THREADS) {
       let i = i0 + p / (TAPS * 4u);
@@ -160,6 +168,39 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
       }
     }
   }
+}
+
+struct SumParams {
+  voxels: u32,
+  channels: u32,
+  parts: u32,
+  has_bias: u32,
+  bias_first: u32,
+  accumulate: u32,
+  groups_x: u32,
+}
+
+@group(0) @binding(0) var<storage, read_write> output_parts: array<f32>;
+@group(0) @binding(1) var<storage, read> sum_bias: array<f32>;
+@group(0) @binding(2) var<storage, read_write> summed: array<Output>;
+@group(0) @binding(3) var<uniform> sum_params: SumParams;
+
+@compute @workgroup_size(64)
+fn sum_parts(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let index = (group.y * sum_params.groups_x + group.x) * 64u + lane;
+  let size = sum_params.voxels * sum_params.channels;
+  if (index >= size) {
+    return;
+  }
+  var total = 0.0;
+  if (sum_params.has_bias != 0u) {
+    total = sum_bias[sum_params.bias_first + index / sum_params.voxels];
+  }
+  for (var p = 0u; p < sum_params.parts; p++) {
+    total += output_parts[(group.z * sum_params.parts + p) * size + index];
+  }
+  let at = group.z * size + index;
+  summed[at] = Output(total + select(0.0, f32(summed[at]), sum_params.accumulate != 0u));
 }
 
 // Weight gradient.

@@ -1,13 +1,16 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { conv3d } from '../../src/ops/conv3d.ts';
 import { compilePlan } from '../../src/tape/plan.ts';
 import { TensorStore } from '../../src/tape/store.ts';
 import { Tape } from '../../src/tape/tape.ts';
 import { conv3dBadCases, conv3dCase, conv3dCases } from '../cases/conv3d.ts';
 import { conv3dReference } from '../reference/conv3d.ts';
+import { expectation } from '../support/case-errors.ts';
 import { describeOp } from '../support/describe-op.ts';
 import { useGpu } from '../support/gpu.ts';
+import { withLeastLimit } from '../support/limit.ts';
 import { normal, relativeError, toFloat32 } from '../support/nd.ts';
+import { type OpResult, runOp } from '../support/run-op.ts';
 
 describeOp(conv3d, conv3dReference, conv3dCases, conv3dBadCases);
 
@@ -67,4 +70,33 @@ describe('conv3d whose input and parameters are used twice', () => {
         for (const store of [grads, rootStore, ...values]) store.destroy();
       }
     });
+});
+
+describe('conv3d of few workgroups on a GPU', () => {
+  const context = useGpu();
+  it('runs ranges of input channels side by side and adds them up', async () => {
+    const { gpu } = context;
+    const { capabilities } = gpu;
+    const wide = { samples: 2, from: [64, 40], to: 72, extents: [5, 4, 9] } as const;
+    const testCase = conv3dCase('wide and small', wide, 700);
+    const { inputs, attributes } = testCase;
+    const { gradOutput, errors } = expectation(conv3dReference, testCase);
+    const compiled = vi.spyOn(gpu.device, 'createComputePipelineAsync');
+    Object.assign(gpu, { capabilities: { ...capabilities, family: 'gpu' } });
+    try {
+      const run = (uses: number): Promise<OpResult> =>
+        runOp(gpu, conv3d, inputs, attributes, gradOutput, undefined, uses);
+      const check = (result: OpResult, uses: number): void => {
+        for (const [what, error] of errors(result, uses))
+          expect(error, `${what}, ${uses} uses`).toBeLessThan(2e-5);
+      };
+      check(await run(1), 1);
+      check(await run(2), 2);
+      check((await withLeastLimit(gpu, () => run(1))).value, 1);
+      expect(compiled.mock.calls.map(([{ label }]) => label)).toContain('conv3d.wgsl:sum_parts');
+    } finally {
+      compiled.mockRestore();
+      Object.assign(gpu, { capabilities });
+    }
+  });
 });
