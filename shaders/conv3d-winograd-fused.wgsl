@@ -3,6 +3,8 @@
 //
 //   convolve  output (+)= bias + A^T ((G w G^T) * (B^T d B)) A
 //
+// Two sources are convolved as if concatenated; of one, its channels are all channels, and `other` is never read.
+//
 // A workgroup is one subgroup and walks `per_group` tiles one after the other. A tile is ROWS rows (a row: 4x4 outputs
 // in z and y) x RUN voxels along x x VECTORS x LANES output channels. Its transformed inputs and products lie in the
 // workgroup's own part of scratch, which stays in the cache:
@@ -29,8 +31,9 @@ const LOAD_QUADS = (LOADS + 3u) / 4u;
 const SUMS = VECTORS * ROWS * RUN;
 
 struct Params {
-  // Channels of the source.
+  // Channels of both sources, and of the first.
   channels: u32,
+  first_channels: u32,
   out_channels: u32,
   depth: u32,
   height: u32,
@@ -54,7 +57,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> scratch: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
-@group(0) @binding(5) var<uniform> params: Params;
+@group(0) @binding(5) var<storage, read_write> other: array<f32>;
+@group(0) @binding(6) var<uniform> params: Params;
 
 @compute @workgroup_size(LANES)
 fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
@@ -80,17 +84,29 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
       let inside_x = (x >= 0) & (x < i32(params.width)) & (row < params.rows);
       let y0 = i32(at.z * 4u) - 1;
       let z0 = i32(at.y * 4u) - 1;
-      let plane = (at.x * params.channels + i) * params.depth;
+      let is_first = i < params.first_channels;
+      let plane = params.depth * select(
+        at.x * (params.channels - params.first_channels) + i - params.first_channels,
+        at.x * params.first_channels + i,
+        is_first);
       var columns: array<f32, 36>;
       for (var k = 0u; k < 6u; k++) {
         let z = z0 + i32(k);
         let inside_z = inside_x & (z >= 0) & (z < i32(params.depth));
         let base = (plane + select(0u, u32(z), inside_z)) * area + select(0u, u32(x), inside_x);
         var d: array<f32, 6>;
-        for (var l = 0u; l < 6u; l++) { // @unroll
-          let y = y0 + i32(l);
-          let inside = inside_z & (y >= 0) & (y < i32(params.height));
-          d[l] = select(0.0, input[base + select(0u, u32(y), inside) * params.width], inside);
+        if (is_first) {
+          for (var l = 0u; l < 6u; l++) { // @unroll
+            let y = y0 + i32(l);
+            let inside = inside_z & (y >= 0) & (y < i32(params.height));
+            d[l] = select(0.0, input[base + select(0u, u32(y), inside) * params.width], inside);
+          }
+        } else {
+          for (var l = 0u; l < 6u; l++) { // @unroll
+            let y = y0 + i32(l);
+            let inside = inside_z & (y >= 0) & (y < i32(params.height));
+            d[l] = select(0.0, other[base + select(0u, u32(y), inside) * params.width], inside);
+          }
         }
         let p = input_points(d);
         for (var u = 0u; u < 6u; u++) { // @unroll

@@ -45,6 +45,12 @@ export const conv3dCases: readonly OpCase<Conv3dAttributes>[] = [
   conv3dCase('rows longer than a tile, batch 2', { samples: 2, from: [3], to: 9, extents: [5, 6, 37] }, 235),
   conv3dCase('two sources, batch 2', { samples: 2, from: [6, 5], to: 7, extents: [3, 6, 5] }, 240),
   conv3dCase('two wide sources', { from: [16, 16], to: 16, extents: [4, 8, 8], bias: false }, 260),
+  conv3dCase(
+    'two sources in rows longer than a tile, batch 3',
+    { samples: 3, from: [5, 3], to: 9, extents: [5, 3, 37] },
+    270,
+  ),
+  conv3dCase('two sources too wide for one cache', { from: [130, 20], to: 3, extents: [3, 4, 5] }, 275),
   conv3dCase('stride 2, odd extents', { samples: 2, from: [3], to: 6, extents: [5, 7, 9], stride: 2 }, 280),
   conv3dCase('stride 2, even extents', { from: [2], to: 4, extents: [4, 6, 8], stride: 2, bias: false }, 300),
   conv3dCase(

@@ -22,7 +22,7 @@ import {
   type WinogradWeightTile,
   weightGradientWinograd,
 } from './winograd.ts';
-import { canConvolveFused, convolveFused, type FusedTile } from './winograd-fused.ts';
+import { canConvolveFused, convolveFused, type FusedTile, fusedPasses } from './winograd-fused.ts';
 
 interface ConvolutionVariant extends Variant {
   run(emit: Emitter, task: ConvolutionTask): void;
@@ -177,7 +177,6 @@ function fusedCandidates(capabilities: Capabilities, task: ConvolutionTask): Can
   const { outChannels, outExtents } = task;
   const [depth, height, width] = outExtents;
   const overhead = OVERHEAD[capabilities.subgroupSize] ?? 0;
-  const inChannels = Math.max(...task.sources.map((source) => source.channels));
   return (FUSED_TILES[capabilities.subgroupSize] ?? [])
     .filter((tile) => canConvolveFused(capabilities, task, tile))
     .map((tile) => ({
@@ -187,7 +186,7 @@ function fusedCandidates(capabilities: Capabilities, task: ConvolutionTask): Can
       },
       worth:
         tile.speed *
-        multiplied(overhead, inChannels, tile.vectors * tile.lanes) *
+        multiplied(overhead, inChannelsOf(fusedPasses(task, tile)[0]!), tile.vectors * tile.lanes) *
         filled(outChannels, tile.lanes * tile.vectors) *
         filled(depth, 4) *
         filled(height, 4) *

@@ -2,8 +2,7 @@ import { ceilDiv, roundUp } from '../../core/shape.ts';
 import type { Capabilities } from '../../gpu/capabilities.ts';
 import { read, readWrite, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
-import type { Tensor } from '../../tape/tensor.ts';
-import { type ConvolutionTask, inChannelsOf } from './task.ts';
+import { type ConvolutionTask, inChannelsOf, type Source } from './task.ts';
 import { bindsScratch, bindsWhole, transformWeights, weightsSize } from './winograd.ts';
 
 /** Tile of shaders/conv3d-winograd-fused.wgsl. */
@@ -41,7 +40,7 @@ interface FusedLayout {
 
 function layoutOf(task: ConvolutionTask, tile: FusedTile): FusedLayout {
   const [depth, height, width] = task.outExtents;
-  const channels = Math.max(...task.sources.map((source) => source.channels));
+  const channels = inChannelsOf(task);
   const blocks = ceilDiv(task.outChannels, tile.vectors * tile.lanes);
   const halo = tile.run < width ? 1 : 0;
   const across = [ceilDiv(width, tile.run), ceilDiv(height, 4), ceilDiv(depth, 4)] as const;
@@ -62,41 +61,55 @@ function layoutOf(task: ConvolutionTask, tile: FusedTile): FusedLayout {
   };
 }
 
+/**
+ * The task as tasks of one kernel each: both sources at once where a workgroup's scratch holds their channels, else a
+ * source at a time, whose products add up in the output. One tensor is not bound twice, since all are writable.
+ */
+export function fusedPasses(task: ConvolutionTask, tile: FusedTile): ConvolutionTask[] {
+  const { sources } = task;
+  const distinct = sources[0]?.tensor !== sources[1]?.tensor;
+  if (sources.length === 1 || (sources.length === 2 && distinct && isCached(task, tile))) return [task];
+  return sources.map((source, i) => ({
+    ...task,
+    sources: [source],
+    bias: i === 0 ? task.bias : null,
+    accumulate: task.accumulate || i > 0,
+  }));
+}
+
+function isCached(pass: ConvolutionTask, tile: FusedTile): boolean {
+  return 4 * layoutOf(pass, tile).own <= MOST_BYTES;
+}
+
 /** Whether {@link convolveFused} computes this, the device binds what it needs, and a cache holds it. */
 export function canConvolveFused(
   capabilities: Capabilities,
   task: ConvolutionTask,
   tile: FusedTile,
 ): boolean {
-  const { groups, own, weights } = layoutOf(task, tile);
   return (
     task.padding === 1 &&
-    4 * own <= MOST_BYTES &&
     bindsWhole(capabilities, [task.output, ...task.sources.map(({ tensor }) => tensor)]) &&
-    bindsScratch(capabilities, [groups * own, weights])
+    fusedPasses(task, tile).every((pass) => {
+      const { groups, own, weights } = layoutOf(pass, tile);
+      return isCached(pass, tile) && bindsScratch(capabilities, [groups * own, weights]);
+    })
   );
 }
 
-/**
- * 3x3x3 convolution of stride 1 and padding 1 by F(4,3) over z and y in one kernel a source; the device's subgroups
- * have exactly `lanes`.
- */
+/** 3x3x3 convolution of stride 1 and padding 1 by F(4,3) over z and y; the device's subgroups have exactly `lanes`. */
 export function convolveFused(emit: Emitter, task: ConvolutionTask, tile: FusedTile): void {
-  const { groups, own } = layoutOf(task, tile);
-  const scratch = emit.scratch(`${task.label} points`, [groups * own]);
-  task.sources.forEach((source, i) => {
-    const one = { ...task, sources: [source], bias: i === 0 ? task.bias : null };
-    convolveSource(emit, { ...one, accumulate: task.accumulate || i > 0 }, tile, scratch);
-  });
+  for (const pass of fusedPasses(task, tile)) convolvePass(emit, pass, tile);
 }
 
-function convolveSource(emit: Emitter, task: ConvolutionTask, tile: FusedTile, scratch: Tensor): void {
-  const { blocks, halo, across, rows, tiles, perGroup, groups, weights: size } = layoutOf(task, tile);
-  const { bias, accumulate } = task;
-  const [{ tensor, weight }] = task.sources as [ConvolutionTask['sources'][number]];
+function convolvePass(emit: Emitter, task: ConvolutionTask, tile: FusedTile): void {
+  const { blocks, halo, across, rows, tiles, perGroup, groups, own, weights: size } = layoutOf(task, tile);
+  const { label, bias, accumulate } = task;
+  const [first, second] = task.sources as [Source, Source?];
   const weights = transformWeights(emit, task, tile, blocks, size);
+  const scratch = emit.scratch(`${label} points`, [groups * own]);
   emit.run({
-    label: task.label,
+    label,
     kernel: {
       file: FILE,
       entry: 'convolve',
@@ -109,14 +122,16 @@ function convolveSource(emit: Emitter, task: ConvolutionTask, tile: FusedTile, s
       },
     },
     bindings: [
-      read(tensor),
+      read(first.tensor),
       read(weights),
-      read(bias?.tensor ?? weight.tensor),
+      read(bias?.tensor ?? first.weight.tensor),
       write(scratch),
       accumulate ? readWrite(task.output) : write(task.output),
+      second ? read(second.tensor) : write(emit.scratch(`${label} no second source`, [1])),
     ],
     params: [
       inChannelsOf(task),
+      first.channels,
       task.outChannels,
       ...task.outExtents,
       ...across,
