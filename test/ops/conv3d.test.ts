@@ -1,8 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
 import { conv3d } from '../../src/ops/conv3d.ts';
 import { compilePlan } from '../../src/tape/plan.ts';
+import { splitCommand } from '../../src/tape/split.ts';
 import { TensorStore } from '../../src/tape/store.ts';
 import { Tape } from '../../src/tape/tape.ts';
+import { tensor } from '../../src/tape/tensor.ts';
 import { conv3dBadCases, conv3dCase, conv3dCases } from '../cases/conv3d.ts';
 import { conv3dReference } from '../reference/conv3d.ts';
 import { expectation } from '../support/case-errors.ts';
@@ -98,5 +100,28 @@ describe('conv3d of few workgroups on a GPU', () => {
       compiled.mockRestore();
       Object.assign(gpu, { capabilities });
     }
+  });
+});
+
+describe('conv3d of samples larger than the device binds', () => {
+  const context = useGpu();
+  it.each([4, 8])('has variants on channels alone, subgroups of %i', (subgroupSize) => {
+    // Three channels of 128^3 a binding: room for the scratch of any variant.
+    const limits = { ...context.gpu.capabilities, subgroupSize, maxBindingBytes: 24 * 2 ** 20 };
+    let longest = 1;
+    for (let k = 0; k < longest; k++) {
+      const tape = new Tape(limits);
+      Object.assign(tape.emitter, {
+        choose: ((_, candidates) => {
+          longest = Math.max(longest, candidates.length);
+          return candidates[k] ?? candidates[0]!;
+        }) satisfies typeof tape.emitter.choose,
+      });
+      const input = tensor('input', [1, 4, 128, 128, 128], 'arena');
+      const weight = tensor('weight', [4, 4, 3, 3, 3], 'arena');
+      tape.apply(conv3d, [input, weight], { stride: 1, padding: 1, sources: 1, bias: false });
+      expect(() => tape.commands.map((command) => splitCommand(command, limits))).not.toThrow();
+    }
+    expect(longest).toBeGreaterThan(1);
   });
 });

@@ -2,7 +2,7 @@ import { ceilDiv, roundUp, sizeOf } from '../../core/shape.ts';
 import type { Capabilities } from '../../gpu/capabilities.ts';
 import { read, readWrite, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
-import type { Tensor } from '../../tape/tensor.ts';
+import { type Tensor, viewOf } from '../../tape/tensor.ts';
 import { type ConvolutionTask, type Extents, inChannelsOf, type WeightGradientTask } from './task.ts';
 
 /** Register tile of `multiply` in shaders/conv3d-winograd.wgsl. */
@@ -81,9 +81,9 @@ function transformGroups(pitch: number, channels: number, rows: number): [number
   return [pitch / width, rows, ceilDiv(channels, LANES / width)];
 }
 
-/** Whether the device binds these tensors whole: rows of tiles run over all samples. */
+/** Whether the device binds these tensors whole: rows of tiles run over all samples. Views are bound by samples. */
 export function bindsWhole(capabilities: Capabilities, tensors: readonly Tensor[]): boolean {
-  return tensors.every((tensor) => sizeOf(tensor.shape) * 4 <= capabilities.maxBindingBytes);
+  return tensors.every((t) => !viewOf(t) && sizeOf(t.shape) * 4 <= capabilities.maxBindingBytes);
 }
 
 export function bindsScratch(capabilities: Capabilities, sizes: readonly number[]): boolean {
