@@ -73,8 +73,10 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
     let at_row = quotient(at_tile, params.tiles_x);
     let x0 = (at_tile - at_row * params.tiles_x) * RUN;
     let row0 = at_row * ROWS;
-    // V = B^T d B
-    for (var ij = 0u; ij < params.channels * LOADS; ij++) {
+    // V = B^T d B, which the blocks of the same rows share.
+    let is_new = (block == 0u) | (tile == group.x * params.per_group);
+    let transforms = select(0u, params.channels * LOADS, is_new);
+    for (var ij = 0u; ij < transforms; ij++) {
       let i = ij / LOADS;
       let j = ij % LOADS;
       let flat = lane + j * LANES;

@@ -51,6 +51,8 @@ export const conv3dCases: readonly OpCase<Conv3dAttributes>[] = [
     270,
   ),
   conv3dCase('two sources too wide for one cache', { from: [130, 20], to: 3, extents: [3, 4, 5] }, 275),
+  conv3dCase('blocks of channels in many tiles', { samples: 3, from: [2], to: 34, extents: [5, 9, 9] }, 276),
+  conv3dCase('blocks of channels in few tiles', { from: [3], to: 40, extents: [5, 9, 9] }, 278),
   conv3dCase('stride 2, odd extents', { samples: 2, from: [3], to: 6, extents: [5, 7, 9], stride: 2 }, 280),
   conv3dCase('stride 2, even extents', { from: [2], to: 4, extents: [4, 6, 8], stride: 2, bias: false }, 300),
   conv3dCase(

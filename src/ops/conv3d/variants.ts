@@ -22,7 +22,7 @@ import {
   type WinogradWeightTile,
   weightGradientWinograd,
 } from './winograd.ts';
-import { canConvolveFused, convolveFused, type FusedTile, fusedPasses } from './winograd-fused.ts';
+import { canConvolveFused, convolveFused, type FusedTile, servedChannels } from './winograd-fused.ts';
 
 interface ConvolutionVariant extends Variant {
   run(emit: Emitter, task: ConvolutionTask): void;
@@ -68,7 +68,6 @@ const WINOGRAD_TILES: Rated<WinogradTile> = {
 };
 const OVERHEAD: Readonly<Record<number, number>> = { 8: 12, 4: 6 };
 
-/** The input transform runs once for each block of output channels, so that a block's width counts for `overhead`. */
 const FUSED_TILES: Rated<FusedTile> = {
   8: [
     { lanes: 8, vectors: 2, run: 64, rows: 1, speed: 155 },
@@ -186,7 +185,7 @@ function fusedCandidates(capabilities: Capabilities, task: ConvolutionTask): Can
       },
       worth:
         tile.speed *
-        multiplied(overhead, inChannelsOf(fusedPasses(task, tile)[0]!), tile.vectors * tile.lanes) *
+        multiplied(overhead, ...servedChannels(task, tile)) *
         filled(outChannels, tile.lanes * tile.vectors) *
         filled(depth, 4) *
         filled(height, 4) *

@@ -21,6 +21,8 @@ const FILE = 'conv3d-winograd-fused.wgsl';
 const POINTS = 36;
 /** Workgroups, each with scratch of its own: a multiple of the threads of most processors. */
 const GROUPS = 16;
+/** Blocks of output channels share their transformed inputs where that leaves so many workgroups. */
+const LEAST_GROUPS = 8;
 /** A workgroup's scratch must stay in the cache of its core. */
 const MOST_BYTES = 768 * 2 ** 10;
 
@@ -30,6 +32,8 @@ interface FusedLayout {
   /** Tiles along x, y and z. */
   readonly across: readonly [number, number, number];
   readonly rows: number;
+  /** Whether a workgroup transforms its inputs once for all blocks. */
+  readonly shared: boolean;
   readonly tiles: number;
   readonly perGroup: number;
   readonly groups: number;
@@ -45,14 +49,17 @@ function layoutOf(task: ConvolutionTask, tile: FusedTile): FusedLayout {
   const halo = tile.run < width ? 1 : 0;
   const across = [ceilDiv(width, tile.run), ceilDiv(height, 4), ceilDiv(depth, 4)] as const;
   const rows = task.samples * across[1] * across[2];
-  const tiles = blocks * across[0] * ceilDiv(rows, tile.rows);
-  const perGroup = ceilDiv(tiles, Math.min(tiles, GROUPS));
+  const places = across[0] * ceilDiv(rows, tile.rows);
+  const tiles = blocks * places;
+  const shared = places >= LEAST_GROUPS;
+  const perGroup = shared ? blocks * ceilDiv(places, GROUPS) : ceilDiv(tiles, GROUPS);
   const loads = ceilDiv(tile.rows * (tile.run + 2 * halo), tile.lanes);
   return {
     blocks,
     halo,
     across,
     rows,
+    shared,
     tiles,
     perGroup,
     groups: ceilDiv(tiles, perGroup),
@@ -65,7 +72,7 @@ function layoutOf(task: ConvolutionTask, tile: FusedTile): FusedLayout {
  * The task as tasks of one kernel each: both sources at once where a workgroup's scratch holds their channels, else a
  * source at a time, whose products add up in the output. One tensor is not bound twice, since all are writable.
  */
-export function fusedPasses(task: ConvolutionTask, tile: FusedTile): ConvolutionTask[] {
+function fusedPasses(task: ConvolutionTask, tile: FusedTile): ConvolutionTask[] {
   const { sources } = task;
   const distinct = sources[0]?.tensor !== sources[1]?.tensor;
   if (sources.length === 1 || (sources.length === 2 && distinct && isCached(task, tile))) return [task];
@@ -75,6 +82,13 @@ export function fusedPasses(task: ConvolutionTask, tile: FusedTile): Convolution
     bias: i === 0 ? task.bias : null,
     accumulate: task.accumulate || i > 0,
   }));
+}
+
+/** Input channels that an output transform serves, and output channels that an input transform serves. */
+export function servedChannels(task: ConvolutionTask, tile: FusedTile): readonly [number, number] {
+  const pass = fusedPasses(task, tile)[0]!;
+  const block = tile.vectors * tile.lanes;
+  return [inChannelsOf(pass), layoutOf(pass, tile).shared ? Math.max(task.outChannels, block) : block];
 }
 
 function isCached(pass: ConvolutionTask, tile: FusedTile): boolean {
