@@ -59,6 +59,8 @@ export class Engine {
   readonly #files: ScanFiles = new ScanFiles();
   #kept: KeptModels | undefined;
   #learning: Learning | undefined;
+  /** Settled when the last change of what is learned from is done. */
+  #lastChange: Promise<unknown> = Promise.resolve();
   #model: NamedModel | undefined;
   /** Corrects the tissue maps that are made for the model. */
   #stageOne: NamedModel | undefined;
@@ -271,10 +273,15 @@ export class Engine {
     return (await this.#learning?.report()) ?? { scans: [], run: null, kept: files !== undefined };
   }
 
+  /** One change after the other: the lock that keeps other tabs out would refuse the second one. */
   async #changeLearning(change: (learning: Learning) => Promise<void>): Promise<LearningReport> {
     const learning = await this.#openLearning();
-    await withOriginLock('fine-tuning', () => change(learning));
-    return await learning.report();
+    const turn = this.#lastChange.then(async () => {
+      await withOriginLock('fine-tuning', () => change(learning));
+      return await learning.report();
+    });
+    this.#lastChange = turn.catch(() => undefined);
+    return await turn;
   }
 
   async #keepScan(use: LearningUse): Promise<LearningReport> {
@@ -292,6 +299,7 @@ export class Engine {
 
   async #learn(work: (learning: Learning) => Promise<NamedModel>): Promise<LearnedReport> {
     const learning = await this.#openLearning();
+    await this.#lastChange;
     this.#model = await withOriginLock('fine-tuning', () => work(learning));
     await (await this.#models()).write(this.#model.name, encodeModel(this.#model.model));
     return { model: this.#modelReport(), learning: await learning.report() };

@@ -195,7 +195,11 @@ describe.skipIf(chromiumPath() === undefined)('learning from corrected scans', {
     await page.getByText('Kept in this browser only.').waitFor();
     await page.getByRole('button', { name: 'Forget it' }).click();
     await page.getByText('Kept in this browser only.').waitFor({ state: 'detached' });
-    for (const name of ['p2', 'p3']) await page.getByRole('button', { name: `Forget ${name}` }).click();
+    // Both before either is done.
+    const forget = page.getByLabel('Scans to learn from').getByRole('button', { name: /^Forget p[23]$/ });
+    expect(await forget.evaluateAll((all: HTMLElement[]) => all.map((button) => button.click()).length)).toBe(
+      2,
+    );
     await page.getByLabel('Scans to learn from').waitFor({ state: 'detached' });
     expect(await page.getByRole('button', { name: 'Fine-tune' }).isDisabled()).toBe(true);
   });
