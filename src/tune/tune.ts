@@ -2,6 +2,7 @@ import { GpuError } from '../core/errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { TunedSlot } from './cache.ts';
 import { differenceOf } from './difference.ts';
+import { type Timing, timeInTurns } from './in-turns.ts';
 import { Isolated } from './isolated.ts';
 import type { NetworkSlot } from './network-slots.ts';
 import { median, timeRuns } from './timing.ts';
@@ -18,23 +19,12 @@ export const DEFAULT_TUNING: TuneOptions = { compileSeconds: 30, rounds: 3 };
 
 /** Largest distance from the right result over its largest value; Winograd's transforms lose some digits. */
 const TOLERANCE = 2e-3;
-/**
- * Only what is within such a factor of the best is timed again: the first after a single run, the others after a round
- * each, the last from there on. The best time of a candidate counts, since other programs only ever lengthen it.
- */
-const NEAR = [1.6, 1.3, 1.15] as const;
 /** What a candidate must gain on the best guess to take its place: less is noise. */
 const GAIN = 0.97;
-/** Work between two waits, in milliseconds. */
-const LONG_ENOUGH = 4;
-
-interface Contender {
-  readonly variant: string;
+interface Contender extends Timing {
   readonly isolated: Isolated;
   /** Of the first run. */
   readonly results: readonly Float32Array[];
-  /** All so far, in milliseconds. */
-  readonly times: number[];
 }
 
 type Candidate = NetworkSlot['candidates'][number];
@@ -78,7 +68,9 @@ export async function tuneSlot(
     const contenders = entered.filter((contender) => agree(contender.results, right.results));
     for (const { isolated, times } of contenders)
       if (times.length === 0) times.push(await timeRuns(gpu, isolated.plan, 1));
-    const left = new Set(await timeInTurns(gpu, contenders, options.rounds));
+    const time = ({ isolated }: Contender, repeats: number): Promise<number> =>
+      timeRuns(gpu, isolated.plan, repeats);
+    const left = new Set(await timeInTurns(contenders, guess.variant, options.rounds, time));
     const entries = contenders.map((one) => ({ one, name: one.variant, ms: round(median(one.times)) }));
     const finalists = entries.filter(({ one }) => left.has(one));
     return {
@@ -148,32 +140,6 @@ function agree(results: readonly Float32Array[], right: readonly Float32Array[])
     results.length === right.length &&
     results.every((values, i) => differenceOf(values, right[i]!).relative <= TOLERANCE)
   );
-}
-
-/**
- * Times in turns those that are near the best, fewer from round to round; short runs are repeated between two waits.
- * @returns those that were near to the end
- */
-async function timeInTurns(
-  gpu: Gpu,
-  contenders: readonly Contender[],
-  rounds: number,
-): Promise<readonly Contender[]> {
-  let left = contenders;
-  for (let turn = 0; turn <= rounds; turn++) {
-    const best = Math.min(...left.map(({ times }) => Math.min(...times)));
-    const near = NEAR[Math.min(turn, NEAR.length - 1)]! * best;
-    left = left.filter(({ times }) => Math.min(...times) <= near);
-    if (left.length === 1 || turn === rounds) break;
-    for (const { isolated, times } of left) {
-      const repeats = Math.max(1, Math.round(LONG_ENOUGH / Math.max(0.05, Math.min(...times))));
-      const ms = await timeRuns(gpu, isolated.plan, repeats);
-      // The single run before is no measure beside several.
-      if (turn === 0) times.length = 0;
-      times.push(ms);
-    }
-  }
-  return left;
 }
 
 /** What a promise came to, or undefined where it took longer. */
