@@ -29,14 +29,14 @@ describe('measureScaling', () => {
       modalities: ['a'],
       baseChannels: 4,
       levels: 2,
-      patch: 8,
+      patch: 16,
       batch: 1,
     } as const;
     const seen: number[] = [];
     const onPoint = ({ value }: { value: number }): number => seen.push(value);
     const series = await measureScaling(host.gpu, 'batch', [2, 4], fixed, { replays: 1, onPoint });
     expect(seen).toEqual([2, 4]);
-    expect(series.points.map(({ size }) => size)).toEqual([1024, 2048]);
+    expect(series.points.map(({ size }) => size)).toEqual([8192, 16_384]);
     expect(series.memoryExponent).toBeGreaterThan(0.5);
     expect(series.memoryExponent).toBeLessThan(1.05);
     expect(host.gpu.buffers).toEqual([]);
