@@ -1,6 +1,6 @@
 import { html, type Markup } from '../report/html.ts';
 import { logAxis, coordinate as n, ticksOf } from './log-axis.ts';
-import type { BenchReport, BenchRow } from './report.ts';
+import { type BenchReport, type BenchRow, fastestVariants } from './report.ts';
 import type { StepKernel } from './step.ts';
 
 const WIDTH = 1180;
@@ -23,7 +23,7 @@ const PASSES = [
  * the fastest is drawn.
  */
 export function rooflinePicture(report: BenchReport): string {
-  const fastest = fastestRows(report.rows);
+  const fastest = fastestVariants(report.rows);
   const arithmetic = fastest.filter((row) => row.gflops > 0);
   const bandwidth = fastest.filter((row) => row.gflops === 0);
   const step = (report.step?.byKernel ?? []).slice(0, STEP_KERNELS);
@@ -51,16 +51,6 @@ export function rooflinePicture(report: BenchReport): string {
 <text x="24" y="50" fill="#56626f">measured peaks: ${peak.gflops} GFLOP/s of multiply-adds, ${peak.gbps} GB/s of a plain copy</text>
 ${parts}</svg>`;
   return `${svg.text}\n`;
-}
-
-function fastestRows(rows: readonly BenchRow[]): BenchRow[] {
-  const best = new Map<string, BenchRow>();
-  for (const row of rows) {
-    const name = `${row.kernel} ${row.shape}`;
-    const old = best.get(name);
-    if (!old || row.ms < old.ms) best.set(name, row);
-  }
-  return [...best.values()];
 }
 
 function roofline({ peak }: BenchReport, rows: readonly BenchRow[]): Markup {

@@ -34,7 +34,7 @@ export function convolveTile(emit: Emitter, task: ConvolutionTask): void {
   const groups = [tilesX * ceilDiv(height, TILE.y), ceilDiv(depth, TILE.z) * blocks] as const;
   // Fewer channels at stride 2, where a patch is larger: workgroup memory stays below 16 KiB.
   const staged = task.kernel === 1 ? 8 / task.stride : task.stride === 2 ? 1 : 4;
-  const size = outChannels * depth * height * width;
+  const size = outChannels * voxelsOf(task.outExtents);
   const most =
     emit.capabilities.family === 'gpu' ? Math.floor(emit.capabilities.maxBindingBytes / (4 * size)) : 1;
   task.sources.forEach(({ tensor, channels, weight }, i) => {
