@@ -34,6 +34,14 @@ export interface BufferRequest {
   readonly usage: GPUBufferUsageFlags;
 }
 
+/** Settings of {@link Gpu.open}. */
+export interface GpuOptions {
+  /** False for an adapter that computes nothing: running a plan or reading back throws. */
+  readonly execute?: boolean;
+  /** How this platform waits for a promise of the device; by itself where nothing is given. */
+  readonly wait?: <T>(promise: Promise<T>) => Promise<T>;
+}
+
 /** One opened device with its compiled kernels. Everything of the engine runs on one of these. */
 export class Gpu {
   readonly device: GPUDevice;
@@ -46,10 +54,12 @@ export class Gpu {
   /** Those who wait for the device, to be told when it is lost. */
   readonly #waiting: Set<(error: DeviceLostError) => void> = new Set();
   readonly #buffers: Map<GPUBuffer, BufferRequest> = new Map();
+  readonly #wait: NonNullable<GpuOptions['wait']>;
 
-  private constructor(device: GPUDevice, capabilities: Capabilities, executes: boolean) {
+  private constructor(device: GPUDevice, capabilities: Capabilities, options: GpuOptions) {
     this.device = device;
-    this.executes = executes;
+    this.executes = options.execute ?? true;
+    this.#wait = options.wait ?? ((promise) => promise);
     this.capabilities = capabilities;
     this.kernels = new KernelCache(device);
     void device.lost.then((info) => {
@@ -69,13 +79,12 @@ export class Gpu {
 
   /**
    * Opens a device on the adapter with all the limits it offers.
-   * @param options `execute: false` for an adapter that computes nothing: running a plan or reading back throws
    * @throws GpuError where the adapter refuses.
    */
   static async open(
     adapter: GPUAdapter,
     driver: DriverOrigin = 'system',
-    options: { readonly execute?: boolean } = {},
+    options: GpuOptions = {},
   ): Promise<Gpu> {
     const requiredLimits: Record<string, number> = {};
     for (const name of LIMITS) requiredLimits[name] = adapter.limits[name];
@@ -91,7 +100,7 @@ export class Gpu {
         cause,
       });
     }
-    return new Gpu(device, capabilitiesOf(device, adapter.info, driver), options.execute ?? true);
+    return new Gpu(device, capabilitiesOf(device, adapter.info, driver), options);
   }
 
   /**
@@ -99,7 +108,7 @@ export class Gpu {
    * nothing. It refuses what the device's limits refuse, and to run or to read anything.
    */
   static counting(capabilities: Capabilities): Gpu {
-    return new Gpu(countingDevice(), capabilities, false);
+    return new Gpu(countingDevice(), capabilities, { execute: false });
   }
 
   /** Bytes in buffers that are alive. */
@@ -176,7 +185,7 @@ export class Gpu {
   /** Waits for a promise of the device, but no longer than the device lives. @throws DeviceLostError, GpuError. */
   async guard<T>(promise: Promise<T>): Promise<T> {
     try {
-      const value = await this.#unlessLost(promise);
+      const value = await this.#unlessLost(this.#wait(promise));
       this.check();
       return value;
     } catch (error) {

@@ -3,6 +3,7 @@ import { GpuError } from '../core/errors.ts';
 import type { DriverOrigin } from '../gpu/capabilities.ts';
 import { Gpu } from '../gpu/gpu.ts';
 import { activateBundledDriver, unpackBundledDriver } from './bundled-driver.ts';
+import { restWhile } from './rest.ts';
 import { systemHasDrivers } from './system-drivers.ts';
 
 /** Settings of {@link openNodeGpu}. */
@@ -27,7 +28,7 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
   const wanted = options.driver ?? driverFromEnvironment();
   if (wanted === 'system' || (wanted === 'auto' && systemHasDrivers())) {
     const adapter = await requestAdapter(options.flags ?? []);
-    if (adapter) return Gpu.open(adapter, 'system');
+    if (adapter) return Gpu.open(adapter, 'system', { wait: restWhile });
   }
   if (wanted !== 'system') {
     const driver = unpackBundledDriver();
@@ -35,7 +36,7 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
       activateBundledDriver(driver);
       // A new instance: one that has found no adapter keeps answering null.
       const adapter = await requestAdapter(options.flags ?? []);
-      if (adapter) return Gpu.open(adapter, 'bundled');
+      if (adapter) return Gpu.open(adapter, 'bundled', { wait: restWhile });
     }
   }
   throw new GpuError('no WebGPU adapter was found, neither a system driver nor the bundled software driver', {
