@@ -1,9 +1,11 @@
+import type { Gpu } from '../gpu/gpu.ts';
 import { VARIANTS } from '../nn/variants.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { formatTable } from '../report/tables.ts';
 import { trainSettings } from '../train/settings.ts';
+import { compilesAtFirstRun } from '../tune/compile-ahead.ts';
 import { describeStep, type StepShape } from '../tune/training-step.ts';
 import { DEFAULT_TUNING } from '../tune/tune.ts';
 import { type TuningResult, tuneNetwork } from '../tune/tuner.ts';
@@ -61,7 +63,9 @@ export const tune: Command = command({
     const folder = new NodeFolder(cacheFolder());
     await folder.checkWritable();
     const gpu = await openNodeGpu();
+    let beside: Gpu | undefined;
     try {
+      if (compilesAtFirstRun(gpu.capabilities)) beside = await openNodeGpu();
       const { description } = gpu.capabilities;
       output.note(`tuning ${describeStep(shape)} on ${description}`);
       const start = performance.now();
@@ -69,6 +73,7 @@ export const tune: Command = command({
       const results = await tuneNetwork(gpu, shape, folder, {
         compileSeconds,
         again: options.flag('again'),
+        ...(beside ? { beside } : {}),
         onSlot(done, total, slot) {
           bar ??= output.progress({ label: 'tuning', total, unit: 'slot' });
           bar.update(done, slot);
@@ -81,6 +86,7 @@ export const tune: Command = command({
       );
     } finally {
       await gpu.close();
+      await beside?.close();
     }
   },
 });

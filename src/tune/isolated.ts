@@ -137,7 +137,9 @@ export function noiseOf({ label, shape }: Tensor): Float32Array {
   for (let at = period, turn = 1; at < size; at += period, turn++) {
     const shift = (turn * 7919) % period;
     const part = Math.min(period, size - at);
-    for (let i = 0; i < part; i++) data[at + i] = data[(i + shift) % period]!;
+    const straight = Math.min(part, period - shift);
+    data.copyWithin(at, shift, shift + straight);
+    data.copyWithin(at + straight, 0, part - straight);
   }
   return data;
 }

@@ -1,6 +1,7 @@
 import { GpuError } from '../core/errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { TunedSlot } from './cache.ts';
+import { kernelsOf } from './compile-ahead.ts';
 import { differenceOf } from './difference.ts';
 import { type Timing, timeInTurns } from './in-turns.ts';
 import { Isolated } from './isolated.ts';
@@ -13,6 +14,8 @@ export interface TuneOptions {
   readonly compileSeconds: number;
   /** Rounds of timing for those that stay near the best. */
   readonly rounds: number;
+  /** Keys of kernels that are known to take longer to compile. */
+  readonly slow?: ReadonlySet<string>;
 }
 
 export const DEFAULT_TUNING: TuneOptions = { compileSeconds: 30, rounds: 3 };
@@ -29,6 +32,17 @@ interface Contender extends Timing {
 
 type Candidate = NetworkSlot['candidates'][number];
 
+/** The variant that runs everywhere, against which others are held in doubt. */
+function plainOf(candidates: readonly Candidate[]): Candidate {
+  return candidates.findLast(({ variant }) => !variant.includes('subgroup')) ?? candidates.at(-1)!;
+}
+
+/** The candidates that a search runs in any case: all but the plain one, unless that is the best guess. */
+export function searched({ candidates }: NetworkSlot): Candidate[] {
+  const plain = plainOf(candidates);
+  return candidates.filter((candidate, i) => i === 0 || candidate !== plain);
+}
+
 /**
  * Finds the fastest candidate of a slot: each is compiled and its result checked, then those that are right are timed
  * in turns. Right is what two different algorithms agree on (direct and Winograd); where there are no such two, what the
@@ -38,21 +52,23 @@ type Candidate = NetworkSlot['candidates'][number];
  */
 export async function tuneSlot(
   gpu: Gpu,
-  { slot, candidates }: NetworkSlot,
+  network: NetworkSlot,
   options: TuneOptions = DEFAULT_TUNING,
 ): Promise<TunedSlot> {
+  const { slot, candidates } = network;
   const guess = candidates[0]!;
   if (candidates.length === 1) return { variant: guess.variant, times: {} };
-  const plain = candidates.findLast(({ variant }) => !variant.includes('subgroup')) ?? candidates.at(-1)!;
+  const plain = plainOf(candidates);
   const entered: Contender[] = [];
   const enter = async (candidate: Candidate): Promise<void> => {
     const free = candidate === plain || candidate === guess;
+    if (!free && kernelsOf(candidate.section).some((key) => options.slow?.has(key))) return;
     const limit = free ? Number.POSITIVE_INFINITY : options.compileSeconds * 1000;
     const contender = await prepare(gpu, candidate, limit);
     if (contender) entered.push(contender);
   };
   try {
-    for (const candidate of candidates) if (candidate !== plain || plain === guess) await enter(candidate);
+    for (const candidate of searched(network)) await enter(candidate);
     let right = plain === guess ? entered[0] : agreement(entered);
     if (!right) {
       await enter(plain);

@@ -2,9 +2,10 @@ import type { FileSink, FileSource } from '../core/files.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { type TunedSlot, TuningCache, tuningKey } from './cache.ts';
-import { networkSlots } from './network-slots.ts';
+import { compileAhead } from './compile-ahead.ts';
+import { type NetworkSlot, networkSlots } from './network-slots.ts';
 import type { StepShape } from './training-step.ts';
-import { DEFAULT_TUNING, type TuneOptions, tuneSlot } from './tune.ts';
+import { DEFAULT_TUNING, searched, type TuneOptions, tuneSlot } from './tune.ts';
 
 /** A slot of a network and what it got. */
 export interface TuningResult extends TunedSlot {
@@ -19,6 +20,8 @@ export interface TuningResult extends TunedSlot {
 export interface TunerOptions extends Partial<TuneOptions> {
   /** Search again what an earlier search found. */
   readonly again: boolean;
+  /** Another device of the same adapter, which helps to compile where the driver uses one thread a device for it. */
+  readonly beside?: Gpu;
   /** Called before each slot, and at the end. */
   onSlot?(done: number, total: number, slot: string): void;
 }
@@ -38,13 +41,25 @@ export async function tuneNetwork(
   const key = await tuningKey(gpu.capabilities);
   const known = await cache.read(key);
   const slots = await networkSlots(gpu.capabilities, shape);
+  const tuning = { ...DEFAULT_TUNING, ...options };
+  const knownOf = ({ slot, candidates }: NetworkSlot): TunedSlot | undefined => {
+    const old = options.again ? undefined : known.get(slot);
+    // A variant that is no candidate any more is no choice.
+    return old && candidates.some(({ variant }) => variant === old.variant) ? old : undefined;
+  };
+  let slow: ReadonlySet<string> = new Set();
+  if (options.beside) {
+    options.onSlot?.(0, slots.length, 'compiling');
+    const sections = slots
+      .filter((each) => each.candidates.length > 1 && !knownOf(each))
+      .flatMap((each) => searched(each).map(({ section }) => section));
+    slow = await compileAhead([gpu, options.beside], sections, tuning.compileSeconds * 1000);
+  }
   const results: TuningResult[] = [];
   for (const [i, each] of slots.entries()) {
     options.onSlot?.(i, slots.length, each.slot);
-    const old = options.again ? undefined : known.get(each.slot);
-    // A variant that is no candidate any more is no choice.
-    const valid = old && each.candidates.some(({ variant }) => variant === old.variant) ? old : undefined;
-    const tuned = valid ?? (await tuneSlot(gpu, each, { ...DEFAULT_TUNING, ...options }));
+    const valid = knownOf(each);
+    const tuned = valid ?? (await tuneSlot(gpu, each, { ...tuning, slow }));
     results.push({ slot: each.slot, guess: each.candidates[0]!.variant, searched: !valid, ...tuned });
     if (valid) continue;
     known.set(each.slot, tuned);
