@@ -19,6 +19,21 @@ GPUAdapter.prototype.requestDevice = async function (...words) {
   return device;
 };
 
+// VOXELGRAD_PEERS_REST=1: their waits rest as voxelgrad's do, where Dawn's binding keeps a core busy.
+if (process.env.VOXELGRAD_PEERS_REST === '1') {
+  const { tsImport } = await import('tsx/esm/api');
+  const { restWhile } = await tsImport('../../src/platform/rest.ts', import.meta.url);
+  for (const [type, name] of [
+    [GPUQueue, 'onSubmittedWorkDone'],
+    [GPUBuffer, 'mapAsync'],
+  ]) {
+    const own = type.prototype[name];
+    type.prototype[name] = function (...words) {
+      return restWhile(own.apply(this, words));
+    };
+  }
+}
+
 /** Stops the program with a reason that the bench prints. */
 export function skipAll(reason) {
   console.log(JSON.stringify({ skip: reason }));
