@@ -2,6 +2,8 @@
 const LATENESS = 0.02;
 /** Milliseconds between two looks at most, so that files, signals and timers are served in time. */
 const LONGEST_MS = 1;
+/** What ends sooner than this needs no sleep. */
+const SOON_MS = 0.1;
 /** Below this the system's sleep takes longer than what is asked of it. */
 const SHORTEST_MS = 0.05;
 
@@ -36,7 +38,8 @@ function schedule(): void {
 function turn(): void {
   scheduled = false;
   if (waits === 0) return;
-  const ms = Math.min(LONGEST_MS, (performance.now() - since) * LATENESS);
-  if (ms >= SHORTEST_MS) Atomics.wait(cell, 0, 0, ms);
+  const waited = performance.now() - since;
+  if (waited > SOON_MS)
+    Atomics.wait(cell, 0, 0, Math.min(LONGEST_MS, Math.max(SHORTEST_MS, LATENESS * waited)));
   schedule();
 }
