@@ -2,7 +2,7 @@ import { formatBytes } from '../core/bytes.ts';
 import { DeviceLostError, GpuError, OutOfMemoryError } from '../core/errors.ts';
 import { type Capabilities, capabilitiesOf, type DriverOrigin } from './capabilities.ts';
 import { countingDevice } from './counting-device.ts';
-import { KernelCache } from './kernel.ts';
+import { KernelCache, type Wait } from './kernel.ts';
 
 export { formatBytes };
 
@@ -39,7 +39,7 @@ export interface GpuOptions {
   /** False for an adapter that computes nothing: running a plan or reading back throws. */
   readonly execute?: boolean;
   /** How this platform waits for a promise of the device; by itself where nothing is given. */
-  readonly wait?: <T>(promise: Promise<T>) => Promise<T>;
+  readonly wait?: Wait;
 }
 
 /** One opened device with its compiled kernels. Everything of the engine runs on one of these. */
@@ -54,14 +54,14 @@ export class Gpu {
   /** Those who wait for the device, to be told when it is lost. */
   readonly #waiting: Set<(error: DeviceLostError) => void> = new Set();
   readonly #buffers: Map<GPUBuffer, BufferRequest> = new Map();
-  readonly #wait: NonNullable<GpuOptions['wait']>;
+  readonly #wait: Wait;
 
   private constructor(device: GPUDevice, capabilities: Capabilities, options: GpuOptions) {
     this.device = device;
     this.executes = options.execute ?? true;
     this.#wait = options.wait ?? ((promise) => promise);
     this.capabilities = capabilities;
-    this.kernels = new KernelCache(device);
+    this.kernels = new KernelCache(device, this.#wait);
     void device.lost.then((info) => {
       const lost = new DeviceLostError(
         `the device "${capabilities.description}" was lost (${info.reason}): ${info.message || 'no reason given'}`,

@@ -19,14 +19,19 @@ export function kernelKey(kernel: Kernel): string {
   return `${kernel.file}:${kernel.entry}${text ? `{${text}}` : ''}`;
 }
 
+/** How a platform waits for a promise of the device. */
+export type Wait = <T>(promise: Promise<T>) => Promise<T>;
+
 /** Compiles kernels once a device. */
 export class KernelCache {
   readonly #device: GPUDevice;
+  readonly #wait: Wait;
   readonly #modules: Map<string, Promise<GPUShaderModule>> = new Map();
   readonly #pipelines: Map<string, Promise<GPUComputePipeline>> = new Map();
 
-  constructor(device: GPUDevice) {
+  constructor(device: GPUDevice, wait: Wait) {
     this.#device = device;
+    this.#wait = wait;
   }
 
   /** The compiled kernel. @throws GpuError with the file, line and text of the first compile error. */
@@ -48,7 +53,7 @@ export class KernelCache {
   async #compile(kernel: Kernel, key: string): Promise<GPUComputePipeline> {
     const module = await this.#module(kernel);
     try {
-      return await this.#device.createComputePipelineAsync({
+      const compiled = this.#device.createComputePipelineAsync({
         label: key,
         layout: 'auto',
         compute: {
@@ -57,6 +62,7 @@ export class KernelCache {
           ...(kernel.constants ? { constants: kernel.constants } : {}),
         },
       });
+      return await this.#wait(compiled);
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause);
       throw new GpuError(`kernel ${key}: ${message.split('\n').slice(0, 6).join('\n')}`, { cause });
