@@ -185,7 +185,7 @@ export class Gpu {
   /** Waits for a promise of the device, but no longer than the device lives. @throws DeviceLostError, GpuError. */
   async guard<T>(promise: Promise<T>): Promise<T> {
     try {
-      const value = await this.#unlessLost(this.#wait(promise));
+      const value = await this.#wait(this.#unlessLost(promise));
       this.check();
       return value;
     } catch (error) {
