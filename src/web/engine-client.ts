@@ -1,3 +1,4 @@
+import { problemOf } from './problem.ts';
 import type { CallName, Calls, Problem, Reply, Request } from './protocol.ts';
 
 /** The engine refused or failed; `problem` is for the page. */
@@ -16,6 +17,11 @@ export class EngineCancelled extends Error {
     super('cancelled');
     this.name = 'EngineCancelled';
   }
+}
+
+/** What the page says of an error: the engine's own words where it failed there. */
+export function failureOf(error: unknown): Problem {
+  return error instanceof EngineFailure ? error.problem : problemOf(error);
 }
 
 interface Pending {

@@ -12,7 +12,7 @@ const app = new App(client, (state) => {
   render(page(state, app), root);
   // One canvas for as long as the page lives: NiiVue stays with the one it was given.
   const canvas = root.querySelector('canvas');
-  if (canvas && state.view) app.attachViewer(canvas);
+  if (canvas && state.view) app.view.attach(canvas);
 });
 
 // The whole page takes drops; without this a file that misses would replace the page.

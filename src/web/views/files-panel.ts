@@ -30,7 +30,7 @@ export function filesPanel(state: State, app: App): TemplateResult {
       <h2 id="scan">1. Scan</h2>
       ${
         list.length > 0
-          ? html`<button class="quiet" ?disabled=${locked} @click=${() => app.clearFiles()}>Clear</button>`
+          ? html`<button class="quiet" ?disabled=${locked} @click=${() => app.files.clear()}>Clear</button>`
           : nothing
       }
     </div>
@@ -64,7 +64,7 @@ function chooser(empty: boolean, locked: boolean, app: App): TemplateResult {
     <div class="buttons">
       <label class="button">${empty ? 'Choose files' : 'Add files'}<input type="file" multiple accept=".nii,.gz,.safetensors" ?disabled=${locked} @change=${take}></label>
       <label class="button">${empty ? 'Choose a folder' : 'Add a folder'}<input type="file" webkitdirectory ?disabled=${locked} @change=${take}></label>
-      ${empty ? html`<button ?disabled=${locked} @click=${() => app.usePhantom()}>Try a made-up patient</button>` : nothing}
+      ${empty ? html`<button ?disabled=${locked} @click=${() => app.files.usePhantom()}>Try a made-up patient</button>` : nothing}
     </div>
   </div>`;
 }
@@ -73,7 +73,7 @@ function scanChoice(state: State, app: App): TemplateResult | typeof nothing {
   const { files } = state;
   if (!files || files.scans.length < 2) return nothing;
   return html`<label class="field">Patient and visit
-    <select ?disabled=${isBusy(state)} @change=${(event: Event) => app.chooseScan((event.target as HTMLSelectElement).value)}>
+    <select ?disabled=${isBusy(state)} @change=${(event: Event) => app.files.chooseScan((event.target as HTMLSelectElement).value)}>
       ${files.scans.map((name) => html`<option .selected=${name === files.scan}>${name}</option>`)}
     </select>
   </label>`;
@@ -82,12 +82,12 @@ function scanChoice(state: State, app: App): TemplateResult | typeof nothing {
 function fileRow(file: FileReport, locked: boolean, app: App): TemplateResult {
   const choose = (event: Event): void => {
     const { value } = event.target as HTMLSelectElement;
-    void app.setRole(file.path, value === '' ? null : (value as FileRole));
+    void app.files.setRole(file.path, value === '' ? null : (value as FileRole));
   };
   return html`<li>
     <div class="file">
       <span class="name" title=${file.path}>${file.name}</span>
-      <button class="quiet" aria-label=${`Remove ${file.name}`} ?disabled=${locked} @click=${() => app.removeFile(file.path)}>Remove</button>
+      <button class="quiet" aria-label=${`Remove ${file.name}`} ?disabled=${locked} @click=${() => app.files.remove(file.path)}>Remove</button>
     </div>
     ${
       file.detail

@@ -38,7 +38,7 @@ function adding(state: State, app: App): TemplateResult {
     result?.truth === 'correction' ||
     (files?.files ?? []).some(({ role, problem }) => role === 'lesions' && !problem);
   const locked = !truth || isBusy(state) || isPaused(learning);
-  const add = (use: LearningUse): void => void app.changeLearning('keepScan', use);
+  const add = (use: LearningUse): void => void app.learning.change('keepScan', use);
   return html`<div class="buttons learning">
     <button ?disabled=${locked} @click=${() => add('learn')}>Learn from this scan</button>
     <button ?disabled=${locked} @click=${() => add('aside')}>Keep it aside</button>
@@ -49,13 +49,13 @@ function scanRow(scan: LearningScanReport, locked: boolean, app: App): TemplateR
   const { id, name, use, diceBefore, diceAfter } = scan;
   const choose = (event: Event): void => {
     const { value } = event.target as HTMLSelectElement;
-    void app.changeLearning('setUse', { id, use: value as LearningUse });
+    void app.learning.change('setUse', { id, use: value as LearningUse });
   };
   const shown = (dice: number | null): string => dice?.toFixed(3) ?? '…';
   return html`<li>
     <div class="file">
       <span class="name" title=${name}>${name}</span>
-      <button class="quiet" aria-label=${`Forget ${name}`} ?disabled=${locked} @click=${() => app.changeLearning('forgetScan', id)}>Forget</button>
+      <button class="quiet" aria-label=${`Forget ${name}`} ?disabled=${locked} @click=${() => app.learning.change('forgetScan', id)}>Forget</button>
     </div>
     <div class="file-role">
       <select aria-label=${`What ${name} is for`} ?disabled=${locked} @change=${choose}>
@@ -84,7 +84,7 @@ function running(tuning: TuningState, app: App): TemplateResult {
   return html`<div class="tuning">
       <progress aria-label="Fine-tuning" max="1" value=${share}></progress>
       <p class="tiles">${text}</p>
-      <button @click=${() => app.pauseTuning()}>Pause</button>
+      <button @click=${() => app.learning.pause()}>Pause</button>
     </div>
     ${note ? html`<p class="hint" role="status">${note}</p>` : nothing} ${lossCurve(losses, steps)}`;
 }
@@ -96,15 +96,15 @@ function resting(state: State, app: App): TemplateResult {
   if (run && !run.finished)
     return html`<p role="status" class="status">Paused at step ${run.losses.length} of ${run.steps}. It can be resumed here, also after the tab was closed.</p>
       <div class="buttons learning">
-        <button class="accent" ?disabled=${locked} @click=${() => app.tune('resumeTuning', null)}>Resume</button>
-        <button ?disabled=${locked || run.losses.length === 0} @click=${() => app.tune('finishTuning', null)}>Use it as it is</button>
-        <button ?disabled=${locked} @click=${() => app.changeLearning('discardTuning', null)}>Discard</button>
+        <button class="accent" ?disabled=${locked} @click=${() => app.learning.tune('resumeTuning', null)}>Resume</button>
+        <button ?disabled=${locked || run.losses.length === 0} @click=${() => app.learning.tune('finishTuning', null)}>Use it as it is</button>
+        <button ?disabled=${locked} @click=${() => app.learning.change('discardTuning', null)}>Discard</button>
       </div>
       ${lossCurve(run.losses, run.steps)}`;
   const start = (event: Event): void => {
     event.preventDefault();
     const { value } = (event.target as HTMLFormElement).elements.namedItem('steps') as HTMLInputElement;
-    void app.tune('fineTune', { steps: Number(value) });
+    void app.learning.tune('fineTune', { steps: Number(value) });
   };
   const ready = model !== null && (learning?.scans ?? []).some(({ use }) => use === 'learn');
   return html`<form class="learning" @submit=${start}>

@@ -18,12 +18,12 @@ export function modelPanel(state: State, app: App): TemplateResult {
     const input = event.target as HTMLInputElement;
     const [file] = input.files ?? [];
     input.value = '';
-    if (file) void app.loadOwnModel(file);
+    if (file) void app.model.loadOwn(file);
   };
   const choose = (event: Event): void => {
     const { value } = event.target as HTMLSelectElement;
-    if (value.startsWith(KEPT)) void app.loadKeptModel(value.slice(KEPT.length));
-    else if (value !== '') void app.loadListedModel(value);
+    if (value.startsWith(KEPT)) void app.model.loadKept(value.slice(KEPT.length));
+    else if (value !== '') void app.model.loadListed(value);
   };
   return html`<section aria-labelledby="model">
     <h2 id="model">2. Model</h2>
@@ -44,7 +44,7 @@ export function modelPanel(state: State, app: App): TemplateResult {
     ${problemNote(modelProblem)}
     ${
       kept
-        ? html`<p class="hint">Kept in this browser only. <button class="quiet" ?disabled=${locked} @click=${() => app.forgetModel(model.name)}>Forget it</button></p>`
+        ? html`<p class="hint">Kept in this browser only. <button class="quiet" ?disabled=${locked} @click=${() => app.model.forget(model.name)}>Forget it</button></p>`
         : nothing
     }
     ${
@@ -62,7 +62,7 @@ function stageOne(name: string | null, locked: boolean, app: App): TemplateResul
     const input = event.target as HTMLInputElement;
     const [file] = input.files ?? [];
     input.value = '';
-    if (file) void app.loadStageOne(file.name, () => file.arrayBuffer());
+    if (file) void app.model.loadStageOne(file.name, () => file.arrayBuffer());
   };
   const text =
     name === null ? 'lesions in them stay as they are.' : `${name} finds the lesions to correct them by.`;

@@ -16,7 +16,7 @@ export function resultPanel(state: State, app: App): TemplateResult | typeof not
     <div class="heading">
       <h2 id="result">${count}, ${ml.toFixed(2)} ml</h2>
       <div class="buttons">
-        ${state.correcting ? nothing : html`<button ?disabled=${isBusy(state)} @click=${() => app.startCorrection()}>Correct</button>`}
+        ${state.correcting ? nothing : html`<button ?disabled=${isBusy(state)} @click=${() => app.correction.start()}>Correct</button>`}
         <button @click=${() => app.save('mask')}>Save mask</button>
         <button @click=${() => app.save('probabilities')}>Save probabilities</button>
         <button @click=${() => app.save('report')}>Save report</button>
@@ -26,7 +26,7 @@ export function resultPanel(state: State, app: App): TemplateResult | typeof not
     <label class="field threshold">Threshold of the probability
       <input type="range" min="0.01" max="0.99" step="0.01" ?disabled=${isBusy(state)} .value=${String(threshold)} @input=${(
         event: Event,
-      ) => app.setThreshold(Number((event.target as HTMLInputElement).value))}>
+      ) => app.run.setThreshold(Number((event.target as HTMLInputElement).value))}>
       <output>${threshold.toFixed(2)}</output>
     </label>
     ${result.notes.map((note) => html`<p class="hint">${note}</p>`)}
@@ -65,7 +65,7 @@ function lesionRows({ selectedLesion }: State, lesions: readonly Lesion[], app: 
         ${lesions.map(
           ({ number, ml, side, place, meanProbability, found }) =>
             html`<tr class=${number === selectedLesion ? 'selected' : ''}>
-              <th scope="row"><button class="quiet" aria-pressed=${number === selectedLesion} @click=${() => app.showLesion(number)}>Lesion ${number}</button></th>
+              <th scope="row"><button class="quiet" aria-pressed=${number === selectedLesion} @click=${() => app.view.showLesion(number)}>Lesion ${number}</button></th>
               <td class="number">${ml.toFixed(3)}</td>
               <td>${side}</td>
               <td class="number">${place.map(signed).join(', ')}</td>

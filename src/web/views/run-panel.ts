@@ -14,7 +14,7 @@ export function runPanel(state: State, app: App): TemplateResult {
     ${
       run
         ? running(run, app)
-        : html`<button class="primary" ?disabled=${!ready || isBusy(state)} @click=${() => app.segment()}>${result ? 'Segment again' : 'Segment'}</button>`
+        : html`<button class="primary" ?disabled=${!ready || isBusy(state)} @click=${() => app.run.segment()}>${result ? 'Segment again' : 'Segment'}</button>`
     }
     ${problemNote(files?.problem ?? null)} ${problemNote(runProblem)}
     <p class="status" role="status">${run ? '' : statusOf(state)}</p>
@@ -34,7 +34,7 @@ function running({ progress, secondsLeft }: RunState, app: App): TemplateResult 
   return html`<div class="running">
     <progress aria-label="Segmentation" max=${progress?.total ?? nothing} value=${progress?.done ?? nothing}></progress>
     <p class="tiles">${text}</p>
-    <button @click=${() => app.cancel()}>Cancel</button>
+    <button @click=${() => app.run.cancel()}>Cancel</button>
   </div>`;
 }
 

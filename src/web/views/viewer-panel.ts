@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
-import { type App, shownImages } from '../app.ts';
+import { shownImages } from '../actions/view.ts';
+import type { App } from '../app.ts';
 import { keyAction, placeText } from '../keys.ts';
 import type { CorrectingState, State, ViewState } from '../state.ts';
 import type { Tool, ViewLayout } from '../viewer.ts';
@@ -54,20 +55,20 @@ function toolbar({ files, result, correcting }: State, view: ViewState, app: App
   const number = (event: Event): number => Number((event.target as HTMLInputElement).value);
   return html`<div class="toolbar">
     <label class="field">Image
-      <select ?disabled=${correcting !== null} @change=${(event: Event) => app.showImage((event.target as HTMLSelectElement).value)}>
+      <select ?disabled=${correcting !== null} @change=${(event: Event) => app.view.showImage((event.target as HTMLSelectElement).value)}>
         ${images.map(({ path, role }) => html`<option value=${path} .selected=${path === view.image}>${role}</option>`)}
       </select>
     </label>
     <label class="field">View
-      <select @change=${(event: Event) => app.setLayout((event.target as HTMLSelectElement).value as ViewLayout)}>
+      <select @change=${(event: Event) => app.view.setLayout((event.target as HTMLSelectElement).value as ViewLayout)}>
         ${LAYOUTS.map(([value, label]) => html`<option value=${value} .selected=${value === view.layout}>${label}</option>`)}
       </select>
     </label>
     <label class="field">Black
-      <input type="range" min=${low} max=${high} step=${step} .value=${String(black)} @input=${(event: Event) => app.setWindow([Math.min(number(event), white), white])}>
+      <input type="range" min=${low} max=${high} step=${step} .value=${String(black)} @input=${(event: Event) => app.view.setWindow([Math.min(number(event), white), white])}>
     </label>
     <label class="field">White
-      <input type="range" min=${low} max=${high} step=${step} .value=${String(white)} @input=${(event: Event) => app.setWindow([black, Math.max(number(event), black)])}>
+      <input type="range" min=${low} max=${high} step=${step} .value=${String(white)} @input=${(event: Event) => app.view.setWindow([black, Math.max(number(event), black)])}>
     </label>
     ${result && !correcting ? overlayControls(view, result.metrics !== null, app) : nothing}
   </div>`;
@@ -76,13 +77,13 @@ function toolbar({ files, result, correcting }: State, view: ViewState, app: App
 function overlayControls({ opacity, parts }: ViewState, truth: boolean, app: App): TemplateResult {
   const toggle = (part: 'truth' | 'prediction', label: string, kind: string): TemplateResult =>
     html`<label class="check"><input type="checkbox" .checked=${parts[part]} @change=${(event: Event) =>
-      app.setOverlay(opacity, {
+      app.view.setOverlay(opacity, {
         ...parts,
         [part]: (event.target as HTMLInputElement).checked,
       })}><i class=${kind}></i>${label}</label>`;
   return html`<label class="field">Overlay
       <input type="range" min="0" max="1" step="0.05" .value=${String(opacity)} @input=${(event: Event) =>
-        app.setOverlay(Number((event.target as HTMLInputElement).value), parts)}>
+        app.view.setOverlay(Number((event.target as HTMLInputElement).value), parts)}>
     </label>
     <div class="checks">
       ${toggle('prediction', 'Prediction', 'extra')}
@@ -101,17 +102,17 @@ function drawingTools({ tool, size }: CorrectingState, app: App): TemplateResult
     <div class="checks">
       ${TOOLS.map(
         ([value, label]) =>
-          html`<label class="check"><input type="radio" name="tool" .checked=${value === tool} @change=${() => app.setTool(value, size)}>${label}</label>`,
+          html`<label class="check"><input type="radio" name="tool" .checked=${value === tool} @change=${() => app.correction.setTool(value, size)}>${label}</label>`,
       )}
     </div>
     <label class="field">Brush, ${size} ${size === 1 ? 'voxel' : 'voxels'}
       <input type="range" min="1" max="9" step="2" .value=${String(size)} @input=${(event: Event) =>
-        app.setTool(tool, Number((event.target as HTMLInputElement).value))}>
+        app.correction.setTool(tool, Number((event.target as HTMLInputElement).value))}>
     </label>
     <div class="buttons">
-      <button @click=${() => app.undoStroke()}>Undo</button>
-      <button @click=${() => app.discardCorrection()}>Discard</button>
-      <button class="accent" @click=${() => app.finishCorrection()}>Done</button>
+      <button @click=${() => app.correction.undo()}>Undo</button>
+      <button @click=${() => app.correction.leave()}>Discard</button>
+      <button class="accent" @click=${() => app.correction.finish()}>Done</button>
     </div>
   </div>`;
 }
