@@ -17,13 +17,19 @@ const contentPolicy: Plugin = {
   ],
 };
 
-/** Takes comments, indents and empty lines out of the embedded shaders; `// @…` and `//!…` are the specialiser's. */
+/**
+ * Takes comments, indents, empty lines and blanks beside punctuation out of the embedded shaders; lines with `// @…` and
+ * `//!…` are the specialiser's.
+ */
 const shaderComments: Plugin = {
   name: 'shader-comments',
   transform(code, id) {
     if (!id.endsWith('shaders.generated.ts')) return null;
     const bare = code.replace(/(?:\\n)?[ ]*\/\/(?!!| @)(?:(?!\\n).)*/g, '').replace(/(?:\\n *)+/g, '\\n');
-    return { code: bare, map: null };
+    const dense = bare
+      .split('\\n')
+      .map((line) => (/\/\/[ !]/.test(line) ? line : line.replace(/ ?([,;(){}]) ?/g, '$1')));
+    return { code: dense.join('\\n'), map: null };
   },
 };
 
