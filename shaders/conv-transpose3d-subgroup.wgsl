@@ -8,21 +8,26 @@ enable subgroups;
 //   pack            weights in the order that the first two read them
 //
 // Layout: activations [batch, channels, depth, height, width], weight [Cin, Cout, 2, 2, 2].
-// Mapping: a workgroup is one subgroup; lanes are the channels of the result, TILE voxels i along x are in registers. The
-// other operand is loaded with voxels as lanes and spread with subgroupShuffle from a constant lane, which costs a
-// sixth of a load on software drivers. Weights come from a uniform block of PANEL vec4f as
-// [block of channels][channel of the sum][vector][z of the tap][lane], each vec4f the taps (0,0) (0,1) (1,0) (1,1) of y, x.
-// What does not fit into one block is added up by further dispatches. In backward_weight lanes are output channels; the
-// registers hold WEIGHT_CHANNELS input channels by the four taps of one z, for a few rows of voxels.
+// Mapping of the first two: a workgroup is one subgroup; lanes are the channels of the result, a tile of voxels of one
+// plane is in registers (its rows follow each other without a gap, so that any width fills tiles). The other operand is
+// loaded with voxels as lanes and spread with subgroupShuffle from a constant lane: three instructions on lavapipe, where
+// a load of LANES values is about a hundred. Weights come from a uniform block of PANEL vec4f as
+// [block of channels][channel of the sum][z of the tap][vector][lane], each vec4f the taps (0,0) (0,1) (1,0) (1,1) of
+// y, x. What does not fit into one block is added up by further dispatches.
+// In backward_weight lanes are output channels; the registers hold WEIGHT_VECTORS * LANES input channels, which are lanes
+// where they are loaded, by all eight taps, for a slice of the voxels.
 // No barriers, no workgroup memory.
 
 const LANES = 8u; // @spec
-// Vectors of LANES channels in the result of backward_input; 1 in forward.
-const VECTORS = 1u; // @spec
+// Vectors of LANES channels in the result of backward_input.
+const VECTORS = 4u; // @spec
 // 1: add to the result.
 const ACCUMULATE = 0u; // @spec
-const TILE = 8u;
-const LOADS = TILE / LANES;
+// 1: two voxels lie in one row and in one vector of the arrays of Pair and Quad, which takes an even width. Else 0,
+// with f32 for both.
+const PAIRED = 1u; // @spec
+alias Pair = vec2f; // @spec
+alias Quad = vec4f; // @spec
 const PANEL = 4096u;
 
 struct Params {
@@ -35,7 +40,6 @@ struct Params {
   first_sum: u32,
   count: u32,           // channels of the sum in this dispatch
   blocks: u32,          // of result channels in this dispatch
-  tiles: u32,           // along x
   bias: u32,            // whether there is one
   bias_first: u32,
 }
@@ -46,26 +50,29 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> output: array<vec2f>;
 @group(0) @binding(4) var<uniform> params: Params;
 
+// Voxels of a workgroup.
+const TILE = 16u;
+const LOADS = TILE / LANES;
+// Channels of the sum at a time: each sum that a loop carries is blended by the lanes' mask once a round (lavapipe).
+const STEP = 2u;
+
 @compute @workgroup_size(LANES)
 fn forward(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let sample = group.z / params.blocks;
   let block = group.z % params.blocks;
-  let x0 = (group.x % params.tiles) * TILE;
-  let y = group.x / params.tiles;
+  let plane = params.height * params.width;
+  let volume = params.depth * plane;
+  let first = group.x * TILE;
   let z = group.y;
-  let co = params.first_result + block * LANES + lane;
-  let present = co < params.result_channels;
-  let volume = params.depth * params.height * params.width;
-  let row = (z * params.height + y) * params.width;
   var at: array<u32, LOADS>;
+  // Of the voxel's first output in a channel, in vec2f, which hold both x of one input voxel.
+  var place: array<u32, LOADS>;
   for (var j = 0u; j < LOADS; j++) { // @unroll
-    at[j] = (sample * params.sum_channels + params.first_sum) * volume + row +
-      min(x0 + j * LANES + lane, params.width - 1u);
+    let voxel = min(first + j * LANES + lane, plane - 1u);
+    at[j] = sample * params.sum_channels * volume + z * plane + voxel;
+    place[j] = 4u * z * plane + voxel + voxel / params.width * params.width;
   }
-  // In vec2f, which hold both x of one input voxel.
-  let line = params.width;
-  let plane = 2u * params.height * line;
-  let out = (sample * params.result_channels + co) * 2u * params.depth * plane + 2u * z * plane + 2u * y * line + x0;
+  let co = params.first_result + block * LANES + lane;
   var start = 0.0;
   if (params.bias != 0u) {
     start = bias[params.bias_first + min(co, params.result_channels - 1u)];
@@ -77,107 +84,126 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id)
     far[v] = vec4f(start);
   }
   var w = block * params.count * 2u * LANES + lane;
-  for (var k = 0u; k < params.count; k++) {
-    var loaded: array<f32, LOADS>;
-    for (var j = 0u; j < LOADS; j++) { // @unroll
-      loaded[j] = input[at[j]];
-      at[j] += volume;
+  for (var k = 0u; k < params.count; k += STEP) {
+    var loaded: array<f32, STEP * LOADS>;
+    var w_near: array<vec4f, STEP>;
+    var w_far: array<vec4f, STEP>;
+    for (var u = 0u; u < STEP; u++) { // @unroll
+      let channel = min(params.first_sum + k + u, params.sum_channels - 1u);
+      for (var j = 0u; j < LOADS; j++) { // @unroll
+        loaded[u * LOADS + j] = input[at[j] + channel * volume];
+      }
+      w_near[u] = weight[w];
+      w_far[u] = weight[w + LANES];
+      w += 2u * LANES;
     }
-    let w_near = weight[w];
-    let w_far = weight[w + LANES];
-    w += 2u * LANES;
     for (var v = 0u; v < TILE; v++) { // @unroll
-      let x = subgroupShuffle(loaded[v / LANES], v % LANES);
-      near[v] += x * w_near;
-      far[v] += x * w_far;
+      for (var u = 0u; u < STEP; u++) { // @unroll
+        let x = subgroupShuffle(loaded[u * LOADS + v / LANES], v % LANES);
+        near[v] += x * w_near[u];
+        far[v] += x * w_far[u];
+      }
     }
   }
-  if (present) {
-    for (var v = 0u; v < TILE; v++) { // @unroll
-      if (x0 + v < params.width) {
-        if (ACCUMULATE != 0u) {
-          near[v] += vec4f(output[out + v], output[out + line + v]);
-          far[v] += vec4f(output[out + plane + v], output[out + plane + line + v]);
-        }
-        output[out + v] = near[v].xy;
-        output[out + line + v] = near[v].zw;
-        output[out + plane + v] = far[v].xy;
-        output[out + plane + line + v] = far[v].zw;
+  for (var v = 0u; v < TILE; v++) { // @unroll
+    let in_channel = subgroupShuffle(place[v / LANES], v % LANES);
+    if ((co < params.result_channels) & (first + v < plane)) {
+      let to = (sample * params.result_channels + co) * 4u * volume + in_channel;
+      if (ACCUMULATE != 0u) {
+        near[v] += vec4f(output[to], output[to + params.width]);
+        far[v] += vec4f(output[to + 2u * plane], output[to + 2u * plane + params.width]);
       }
+      output[to] = near[v].xy;
+      output[to + params.width] = near[v].zw;
+      output[to + 2u * plane] = far[v].xy;
+      output[to + 2u * plane + params.width] = far[v].zw;
     }
   }
 }
 
-@group(0) @binding(0) var<storage, read_write> grad_output: array<vec2f>;
+@group(0) @binding(0) var<storage, read_write> grad_output: array<Quad>;
 @group(0) @binding(1) var<uniform> back_weight: array<vec4f, PANEL>;
 @group(0) @binding(2) var<storage, read_write> grad_input: array<f32>;
 @group(0) @binding(3) var<uniform> back_params: Params;
+
+// Gradients at both x of two input voxels, the first of which are at `first` and `second`.
+fn gradients(first: u32, second: u32) -> vec4f {
+  if (PAIRED != 0u) {
+    return vec4f(grad_output[first / 4u]);
+  }
+  return vec4f(
+    vec4f(grad_output[first]).x,
+    vec4f(grad_output[first + 1u]).x,
+    vec4f(grad_output[second]).x,
+    vec4f(grad_output[second + 1u]).x,
+  );
+}
+
+// Voxels of a workgroup.
+const BACK_TILE = 4u * LANES;
+const PAIR_LOADS = BACK_TILE / LANES / 2u;
 
 @compute @workgroup_size(LANES)
 fn backward_input(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let sample = group.z / back_params.blocks;
   let block = group.z % back_params.blocks;
-  let x0 = (group.x % back_params.tiles) * TILE;
-  let y = group.x / back_params.tiles;
-  let z = group.y;
   let width = back_params.width;
-  let plane = 2u * back_params.height * width;
-  let out_volume = 2u * back_params.depth * plane;
-  var at: array<u32, LOADS>;
-  for (var j = 0u; j < LOADS; j++) { // @unroll
-    at[j] = (sample * back_params.sum_channels + back_params.first_sum) * out_volume + 2u * z * plane +
-      2u * y * width + min(x0 + j * LANES + lane, width - 1u);
+  let plane = back_params.height * width;
+  let out_volume = 8u * back_params.depth * plane;
+  let first = group.x * BACK_TILE;
+  let z = group.y;
+  var at: array<vec2u, PAIR_LOADS>;
+  for (var j = 0u; j < PAIR_LOADS; j++) { // @unroll
+    let pair = min(first + 2u * (j * LANES + lane) + vec2u(0u, 1u), vec2u(plane - 1u));
+    at[j] = (sample * back_params.sum_channels + back_params.first_sum) * out_volume + 8u * z * plane +
+      2u * (pair + pair / width * width);
   }
-  var sum: array<f32, TILE * VECTORS>;
+  var sum: array<f32, BACK_TILE * VECTORS>;
   var w = block * back_params.count * VECTORS * 2u * LANES + lane;
-  for (var k = 0u; k < back_params.count; k++) {
-    for (var s = 0u; s < 2u; s++) { // @unroll
-      var top: array<vec2f, LOADS>;
-      var bottom: array<vec2f, LOADS>;
-      for (var j = 0u; j < LOADS; j++) { // @unroll
-        top[j] = grad_output[at[j] + s * plane];
-        bottom[j] = grad_output[at[j] + s * plane + width];
-      }
-      var taps: array<vec4f, VECTORS>;
+  for (var k = 0u; k < 2u * back_params.count; k++) {
+    var top: array<vec4f, PAIR_LOADS>;
+    var bottom: array<vec4f, PAIR_LOADS>;
+    for (var j = 0u; j < PAIR_LOADS; j++) { // @unroll
+      top[j] = gradients(at[j].x, at[j].y);
+      bottom[j] = gradients(at[j].x + 2u * width, at[j].y + 2u * width);
+      // From one z of the tap to the other, and on to the next channel.
+      at[j] += select(4u * plane, out_volume - 4u * plane, k % 2u == 1u);
+    }
+    var taps: array<vec4f, VECTORS>;
+    for (var c = 0u; c < VECTORS; c++) { // @unroll
+      taps[c] = back_weight[w + c * LANES];
+    }
+    for (var v = 0u; v < BACK_TILE; v++) { // @unroll
+      let g = vec4f(
+        subgroupShuffle(top[v / 2u / LANES][v % 2u * 2u], v / 2u % LANES),
+        subgroupShuffle(top[v / 2u / LANES][v % 2u * 2u + 1u], v / 2u % LANES),
+        subgroupShuffle(bottom[v / 2u / LANES][v % 2u * 2u], v / 2u % LANES),
+        subgroupShuffle(bottom[v / 2u / LANES][v % 2u * 2u + 1u], v / 2u % LANES),
+      );
       for (var c = 0u; c < VECTORS; c++) { // @unroll
-        taps[c] = back_weight[w + (c * 2u + s) * LANES];
-      }
-      for (var v = 0u; v < TILE; v++) { // @unroll
-        let g = vec4f(
-          subgroupShuffle(top[v / LANES].x, v % LANES),
-          subgroupShuffle(top[v / LANES].y, v % LANES),
-          subgroupShuffle(bottom[v / LANES].x, v % LANES),
-          subgroupShuffle(bottom[v / LANES].y, v % LANES),
-        );
-        for (var c = 0u; c < VECTORS; c++) { // @unroll
-          sum[c * TILE + v] += dot(g, taps[c]);
-        }
+        sum[c * BACK_TILE + v] += dot(g, taps[c]);
       }
     }
-    for (var j = 0u; j < LOADS; j++) { // @unroll
-      at[j] += out_volume;
-    }
-    w += VECTORS * 2u * LANES;
+    w += VECTORS * LANES;
   }
-  let volume = back_params.depth * back_params.height * width;
   for (var c = 0u; c < VECTORS; c++) { // @unroll
     let ci = back_params.first_result + (block * VECTORS + c) * LANES + lane;
     if (ci < back_params.result_channels) {
-      let base = (sample * back_params.result_channels + ci) * volume +
-        (z * back_params.height + y) * width + x0;
-      for (var v = 0u; v < TILE; v++) { // @unroll
-        if (x0 + v < width) {
+      let to = ((sample * back_params.result_channels + ci) * back_params.depth + z) * plane + first;
+      for (var v = 0u; v < BACK_TILE; v++) { // @unroll
+        if (first + v < plane) {
           if (ACCUMULATE != 0u) {
-            sum[c * TILE + v] += grad_input[base + v];
+            sum[c * BACK_TILE + v] += grad_input[to + v];
           }
-          grad_input[base + v] = sum[c * TILE + v];
+          grad_input[to + v] = sum[c * BACK_TILE + v];
         }
       }
     }
   }
 }
 
-const WEIGHT_CHANNELS = 8u;
+// Vectors of LANES input channels of a workgroup.
+const WEIGHT_VECTORS = 2u; // @spec
 
 struct WeightParams {
   depth: u32,
@@ -185,61 +211,88 @@ struct WeightParams {
   width: u32,
   in_channels: u32,
   out_channels: u32,
-  rows: u32,            // of voxels, in one slice
+  voxels: u32,          // of one slice, an even number
   slices: u32,          // of one sample
   stride: u32,          // vec4f of one slice of partial sums
   out_blocks: u32,      // of LANES output channels
 }
 
-@group(0) @binding(0) var<storage, read_write> sums_input: array<f32>;
-@group(0) @binding(1) var<storage, read_write> sums_grad_output: array<vec2f>;
+@group(0) @binding(1) var<storage, read_write> sums_input: array<Pair>;
 // [samples, slices, stride], of which in_channels * out_channels * 2 hold sums
 @group(0) @binding(2) var<storage, read_write> partial_sums: array<vec4f>;
 @group(0) @binding(3) var<uniform> weight_params: WeightParams;
 
+// Voxels at a time.
+const GRAIN = 1u + PAIRED;
+
+// Inputs at GRAIN voxels of one channel.
+fn inputs(at: u32) -> vec2f {
+  if (PAIRED != 0u) {
+    return vec2f(sums_input[at / 2u]);
+  }
+  return vec2f(vec2f(sums_input[at]).x, 0.0);
+}
+
 @compute @workgroup_size(LANES)
 fn backward_weight(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
-  let tap_z = group.x % 2u;
-  let co = (group.x / 2u % weight_params.out_blocks) * LANES + lane;
-  let first = group.x / 2u / weight_params.out_blocks * WEIGHT_CHANNELS;
+  let co = (group.x % weight_params.out_blocks) * LANES + lane;
+  let ci = group.x / weight_params.out_blocks * WEIGHT_VECTORS * LANES + lane;
   let sample = group.z;
   let width = weight_params.width;
-  let all_rows = weight_params.depth * weight_params.height;
-  let plane = 2u * weight_params.height * width;
-  let out_row = (sample * weight_params.out_channels + min(co, weight_params.out_channels - 1u)) *
-    (2u * weight_params.depth) + tap_z;
-  var at: array<u32, WEIGHT_CHANNELS>;
-  var sum: array<vec4f, WEIGHT_CHANNELS>;
-  for (var c = 0u; c < WEIGHT_CHANNELS; c++) { // @unroll
-    at[c] = (sample * weight_params.in_channels + min(first + c, weight_params.in_channels - 1u)) * all_rows * width;
-    sum[c] = vec4f(0.0);
+  let height = weight_params.height;
+  let plane = height * width;
+  let volume = weight_params.depth * plane;
+  let out = (sample * weight_params.out_channels + min(co, weight_params.out_channels - 1u)) * 8u * volume;
+  var at: array<u32, WEIGHT_VECTORS>;
+  for (var c = 0u; c < WEIGHT_VECTORS; c++) { // @unroll
+    at[c] = (sample * weight_params.in_channels + min(ci + c * LANES, weight_params.in_channels - 1u)) * volume;
   }
-  let end = min(all_rows, (group.y + 1u) * weight_params.rows);
-  for (var row = group.y * weight_params.rows; row < end; row++) {
-    let z = row / weight_params.height;
-    let y = row - z * weight_params.height;
-    let out = (out_row + 2u * z) * plane + 2u * y * width;
-    for (var x0 = 0u; x0 < width; x0 += LANES) {
-      let x = min(x0 + lane, width - 1u);
-      let inside = x0 + lane < width;
-      var loaded: array<f32, WEIGHT_CHANNELS>;
-      for (var c = 0u; c < WEIGHT_CHANNELS; c++) { // @unroll
-        loaded[c] = select(0.0, sums_input[at[c] + row * width + x], inside);
-      }
-      for (var v = 0u; v < LANES; v++) { // @unroll
-        let g_at = out + min(x0 + v, width - 1u);
-        let g = vec4f(sums_grad_output[g_at], sums_grad_output[g_at + width]);
-        for (var c = 0u; c < WEIGHT_CHANNELS; c++) { // @unroll
-          sum[c] += subgroupShuffle(loaded[c], v) * g;
+  let begin = group.y * weight_params.voxels;
+  let end = min(volume, begin + weight_params.voxels);
+  var x = begin % width;
+  var y = begin / width % height;
+  // Of the gradients at both x of the voxel.
+  var place = out + 2u * (begin + begin / width * width) + begin / plane * 4u * plane;
+  var near: array<vec4f, WEIGHT_VECTORS * LANES>;
+  var far: array<vec4f, WEIGHT_VECTORS * LANES>;
+  for (var voxel = begin; voxel < end; voxel += GRAIN) {
+    let low = gradients(place, place);
+    let low_next = gradients(place + 2u * width, place + 2u * width);
+    let high = gradients(place + 4u * plane, place + 4u * plane);
+    let high_next = gradients(place + 4u * plane + 2u * width, place + 4u * plane + 2u * width);
+    x += GRAIN;
+    place += 2u * GRAIN;
+    if (x == width) {
+      x = 0u;
+      y += 1u;
+      place += 2u * width;
+    }
+    if (y == height) {
+      y = 0u;
+      place += 4u * plane;
+    }
+    for (var c = 0u; c < WEIGHT_VECTORS; c++) { // @unroll
+      let both = inputs(at[c] + voxel);
+      for (var l = 0u; l < LANES; l++) { // @unroll
+        let first = subgroupShuffle(both.x, l);
+        near[c * LANES + l] += first * vec4f(low.xy, low_next.xy);
+        far[c * LANES + l] += first * vec4f(high.xy, high_next.xy);
+        if (PAIRED != 0u) {
+          let second = subgroupShuffle(both.y, l);
+          near[c * LANES + l] += second * vec4f(low.zw, low_next.zw);
+          far[c * LANES + l] += second * vec4f(high.zw, high_next.zw);
         }
       }
     }
   }
   if (co < weight_params.out_channels) {
-    for (var c = 0u; c < WEIGHT_CHANNELS; c++) { // @unroll
+    let first = ci - lane;
+    let slice = (sample * weight_params.slices + group.y) * weight_params.stride;
+    for (var c = 0u; c < WEIGHT_VECTORS * LANES; c++) { // @unroll
       if (first + c < weight_params.in_channels) {
-        let to = ((first + c) * weight_params.out_channels + co) * 2u + tap_z;
-        partial_sums[(sample * weight_params.slices + group.y) * weight_params.stride + to] = sum[c];
+        let to = slice + ((first + c) * weight_params.out_channels + co) * 2u;
+        partial_sums[to] = near[c];
+        partial_sums[to + 1u] = far[c];
       }
     }
   }
@@ -271,10 +324,10 @@ fn pack(@builtin(global_invocation_id) id: vec3u) {
   var i = id.x;
   let lane = i % LANES;
   i /= LANES;
-  let z = i % 2u;
-  i /= 2u;
   let vector = i % pack_params.vectors;
   i /= pack_params.vectors;
+  let z = i % 2u;
+  i /= 2u;
   let k = pack_params.first_sum + i % pack_params.count;
   let block = pack_params.first_block + i / pack_params.count;
   let c = (block * pack_params.vectors + vector) * LANES + lane;

@@ -1,29 +1,33 @@
 import { ceilDiv, roundUp } from '../../core/shape.ts';
+import type { Spec } from '../../gpu/specialise.ts';
 import { read, readWrite, slice, uniform, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
 import type { Tensor } from '../../tape/tensor.ts';
 import { ALIGNMENT, finish } from './cell.ts';
-import type { Pass, WeightPass, WeightView } from './task.ts';
+import { type Pass, voxelsOf, type WeightPass, type WeightView } from './task.ts';
 
 const FILE = 'conv-transpose3d-subgroup.wgsl';
-/** Voxels along x of a workgroup, and vec4f of a panel: 64 KiB, which every device binds as a uniform block. */
-const TILE = 8;
+/** Vec4f of a panel: 64 KiB, which every device binds as a uniform block. */
 const PANEL = 4096;
 
 /** Forward with output channels as lanes. */
 export function forwardSubgroup(emit: Emitter, pass: Pass, lanes: number): void {
-  run(emit, pass, { entry: 'forward', lanes, vectors: 1 });
+  run(emit, pass, { entry: 'forward', lanes, vectors: 1, voxels: 16, step: 2 });
 }
 
-/** Input gradient with `vectors` times `lanes` input channels in a workgroup. */
-export function backwardInputSubgroup(emit: Emitter, pass: Pass, lanes: number, vectors: number): void {
-  run(emit, pass, { entry: 'backward_input', lanes, vectors });
+/** Input channels of a workgroup at most: with the tiles of voxels, 128 sums a lane. */
+const BACK_CHANNELS = 32;
+
+/** Input gradient with input channels as lanes. */
+export function backwardInputSubgroup(emit: Emitter, pass: Pass, lanes: number): void {
+  const vectors = vectorsFor(pass.geometry.inChannels, lanes, BACK_CHANNELS);
+  run(emit, pass, { entry: 'backward_input', lanes, vectors, voxels: 4 * lanes, step: 1 });
 }
 
-/** Input channels of a workgroup: the shader's constant. */
-const WEIGHT_CHANNELS = 8;
-/** Voxels that one register adds up at most (but at least a row): keeps the error of a sum near 1e-6. */
-const MOST_VOXELS = 2048;
+/** Input channels of a workgroup at most: more code no longer fits into a processor's cache of instructions. */
+const WEIGHT_CHANNELS = 16;
+/** Voxels that one register adds up: an even number, and few enough to keep the error of a sum near 1e-6. */
+const SLICE = 1024;
 
 /** Weight gradient with output channels as lanes, then the sum of its slices. */
 export function backwardWeightSubgroup(
@@ -33,26 +37,47 @@ export function backwardWeightSubgroup(
 ): void {
   const { samples, inChannels, outChannels } = geometry;
   const [depth, height, width] = geometry.inExtents;
-  const rows = Math.max(1, Math.floor(MOST_VOXELS / width));
-  const slices = ceilDiv(depth * height, rows);
+  const vectors = vectorsFor(inChannels, lanes, WEIGHT_CHANNELS);
+  const slices = ceilDiv(voxelsOf(geometry.inExtents), SLICE);
   const stride = roundUp(inChannels * outChannels * 8, ALIGNMENT);
   const partial = emit.scratch('conv-transpose3d/weight_partial', [samples, slices * stride]);
   const outBlocks = ceilDiv(outChannels, lanes);
   emit.run({
     label: 'conv-transpose3d/backward_weight',
-    kernel: { file: FILE, entry: 'backward_weight', spec: { LANES: lanes } },
-    bindings: [read(input, true), read(gradOutput, true), write(partial, true)],
-    params: [depth, height, width, inChannels, outChannels, rows, slices, stride / 4, outBlocks],
-    workgroups: [2 * outBlocks * ceilDiv(inChannels, WEIGHT_CHANNELS), slices, samples],
+    kernel: {
+      file: FILE,
+      entry: 'backward_weight',
+      spec: { LANES: lanes, WEIGHT_VECTORS: vectors, ...pairing(width) },
+    },
+    bindings: [read(gradOutput, true), read(input, true), write(partial, true)],
+    params: [depth, height, width, inChannels, outChannels, SLICE, slices, stride / 4, outBlocks],
+    workgroups: [outBlocks * ceilDiv(inChannels, vectors * lanes), slices, samples],
     samples,
   });
   finish(emit, geometry, partial, samples * slices, gradWeight, accumulate);
 }
 
+/** Vectors of `lanes` channels: as few as hold `channels`, in powers of two, and at most `most` channels. */
+function vectorsFor(channels: number, lanes: number, most: number): number {
+  let vectors = 1;
+  while (vectors * lanes < Math.min(channels, most)) vectors *= 2;
+  return vectors;
+}
+
+/** How gradients and inputs are loaded: two voxels at once where rows are even. */
+function pairing(width: number): Spec {
+  return width % 2 === 0 ? {} : { PAIRED: 0, Pair: 'f32', Quad: 'f32' };
+}
+
+/** `voxels` and `step` are constants of the shader. */
 interface Tile {
   readonly entry: 'forward' | 'backward_input';
   readonly lanes: number;
   readonly vectors: number;
+  /** Of one plane in a workgroup. */
+  readonly voxels: number;
+  /** Channels of the sum at a time. */
+  readonly step: number;
 }
 
 /** How the weights are cut into panels. */
@@ -65,17 +90,17 @@ interface Panels {
   readonly along: number;
 }
 
-function panelsOf(resultChannels: number, sumChannels: number, { lanes, vectors }: Tile): Panels {
+function panelsOf(resultChannels: number, sumChannels: number, { lanes, vectors, step }: Tile): Panels {
   const perChannel = 2 * vectors * lanes;
   const along = ceilDiv(sumChannels, Math.floor(PANEL / perChannel));
-  const count = ceilDiv(sumChannels, along);
+  const count = roundUp(ceilDiv(sumChannels, along), step);
   const allBlocks = ceilDiv(resultChannels, vectors * lanes);
   const blocks = Math.min(allBlocks, Math.floor(PANEL / (perChannel * count)));
   return { count, blocks, across: ceilDiv(allBlocks, blocks), along };
 }
 
 function run(emit: Emitter, pass: Pass, tile: Tile): void {
-  const { entry, lanes, vectors } = tile;
+  const { entry, lanes, vectors, voxels, step } = tile;
   const { geometry, from, weight, bias, to } = pass;
   const { inChannels, outChannels, samples } = geometry;
   const [depth, height, width] = geometry.inExtents;
@@ -84,7 +109,8 @@ function run(emit: Emitter, pass: Pass, tile: Tile): void {
   const panels = panelsOf(resultChannels, sumChannels, tile);
   const panel = pack(emit, weight, resultChannels, sumChannels, panels, tile);
   const allBlocks = ceilDiv(resultChannels, vectors * lanes);
-  const tiles = ceilDiv(width, TILE);
+  const tiles = ceilDiv(height * width, voxels);
+  const spec: Spec = isForward ? {} : { VECTORS: vectors, ...pairing(width) };
   for (let i = 0; i < panels.across * panels.along; i++) {
     const firstBlock = (i % panels.across) * panels.blocks;
     const firstSum = Math.floor(i / panels.across) * panels.count;
@@ -95,11 +121,7 @@ function run(emit: Emitter, pass: Pass, tile: Tile): void {
     const panelBinding = uniform(panel, i * PANEL * 4, PANEL * 4);
     emit.run({
       label: `conv-transpose3d/${entry}`,
-      kernel: {
-        file: FILE,
-        entry,
-        spec: { LANES: lanes, VECTORS: vectors, ACCUMULATE: accumulate ? 1 : 0 },
-      },
+      kernel: { file: FILE, entry, spec: { LANES: lanes, ACCUMULATE: accumulate ? 1 : 0, ...spec } },
       bindings: isForward
         ? [read(from, true), panelBinding, read((bias ?? weight).tensor), target]
         : [read(from, true), panelBinding, target],
@@ -111,13 +133,12 @@ function run(emit: Emitter, pass: Pass, tile: Tile): void {
         sumChannels,
         firstBlock * vectors * lanes,
         firstSum,
-        Math.min(panels.count, sumChannels - firstSum),
+        Math.min(panels.count, roundUp(sumChannels - firstSum, step)),
         blocks,
-        tiles,
         bias && firstSum === 0 ? 1 : 0,
         bias?.first ?? 0,
       ],
-      workgroups: [tiles * height, depth, samples * blocks],
+      workgroups: [tiles, depth, samples * blocks],
       samples,
     });
   }

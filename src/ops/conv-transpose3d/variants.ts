@@ -46,14 +46,11 @@ export function backwardInput(emit: Emitter, whole: Pass): void {
         const candidates: PassVariant[] = [{ name: 'cell', run: backwardInputCells }];
         const half = someHalf(pass.from, pass.to);
         const lanes = half ? 0 : lanesFor(capabilities, pass.geometry);
-        if (lanes > 0) {
-          // As many vectors of channels as there are to fill, up to what stays in registers.
-          const vectors = pass.geometry.inChannels > 2 * lanes ? 4 : pass.geometry.inChannels > lanes ? 2 : 1;
+        if (lanes > 0)
           candidates.unshift({
-            name: `subgroup${lanes}x${vectors}`,
-            run: (emitter, own) => backwardInputSubgroup(emitter, own, lanes, vectors),
+            name: `subgroup${lanes}`,
+            run: (emitter, own) => backwardInputSubgroup(emitter, own, lanes),
           });
-        }
         emit.choose(slotOf('backward_input', pass.geometry, half), candidates).run(emit, pass);
       }
     },
