@@ -42,6 +42,7 @@ struct Params {
   blocks: u32,          // of result channels in this dispatch
   bias: u32,            // whether there is one
   bias_first: u32,
+  rounds: u32,          // VECTORS, in which the same code stores one after the other: drivers unroll a constant
 }
 
 @group(0) @binding(0) var<storage, read_write> input: array<f32>;
@@ -186,16 +187,20 @@ fn backward_input(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocat
     }
     w += VECTORS * LANES;
   }
-  for (var c = 0u; c < VECTORS; c++) { // @unroll
+  for (var c = 0u; c < back_params.rounds; c++) {
     let ci = back_params.first_result + (block * VECTORS + c) * LANES + lane;
     if (ci < back_params.result_channels) {
       let to = ((sample * back_params.result_channels + ci) * back_params.depth + z) * plane + first;
       for (var v = 0u; v < BACK_TILE; v++) { // @unroll
+        var value = sum[v];
+        for (var d = 1u; d < VECTORS; d++) { // @unroll
+          value = select(value, sum[d * BACK_TILE + v], c == d);
+        }
         if (first + v < plane) {
           if (ACCUMULATE != 0u) {
-            sum[c * BACK_TILE + v] += grad_input[to + v];
+            value += grad_input[to + v];
           }
-          grad_input[to + v] = sum[c * BACK_TILE + v];
+          grad_input[to + v] = value;
         }
       }
     }
@@ -215,6 +220,7 @@ struct WeightParams {
   slices: u32,          // of one sample
   stride: u32,          // vec4f of one slice of partial sums
   out_blocks: u32,      // of LANES output channels
+  rounds: u32,          // 2, the z of the taps, which the same code stores one after the other
 }
 
 @group(0) @binding(1) var<storage, read_write> sums_input: array<Pair>;
@@ -288,11 +294,12 @@ fn backward_weight(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invoca
   if (co < weight_params.out_channels) {
     let first = ci - lane;
     let slice = (sample * weight_params.slices + group.y) * weight_params.stride;
-    for (var c = 0u; c < WEIGHT_VECTORS * LANES; c++) { // @unroll
-      if (first + c < weight_params.in_channels) {
-        let to = slice + ((first + c) * weight_params.out_channels + co) * 2u;
-        partial_sums[to] = near[c];
-        partial_sums[to + 1u] = far[c];
+    for (var s = 0u; s < weight_params.rounds; s++) {
+      for (var c = 0u; c < WEIGHT_VECTORS * LANES; c++) { // @unroll
+        if (first + c < weight_params.in_channels) {
+          partial_sums[slice + ((first + c) * weight_params.out_channels + co) * 2u + s] =
+            select(near[c], far[c], s == 1u);
+        }
       }
     }
   }

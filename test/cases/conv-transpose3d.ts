@@ -40,6 +40,21 @@ export const convTranspose3dCases: readonly OpCase<ConvTranspose3dAttributes>[] 
     attributes: doubling(2),
   },
   {
+    name: 'k 2, tiles over the ends of even rows, 40 to 20',
+    inputs: inputsOf([2, 40, 2, 7, 6], 20, 2, 18),
+    attributes: doubling(2),
+  },
+  {
+    name: 'k 2, partial sums that end within even rows',
+    inputs: inputsOf([1, 18, 9, 13, 10], 9, 2, 19, true),
+    attributes: doubling(2, true),
+  },
+  {
+    name: 'k 2, panels of an odd number of channels',
+    inputs: inputsOf([1, 515, 1, 2, 2], 3, 2, 20, true),
+    attributes: doubling(2, true),
+  },
+  {
     name: 'k 2, padding and output padding',
     inputs: inputsOf([1, 3, 2, 3, 4], 2, 2, 10),
     attributes: { stride: 2, padding: 1, outputPadding: 1, bias: false },

@@ -50,7 +50,7 @@ export function backwardWeightSubgroup(
       spec: { LANES: lanes, WEIGHT_VECTORS: vectors, ...pairing(width) },
     },
     bindings: [read(gradOutput, true), read(input, true), write(partial, true)],
-    params: [depth, height, width, inChannels, outChannels, SLICE, slices, stride / 4, outBlocks],
+    params: [depth, height, width, inChannels, outChannels, SLICE, slices, stride / 4, outBlocks, 2],
     workgroups: [outBlocks * ceilDiv(inChannels, vectors * lanes), slices, samples],
     samples,
   });
@@ -137,6 +137,7 @@ function run(emit: Emitter, pass: Pass, tile: Tile): void {
         blocks,
         bias && firstSum === 0 ? 1 : 0,
         bias?.first ?? 0,
+        vectors,
       ],
       workgroups: [tiles, depth, samples * blocks],
       samples,
