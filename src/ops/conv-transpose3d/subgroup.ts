@@ -24,7 +24,7 @@ export function backwardInputSubgroup(emit: Emitter, pass: Pass, lanes: number):
   run(emit, pass, { entry: 'backward_input', lanes, vectors, voxels: 4 * lanes, step: 1 });
 }
 
-/** Input channels of a workgroup at most: more code no longer fits into a processor's cache of instructions. */
+/** Input channels of a workgroup at most: the code for more no longer fits into a core's cache of instructions. */
 const WEIGHT_CHANNELS = 16;
 /** Voxels that one register adds up: an even number, and few enough to keep the error of a sum near 1e-6. */
 const SLICE = 1024;
