@@ -17,18 +17,23 @@ const contentPolicy: Plugin = {
   ],
 };
 
+/** A blank beside brackets, commas and semicolons, or an operator between two operands. */
+const BLANKS = / ?([,;(){}]) ?|(?<=[\w\])]) ([-+*/%&|=]) (?=[\w(])/g;
+
 /**
- * Takes comments, indents, empty lines and blanks beside punctuation out of the embedded shaders; lines with `// @…` and
- * `//!…` are the specialiser's.
+ * Takes comments, indents, empty lines and blanks beside punctuation out of the embedded shaders, and the shader that
+ * only the bench runs; lines with `// @…` and `//!…` are the specialiser's.
  */
-const shaderComments: Plugin = {
-  name: 'shader-comments',
+const shaderText: Plugin = {
+  name: 'shader-text',
   transform(code, id) {
     if (!id.endsWith('shaders.generated.ts')) return null;
-    const bare = code.replace(/(?:\\n)?[ ]*\/\/(?!!| @)(?:(?!\\n).)*/g, '').replace(/(?:\\n *)+/g, '\\n');
-    const dense = bare
-      .split('\\n')
-      .map((line) => (/\/\/[ !]/.test(line) ? line : line.replace(/ ?([,;(){}]) ?/g, '$1')));
+    const lines = code
+      .replace(/^\s*"plain-copy\.wgsl": .*\n/m, '')
+      .replace(/(?:\\n)?[ ]*\/\/(?!!| @)(?:(?!\\n).)*/g, '')
+      .replace(/(?:\\n *)+/g, '\\n')
+      .split('\\n');
+    const dense = lines.map((line) => (/\/\/[ !]/.test(line) ? line : line.replace(BLANKS, '$1$2')));
     return { code: dense.join('\\n'), map: null };
   },
 };
@@ -67,8 +72,8 @@ const shared: UserConfig = {
   root,
   base: './',
   define: { __VERSION__: JSON.stringify(version) },
-  plugins: [shaderComments],
-  worker: { format: 'es', plugins: () => [shaderComments] },
+  plugins: [shaderText],
+  worker: { format: 'es', plugins: () => [shaderText] },
   build: {
     outDir: resolve(import.meta.dirname, 'dist/web'),
     target: 'es2023',
@@ -81,7 +86,7 @@ const shared: UserConfig = {
 /** The web app, its service worker under a name that stays, and the licences of what is in it. */
 const app: UserConfig = {
   ...shared,
-  plugins: [contentPolicy, shaderComments, withoutZarr, offlineFiles],
+  plugins: [contentPolicy, shaderText, withoutZarr, offlineFiles],
   build: {
     ...shared.build,
     emptyOutDir: true,
