@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { create, globals } from 'webgpu';
 import { GpuError } from '../core/errors.ts';
 import type { DriverOrigin } from '../gpu/capabilities.ts';
@@ -27,6 +28,9 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
   Object.assign(globalThis, globals);
   const wanted = options.driver ?? driverFromEnvironment();
   if (wanted === 'system' || (wanted === 'auto' && systemHasDrivers())) {
+    // Lavapipe gives each of its threads an equal share of a dispatch beforehand: with one a core, a core that other
+    // programs slow down keeps all waiting. (Other drivers do not know the variable.)
+    process.env.LP_NUM_THREADS ??= String(2 * availableParallelism());
     const adapter = await requestAdapter(options.flags ?? []);
     if (adapter) return Gpu.open(adapter, 'system', { wait: restWhile });
   }
