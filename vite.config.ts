@@ -21,22 +21,25 @@ const contentPolicy: Plugin = {
 const BLANKS = / ?([,;(){}]) ?|(?<=[\w\])]) ([-+*/%&|=]) (?=[\w(])/g;
 
 /**
- * Takes comments, indents, empty lines and blanks beside punctuation out of the embedded shaders, and the shader that
- * only the bench runs; lines with `// @…` and `//!…` are the specialiser's.
+ * Takes comments, indents, empty lines and blanks beside punctuation out of the embedded shaders, and those shaders
+ * that are not run; lines with `// @…` and `//!…` are the specialiser's.
  */
-const shaderText: Plugin = {
+const shaderText = (...without: readonly string[]): Plugin => ({
   name: 'shader-text',
   transform(code, id) {
     if (!id.endsWith('shaders.generated.ts')) return null;
-    const lines = code
-      .replace(/^\s*"plain-copy\.wgsl": .*\n/m, '')
+    const lines = without
+      .reduce((text, file) => text.replace(new RegExp(`^\\s*"${file}": .*\\n`, 'm'), ''), code)
       .replace(/(?:\\n)?[ ]*\/\/(?!!| @)(?:(?!\\n).)*/g, '')
       .replace(/(?:\\n *)+/g, '\\n')
       .split('\\n');
     const dense = lines.map((line) => (/\/\/[ !]/.test(line) ? line : line.replace(BLANKS, '$1$2')));
     return { code: dense.join('\\n'), map: null };
   },
-};
+});
+/** Of the shaders, only the bench runs the first, and it and `measurePeak` the second. */
+const appShaders = shaderText('plain-copy.wgsl', 'peak.wgsl');
+const libraryShaders = shaderText('plain-copy.wgsl');
 
 /** Codecs of zarr archives, 1.4 MB, which NiiVue would load for files that the app never opens. */
 const withoutZarr: Plugin = {
@@ -72,8 +75,7 @@ const shared: UserConfig = {
   root,
   base: './',
   define: { __VERSION__: JSON.stringify(version) },
-  plugins: [shaderText],
-  worker: { format: 'es', plugins: () => [shaderText] },
+  worker: { format: 'es', plugins: () => [appShaders] },
   build: {
     outDir: resolve(import.meta.dirname, 'dist/web'),
     target: 'es2023',
@@ -86,7 +88,7 @@ const shared: UserConfig = {
 /** The web app, its service worker under a name that stays, and the licences of what is in it. */
 const app: UserConfig = {
   ...shared,
-  plugins: [contentPolicy, shaderText, withoutZarr, offlineFiles],
+  plugins: [contentPolicy, appShaders, withoutZarr, offlineFiles],
   build: {
     ...shared.build,
     emptyOutDir: true,
@@ -104,6 +106,7 @@ const app: UserConfig = {
 /** `voxelgrad.js` beside it: the engine in one module, for pages without a bundler. */
 const library: UserConfig = {
   ...shared,
+  plugins: [libraryShaders],
   publicDir: false,
   build: {
     ...shared.build,

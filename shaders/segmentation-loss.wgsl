@@ -23,6 +23,31 @@ const VALUES = 3u * LABELS + 1u;
 // Stride of an item's coefficients: 256 bytes, so that an item can be bound by itself.
 const COEFFICIENTS = 64u;
 
+fn highest(z: array<Lane, LABELS>) -> Lane {
+  var most = z[0];
+  for (var l = 1u; l < LABELS; l++) { // @unroll
+    most = max(most, z[l]);
+  }
+  return most;
+}
+
+// exp(z - highest): 1 for the higher of two labels, which then need one exponential.
+fn exponentials(z: array<Lane, LABELS>) -> array<Lane, LABELS> {
+  var e = z;
+  if (LABELS == 2u) {
+    let lower = exp(-abs(z[1] - z[0]));
+    let is_one = z[1] > z[0];
+    e[0] = select(Lane(1.0), lower, is_one);
+    e[1] = select(lower, Lane(1.0), is_one);
+  } else {
+    let most = highest(z);
+    for (var l = 0u; l < LABELS; l++) { // @unroll
+      e[l] = exp(z[l] - most);
+    }
+  }
+  return e;
+}
+
 // ---- pass 1
 
 struct SumParams {
@@ -47,7 +72,10 @@ fn partial_sums(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
   var sum_p: array<Lane, LABELS>;
   var sum_r: array<Lane, LABELS>;
   var sum_rp: array<Lane, LABELS>;
+  // The targets of a voxel sum to 1, so its cross entropy is log(total) + sum r (highest - z); of all steps one logarithm
+  // is taken. A total is at most LABELS <= 32: PER_LANE = 16 of them stay below 2^80.
   var sum_ce = Lane(0.0);
+  var product = Lane(1.0);
   for (var k = 0u; k < PER_LANE; k++) {
     let i = (group.x * PER_LANE + k) * LANES + lane;
     if (i >= units) {
@@ -55,29 +83,26 @@ fn partial_sums(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
     }
     var z: array<Lane, LABELS>;
     var r: array<Lane, LABELS>;
-    var e: array<Lane, LABELS>;
     z[0] = logits[first_logit + i];
     r[0] = Lane(1.0);
-    var highest = z[0];
     for (var l = 1u; l < LABELS; l++) { // @unroll
       z[l] = logits[first_logit + l * units + i];
       r[l] = truth[first_truth + (l - 1u) * units + i];
       r[0] -= r[l];
-      highest = max(highest, z[l]);
     }
+    let e = exponentials(z);
+    let most = highest(z);
     var total = Lane(0.0);
     for (var l = 0u; l < LABELS; l++) { // @unroll
-      z[l] -= highest;
-      e[l] = exp(z[l]);
       total += e[l];
     }
-    let log_total = log(total);
+    product *= total;
     for (var l = 0u; l < LABELS; l++) { // @unroll
       let p = e[l] / total;
       sum_p[l] += p;
       sum_r[l] += r[l];
       sum_rp[l] += r[l] * p;
-      sum_ce += r[l] * (log_total - z[l]);
+      sum_ce += r[l] * (most - z[l]);
     }
   }
   let first = group.z * VALUES * sum_params.partials + group.x * LANES + lane;
@@ -86,7 +111,7 @@ fn partial_sums(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
     partials[first + (LABELS + l) * sum_params.partials] = fold(sum_r[l]);
     partials[first + (2u * LABELS + l) * sum_params.partials] = fold(sum_rp[l]);
   }
-  partials[first + 3u * LABELS * sum_params.partials] = fold(sum_ce);
+  partials[first + 3u * LABELS * sum_params.partials] = fold(sum_ce + log(product));
 }
 
 // ---- pass 2
@@ -285,16 +310,14 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
     var r: array<Lane, LABELS>;
     p[0] = saved_logits[first_logit + i];
     r[0] = Lane(1.0);
-    var highest = p[0];
     for (var l = 1u; l < LABELS; l++) { // @unroll
       p[l] = saved_logits[first_logit + l * units + i];
       r[l] = saved_truth[first_truth + (l - 1u) * units + i];
       r[0] -= r[l];
-      highest = max(highest, p[l]);
     }
+    p = exponentials(p);
     var total = Lane(0.0);
     for (var l = 0u; l < LABELS; l++) { // @unroll
-      p[l] = exp(p[l] - highest);
       total += p[l];
     }
     var mean = Lane(0.0);

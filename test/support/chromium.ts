@@ -50,14 +50,17 @@ export function chromiumPath(): string | undefined {
 /** Builds the web app where a source file is newer than it. */
 export function buildWeb(): void {
   const built = statSync(join(WEB, 'voxelgrad.js'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  const stale = ['src', 'shaders'].some((folder) =>
-    readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true }).some(
-      (entry) =>
-        entry.isFile() &&
-        !entry.name.endsWith('.generated.ts') &&
-        statSync(join(entry.parentPath, entry.name)).mtimeMs > built,
-    ),
-  );
+  const isNewer = (path: string): boolean => {
+    const found = statSync(join(ROOT, path));
+    return found.isFile() && found.mtimeMs > built;
+  };
+  const stale =
+    isNewer('vite.config.ts') ||
+    ['src', 'shaders'].some((folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).some(
+        (path) => !path.endsWith('.generated.ts') && isNewer(join(folder, path)),
+      ),
+    );
   // Vitest sets NODE_ENV to test, with which libraries are built for development: this is what users build.
   const env = { ...process.env, NODE_ENV: 'production' };
   if (stale) execFileSync('npm', ['run', '-s', 'build:web'], { cwd: ROOT, stdio: 'pipe', env });
