@@ -74,6 +74,7 @@ const FUSED_TILES: Rated<FusedTile> = {
     { lanes: 8, vectors: 4, run: 32, rows: 1, speed: 148 },
     { lanes: 8, vectors: 4, run: 16, rows: 2, speed: 148 },
     { lanes: 8, vectors: 2, run: 32, rows: 2, speed: 140 },
+    { lanes: 8, vectors: 4, run: 8, rows: 4, speed: 148 },
   ],
 };
 
