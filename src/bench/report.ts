@@ -84,7 +84,7 @@ export const COUNTING_RULES: readonly string[] = [
   'Share: of the multiply-add peak (shaders/peak.wgsl) for convolutions; of a plain copy kernel, read plus written, for what is counted in bytes. Both peaks are measured in the same run, before and after the rows, and the better one counts.',
   'Networks: the median of whole steps or forward passes with softmax, each waited for; of a volume one run, cutting and blending of its tiles included.',
   'Before it is timed, every variant is held against the plain formula in doubles at 256 random elements; a largest error above 1e-3 of the largest value ends the bench.',
-  'A step is forward, loss, backward and Adam of the single network with 4 inputs, 16 channels and 4 levels on one patch of 64³, without the sampler. Host: median time to submit it, while the device waits, and to encode the next step, while it is at work. Kernels: the sum of the dispatches by timestamps, or repeated one by one where the device has none. Tensors: activations, gradients, scratch and packed weights; parameters, their gradients and moments come on top for every engine.',
+  'A step is forward, loss, backward and Adam of the single network with 4 inputs, 16 channels and 4 levels on one patch of 64³, without the sampler. Host: median and best time to submit it, while the device waits, and to encode the next step, while it is at work; where a software driver’s threads take all cores, the host waits for its turn in some of the steps. Kernels: the sum of the dispatches by timestamps, or repeated one by one where the device has none. Tensors: activations, gradients, scratch and packed weights; parameters, their gradients and moments come on top for every engine.',
 ];
 
 /** The report as Markdown, for people and for bench/README.md. */
@@ -179,11 +179,11 @@ export function describeRun({ adapter, driver, commit, machine, peak }: BenchRep
 }
 
 function stepLines(step: StepTiming): string[] {
-  const { ms, bestMs, hostMs, encodeMs, kernelMs, tensorBytes, livenessBytes, byKernel } = step;
+  const { ms, bestMs, kernelMs, tensorBytes, livenessBytes, byKernel } = step;
   const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
   return [
     `Training step: ${ms.toFixed(0)} ms median, ${bestMs.toFixed(0)} best, ±${percent(step.marginOfError)}; ` +
-      `host ${hostMs.toFixed(2)} ms before the device starts and ${encodeMs.toFixed(2)} beside it, kernels ${kernelMs.toFixed(0)} ms (${percent(kernelMs / ms)} of it); ` +
+      `host ${step.hostMs.toFixed(2)} ms (best ${step.hostBestMs.toFixed(2)}) before the device starts and ${step.encodeMs.toFixed(2)} (${step.encodeBestMs.toFixed(2)}) beside it, kernels ${kernelMs.toFixed(0)} ms (${percent(kernelMs / ms)} of it); ` +
       `tensors ${megabytes(tensorBytes)} MB, least possible ${megabytes(livenessBytes)} MB`,
     '',
     ...markdownTable(

@@ -24,8 +24,10 @@ export interface StepTiming {
   readonly marginOfError: number;
   /** Median time that the host spends to submit a step, while the device waits. */
   readonly hostMs: number;
+  readonly hostBestMs: number;
   /** Median time that it spends, while the device is at work, to encode the next step. */
   readonly encodeMs: number;
+  readonly encodeBestMs: number;
   /** Sum of the kernels' own times. */
   readonly kernelMs: number;
   /** Bytes of activations, gradients, scratch and packed weights. */
@@ -76,7 +78,9 @@ export async function timeStep(
         bestMs: Math.min(...walls),
         marginOfError,
         hostMs: median(hosts),
+        hostBestMs: Math.min(...hosts),
         encodeMs: median(encodes),
+        encodeBestMs: Math.min(...encodes),
         kernelMs: byKernel.reduce((sum, { ms }) => sum + ms, 0),
         tensorBytes: arenaBytes + panelBytes,
         livenessBytes,
