@@ -5,7 +5,8 @@
 // respect to p[label] at a voxel is on_p[label] + on_rp[label] * r, with coefficients that do not depend on the voxel:
 //
 //   partial_sums   one lane sums PER_LANE steps of its item into P, R, I, CE; no barriers (they are dear on software)
-//   total_sums     one workgroup an item and value adds the lanes' partials in a fixed order (strided, then a tree)
+//   total_sums     one workgroup an item and value adds the lanes' partials in a fixed order (strided, then by one
+//                  lane: a tree's barriers cost more on software)
 //   combine        one invocation: loss, its parts, and the coefficients
 //   backward       reads logits and targets once:
 //                  grad p_k = on_p[k] + on_rp[k] r_k
@@ -124,7 +125,7 @@ struct TotalParams {
 @group(0) @binding(1) var<storage, read_write> totals: array<f32>;
 @group(0) @binding(2) var<uniform> total_params: TotalParams;
 
-var<workgroup> tree: array<f32, LANES>;
+var<workgroup> lane_sums: array<f32, LANES>;
 
 @compute @workgroup_size(LANES)
 fn total_sums(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -133,16 +134,13 @@ fn total_sums(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
   for (var i = lane; i < total_params.partials; i += LANES) {
     sum += partial_values[value * total_params.partials + i];
   }
-  tree[lane] = sum;
+  lane_sums[lane] = sum;
   workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      tree[lane] += tree[lane + half];
-    }
-    workgroupBarrier();
-  }
   if (lane == 0u) {
-    totals[value] = tree[0];
+    for (var i = 1u; i < LANES; i++) {
+      sum += lane_sums[i];
+    }
+    totals[value] = sum;
   }
 }
 
