@@ -314,9 +314,9 @@ struct PackParams {
   sum_channels: u32,
   vectors: u32,
   count: u32,           // channels of the sum in a panel
-  first_block: u32,     // of the panel, and first channel of the sum
-  first_sum: u32,
-  size: u32,            // vec4f of the panel
+  blocks: u32,          // of result channels in a panel
+  across: u32,          // panels along the channels of the result
+  size: u32,            // vec4f of a panel that are used
 }
 
 @group(0) @binding(0) var<storage, read> pack_weight: array<vec4f>;
@@ -335,12 +335,12 @@ fn pack(@builtin(global_invocation_id) id: vec3u) {
   i /= pack_params.vectors;
   let z = i % 2u;
   i /= 2u;
-  let k = pack_params.first_sum + i % pack_params.count;
-  let block = pack_params.first_block + i / pack_params.count;
+  let k = id.y / pack_params.across * pack_params.count + i % pack_params.count;
+  let block = id.y % pack_params.across * pack_params.blocks + i / pack_params.count;
   let c = (block * pack_params.vectors + vector) * LANES + lane;
   var value = vec4f(0.0);
   if (c < pack_params.result_channels && k < pack_params.sum_channels) {
     value = pack_weight[pack_params.first + c * pack_params.by_result + k * pack_params.by_sum + z];
   }
-  panels[id.x] = value;
+  panels[id.y * PANEL + id.x] = value;
 }

@@ -157,24 +157,23 @@ function pack(
   // Two vec4f of taps for each pair of channels.
   const [byResult, bySum] = entry === 'forward' ? [2, weight.byIn / 4] : [weight.byIn / 4, 2];
   const size = blocks * count * vectors * 2 * lanes;
-  for (let i = 0; i < across * along; i++)
-    emit.run({
-      label: 'conv-transpose3d/pack',
-      kernel: { file: FILE, entry: 'pack', spec: { LANES: lanes } },
-      bindings: [read(weight.tensor), slice(write(panel), i * PANEL * 4, size * 4)],
-      params: [
-        weight.first / 4,
-        byResult,
-        bySum,
-        resultChannels,
-        sumChannels,
-        vectors,
-        count,
-        (i % across) * blocks,
-        Math.floor(i / across) * count,
-        size,
-      ],
-      workgroups: [ceilDiv(size, 64), 1, 1],
-    });
+  emit.run({
+    label: 'conv-transpose3d/pack',
+    kernel: { file: FILE, entry: 'pack', spec: { LANES: lanes } },
+    bindings: [read(weight.tensor), slice(write(panel), 0, ((across * along - 1) * PANEL + size) * 4)],
+    params: [
+      weight.first / 4,
+      byResult,
+      bySum,
+      resultChannels,
+      sumChannels,
+      vectors,
+      count,
+      blocks,
+      across,
+      size,
+    ],
+    workgroups: [ceilDiv(size, 64), across * along, 1],
+  });
   return panel;
 }
