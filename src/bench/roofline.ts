@@ -78,12 +78,29 @@ function roofline({ peak }: BenchReport, rows: readonly BenchRow[]): Markup {
   )}<text x="${(PLOT.left + PLOT.right) / 2}" y="${PLOT.bottom + 38}" text-anchor="middle" fill="#56626f">operations of the plain formula for each byte that must move (log scale)</text>
 <text x="${PLOT.left}" y="${PLOT.top - 8}" fill="#56626f">GFLOP/s (log scale)</text>
 <path d="${path}" fill="none" stroke="#16202b" stroke-width="2"/>
-${rows.map((row, i) => point(row, i, x.place(intensity(row)), y.place(row.gflops)))}${legend(rows)}`;
+${points(rows, (row) => [x.place(intensity(row)), y.place(row.gflops)])}${legend(rows)}`;
 }
 
-function point(row: BenchRow, index: number, x: number, y: number): Markup {
-  return html`<g>${mark(row, x, y)}<text x="${n(x + 8)}" y="${n(y + 4)}" font-size="11">${index + 1}</text></g>
-`;
+/** Marks, and beside them their numbers: those of marks too close together for one each follow one another. */
+function points(rows: readonly BenchRow[], place: (row: BenchRow) => readonly [number, number]): Markup {
+  const places = rows.map(place);
+  const labels: { readonly x: number; readonly y: number; readonly numbers: number[] }[] = [];
+  for (const [i, [x, y]] of places.entries()) {
+    const near = labels.find((label) => Math.abs(label.x - x) < 24 && Math.abs(label.y - y) < 11);
+    if (near) near.numbers.push(i + 1);
+    else labels.push({ x, y, numbers: [i + 1] });
+  }
+  return html`${rows.map((row, i) => html`${mark(row, ...places[i]!)}\n`)}${labels.map(
+    ({ x, y, numbers }) => {
+      const text = numbers.join(', ');
+      const end = x + 16 + 6 * text.length;
+      const isFree = places.every(
+        ([otherX, otherY]) => Math.abs(otherY - y) > 9 || otherX < x + 6 || otherX > end,
+      );
+      const [at, anchor] = isFree ? [x + 9, 'start'] : [x - 9, 'end'];
+      return html`<text x="${n(at)}" y="${n(y + 4)}" text-anchor="${anchor}" font-size="11">${text}</text>\n`;
+    },
+  )}`;
 }
 
 function mark(row: BenchRow, x: number, y: number): Markup {
