@@ -37,9 +37,9 @@ fn exponentials(z: array<Lane, LABELS>) -> array<Lane, LABELS> {
   var e = z;
   if (LABELS == 2u) {
     let lower = exp(-abs(z[1] - z[0]));
-    let is_one = z[1] > z[0];
-    e[0] = select(Lane(1.0), lower, is_one);
-    e[1] = select(lower, Lane(1.0), is_one);
+    let second_is_higher = z[1] > z[0];
+    e[0] = select(Lane(1.0), lower, second_is_higher);
+    e[1] = select(lower, Lane(1.0), second_is_higher);
   } else {
     let most = highest(z);
     for (var l = 0u; l < LABELS; l++) { // @unroll

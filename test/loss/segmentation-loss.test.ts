@@ -172,6 +172,17 @@ describe('segmentation loss', () => {
     expect(relativeError(grad, expected!.data)).toBeLessThan(2e-5);
   });
 
+  it('holds the cross entropy of the most labels, all equally likely', async () => {
+    // A lane multiplies the totals of all its voxels, each as large as there are labels, before it takes the logarithm.
+    const widest: Shape = [1, 32, 16, 16, 16];
+    const settings: SegmentationLossSettings = { ...DEFAULT_LOSS, crossEntropy: 1 };
+    const truth = hardTarget(widest, 5, 0.9);
+    const { output } = await runOp(context.gpu, withTarget, [zeros(widest), truth], settings);
+    const expected = segmentationLossReference.forward([zeros(widest), truth], settings).data[0]!;
+    expect(expected).toBeGreaterThan(Math.log(32));
+    expect(output[0]).toBeCloseTo(expected, 4);
+  });
+
   it('gives its parts, scales with grad_output, adds to a gradient that is there, and repeats its bits', async () => {
     const { gpu } = context;
     const settings: SegmentationLossSettings = {
