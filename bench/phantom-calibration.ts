@@ -9,11 +9,11 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makePhantom } from '../src/dataset/phantom/index.ts';
-import { readMask, readNifti } from '../src/nifti/read.ts';
-import { distanceTransform } from '../src/report/surface.ts';
-import { labelComponents } from '../src/volume/components.ts';
-import { type Grid, toWorld, voxelCount } from '../src/volume/volume.ts';
+import { distanceTransform } from '../src/imaging/evaluate/surface.ts';
+import { readMask, readNifti } from '../src/imaging/nifti/read.ts';
+import { labelComponents } from '../src/imaging/volume/components.ts';
+import { type Grid, toWorld, voxelCount } from '../src/imaging/volume/volume.ts';
+import { makePhantom } from '../src/study/phantom/index.ts';
 import {
   type LesionStatistics,
   lesionStatistics,

@@ -1,6 +1,6 @@
-import { distanceTransform } from '../src/report/surface.ts';
-import { labelComponents } from '../src/volume/components.ts';
-import type { Grid } from '../src/volume/volume.ts';
+import { distanceTransform } from '../src/imaging/evaluate/surface.ts';
+import { labelComponents } from '../src/imaging/volume/components.ts';
+import type { Grid } from '../src/imaging/volume/volume.ts';
 
 /** What a lesion mask looks like in numbers. Components are 26-connected. */
 export interface LesionStatistics {

@@ -3,12 +3,12 @@
  * on them. It runs only where minutes are given and the data is there (VOXELGRAD_DATA, or ../shared/data).
  */
 import { appendFileSync } from 'node:fs';
-import { openDataset } from '../src/dataset/open-dataset.ts';
+import { openDataset } from '../src/imaging/dataset/open-dataset.ts';
+import { prepareTraining } from '../src/pipeline/train/prepare.ts';
+import { train } from '../src/pipeline/train/run.ts';
+import { trainSettings } from '../src/pipeline/train/settings.ts';
 import { openNodeGpu } from '../src/platform/node.ts';
 import { NodeFolder } from '../src/platform/node-files.ts';
-import { prepareTraining } from '../src/train/prepare.ts';
-import { train } from '../src/train/run.ts';
-import { trainSettings } from '../src/train/settings.ts';
 import { sharedData } from '../test/data.ts';
 
 const SETTINGS = {

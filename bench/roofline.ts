@@ -4,9 +4,9 @@
  * were not at hand. Prints the table of bench/README.md; nothing is measured.
  */
 import { ceilDiv } from '../src/core/shape.ts';
-import { cicekConfig } from '../src/nn/unet-config.ts';
-import { LESION_HEAD } from '../src/nn/variants.ts';
-import { channelsPerPart } from '../src/ops/conv3d/tile.ts';
+import { cicekConfig } from '../src/engine/nn/unet-config.ts';
+import { LESION_HEAD } from '../src/engine/nn/variants.ts';
+import { channelsPerPart } from '../src/engine/ops/conv3d/tile.ts';
 
 /** What the model needs to know of a chip. */
 interface Chip {

@@ -3,12 +3,12 @@
  * Adds a line to results/scaling.jsonl and replaces results/scaling.md and results/scaling.svg.
  */
 import { appendFileSync, writeFileSync } from 'node:fs';
-import { type Axis, measureScaling } from '../src/bench/scaling.ts';
-import { formatScaling, scalingPicture } from '../src/bench/scaling-report.ts';
+import type { StepShape } from '../src/engine/tune/training-step.ts';
+import { type Axis, measureScaling } from '../src/pipeline/bench/scaling.ts';
+import { formatScaling, scalingPicture } from '../src/pipeline/bench/scaling-report.ts';
 import { checkout } from '../src/platform/checkout.ts';
 import { machineLoad } from '../src/platform/machine.ts';
 import { openNodeGpu } from '../src/platform/node.ts';
-import type { StepShape } from '../src/tune/training-step.ts';
 
 const FIXED: StepShape = {
   variant: 'single',

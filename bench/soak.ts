@@ -6,7 +6,7 @@
  */
 import { parseArgs } from 'node:util';
 import { Random } from '../src/core/random.ts';
-import { formatTable } from '../src/report/tables.ts';
+import { formatTable } from '../src/imaging/evaluate/tables.ts';
 import { fullDisks } from './soak/disk.ts';
 import { leaks, lostDevices } from './soak/endurance.ts';
 import { experiments } from './soak/experiments.ts';

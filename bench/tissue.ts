@@ -8,17 +8,17 @@
  */
 import { appendFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { findScans } from '../src/dataset/dataset.ts';
-import { type LoadedScan, loadScan } from '../src/dataset/load-scan.ts';
-import { openDataset } from '../src/dataset/open-dataset.ts';
-import { makePhantom } from '../src/dataset/phantom/index.ts';
-import type { TissueMaps } from '../src/dataset/tissue-maps.ts';
-import { readNifti } from '../src/nifti/read.ts';
-import { writeNifti } from '../src/nifti/write.ts';
+import { findScans } from '../src/imaging/dataset/dataset.ts';
+import { type LoadedScan, loadScan } from '../src/imaging/dataset/load-scan.ts';
+import { openDataset } from '../src/imaging/dataset/open-dataset.ts';
+import type { TissueMaps } from '../src/imaging/dataset/tissue-maps.ts';
+import { tissueDice } from '../src/imaging/evaluate/tissue-dice.ts';
+import { readNifti } from '../src/imaging/nifti/read.ts';
+import { writeNifti } from '../src/imaging/nifti/write.ts';
+import { segmentTissues } from '../src/imaging/tissue/segment-tissues.ts';
 import { openNodeGpu } from '../src/platform/node.ts';
 import { NodeFolder } from '../src/platform/node-files.ts';
-import { tissueDice } from '../src/report/tissue-dice.ts';
-import { segmentTissues } from '../src/tissue/segment-tissues.ts';
+import { makePhantom } from '../src/study/phantom/index.ts';
 import { sharedData } from '../test/data.ts';
 
 const PHANTOM = { seed: 5, noise: 0.05, biasField: 0.2 };

@@ -6,15 +6,16 @@
  * It writes src/web/public/models/phantoms.safetensors, 350 kB. Equal bits on one adapter; other adapters round
  * differently.
  */
-import { encodeModel } from '../src/checkpoint/checkpoint.ts';
+
 import { MemoryFiles } from '../src/core/files.ts';
-import { openDataset } from '../src/dataset/open-dataset.ts';
-import { writePhantomDataset } from '../src/dataset/phantom/index.ts';
+import { encodeModel } from '../src/engine/checkpoint/checkpoint.ts';
+import { openDataset } from '../src/imaging/dataset/open-dataset.ts';
+import { prepareTraining } from '../src/pipeline/train/prepare.ts';
+import { train } from '../src/pipeline/train/run.ts';
+import { trainSettings } from '../src/pipeline/train/settings.ts';
 import { openNodeGpu } from '../src/platform/node.ts';
 import { NodeFolder } from '../src/platform/node-files.ts';
-import { prepareTraining } from '../src/train/prepare.ts';
-import { train } from '../src/train/run.ts';
-import { trainSettings } from '../src/train/settings.ts';
+import { writePhantomDataset } from '../src/study/phantom/index.ts';
 
 const settings = trainSettings({
   variant: 'single',

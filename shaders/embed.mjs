@@ -1,8 +1,8 @@
-// Embeds every .wgsl file of this folder into src/gpu/shaders.generated.ts, so that no bundler loader is needed.
+// Embeds every .wgsl file of this folder into src/engine/gpu/shaders.generated.ts, so that no bundler loader is needed.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 const root = new URL('.', import.meta.url);
-const target = new URL('../src/gpu/shaders.generated.ts', root);
+const target = new URL('../src/engine/gpu/shaders.generated.ts', root);
 const files = readdirSync(root, { recursive: true })
   .map((name) => String(name).replaceAll('\\', '/'))
   .filter((name) => name.endsWith('.wgsl'))

@@ -5,23 +5,6 @@
  * @module
  */
 
-// Networks, the optimizer, checkpoints.
-export { decodeModel, encodeModel, type Model, requireModel } from './checkpoint/checkpoint.ts';
-export type { ModelInfo, TrainedSpacing } from './checkpoint/model-info.ts';
-export {
-  readSafetensors,
-  type SafetensorsFile,
-  type StoredTensor,
-  type TensorData,
-  writeSafetensors,
-} from './checkpoint/safetensors.ts';
-export {
-  decodeTrainingState,
-  encodeTrainingState,
-  stateHash,
-  type TrainingProgress,
-  type TrainingState,
-} from './checkpoint/training-state.ts';
 // Errors, files, random numbers, shapes.
 export {
   CheckpointError,
@@ -54,96 +37,29 @@ export type { Json } from './core/json.ts';
 export { Random } from './core/random.ts';
 export { formatRecord } from './core/record.ts';
 export { formatShape, type Shape, sizeOf } from './core/shape.ts';
-// Data sets.
+// Networks, the optimizer, checkpoints.
+export { decodeModel, encodeModel, type Model, requireModel } from './engine/checkpoint/checkpoint.ts';
+export type { ModelInfo, TrainedSpacing } from './engine/checkpoint/model-info.ts';
 export {
-  commonModalities,
-  type Dataset,
-  findScans,
-  findSubject,
-  type Scan,
-  type Subject,
-  scanName,
-  type TissuePaths,
-} from './dataset/dataset.ts';
-export { FILE_ROLES, type FileRole, guessRole } from './dataset/file-role.ts';
-export { type Fold, patientFolds } from './dataset/folds.ts';
+  readSafetensors,
+  type SafetensorsFile,
+  type StoredTensor,
+  type TensorData,
+  writeSafetensors,
+} from './engine/checkpoint/safetensors.ts';
 export {
-  type Channel,
-  type LoadedScan,
-  type LoadScanOptions,
-  loadScan,
-  loadStoredScan,
-  type RaterChoice,
-  withTissueMaps,
-} from './dataset/load-scan.ts';
-export { type LooseScan, scanOfFiles } from './dataset/loose-files.ts';
-export { openDataset } from './dataset/open-dataset.ts';
-export {
-  makePhantom,
-  type Phantom,
-  type PhantomDatasetOptions,
-  type PhantomOptions,
-  type PhantomProgress,
-  PhantomSubject,
-  type WrittenScan,
-  writePhantomDataset,
-} from './dataset/phantom/index.ts';
-export { type PredictionKind, predictionPath } from './dataset/prediction-path.ts';
-export {
-  type ChannelStatistics,
-  type PreparedScan,
-  type PreprocessOptions,
-  preprocess,
-} from './dataset/preprocess.ts';
-export { type ResampledScan, resampleScan, type ScanVoxels } from './dataset/resample-scan.ts';
-export { withTissues } from './dataset/tissue-files.ts';
-export type { TissueMaps } from './dataset/tissue-maps.ts';
-// Experiments.
-export { extendExperiment, extensionNote } from './experiment/extend-experiment.ts';
-export { inspectScans } from './experiment/inspect.ts';
-export { type NamedLoss, namedLoss } from './experiment/losses.ts';
-export {
-  type ExperimentOptions,
-  experimentOptions,
-  type Protocol,
-  recordedOptions,
-} from './experiment/options.ts';
-export { paintFigures } from './experiment/paint-figures.ts';
-export { planExperiment } from './experiment/plan.ts';
-export { readExperiment } from './experiment/read-results.ts';
-export { type ExperimentContext, runUnits, type UnitsDone } from './experiment/run-experiment.ts';
-export { runUnit } from './experiment/run-unit.ts';
-export { requireSubjects } from './experiment/same-experiment.ts';
-export { ScanShelf } from './experiment/scan-shelf.ts';
-export { type Shard, unitsOf } from './experiment/share.ts';
-export { type ExperimentSummary, summarise, summaryText } from './experiment/summary.ts';
-export type { UnitContext } from './experiment/unit-context.ts';
-export { readUnitResult } from './experiment/unit-files.ts';
-export { type SharedSettings, sharedSettings } from './experiment/unit-settings.ts';
+  decodeTrainingState,
+  encodeTrainingState,
+  stateHash,
+  type TrainingProgress,
+  type TrainingState,
+} from './engine/checkpoint/training-state.ts';
 // The GPU.
-export type { AdapterFamily, Capabilities, DriverOrigin } from './gpu/capabilities.ts';
-export { type BufferRequest, formatBytes, Gpu } from './gpu/gpu.ts';
-export type { Kernel } from './gpu/kernel.ts';
-export { measurePeak, type Peak } from './gpu/peak.ts';
-export { type Recovery, withRecovery } from './gpu/recovery.ts';
-// Training and prediction.
-export { estimatePrediction } from './infer/memory.ts';
-export { encodeSegmentation, type PredictionFile } from './infer/prediction-files.ts';
-export { Predictor } from './infer/predictor.ts';
-export type { PredictedScan, PredictRequest } from './infer/request.ts';
-export { predict } from './infer/run.ts';
-export {
-  loadPredictionInput,
-  type MakeScanTissuesOptions,
-  makeScanTissues,
-  needsTissues,
-  type PredictionInput,
-  type TissueChoice,
-} from './infer/scan-tissues.ts';
-export { type Segmentation, type SegmentOptions, segment } from './infer/segment.ts';
-export type { WindowSnapshot } from './infer/sliding-window.ts';
-export { SubmissionSink, submissionName, submissionScans } from './infer/submission.ts';
-export { describeChange, SPACING_TOLERANCE, type SpacingChange, spacingChange } from './infer/voxel-size.ts';
+export type { AdapterFamily, Capabilities, DriverOrigin } from './engine/gpu/capabilities.ts';
+export { type BufferRequest, formatBytes, Gpu } from './engine/gpu/gpu.ts';
+export type { Kernel } from './engine/gpu/kernel.ts';
+export { measurePeak, type Peak } from './engine/gpu/peak.ts';
+export { type Recovery, withRecovery } from './engine/gpu/recovery.ts';
 // Tensors, the tape, ops and losses.
 export {
   DEFAULT_LOSS,
@@ -153,26 +69,7 @@ export {
   type SegmentationLossSettings,
   segmentationLoss,
   type TprTerm,
-} from './loss/segmentation-loss.ts';
-// Volumes and NIfTI.
-export type { NiftiSource } from './nifti/body.ts';
-export type { NiftiDatatype, WritableDatatype } from './nifti/datatype.ts';
-export {
-  ESTIMATE_INTENT,
-  encodeNifti,
-  LABEL_INTENT,
-  type NiftiIntent,
-  type NiftiStorage,
-} from './nifti/encode.ts';
-export type { AffineSource, NiftiHeader } from './nifti/header.ts';
-export {
-  type NiftiImage,
-  type ReadNiftiOptions,
-  readMask,
-  readNifti,
-  readVoxels,
-} from './nifti/read.ts';
-export { type PlaneVolume, type WriteNiftiOptions, writeNifti, writeNiftiPlanes } from './nifti/write.ts';
+} from './engine/loss/segmentation-loss.ts';
 export {
   cicekConfig,
   countParameters,
@@ -184,8 +81,8 @@ export {
   stateSpecs,
   type UNetConfig,
   unetConfig,
-} from './nn/unet-config.ts';
-export { UNet3d } from './nn/unet3d.ts';
+} from './engine/nn/unet-config.ts';
+export { UNet3d } from './engine/nn/unet3d.ts';
 export {
   inputChannels,
   PAPER_VARIANTS,
@@ -193,27 +90,67 @@ export {
   VARIANTS,
   type Variant,
   variantConfig,
-} from './nn/variants.ts';
-export { type BatchNormAttributes, batchNorm } from './ops/batch-norm.ts';
-export { type ConvTranspose3dAttributes, convTranspose3d } from './ops/conv-transpose3d.ts';
-export { type Conv3dAttributes, conv3d } from './ops/conv3d.ts';
-export { crossStitch } from './ops/cross-stitch.ts';
-export { type MaxPool3dAttributes, maxPool3d } from './ops/max-pool3d.ts';
-export { type ReluAttributes, relu } from './ops/relu.ts';
-export { type SigmoidAttributes, sigmoid } from './ops/sigmoid.ts';
-export { type SoftmaxAttributes, softmax } from './ops/softmax.ts';
-export { Adam, type AdamSettings, type AdamStatus, DEFAULT_ADAM } from './optim/adam.ts';
-export { LOSS_SCALING, type LossScale, type LossScaling, nextLossScale } from './optim/loss-scale.ts';
+} from './engine/nn/variants.ts';
+export { type BatchNormAttributes, batchNorm } from './engine/ops/batch-norm.ts';
+export { type ConvTranspose3dAttributes, convTranspose3d } from './engine/ops/conv-transpose3d.ts';
+export { type Conv3dAttributes, conv3d } from './engine/ops/conv3d.ts';
+export { crossStitch } from './engine/ops/cross-stitch.ts';
+export { type MaxPool3dAttributes, maxPool3d } from './engine/ops/max-pool3d.ts';
+export { type ReluAttributes, relu } from './engine/ops/relu.ts';
+export { type SigmoidAttributes, sigmoid } from './engine/ops/sigmoid.ts';
+export { type SoftmaxAttributes, softmax } from './engine/ops/softmax.ts';
+export { Adam, type AdamSettings, type AdamStatus, DEFAULT_ADAM } from './engine/optim/adam.ts';
+export { LOSS_SCALING, type LossScale, type LossScaling, nextLossScale } from './engine/optim/loss-scale.ts';
 export {
   constantSchedule,
   cosineSchedule,
   polynomialSchedule,
   type Schedule,
   warmUp,
-} from './optim/schedule.ts';
-export { type BrowserGpuOptions, openBrowserGpu } from './platform/browser.ts';
-export { OriginFiles } from './platform/origin-files.ts';
-export { applyFlairThreshold, type FlairThreshold, fitFlairThreshold } from './report/baseline.ts';
+} from './engine/optim/schedule.ts';
+export type { Command } from './engine/tape/command.ts';
+export { firstNonFinite, type NonFinite } from './engine/tape/diagnose.ts';
+export type { MemoryEstimate } from './engine/tape/memory.ts';
+export type { Emitter, GradientThunk, Op } from './engine/tape/op.ts';
+export { compilePlan, Plan, type PlanOptions, type PlanStatistics } from './engine/tape/plan.ts';
+export { type TensorSpec, TensorStore } from './engine/tape/store.ts';
+export { type Root, Tape, TapeError } from './engine/tape/tape.ts';
+export { type Element, type Tensor, tensor } from './engine/tape/tensor.ts';
+// Data sets.
+export {
+  commonModalities,
+  type Dataset,
+  findScans,
+  findSubject,
+  type Scan,
+  type Subject,
+  scanName,
+  type TissuePaths,
+} from './imaging/dataset/dataset.ts';
+export { FILE_ROLES, type FileRole, guessRole } from './imaging/dataset/file-role.ts';
+export { type Fold, patientFolds } from './imaging/dataset/folds.ts';
+export {
+  type Channel,
+  type LoadedScan,
+  type LoadScanOptions,
+  loadScan,
+  loadStoredScan,
+  type RaterChoice,
+  withTissueMaps,
+} from './imaging/dataset/load-scan.ts';
+export { type LooseScan, scanOfFiles } from './imaging/dataset/loose-files.ts';
+export { openDataset } from './imaging/dataset/open-dataset.ts';
+export { type PredictionKind, predictionPath } from './imaging/dataset/prediction-path.ts';
+export {
+  type ChannelStatistics,
+  type PreparedScan,
+  type PreprocessOptions,
+  preprocess,
+} from './imaging/dataset/preprocess.ts';
+export { type ResampledScan, resampleScan, type ScanVoxels } from './imaging/dataset/resample-scan.ts';
+export { withTissues } from './imaging/dataset/tissue-files.ts';
+export type { TissueMaps } from './imaging/dataset/tissue-maps.ts';
+export { applyFlairThreshold, type FlairThreshold, fitFlairThreshold } from './imaging/evaluate/baseline.ts';
 // Evaluation and reports.
 export {
   type BootstrapOptions,
@@ -221,7 +158,7 @@ export {
   type Estimate,
   type Observation,
   pairedDifference,
-} from './report/bootstrap.ts';
+} from './imaging/evaluate/bootstrap.ts';
 export {
   challengeScore,
   correlation,
@@ -230,131 +167,81 @@ export {
   scoreRater,
   scoreScan,
   type WeightedScanScore,
-} from './report/challenge.ts';
-export { type DemoReportData, type DemoVariant, demoReport, demoTable } from './report/demo-report.ts';
+} from './imaging/evaluate/challenge.ts';
 export {
   type ChosenPredictions,
   choosePredictions,
   evaluatePredictions,
   type ScanEvaluation,
-} from './report/evaluate-predictions.ts';
-export { type Answer, answerQuestion } from './report/experiment-answer.ts';
-export { type Effect, effect, LEAST_PATIENTS } from './report/experiment-effects.ts';
-export { type ExperimentFigures, experimentPage, type PaintedFigure } from './report/experiment-page.ts';
-export {
-  type CorrectionUnit,
-  EXPERIMENT_FILES,
-  type ExperimentRecord,
-  type ExperimentUnit,
-  type LesionSizeCount,
-  type NetUnit,
-  parseExperiment,
-  parseUnitResult,
-  type RecordedMetrics,
-  type StageOneUnit,
-  type TissueUnit,
-  type UnitResult,
-} from './report/experiment-record.ts';
-export {
-  type ExperimentNumbers,
-  experimentMarkdown,
-  experimentNumbers,
-  type NamedTable,
-  type TableGroup,
-} from './report/experiment-report.ts';
-export {
-  contrast,
-  type ExperimentResults,
-  type JudgedScan,
-  judgedScans,
-  netUnits,
-  type ScanValue,
-  type Term,
-} from './report/experiment-results.ts';
-export { type Lesion, lesionTable, listLesions } from './report/lesion-list.ts';
-export { componentVolumes, connectedComponents, voxelMl } from './report/lesions.ts';
-export { evaluateScan, meanMetrics, normalizedDice, type ScanMetrics } from './report/metrics.ts';
-export {
-  type DiceByVariant,
-  PAPER_METHODS,
-  type PaperMethod,
-  tableOne,
-  tableTwo,
-} from './report/paper-tables.ts';
-export { type ScanReportData, scanReport } from './report/scan-report.ts';
+} from './imaging/evaluate/evaluate-predictions.ts';
+export { type Lesion, lesionTable, listLesions } from './imaging/evaluate/lesion-list.ts';
+export type { LesionSizeCount } from './imaging/evaluate/lesion-sizes.ts';
+export { componentVolumes, connectedComponents, voxelMl } from './imaging/evaluate/lesions.ts';
+export { evaluateScan, meanMetrics, normalizedDice, type ScanMetrics } from './imaging/evaluate/metrics.ts';
 export {
   type ChallengeResult,
   type NamedRaterScore,
   type ScoreOptions,
   scorePredictions,
   scoreTable,
-} from './report/score-predictions.ts';
-export { type SurfaceDistance, surfaceDistance } from './report/surface.ts';
-export { tableCsv, tableMarkdown } from './report/table-files.ts';
-export { evaluationTable, formatTable, type Table } from './report/tables.ts';
-export { bestThreshold, type ThresholdChoice, ThresholdSearch, thresholdMask } from './report/threshold.ts';
-export { type TissueDice, tissueDice } from './report/tissue-dice.ts';
-export type { Command } from './tape/command.ts';
-export { firstNonFinite, type NonFinite } from './tape/diagnose.ts';
-export type { MemoryEstimate } from './tape/memory.ts';
-export type { Emitter, GradientThunk, Op } from './tape/op.ts';
-export { compilePlan, Plan, type PlanOptions, type PlanStatistics } from './tape/plan.ts';
-export { type TensorSpec, TensorStore } from './tape/store.ts';
-export { type Root, Tape, TapeError } from './tape/tape.ts';
-export { type Element, type Tensor, tensor } from './tape/tensor.ts';
+} from './imaging/evaluate/score-predictions.ts';
+export { type SurfaceDistance, surfaceDistance } from './imaging/evaluate/surface.ts';
+export { evaluationTable, formatTable, type Table } from './imaging/evaluate/tables.ts';
+export {
+  bestThreshold,
+  type ThresholdChoice,
+  ThresholdSearch,
+  thresholdMask,
+} from './imaging/evaluate/threshold.ts';
+export { type TissueDice, tissueDice } from './imaging/evaluate/tissue-dice.ts';
+// Volumes and NIfTI.
+export type { NiftiSource } from './imaging/nifti/body.ts';
+export type { NiftiDatatype, WritableDatatype } from './imaging/nifti/datatype.ts';
+export {
+  ESTIMATE_INTENT,
+  encodeNifti,
+  LABEL_INTENT,
+  type NiftiIntent,
+  type NiftiStorage,
+} from './imaging/nifti/encode.ts';
+export type { AffineSource, NiftiHeader } from './imaging/nifti/header.ts';
+export {
+  type NiftiImage,
+  type ReadNiftiOptions,
+  readMask,
+  readNifti,
+  readVoxels,
+} from './imaging/nifti/read.ts';
+export {
+  type PlaneVolume,
+  type WriteNiftiOptions,
+  writeNifti,
+  writeNiftiPlanes,
+} from './imaging/nifti/write.ts';
+export { type ScanReportData, scanReport } from './imaging/report/scan-report.ts';
+export { tableCsv, tableMarkdown } from './imaging/report/table-files.ts';
 // Tissue maps.
-export { correctTissues } from './tissue/correct-tissues.ts';
+export { correctTissues } from './imaging/tissue/correct-tissues.ts';
 export {
   type MakeTissuesRequest,
   makeTissues,
   readPrior,
   type TissueMethod,
   type TissuePriors,
-} from './tissue/make-tissues.ts';
-export { type SegmentTissuesOptions, segmentTissues } from './tissue/segment-tissues.ts';
-export { type WrittenTissues, writeTissueDerivative, writeTissues } from './tissue/write-tissues.ts';
-export { Checkpoints } from './train/checkpoints.ts';
-export { estimateMemory, requireMemory } from './train/memory.ts';
-export { chooseTraining, prepareTraining, type TrainingData } from './train/prepare.ts';
-export type { CheckpointPolicy, StepReport, TrainRequest, TrainResult } from './train/request.ts';
-export { train } from './train/run.ts';
-export {
-  type RunFolderOptions,
-  type RunFolderResult,
-  type RunStatus,
-  runStatus,
-  trainInFolder,
-} from './train/run-folder.ts';
-export {
-  RUN_FILES,
-  type RunConfig,
-  type RunManifest,
-  readManifest,
-  readRunConfig,
-} from './train/run-record.ts';
-export { dataFingerprint } from './train/same-run.ts';
-export { type StepResult, TrainingSession } from './train/session.ts';
-export {
-  type ResolvedTrainSettings,
-  type Schedule as ScheduleName,
-  settingsHash,
-  type TrainSettings,
-  trainSettings,
-} from './train/settings.ts';
-export { readStageOne, requireStageOne } from './train/stage-one.ts';
-export { parseLog } from './train/step-log.ts';
-export { type RunCheck, type RunVerification, verifyRun } from './train/verify-run.ts';
+} from './imaging/tissue/make-tissues.ts';
+export { type SegmentTissuesOptions, segmentTissues } from './imaging/tissue/segment-tissues.ts';
+export { type WrittenTissues, writeTissueDerivative, writeTissues } from './imaging/tissue/write-tissues.ts';
 export {
   type Components,
   type Connectivity,
   fillHoles,
   labelComponents,
   largestComponent,
-} from './volume/components.ts';
-export { type Box, boundingBox, crop, cropGrid, uncrop } from './volume/crop.ts';
-export { type AxisOrder, orientationOf, reorient, toCanonical } from './volume/orientation.ts';
-export { type Interpolation, resample } from './volume/resample.ts';
-export { resize, resizedGrid } from './volume/resize.ts';
+} from './imaging/volume/components.ts';
+export { type Box, boundingBox, crop, cropGrid, uncrop } from './imaging/volume/crop.ts';
+export { type AxisOrder, orientationOf, reorient, toCanonical } from './imaging/volume/orientation.ts';
+export { type Interpolation, resample } from './imaging/volume/resample.ts';
+export { resize, resizedGrid } from './imaging/volume/resize.ts';
 export {
   axisAlignedGrid,
   describeGrid,
@@ -366,4 +253,136 @@ export {
   voxelCount,
   voxelVolume,
   worldToVoxel,
-} from './volume/volume.ts';
+} from './imaging/volume/volume.ts';
+// Training and prediction.
+export { estimatePrediction } from './pipeline/predict/memory.ts';
+export { encodeSegmentation, type PredictionFile } from './pipeline/predict/prediction-files.ts';
+export { Predictor } from './pipeline/predict/predictor.ts';
+export type { PredictedScan, PredictRequest } from './pipeline/predict/request.ts';
+export { predict } from './pipeline/predict/run.ts';
+export {
+  loadPredictionInput,
+  type MakeScanTissuesOptions,
+  makeScanTissues,
+  needsTissues,
+  type PredictionInput,
+  type TissueChoice,
+} from './pipeline/predict/scan-tissues.ts';
+export { type Segmentation, type SegmentOptions, segment } from './pipeline/predict/segment.ts';
+export type { WindowSnapshot } from './pipeline/predict/sliding-window.ts';
+export {
+  describeChange,
+  SPACING_TOLERANCE,
+  type SpacingChange,
+  spacingChange,
+} from './pipeline/predict/voxel-size.ts';
+export { Checkpoints } from './pipeline/train/checkpoints.ts';
+export { estimateMemory, requireMemory } from './pipeline/train/memory.ts';
+export { chooseTraining, prepareTraining, type TrainingData } from './pipeline/train/prepare.ts';
+export type { CheckpointPolicy, StepReport, TrainRequest, TrainResult } from './pipeline/train/request.ts';
+export { train } from './pipeline/train/run.ts';
+export {
+  type RunFolderOptions,
+  type RunFolderResult,
+  type RunStatus,
+  runStatus,
+  trainInFolder,
+} from './pipeline/train/run-folder.ts';
+export {
+  RUN_FILES,
+  type RunConfig,
+  type RunManifest,
+  readManifest,
+  readRunConfig,
+} from './pipeline/train/run-record.ts';
+export { dataFingerprint } from './pipeline/train/same-run.ts';
+export { type StepResult, TrainingSession } from './pipeline/train/session.ts';
+export {
+  type ResolvedTrainSettings,
+  type Schedule as ScheduleName,
+  settingsHash,
+  type TrainSettings,
+  trainSettings,
+} from './pipeline/train/settings.ts';
+export { readStageOne, requireStageOne } from './pipeline/train/stage-one.ts';
+export { parseLog } from './pipeline/train/step-log.ts';
+export { type RunCheck, type RunVerification, verifyRun } from './pipeline/train/verify-run.ts';
+export { type BrowserGpuOptions, openBrowserGpu } from './platform/browser.ts';
+export { OriginFiles } from './platform/origin-files.ts';
+// Experiments.
+export { extendExperiment, extensionNote } from './study/experiment/extend-experiment.ts';
+export { inspectScans } from './study/experiment/inspect.ts';
+export { type NamedLoss, namedLoss } from './study/experiment/losses.ts';
+export {
+  type ExperimentOptions,
+  experimentOptions,
+  type Protocol,
+  recordedOptions,
+} from './study/experiment/options.ts';
+export { paintFigures } from './study/experiment/paint-figures.ts';
+export { planExperiment } from './study/experiment/plan.ts';
+export { readExperiment } from './study/experiment/read-results.ts';
+export { type ExperimentContext, runUnits, type UnitsDone } from './study/experiment/run-experiment.ts';
+export { runUnit } from './study/experiment/run-unit.ts';
+export { requireSubjects } from './study/experiment/same-experiment.ts';
+export { ScanShelf } from './study/experiment/scan-shelf.ts';
+export { type Shard, unitsOf } from './study/experiment/share.ts';
+export { type ExperimentSummary, summarise, summaryText } from './study/experiment/summary.ts';
+export type { UnitContext } from './study/experiment/unit-context.ts';
+export { readUnitResult } from './study/experiment/unit-files.ts';
+export { type SharedSettings, sharedSettings } from './study/experiment/unit-settings.ts';
+export {
+  makePhantom,
+  type Phantom,
+  type PhantomDatasetOptions,
+  type PhantomOptions,
+  type PhantomProgress,
+  PhantomSubject,
+  type WrittenScan,
+  writePhantomDataset,
+} from './study/phantom/index.ts';
+export { type DemoReportData, type DemoVariant, demoReport, demoTable } from './study/report/demo-report.ts';
+export { type Answer, answerQuestion } from './study/report/experiment-answer.ts';
+export { type Effect, effect, LEAST_PATIENTS } from './study/report/experiment-effects.ts';
+export {
+  type ExperimentFigures,
+  experimentPage,
+  type PaintedFigure,
+} from './study/report/experiment-page.ts';
+export {
+  type CorrectionUnit,
+  EXPERIMENT_FILES,
+  type ExperimentRecord,
+  type ExperimentUnit,
+  type NetUnit,
+  parseExperiment,
+  parseUnitResult,
+  type RecordedMetrics,
+  type StageOneUnit,
+  type TissueUnit,
+  type UnitResult,
+} from './study/report/experiment-record.ts';
+export {
+  type ExperimentNumbers,
+  experimentMarkdown,
+  experimentNumbers,
+  type NamedTable,
+  type TableGroup,
+} from './study/report/experiment-report.ts';
+export {
+  contrast,
+  type ExperimentResults,
+  type JudgedScan,
+  judgedScans,
+  netUnits,
+  type ScanValue,
+  type Term,
+} from './study/report/experiment-results.ts';
+export {
+  type DiceByVariant,
+  PAPER_METHODS,
+  type PaperMethod,
+  tableOne,
+  tableTwo,
+} from './study/report/paper-tables.ts';
+export { SubmissionSink, submissionName, submissionScans } from './study/submission.ts';

@@ -4,14 +4,15 @@
  *
  * @module
  */
-export { SLURM_FOLDER, type SubmittedJob } from './experiment/slurm-jobs.ts';
-export { parseSlurmOptions } from './experiment/slurm-options.ts';
-export type { RunSlurm } from './experiment/slurm-queue.ts';
-export { LOGS } from './experiment/slurm-script.ts';
-export { type SlurmRequest, type Submission, submitUnits } from './experiment/slurm-submit.ts';
-export { type SlurmProgress, type WaitOptions, waitForUnits } from './experiment/slurm-wait.ts';
+
 export { type NodeGpuOptions, openNodeGpu, openNullGpu } from './platform/node.ts';
 export { NodeFolder } from './platform/node-files.ts';
 export { type HeldFolder, lockFolder, tryLockFolder } from './platform/run-lock.ts';
 export { openSlurm } from './platform/slurm.ts';
 export { type StopWatch, watchStopSignals } from './platform/stop-signals.ts';
+export { SLURM_FOLDER, type SubmittedJob } from './study/slurm/slurm-jobs.ts';
+export { parseSlurmOptions } from './study/slurm/slurm-options.ts';
+export type { RunSlurm } from './study/slurm/slurm-queue.ts';
+export { LOGS } from './study/slurm/slurm-script.ts';
+export { type SlurmRequest, type Submission, submitUnits } from './study/slurm/slurm-submit.ts';
+export { type SlurmProgress, type WaitOptions, waitForUnits } from './study/slurm/slurm-wait.ts';

@@ -3,10 +3,10 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StorageError } from '../../src/core/errors.ts';
 import type { Random } from '../../src/core/random.ts';
+import { train } from '../../src/pipeline/train/run.ts';
+import { trainInFolder } from '../../src/pipeline/train/run-folder.ts';
 import { openNodeGpu } from '../../src/platform/node.ts';
 import { NodeFolder } from '../../src/platform/node-files.ts';
-import { train } from '../../src/train/run.ts';
-import { trainInFolder } from '../../src/train/run-folder.ts';
 import { prepare } from './endurance.ts';
 import type { Outcome, Workspace } from './workspace.ts';
 

@@ -1,13 +1,13 @@
 import { Random } from '../../src/core/random.ts';
-import { openDataset } from '../../src/dataset/open-dataset.ts';
-import type { Gpu } from '../../src/gpu/gpu.ts';
-import { Predictor } from '../../src/infer/predictor.ts';
+import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import { openDataset } from '../../src/imaging/dataset/open-dataset.ts';
+import { Predictor } from '../../src/pipeline/predict/predictor.ts';
+import { prepareTraining, type TrainingData } from '../../src/pipeline/train/prepare.ts';
+import { train } from '../../src/pipeline/train/run.ts';
+import { TrainingSession } from '../../src/pipeline/train/session.ts';
+import { trainSettings } from '../../src/pipeline/train/settings.ts';
 import { openNodeGpu } from '../../src/platform/node.ts';
 import { NodeFolder } from '../../src/platform/node-files.ts';
-import { prepareTraining, type TrainingData } from '../../src/train/prepare.ts';
-import { train } from '../../src/train/run.ts';
-import { TrainingSession } from '../../src/train/session.ts';
-import { trainSettings } from '../../src/train/settings.ts';
 import type { Outcome, Workspace } from './workspace.ts';
 
 /** The scans of the workspace and the settings of a small run. */

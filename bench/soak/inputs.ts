@@ -1,21 +1,21 @@
 import fc from 'fast-check';
 import { gzipSync } from 'fflate';
-import { decodeModel, encodeModel } from '../../src/checkpoint/checkpoint.ts';
-import { readSafetensors } from '../../src/checkpoint/safetensors.ts';
-import { decodeTrainingState, encodeTrainingState } from '../../src/checkpoint/training-state.ts';
 import { VoxelgradError } from '../../src/core/errors.ts';
 import { MemoryFiles } from '../../src/core/files.ts';
-import { findScans } from '../../src/dataset/dataset.ts';
-import { loadScan } from '../../src/dataset/load-scan.ts';
-import { openDataset } from '../../src/dataset/open-dataset.ts';
-import { checkParticipants } from '../../src/dataset/participants.ts';
-import { readNifti } from '../../src/nifti/read.ts';
-import { readManifest, readRunConfig } from '../../src/train/run-record.ts';
-import { trainSettings } from '../../src/train/settings.ts';
-import { parseLog } from '../../src/train/step-log.ts';
-import { makeModel, makeState } from '../../test/checkpoint/make.ts';
-import { bidsPatient } from '../../test/dataset/make.ts';
-import { rawNifti } from '../../test/nifti/make.ts';
+import { decodeModel, encodeModel } from '../../src/engine/checkpoint/checkpoint.ts';
+import { readSafetensors } from '../../src/engine/checkpoint/safetensors.ts';
+import { decodeTrainingState, encodeTrainingState } from '../../src/engine/checkpoint/training-state.ts';
+import { findScans } from '../../src/imaging/dataset/dataset.ts';
+import { loadScan } from '../../src/imaging/dataset/load-scan.ts';
+import { openDataset } from '../../src/imaging/dataset/open-dataset.ts';
+import { checkParticipants } from '../../src/imaging/dataset/participants.ts';
+import { readNifti } from '../../src/imaging/nifti/read.ts';
+import { readManifest, readRunConfig } from '../../src/pipeline/train/run-record.ts';
+import { trainSettings } from '../../src/pipeline/train/settings.ts';
+import { parseLog } from '../../src/pipeline/train/step-log.ts';
+import { makeModel, makeState } from '../../test/engine/checkpoint/make.ts';
+import { bidsPatient } from '../../test/imaging/dataset/make.ts';
+import { rawNifti } from '../../test/imaging/nifti/make.ts';
 import type { Outcome } from './workspace.ts';
 
 /** Something that reads bytes from outside: it must end well, or in an error of our own. */

@@ -4,8 +4,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { Random } from '../../src/core/random.ts';
-import { writeNiftiPlanes } from '../../src/nifti/write.ts';
-import { axisAlignedGrid, type Grid, voxelCount } from '../../src/volume/volume.ts';
+import { writeNiftiPlanes } from '../../src/imaging/nifti/write.ts';
+import { axisAlignedGrid, type Grid, voxelCount } from '../../src/imaging/volume/volume.ts';
 import type { Outcome, Workspace } from './workspace.ts';
 
 const MODALITIES = ['FLAIR', 'T1w', 'T2w', 'PDw'] as const;

@@ -2,13 +2,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { MemoryFiles } from '../../src/core/files.ts';
 import type { Random } from '../../src/core/random.ts';
-import { findScans } from '../../src/dataset/dataset.ts';
-import { openDataset } from '../../src/dataset/open-dataset.ts';
-import type { Gpu } from '../../src/gpu/gpu.ts';
-import { predict } from '../../src/infer/run.ts';
+import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import { findScans } from '../../src/imaging/dataset/dataset.ts';
+import { openDataset } from '../../src/imaging/dataset/open-dataset.ts';
+import { predict } from '../../src/pipeline/predict/run.ts';
+import { train } from '../../src/pipeline/train/run.ts';
 import { openNodeGpu } from '../../src/platform/node.ts';
 import { NodeFolder } from '../../src/platform/node-files.ts';
-import { train } from '../../src/train/run.ts';
 import { prepare } from './endurance.ts';
 import type { Outcome, Workspace } from './workspace.ts';
 

@@ -1,7 +1,7 @@
 /** Reads the image at a path, and prints the bytes that were resident before, and the most that were. */
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { readVoxels } from '../../src/nifti/read.ts';
+import { readVoxels } from '../../src/imaging/nifti/read.ts';
 import { NodeFolder } from '../../src/platform/node-files.ts';
 
 const path = process.argv[2]!;

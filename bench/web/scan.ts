@@ -1,6 +1,6 @@
 import { MemoryFiles } from '../../src/core/files.ts';
-import { guessRole } from '../../src/dataset/file-role.ts';
-import { writePhantomDataset } from '../../src/dataset/phantom/index.ts';
+import { guessRole } from '../../src/imaging/dataset/file-role.ts';
+import { writePhantomDataset } from '../../src/study/phantom/index.ts';
 import { sharedData } from '../../test/data.ts';
 import type { NamedBytes } from '../../test/support/chromium.ts';
 import { patientFiles } from '../../test/web/patient.ts';

@@ -1,5 +1,5 @@
-import type { Dataset } from '../dataset/dataset.ts';
-import { withTissues } from '../dataset/tissue-files.ts';
+import type { Dataset } from '../imaging/dataset/dataset.ts';
+import { withTissues } from '../imaging/dataset/tissue-files.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { UsageError } from '../core/errors.ts';
-import { scanName } from '../dataset/dataset.ts';
+import { scanName } from '../imaging/dataset/dataset.ts';
+import { type CorrectedScan, correctScan, findCorrections } from '../imaging/tissue/correct-files.ts';
 import { NodeFolder } from '../platform/node-files.ts';
-import { type CorrectedScan, correctScan, findCorrections } from '../tissue/correct-files.ts';
 import { type Command, command } from './command.ts';
 import { claimFolder } from './own-folder.ts';
 

@@ -1,6 +1,6 @@
-import type { Gpu } from '../gpu/gpu.ts';
-import { formatBytes } from '../gpu/gpu.ts';
-import { measurePeak, type Peak } from '../gpu/peak.ts';
+import type { Gpu } from '../engine/gpu/gpu.ts';
+import { formatBytes } from '../engine/gpu/gpu.ts';
+import { measurePeak, type Peak } from '../engine/gpu/peak.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { backendName, type SystemInfo, systemInfo } from '../platform/system.ts';
 import { type Command, command } from './command.ts';

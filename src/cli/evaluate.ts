@@ -1,8 +1,8 @@
-import { openDataset } from '../dataset/open-dataset.ts';
+import { openDataset } from '../imaging/dataset/open-dataset.ts';
+import { choosePredictions, evaluatePredictions } from '../imaging/evaluate/evaluate-predictions.ts';
+import type { ScanMetrics } from '../imaging/evaluate/metrics.ts';
+import { evaluationTable, formatTable } from '../imaging/evaluate/tables.ts';
 import { NodeFolder } from '../platform/node-files.ts';
-import { choosePredictions, evaluatePredictions } from '../report/evaluate-predictions.ts';
-import type { ScanMetrics } from '../report/metrics.ts';
-import { evaluationTable, formatTable } from '../report/tables.ts';
 import { type Command, command } from './command.ts';
 
 export const evaluate: Command = command({

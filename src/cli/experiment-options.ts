@@ -1,9 +1,9 @@
 import type { ArgDef } from 'citty';
 import { UsageError } from '../core/errors.ts';
-import { type ExperimentOptions, experimentOptions, type Protocol } from '../experiment/options.ts';
-import type { Shard } from '../experiment/share.ts';
-import { sharedSettings } from '../experiment/unit-settings.ts';
-import { PAPER_VARIANTS, VARIANTS, type Variant } from '../nn/variants.ts';
+import { PAPER_VARIANTS, VARIANTS, type Variant } from '../engine/nn/variants.ts';
+import { type ExperimentOptions, experimentOptions, type Protocol } from '../study/experiment/options.ts';
+import type { Shard } from '../study/experiment/share.ts';
+import { sharedSettings } from '../study/experiment/unit-settings.ts';
 import { type Options, parseInteger, type SharedName } from './common.ts';
 import { gatherSettings, SETTING_ARGS, type SettingOption } from './settings.ts';
 

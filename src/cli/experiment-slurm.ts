@@ -1,17 +1,17 @@
 import type { ArgDef } from 'citty';
 import { StoppedError, UsageError } from '../core/errors.ts';
-import { SLURM_FOLDER } from '../experiment/slurm-jobs.ts';
-import { parseSlurmOptions } from '../experiment/slurm-options.ts';
-import { LOGS } from '../experiment/slurm-script.ts';
-import { type SlurmRequest, type Submission, submitUnits } from '../experiment/slurm-submit.ts';
-import { waitForUnits } from '../experiment/slurm-wait.ts';
-import { readUnitResult } from '../experiment/unit-files.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { lockFolder } from '../platform/run-lock.ts';
 import { openSlurm } from '../platform/slurm.ts';
 import { watchStopSignals } from '../platform/stop-signals.ts';
 import { ownProgram, packageVersion, workingFolder } from '../platform/terminal.ts';
-import type { ExperimentUnit } from '../report/experiment-record.ts';
+import { readUnitResult } from '../study/experiment/unit-files.ts';
+import type { ExperimentUnit } from '../study/report/experiment-record.ts';
+import { SLURM_FOLDER } from '../study/slurm/slurm-jobs.ts';
+import { parseSlurmOptions } from '../study/slurm/slurm-options.ts';
+import { LOGS } from '../study/slurm/slurm-script.ts';
+import { type SlurmRequest, type Submission, submitUnits } from '../study/slurm/slurm-submit.ts';
+import { waitForUnits } from '../study/slurm/slurm-wait.ts';
 import type { Options } from './common.ts';
 import type { Output } from './output.ts';
 

@@ -2,31 +2,31 @@ import { type DeviceLostError, StoppedError, StorageError, UsageError } from '..
 import { formatRecord } from '../core/record.ts';
 import { sleep } from '../core/sleep.ts';
 import { removeUnfinished } from '../core/unfinished-files.ts';
-import type { Dataset } from '../dataset/dataset.ts';
-import { openDataset } from '../dataset/open-dataset.ts';
-import { extendExperiment, extensionNote } from '../experiment/extend-experiment.ts';
-import { inspectScans } from '../experiment/inspect.ts';
-import { recordedOptions } from '../experiment/options.ts';
-import { planExperiment } from '../experiment/plan.ts';
-import { runUnits, type UnitsDone } from '../experiment/run-experiment.ts';
-import { requireSubjects } from '../experiment/same-experiment.ts';
-import { ScanShelf } from '../experiment/scan-shelf.ts';
-import { unitsOf } from '../experiment/share.ts';
-import { summarise, summaryText } from '../experiment/summary.ts';
-import type { Gpu } from '../gpu/gpu.ts';
+import type { Gpu } from '../engine/gpu/gpu.ts';
+import { tunedKernels } from '../engine/tune/tuner.ts';
+import type { Dataset } from '../imaging/dataset/dataset.ts';
+import { openDataset } from '../imaging/dataset/open-dataset.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { tryLockFolder } from '../platform/run-lock.ts';
 import { watchStopSignals } from '../platform/stop-signals.ts';
 import { packageVersion } from '../platform/terminal.ts';
+import { extendExperiment, extensionNote } from '../study/experiment/extend-experiment.ts';
+import { inspectScans } from '../study/experiment/inspect.ts';
+import { recordedOptions } from '../study/experiment/options.ts';
+import { planExperiment } from '../study/experiment/plan.ts';
+import { runUnits, type UnitsDone } from '../study/experiment/run-experiment.ts';
+import { requireSubjects } from '../study/experiment/same-experiment.ts';
+import { ScanShelf } from '../study/experiment/scan-shelf.ts';
+import { unitsOf } from '../study/experiment/share.ts';
+import { summarise, summaryText } from '../study/experiment/summary.ts';
 import {
   EXPERIMENT_FILES,
   type ExperimentRecord,
   type ExperimentUnit,
   parseExperiment,
-} from '../report/experiment-record.ts';
-import { tunedKernels } from '../tune/tuner.ts';
+} from '../study/report/experiment-record.ts';
 import { attachTissues } from './attach-tissues.ts';
 import { type Command, command, PROGRAM } from './command.ts';
 import type { Options, SharedName } from './common.ts';

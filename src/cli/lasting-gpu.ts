@@ -1,5 +1,5 @@
 import type { DeviceLostError } from '../core/errors.ts';
-import type { Gpu } from '../gpu/gpu.ts';
+import type { Gpu } from '../engine/gpu/gpu.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import type { Output } from './output.ts';
 

@@ -1,5 +1,5 @@
 import { StorageError } from '../core/errors.ts';
-import { DESCRIPTION_FILE, derivativeDescription } from '../dataset/derivative.ts';
+import { DESCRIPTION_FILE, derivativeDescription } from '../imaging/dataset/derivative.ts';
 import type { NodeFolder } from '../platform/node-files.ts';
 import { packageVersion } from '../platform/terminal.ts';
 

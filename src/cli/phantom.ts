@@ -1,6 +1,6 @@
 import { StorageError, UsageError } from '../core/errors.ts';
-import { writePhantomDataset } from '../dataset/phantom/index.ts';
 import { NodeFolder } from '../platform/node-files.ts';
+import { writePhantomDataset } from '../study/phantom/index.ts';
 import { type Command, command } from './command.ts';
 
 export const phantom: Command = command({

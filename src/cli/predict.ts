@@ -1,5 +1,5 @@
-import { findScans, scanName } from '../dataset/dataset.ts';
-import { predict as predictScans } from '../infer/run.ts';
+import { findScans, scanName } from '../imaging/dataset/dataset.ts';
+import { predict as predictScans } from '../pipeline/predict/run.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { type Command, command } from './command.ts';
 import { LastingGpu } from './lasting-gpu.ts';

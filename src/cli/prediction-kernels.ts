@@ -1,9 +1,9 @@
 import type { FileSource } from '../core/files.ts';
-import type { Capabilities } from '../gpu/capabilities.ts';
+import type { Capabilities } from '../engine/gpu/capabilities.ts';
+import { TuningCache, tuningKey } from '../engine/tune/cache.ts';
+import { hasFile, RUN_FILES } from '../pipeline/train/run-record.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { NodeFolder } from '../platform/node-files.ts';
-import { hasFile, RUN_FILES } from '../train/run-record.ts';
-import { TuningCache, tuningKey } from '../tune/cache.ts';
 import { recordedKernels } from './settings.ts';
 
 /**

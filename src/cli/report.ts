@@ -1,14 +1,14 @@
 import { StorageError } from '../core/errors.ts';
 import { canonicalJson, toJson } from '../core/json.ts';
-import { openDataset } from '../dataset/open-dataset.ts';
-import { paintFigures } from '../experiment/paint-figures.ts';
-import { readExperiment } from '../experiment/read-results.ts';
+import { openDataset } from '../imaging/dataset/open-dataset.ts';
+import { formatTable } from '../imaging/evaluate/tables.ts';
+import { tableCsv } from '../imaging/report/table-files.ts';
 import { NodeFolder } from '../platform/node-files.ts';
-import { type ExperimentFigures, experimentPage } from '../report/experiment-page.ts';
-import { experimentMarkdown, experimentNumbers } from '../report/experiment-report.ts';
-import type { ExperimentResults } from '../report/experiment-results.ts';
-import { tableCsv } from '../report/table-files.ts';
-import { formatTable } from '../report/tables.ts';
+import { paintFigures } from '../study/experiment/paint-figures.ts';
+import { readExperiment } from '../study/experiment/read-results.ts';
+import { type ExperimentFigures, experimentPage } from '../study/report/experiment-page.ts';
+import { experimentMarkdown, experimentNumbers } from '../study/report/experiment-report.ts';
+import type { ExperimentResults } from '../study/report/experiment-results.ts';
 import { type Command, command } from './command.ts';
 
 /** What `voxelgrad report` writes into an experiment's folder, beside `tables/*.csv`. */

@@ -1,10 +1,10 @@
 import { UsageError } from '../core/errors.ts';
-import { openDataset } from '../dataset/open-dataset.ts';
+import { openDataset } from '../imaging/dataset/open-dataset.ts';
+import { choosePredictions } from '../imaging/evaluate/evaluate-predictions.ts';
+import { scorePredictions, scoreTable } from '../imaging/evaluate/score-predictions.ts';
+import { formatTable } from '../imaging/evaluate/tables.ts';
+import type { Connectivity } from '../imaging/volume/components.ts';
 import { NodeFolder } from '../platform/node-files.ts';
-import { choosePredictions } from '../report/evaluate-predictions.ts';
-import { scorePredictions, scoreTable } from '../report/score-predictions.ts';
-import { formatTable } from '../report/tables.ts';
-import type { Connectivity } from '../volume/components.ts';
 import { type Command, command } from './command.ts';
 
 export const score: Command = command({

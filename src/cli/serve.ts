@@ -1,15 +1,15 @@
-import { decodeModel } from '../checkpoint/checkpoint.ts';
+import { StorageError } from '../core/errors.ts';
+import { decodeModel } from '../engine/checkpoint/checkpoint.ts';
 import {
   formatModelList,
   type ListedModel,
   MODEL_LIST_FILE,
   parseModelList,
-} from '../checkpoint/model-list.ts';
-import { StorageError } from '../core/errors.ts';
+} from '../engine/checkpoint/model-list.ts';
+import { readStageOne } from '../pipeline/train/stage-one.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { readServedFiles, startServer } from '../platform/static-server.ts';
 import { untilInterrupted, webFolder } from '../platform/terminal.ts';
-import { readStageOne } from '../train/stage-one.ts';
 import { type Command, command } from './command.ts';
 import { RUN_FILES } from './train.ts';
 

@@ -1,7 +1,7 @@
 import type { ArgDef } from 'citty';
 import { UsageError } from '../core/errors.ts';
-import { VARIANTS, type Variant } from '../nn/variants.ts';
-import { DURATIONS, type TrainSettings, trainSettings } from '../train/settings.ts';
+import { VARIANTS, type Variant } from '../engine/nn/variants.ts';
+import { DURATIONS, type TrainSettings, trainSettings } from '../pipeline/train/settings.ts';
 import type { Options, SharedName } from './common.ts';
 
 /** The option of every training setting. */

@@ -1,6 +1,7 @@
 import { StorageError, UsageError } from '../core/errors.ts';
-import { scanName } from '../dataset/dataset.ts';
-import { predict as predictScans } from '../infer/run.ts';
+import { scanName } from '../imaging/dataset/dataset.ts';
+import { predict as predictScans } from '../pipeline/predict/run.ts';
+import { NodeFolder } from '../platform/node-files.ts';
 import {
   foreignNames,
   requireTeam,
@@ -8,8 +9,7 @@ import {
   submissionName,
   submissionScans,
   TEST_SCANS,
-} from '../infer/submission.ts';
-import { NodeFolder } from '../platform/node-files.ts';
+} from '../study/submission.ts';
 import { type Command, command } from './command.ts';
 import { LastingGpu } from './lasting-gpu.ts';
 import { noteSpacing, openPrediction, PREDICTION_ARGS, requireModelInputs } from './prediction-inputs.ts';

@@ -1,16 +1,16 @@
 import { DatasetError, UsageError } from '../core/errors.ts';
-import { findScans, scanName } from '../dataset/dataset.ts';
-import { canonicalModality } from '../dataset/modality.ts';
-import { openDataset } from '../dataset/open-dataset.ts';
-import { openNodeGpu } from '../platform/node.ts';
-import { NodeFolder } from '../platform/node-files.ts';
+import { findScans, scanName } from '../imaging/dataset/dataset.ts';
+import { canonicalModality } from '../imaging/dataset/modality.ts';
+import { openDataset } from '../imaging/dataset/open-dataset.ts';
 import {
   makeTissues,
   readPrior,
   requireTissueInputs,
   type TissueMethod,
   type TissuePriors,
-} from '../tissue/make-tissues.ts';
+} from '../imaging/tissue/make-tissues.ts';
+import { openNodeGpu } from '../platform/node.ts';
+import { NodeFolder } from '../platform/node-files.ts';
 import { type Command, command } from './command.ts';
 import { claimFolder } from './own-folder.ts';
 

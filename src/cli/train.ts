@@ -1,19 +1,15 @@
 import type { ArgDef } from 'citty';
-import { decodeModel } from '../checkpoint/checkpoint.ts';
 import { StoppedError, StorageError, UsageError } from '../core/errors.ts';
 import { toJson } from '../core/json.ts';
-import type { Dataset } from '../dataset/dataset.ts';
-import { openDataset } from '../dataset/open-dataset.ts';
-import type { Gpu } from '../gpu/gpu.ts';
-import { describeMixedSpacing } from '../infer/voxel-size.ts';
-import { takesTissues } from '../nn/variants.ts';
-import { cacheFolder } from '../platform/cache-folder.ts';
-import { NodeFolder } from '../platform/node-files.ts';
-import { lockFolder } from '../platform/run-lock.ts';
-import { watchStopSignals } from '../platform/stop-signals.ts';
-import { packageVersion } from '../platform/terminal.ts';
-import { chooseTraining, prepareTraining, type TrainingData } from '../train/prepare.ts';
-import type { StepReport, TrainResult } from '../train/request.ts';
+import { decodeModel } from '../engine/checkpoint/checkpoint.ts';
+import type { Gpu } from '../engine/gpu/gpu.ts';
+import { takesTissues } from '../engine/nn/variants.ts';
+import { tunedKernels } from '../engine/tune/tuner.ts';
+import type { Dataset } from '../imaging/dataset/dataset.ts';
+import { openDataset } from '../imaging/dataset/open-dataset.ts';
+import { describeMixedSpacing } from '../pipeline/predict/voxel-size.ts';
+import { chooseTraining, prepareTraining, type TrainingData } from '../pipeline/train/prepare.ts';
+import type { StepReport, TrainResult } from '../pipeline/train/request.ts';
 import {
   CHECKPOINT_SECONDS,
   HASH_STEPS,
@@ -21,14 +17,18 @@ import {
   type RunFolderResult,
   runStatus,
   trainInFolder,
-} from '../train/run-folder.ts';
-import { RUN_FILES, type RunManifest, readManifest, readRunConfig } from '../train/run-record.ts';
-import { requireSameSettings } from '../train/same-run.ts';
-import { spacingOf } from '../train/session.ts';
-import type { ResolvedTrainSettings, TrainSettings } from '../train/settings.ts';
-import { requireStageOne } from '../train/stage-one.ts';
-import { parseLog } from '../train/step-log.ts';
-import { tunedKernels } from '../tune/tuner.ts';
+} from '../pipeline/train/run-folder.ts';
+import { RUN_FILES, type RunManifest, readManifest, readRunConfig } from '../pipeline/train/run-record.ts';
+import { requireSameSettings } from '../pipeline/train/same-run.ts';
+import { spacingOf } from '../pipeline/train/session.ts';
+import type { ResolvedTrainSettings, TrainSettings } from '../pipeline/train/settings.ts';
+import { requireStageOne } from '../pipeline/train/stage-one.ts';
+import { parseLog } from '../pipeline/train/step-log.ts';
+import { cacheFolder } from '../platform/cache-folder.ts';
+import { NodeFolder } from '../platform/node-files.ts';
+import { lockFolder } from '../platform/run-lock.ts';
+import { watchStopSignals } from '../platform/stop-signals.ts';
+import { packageVersion } from '../platform/terminal.ts';
 import { attachTissues } from './attach-tissues.ts';
 import { type Command, command, PROGRAM } from './command.ts';
 import type { Options, SharedName } from './common.ts';
@@ -38,7 +38,7 @@ import type { Progress, ProgressOptions } from './progress.ts';
 import { readTextFile } from './read-text-file.ts';
 import { gatherSettings, recordedKernels, SETTING_ARGS, type SettingOption } from './settings.ts';
 
-export { RUN_FILES } from '../train/run-record.ts';
+export { RUN_FILES } from '../pipeline/train/run-record.ts';
 
 /** How a run goes on in its folder; none of it changes what comes out. */
 const RUN_ARGS = {

@@ -1,7 +1,7 @@
 import { VerificationError } from '../core/errors.ts';
+import { verifyRun } from '../pipeline/train/verify-run.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { packageVersion } from '../platform/terminal.ts';
-import { verifyRun } from '../train/verify-run.ts';
 import { type Command, command } from './command.ts';
 
 export const verify: Command = command({

@@ -1,5 +1,5 @@
 import { GpuError } from '../core/errors.ts';
-import { Gpu } from '../gpu/gpu.ts';
+import { Gpu } from '../engine/gpu/gpu.ts';
 
 /** Settings of {@link openBrowserGpu}. */
 export interface BrowserGpuOptions {

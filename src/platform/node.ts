@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { create, globals } from 'webgpu';
 import { GpuError } from '../core/errors.ts';
-import type { DriverOrigin } from '../gpu/capabilities.ts';
-import { Gpu } from '../gpu/gpu.ts';
+import type { DriverOrigin } from '../engine/gpu/capabilities.ts';
+import { Gpu } from '../engine/gpu/gpu.ts';
 import { activateBundledDriver, unpackBundledDriver } from './bundled-driver.ts';
 import { restWhile } from './rest.ts';
 import { systemHasDrivers } from './system-drivers.ts';

@@ -1,5 +1,5 @@
-import type { Gpu } from '../gpu/gpu.ts';
-import { withRecovery } from '../gpu/recovery.ts';
+import type { Gpu } from '../engine/gpu/gpu.ts';
+import { withRecovery } from '../engine/gpu/recovery.ts';
 
 /** The page's device: opened when it is first needed, and another one after it was lost. */
 export class Devices {

@@ -1,20 +1,20 @@
-import { decodeModel, encodeModel, type Model } from '../checkpoint/checkpoint.ts';
 import { GridMismatchError, UsageError } from '../core/errors.ts';
 import { MemoryFiles } from '../core/files.ts';
-import type { FileRole } from '../dataset/file-role.ts';
-import { loadScan } from '../dataset/load-scan.ts';
-import { predictionPath } from '../dataset/prediction-path.ts';
-import type { Gpu } from '../gpu/gpu.ts';
-import type { PredictionInput } from '../infer/scan-tissues.ts';
-import { segment } from '../infer/segment.ts';
-import { encodeNifti, LABEL_INTENT } from '../nifti/encode.ts';
-import { readMask, readNifti } from '../nifti/read.ts';
-import { countParameters } from '../nn/unet-config.ts';
-import { takesTissues } from '../nn/variants.ts';
+import { decodeModel, encodeModel, type Model } from '../engine/checkpoint/checkpoint.ts';
+import type { Gpu } from '../engine/gpu/gpu.ts';
+import { countParameters } from '../engine/nn/unet-config.ts';
+import { takesTissues } from '../engine/nn/variants.ts';
+import type { FileRole } from '../imaging/dataset/file-role.ts';
+import { loadScan } from '../imaging/dataset/load-scan.ts';
+import { predictionPath } from '../imaging/dataset/prediction-path.ts';
+import { thresholdMask } from '../imaging/evaluate/threshold.ts';
+import { encodeNifti, LABEL_INTENT } from '../imaging/nifti/encode.ts';
+import { readMask, readNifti } from '../imaging/nifti/read.ts';
+import { sameGrid } from '../imaging/volume/volume.ts';
+import type { PredictionInput } from '../pipeline/predict/scan-tissues.ts';
+import { segment } from '../pipeline/predict/segment.ts';
 import { OriginFiles } from '../platform/origin-files.ts';
 import { withOriginLock } from '../platform/origin-lock.ts';
-import { thresholdMask } from '../report/threshold.ts';
-import { sameGrid } from '../volume/volume.ts';
 import { Devices } from './devices.ts';
 import { KeptModels } from './kept-models.ts';
 import type { Learning, NamedModel } from './learning.ts';
@@ -116,7 +116,7 @@ export class Engine {
       return { model: this.#modelReport(), files: this.#filesReport() };
     },
     loadStageOne: async ({ name, bytes }) => {
-      const { requireStageOne } = await import('../train/stage-one.ts');
+      const { requireStageOne } = await import('../pipeline/train/stage-one.ts');
       const model = decodeModel(bytes, name);
       requireStageOne(model.info, this.#requireModel().model.info, name);
       this.#stageOne = { name, model };
@@ -234,7 +234,7 @@ export class Engine {
     const { modalities, variant } = info;
     if (!takesTissues(variant))
       return { loaded: await loadScan(dataset, scan, { modalities }), tissue: null };
-    const { loadPredictionInput } = await import('../infer/scan-tissues.ts');
+    const { loadPredictionInput } = await import('../pipeline/predict/scan-tissues.ts');
     const onProgress = (phase: string, done: number, total: number): void => progress({ phase, done, total });
     return await this.#devices.use((gpu) =>
       loadPredictionInput(gpu, dataset, scan, info, true, loadScan, this.#stageOne?.model, {
@@ -340,7 +340,7 @@ export class Engine {
         bytes: new TextEncoder().encode(await reportOf(run, this.#files.name, this.#devices.adapter)),
       };
     const suffix = what === 'mask' ? 'mask' : 'probseg';
-    const { encodeSegmentation } = await import('../infer/prediction-files.ts');
+    const { encodeSegmentation } = await import('../pipeline/predict/prediction-files.ts');
     const file = encodeSegmentation({ ...segmentation, tissues: new Map() }, scan).find(
       ({ kind }) => kind.suffix === suffix,
     )!;
@@ -350,7 +350,7 @@ export class Engine {
 
   async #correctionFile({ scan }: ScanRun): Promise<SavedFile> {
     if (!this.#correction) throw new UsageError('nothing is corrected yet');
-    const { writeNifti } = await import('../nifti/write.ts');
+    const { writeNifti } = await import('../imaging/nifti/write.ts');
     const bytes = writeNifti(
       { grid: scan.grid, data: this.#correction },
       { datatype: 'uint8', like: scan.header, intent: LABEL_INTENT, description: 'lesion mask, corrected' },
@@ -362,7 +362,7 @@ export class Engine {
 
 /** A made-up patient as files, in the layout that phantoms have. */
 async function phantomFiles(seed: number): Promise<{ path: string; file: File }[]> {
-  const { writePhantomDataset } = await import('../dataset/phantom/index.ts');
+  const { writePhantomDataset } = await import('../study/phantom/index.ts');
   const files = new MemoryFiles();
   await writePhantomDataset(files, {
     seed,

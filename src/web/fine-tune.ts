@@ -1,6 +1,6 @@
-import { type Model, requireModel } from '../checkpoint/checkpoint.ts';
-import { variantConfig } from '../nn/variants.ts';
-import { type ResolvedTrainSettings, trainSettings } from '../train/settings.ts';
+import { type Model, requireModel } from '../engine/checkpoint/checkpoint.ts';
+import { variantConfig } from '../engine/nn/variants.ts';
+import { type ResolvedTrainSettings, trainSettings } from '../pipeline/train/settings.ts';
 
 /** A tenth of what training from scratch takes: the network is to be moved, not replaced. */
 const LEARNING_RATE = 4e-4;

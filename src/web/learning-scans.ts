@@ -4,9 +4,9 @@ import { type FileSource, type FileStore, MemoryFiles } from '../core/files.ts';
 import { sha256 } from '../core/hash.ts';
 import { canonicalJson, toJson } from '../core/json.ts';
 import { Subfolder } from '../core/subfolder.ts';
-import { FILE_ROLES, type FileRole, MODALITY_ROLES } from '../dataset/file-role.ts';
-import { type LoadedScan, type LoadScanOptions, loadScan } from '../dataset/load-scan.ts';
-import { scanOfFiles } from '../dataset/loose-files.ts';
+import { FILE_ROLES, type FileRole, MODALITY_ROLES } from '../imaging/dataset/file-role.ts';
+import { type LoadedScan, type LoadScanOptions, loadScan } from '../imaging/dataset/load-scan.ts';
+import { scanOfFiles } from '../imaging/dataset/loose-files.ts';
 import type { LearningUse } from './protocol.ts';
 
 /** A file of a scan that is to be kept. */

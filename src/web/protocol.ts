@@ -1,6 +1,6 @@
-import type { FileRole } from '../dataset/file-role.ts';
-import type { Lesion } from '../report/lesion-list.ts';
-import type { ScanMetrics } from '../report/metrics.ts';
+import type { FileRole } from '../imaging/dataset/file-role.ts';
+import type { Lesion } from '../imaging/evaluate/lesion-list.ts';
+import type { ScanMetrics } from '../imaging/evaluate/metrics.ts';
 
 /** A fault as the page shows it: one sentence, and what to do. */
 export interface Problem {

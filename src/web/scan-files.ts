@@ -1,11 +1,11 @@
-import type { Model } from '../checkpoint/checkpoint.ts';
-import { type Dataset, findScans, type Scan, scanName } from '../dataset/dataset.ts';
-import { type FileRole, guessRole, MODALITY_ROLES } from '../dataset/file-role.ts';
-import { type LooseScan, scanOfFiles } from '../dataset/loose-files.ts';
-import { describeChange, spacingChange } from '../infer/voxel-size.ts';
-import { readNifti } from '../nifti/read.ts';
-import { TISSUES, takesTissues } from '../nn/variants.ts';
-import { describeGrid, type Grid, sameGrid } from '../volume/volume.ts';
+import type { Model } from '../engine/checkpoint/checkpoint.ts';
+import { TISSUES, takesTissues } from '../engine/nn/variants.ts';
+import { type Dataset, findScans, type Scan, scanName } from '../imaging/dataset/dataset.ts';
+import { type FileRole, guessRole, MODALITY_ROLES } from '../imaging/dataset/file-role.ts';
+import { type LooseScan, scanOfFiles } from '../imaging/dataset/loose-files.ts';
+import { readNifti } from '../imaging/nifti/read.ts';
+import { describeGrid, type Grid, sameGrid } from '../imaging/volume/volume.ts';
+import { describeChange, spacingChange } from '../pipeline/predict/voxel-size.ts';
 import { DroppedFiles } from './dropped-files.ts';
 import { problem, problemOf, sentence } from './problem.ts';
 import type { DroppedFile, FileReport, FilesReport, Problem } from './protocol.ts';
@@ -182,7 +182,7 @@ async function datasetOf(dropped: readonly DroppedFile[]): Promise<Dataset | und
   const folders = new Set(dropped.map(({ path }) => path.split('/', 1)[0]!));
   const inside = dropped.map(({ path, file }) => ({ path: path.slice(path.indexOf('/') + 1), file }));
   // Loaded when a folder comes: single files need none of it.
-  const { openDataset } = await import('../dataset/open-dataset.ts');
+  const { openDataset } = await import('../imaging/dataset/open-dataset.ts');
   // The folder that was dropped is the data set's root, or one of the patients' folders that lie in it.
   const trees = folders.size === 1 ? [inside, dropped] : [dropped];
   for (const tree of trees)

@@ -1,10 +1,10 @@
-import type { LoadedScan } from '../dataset/load-scan.ts';
-import type { PredictionInput } from '../infer/scan-tissues.ts';
-import type { Segmentation } from '../infer/segment.ts';
-import { describeChange } from '../infer/voxel-size.ts';
-import { encodeNifti, LABEL_INTENT } from '../nifti/encode.ts';
-import { listLesions } from '../report/lesion-list.ts';
-import { evaluateScan } from '../report/metrics.ts';
+import type { LoadedScan } from '../imaging/dataset/load-scan.ts';
+import { listLesions } from '../imaging/evaluate/lesion-list.ts';
+import { evaluateScan } from '../imaging/evaluate/metrics.ts';
+import { encodeNifti, LABEL_INTENT } from '../imaging/nifti/encode.ts';
+import type { PredictionInput } from '../pipeline/predict/scan-tissues.ts';
+import type { Segmentation } from '../pipeline/predict/segment.ts';
+import { describeChange } from '../pipeline/predict/voxel-size.ts';
 import type { NamedModel } from './learning.ts';
 import { sentence } from './problem.ts';
 import type { ResultReport } from './protocol.ts';
@@ -62,7 +62,7 @@ export function resultOf(run: ScanRun): ResultReport {
 
 /** The page about a run that a user keeps. */
 export async function reportOf(run: ScanRun, name: string, adapter: string): Promise<string> {
-  const { scanReport } = await import('../report/scan-report.ts');
+  const { scanReport } = await import('../imaging/report/scan-report.ts');
   const { scan, segmentation, model, threshold, seconds } = run;
   const { lesions, metrics } = resultOf(run);
   const [image] = scan.channels;

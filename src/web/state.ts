@@ -1,4 +1,4 @@
-import type { ListedModel } from '../checkpoint/model-list.ts';
+import type { ListedModel } from '../engine/checkpoint/model-list.ts';
 import type {
   FilesReport,
   LearningReport,

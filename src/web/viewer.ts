@@ -1,6 +1,6 @@
 import { MULTIPLANAR_TYPE, Niivue, NVImage, SHOW_RENDER, SLICE_TYPE } from '@niivue/niivue';
 import { UsageError } from '../core/errors.ts';
-import { OVERLAY_COLORS } from '../report/figures.ts';
+import { OVERLAY_COLORS } from '../imaging/report/figures.ts';
 
 /** How the volume is laid out. */
 export type ViewLayout = 'planes' | 'axial' | 'coronal' | 'sagittal' | 'render';

@@ -1,5 +1,5 @@
-import type { BatchNormAttributes } from '../../src/ops/batch-norm.ts';
-import { type Tensor, tensor } from '../../src/tape/tensor.ts';
+import type { BatchNormAttributes } from '../../src/engine/ops/batch-norm.ts';
+import { type Tensor, tensor } from '../../src/engine/tape/tensor.ts';
 import type { BadCase, OpCase } from '../support/describe-op.ts';
 import { type Nd, normal } from '../support/nd.ts';
 import type { HostAttributes } from '../support/run-op.ts';

@@ -1,5 +1,5 @@
 import type { Shape } from '../../src/core/shape.ts';
-import type { ConvTranspose3dAttributes } from '../../src/ops/conv-transpose3d.ts';
+import type { ConvTranspose3dAttributes } from '../../src/engine/ops/conv-transpose3d.ts';
 import type { BadCase, OpCase } from '../support/describe-op.ts';
 import { type Nd, normal } from '../support/nd.ts';
 

@@ -1,5 +1,5 @@
 import type { Shape } from '../../src/core/shape.ts';
-import type { MaxPool3dAttributes } from '../../src/ops/max-pool3d.ts';
+import type { MaxPool3dAttributes } from '../../src/engine/ops/max-pool3d.ts';
 import type { BadCase, OpCase } from '../support/describe-op.ts';
 import { fromArray, type Nd, normal } from '../support/nd.ts';
 

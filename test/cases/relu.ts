@@ -1,4 +1,4 @@
-import type { ReluAttributes } from '../../src/ops/relu.ts';
+import type { ReluAttributes } from '../../src/engine/ops/relu.ts';
 import type { BadCase, OpCase } from '../support/describe-op.ts';
 import { normal } from '../support/nd.ts';
 

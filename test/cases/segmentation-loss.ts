@@ -1,6 +1,6 @@
 import { Random } from '../../src/core/random.ts';
 import type { Shape } from '../../src/core/shape.ts';
-import { DEFAULT_LOSS, type SegmentationLossSettings } from '../../src/loss/segmentation-loss.ts';
+import { DEFAULT_LOSS, type SegmentationLossSettings } from '../../src/engine/loss/segmentation-loss.ts';
 import type { BadCase, OpCase } from '../support/describe-op.ts';
 import { type Nd, normal, zeros } from '../support/nd.ts';
 

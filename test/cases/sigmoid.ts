@@ -1,4 +1,4 @@
-import type { SigmoidAttributes } from '../../src/ops/sigmoid.ts';
+import type { SigmoidAttributes } from '../../src/engine/ops/sigmoid.ts';
 import type { BadCase, OpCase } from '../support/describe-op.ts';
 import { fromArray, normal } from '../support/nd.ts';
 

@@ -1,4 +1,4 @@
-import type { SoftmaxAttributes } from '../../src/ops/softmax.ts';
+import type { SoftmaxAttributes } from '../../src/engine/ops/softmax.ts';
 import type { BadCase, OpCase } from '../support/describe-op.ts';
 import { fromArray, normal } from '../support/nd.ts';
 

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readNifti } from '../../src/nifti/read.ts';
-import { bidsPatient, lesion, values } from '../dataset/make.ts';
+import { readNifti } from '../../src/imaging/nifti/read.ts';
+import { bidsPatient, lesion, values } from '../imaging/dataset/make.ts';
 import { buildCli, errorLines, runCli } from '../support/cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-correct-'));

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../../src/core/random.ts';
-import { bidsPatient } from '../dataset/make.ts';
+import { bidsPatient } from '../imaging/dataset/make.ts';
 import { buildCli, CLI_MAIN, runCli } from '../support/cli.ts';
 import { experimentBitsOf } from '../support/experiment-bits.ts';
 import { killExperiment } from '../support/killed-experiment.ts';

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { UnitResult } from '../../src/report/experiment-record.ts';
+import type { UnitResult } from '../../src/study/report/experiment-record.ts';
 import { buildCli, type CliRun, errorLines, runCli } from '../support/cli.ts';
 import { slurmInstalled, startSlurm, type TestCluster } from '../support/slurm.ts';
 

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseExperiment, parseUnitResult } from '../../src/report/experiment-record.ts';
-import { bidsPatient } from '../dataset/make.ts';
+import { parseExperiment, parseUnitResult } from '../../src/study/report/experiment-record.ts';
+import { bidsPatient } from '../imaging/dataset/make.ts';
 import { buildCli, type CliRun, runCli } from '../support/cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-experiment-'));

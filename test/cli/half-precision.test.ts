@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { readNifti } from '../../src/nifti/read.ts';
+import { readNifti } from '../../src/imaging/nifti/read.ts';
 import { buildCli, errorLines, runCli } from '../support/cli.ts';
 import { useGpu } from '../support/gpu.ts';
 

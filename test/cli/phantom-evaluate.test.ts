@@ -2,9 +2,9 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readMask } from '../../src/nifti/read.ts';
-import { writeNifti } from '../../src/nifti/write.ts';
-import { axisAlignedGrid } from '../../src/volume/volume.ts';
+import { readMask } from '../../src/imaging/nifti/read.ts';
+import { writeNifti } from '../../src/imaging/nifti/write.ts';
+import { axisAlignedGrid } from '../../src/imaging/volume/volume.ts';
 import { buildCli, errorLines, runCli } from '../support/cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-phantom-'));

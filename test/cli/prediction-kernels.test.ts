@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { predictionKernels } from '../../src/cli/prediction-kernels.ts';
 import { MemoryFiles } from '../../src/core/files.ts';
+import { TuningCache, tuningKey } from '../../src/engine/tune/cache.ts';
+import { RUN_FILES } from '../../src/pipeline/train/run-record.ts';
 import { cacheFolder } from '../../src/platform/cache-folder.ts';
 import { NodeFolder } from '../../src/platform/node-files.ts';
-import { RUN_FILES } from '../../src/train/run-record.ts';
-import { TuningCache, tuningKey } from '../../src/tune/cache.ts';
 import { useGpu } from '../support/gpu.ts';
 
 const host = useGpu();

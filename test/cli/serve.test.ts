@@ -2,10 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeModel } from '../../src/checkpoint/checkpoint.ts';
 import { sizeOf } from '../../src/core/shape.ts';
-import { parameterSpecs, stateSpecs } from '../../src/nn/unet-config.ts';
-import { variantConfig } from '../../src/nn/variants.ts';
+import { encodeModel } from '../../src/engine/checkpoint/checkpoint.ts';
+import { parameterSpecs, stateSpecs } from '../../src/engine/nn/unet-config.ts';
+import { variantConfig } from '../../src/engine/nn/variants.ts';
 import { buildWeb } from '../support/chromium.ts';
 import { buildCli, errorLines, runCli, startCli } from '../support/cli.ts';
 

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readMask } from '../../src/nifti/read.ts';
-import { bidsPatient, brainImage, GRID, image, inBrain, lesion, maskFile } from '../dataset/make.ts';
+import { readMask } from '../../src/imaging/nifti/read.ts';
+import { bidsPatient, brainImage, GRID, image, inBrain, lesion, maskFile } from '../imaging/dataset/make.ts';
 import { buildCli, errorLines, runCli } from '../support/cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-submission-'));

@@ -11,12 +11,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeModel, encodeModel } from '../../src/checkpoint/checkpoint.ts';
 import { sizeOf } from '../../src/core/shape.ts';
-import { readNifti } from '../../src/nifti/read.ts';
-import { parameterSpecs, stateSpecs } from '../../src/nn/unet-config.ts';
-import { variantConfig } from '../../src/nn/variants.ts';
-import { sameGrid } from '../../src/volume/volume.ts';
+import { decodeModel, encodeModel } from '../../src/engine/checkpoint/checkpoint.ts';
+import { parameterSpecs, stateSpecs } from '../../src/engine/nn/unet-config.ts';
+import { variantConfig } from '../../src/engine/nn/variants.ts';
+import { readNifti } from '../../src/imaging/nifti/read.ts';
+import { sameGrid } from '../../src/imaging/volume/volume.ts';
 import { buildCli, errorLines, runCli } from '../support/cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-train-'));

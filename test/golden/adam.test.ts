@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Adam } from '../../src/optim/adam.ts';
-import { compilePlan } from '../../src/tape/plan.ts';
-import { TensorStore } from '../../src/tape/store.ts';
-import { Tape } from '../../src/tape/tape.ts';
+import { Adam } from '../../src/engine/optim/adam.ts';
+import { compilePlan } from '../../src/engine/tape/plan.ts';
+import { TensorStore } from '../../src/engine/tape/store.ts';
+import { Tape } from '../../src/engine/tape/tape.ts';
 import { loadGolden } from '../support/golden.ts';
 import { useGpu } from '../support/gpu.ts';
 import { relativeError } from '../support/nd.ts';

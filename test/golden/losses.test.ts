@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type SegmentationLossSettings, segmentationLoss } from '../../src/loss/segmentation-loss.ts';
+import { type SegmentationLossSettings, segmentationLoss } from '../../src/engine/loss/segmentation-loss.ts';
 import { segmentationLossReference } from '../reference/segmentation-loss.ts';
 import { loadGolden } from '../support/golden.ts';
 import { useGpu } from '../support/gpu.ts';

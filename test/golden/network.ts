@@ -1,10 +1,10 @@
-import type { Gpu } from '../../src/gpu/gpu.ts';
-import { type SegmentationLossSettings, segmentationLoss } from '../../src/loss/segmentation-loss.ts';
-import { UNet3d } from '../../src/nn/unet3d.ts';
-import { inputChannels, type Variant, variantConfig } from '../../src/nn/variants.ts';
-import { TensorStore } from '../../src/tape/store.ts';
-import type { Root, Tape } from '../../src/tape/tape.ts';
-import type { Tensor } from '../../src/tape/tensor.ts';
+import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import { type SegmentationLossSettings, segmentationLoss } from '../../src/engine/loss/segmentation-loss.ts';
+import { UNet3d } from '../../src/engine/nn/unet3d.ts';
+import { inputChannels, type Variant, variantConfig } from '../../src/engine/nn/variants.ts';
+import { TensorStore } from '../../src/engine/tape/store.ts';
+import type { Root, Tape } from '../../src/engine/tape/tape.ts';
+import type { Tensor } from '../../src/engine/tape/tensor.ts';
 import { type Golden, loadGolden } from '../support/golden.ts';
 import { type Nd, toFloat32 } from '../support/nd.ts';
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/core/random.ts';
-import { UNet3d } from '../../src/nn/unet3d.ts';
-import { LESION_HEAD, variantConfig } from '../../src/nn/variants.ts';
-import { compilePlan } from '../../src/tape/plan.ts';
-import { TensorStore } from '../../src/tape/store.ts';
-import { Tape } from '../../src/tape/tape.ts';
+import { UNet3d } from '../../src/engine/nn/unet3d.ts';
+import { LESION_HEAD, variantConfig } from '../../src/engine/nn/variants.ts';
+import { compilePlan } from '../../src/engine/tape/plan.ts';
+import { TensorStore } from '../../src/engine/tape/store.ts';
+import { Tape } from '../../src/engine/tape/tape.ts';
 import { useGpu } from '../support/gpu.ts';
 import { normal, toFloat32 } from '../support/nd.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { measurePeak } from '../../src/gpu/peak.ts';
+import { measurePeak } from '../../src/engine/gpu/peak.ts';
 import { restWhile } from '../../src/platform/rest.ts';
 import { useGpu } from '../support/gpu.ts';
 

@@ -1,4 +1,4 @@
-import type { AdamSettings } from '../../src/optim/adam.ts';
+import type { AdamSettings } from '../../src/engine/optim/adam.ts';
 
 /** AdamW and clip_grad_norm_ in float64, as PyTorch writes them. State is updated in place. */
 export function adamReference(

@@ -1,4 +1,4 @@
-import type { BatchNormAttributes } from '../../src/ops/batch-norm.ts';
+import type { BatchNormAttributes } from '../../src/engine/ops/batch-norm.ts';
 import type { Reference } from '../support/describe-op.ts';
 import { type Nd, zeros } from '../support/nd.ts';
 import type { HostAttributes } from '../support/run-op.ts';

@@ -1,4 +1,4 @@
-import { type ConvTranspose3dAttributes, convTranspose3d } from '../../src/ops/conv-transpose3d.ts';
+import { type ConvTranspose3dAttributes, convTranspose3d } from '../../src/engine/ops/conv-transpose3d.ts';
 import type { Reference } from '../support/describe-op.ts';
 import { type Nd, zeros } from '../support/nd.ts';
 

@@ -1,4 +1,4 @@
-import type { Conv3dAttributes } from '../../src/ops/conv3d.ts';
+import type { Conv3dAttributes } from '../../src/engine/ops/conv3d.ts';
 import type { Reference } from '../support/describe-op.ts';
 import { type Nd, zeros } from '../support/nd.ts';
 

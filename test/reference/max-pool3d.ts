@@ -1,4 +1,4 @@
-import type { MaxPool3dAttributes } from '../../src/ops/max-pool3d.ts';
+import type { MaxPool3dAttributes } from '../../src/engine/ops/max-pool3d.ts';
 import type { Reference } from '../support/describe-op.ts';
 import { type Nd, zeros } from '../support/nd.ts';
 

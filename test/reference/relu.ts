@@ -1,4 +1,4 @@
-import type { ReluAttributes } from '../../src/ops/relu.ts';
+import type { ReluAttributes } from '../../src/engine/ops/relu.ts';
 import type { Reference } from '../support/describe-op.ts';
 
 export const reluReference: Reference<ReluAttributes> = {

@@ -1,4 +1,4 @@
-import type { SegmentationLossSettings } from '../../src/loss/segmentation-loss.ts';
+import type { SegmentationLossSettings } from '../../src/engine/loss/segmentation-loss.ts';
 import type { Reference } from '../support/describe-op.ts';
 import { type Nd, zeros } from '../support/nd.ts';
 

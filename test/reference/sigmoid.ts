@@ -1,4 +1,4 @@
-import type { SigmoidAttributes } from '../../src/ops/sigmoid.ts';
+import type { SigmoidAttributes } from '../../src/engine/ops/sigmoid.ts';
 import type { Reference } from '../support/describe-op.ts';
 
 const logistic = (x: number): number => 1 / (1 + Math.exp(-x));

@@ -1,4 +1,4 @@
-import type { SoftmaxAttributes } from '../../src/ops/softmax.ts';
+import type { SoftmaxAttributes } from '../../src/engine/ops/softmax.ts';
 import type { Reference } from '../support/describe-op.ts';
 import { type Nd, zeros } from '../support/nd.ts';
 

@@ -1,4 +1,4 @@
-import { GAUSSIANS, initialGaussians, tissueOf } from '../../src/tissue/mixture.ts';
+import { GAUSSIANS, initialGaussians, tissueOf } from '../../src/imaging/tissue/mixture.ts';
 
 /** What the reference segments: whole boxes, voxels outside the mask do not count. */
 export interface ReferenceInput {

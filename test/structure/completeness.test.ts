@@ -8,27 +8,27 @@ describe('every op and loss', () => {
       .flatMap((folder) => [...filesBelow(folder, '.ts'), ...filesBelow(folder, '.wgsl')])
       .filter((path) => !path.endsWith('.generated.ts'));
     const files = readAll(paths);
-    expect([...files.keys()].filter((path) => /^src\/(ops|loss)\/[^/]+$/.test(path)).length).toBeGreaterThan(
-      2,
-    );
+    expect(
+      [...files.keys()].filter((path) => /^src\/engine\/(ops|loss)\/[^/]+$/.test(path)).length,
+    ).toBeGreaterThan(2);
     expect(incompleteSets(files)).toEqual([]);
   });
 });
 
 describe('the check', () => {
   const complete: readonly (readonly [string, string])[] = [
-    ['src/ops/relu.ts', "name: 'relu', file: 'relu.wgsl'"],
+    ['src/engine/ops/relu.ts', "name: 'relu', file: 'relu.wgsl'"],
     ['shaders/relu.wgsl', '//!include common/walk.wgsl\n'],
     ['shaders/common/walk.wgsl', ''],
     ['test/reference/relu.ts', ''],
     ['test/cases/relu.ts', ''],
-    ['test/ops/relu.test.ts', ''],
-    ['src/bench/cases.ts', "import { relu } from '../ops/relu.ts';"],
-    ['src/loss/dice.ts', "name: 'dice', file: 'dice.wgsl'"],
+    ['test/engine/ops/relu.test.ts', ''],
+    ['src/pipeline/bench/cases.ts', "import { relu } from '../../engine/ops/relu.ts';"],
+    ['src/engine/loss/dice.ts', "name: 'dice', file: 'dice.wgsl'"],
     ['shaders/dice.wgsl', ''],
     ['test/reference/dice.ts', ''],
     ['test/cases/dice.ts', ''],
-    ['test/loss/dice.test.ts', ''],
+    ['test/engine/loss/dice.test.ts', ''],
   ];
 
   it('passes a complete project', () => {
@@ -38,21 +38,23 @@ describe('the check', () => {
   it('lists each file that is missing or left over', () => {
     const without = (path: string): string[] =>
       incompleteSets(new Map(complete.filter(([each]) => each !== path)));
-    expect(without('shaders/dice.wgsl')).toEqual(['src/loss/dice.ts: shaders/dice.wgsl is missing']);
-    expect(without('test/reference/relu.ts')).toEqual(['src/ops/relu.ts: test/reference/relu.ts is missing']);
-    expect(without('test/cases/relu.ts')).toEqual(['src/ops/relu.ts: test/cases/relu.ts is missing']);
-    expect(without('test/loss/dice.test.ts')).toEqual([
-      'src/loss/dice.ts: test/loss/dice.test.ts is missing',
+    expect(without('shaders/dice.wgsl')).toEqual(['src/engine/loss/dice.ts: shaders/dice.wgsl is missing']);
+    expect(without('test/reference/relu.ts')).toEqual([
+      'src/engine/ops/relu.ts: test/reference/relu.ts is missing',
     ]);
-    expect(without('src/bench/cases.ts')).toEqual(['src/ops/relu.ts: no bench imports it']);
-    expect(without('src/loss/dice.ts')).toEqual([
+    expect(without('test/cases/relu.ts')).toEqual(['src/engine/ops/relu.ts: test/cases/relu.ts is missing']);
+    expect(without('test/engine/loss/dice.test.ts')).toEqual([
+      'src/engine/loss/dice.ts: test/engine/loss/dice.test.ts is missing',
+    ]);
+    expect(without('src/pipeline/bench/cases.ts')).toEqual(['src/engine/ops/relu.ts: no bench imports it']);
+    expect(without('src/engine/loss/dice.ts')).toEqual([
       'test/reference/dice.ts: no source of src is called dice',
       'test/cases/dice.ts: no source of src is called dice',
-      'test/loss/dice.test.ts: src/loss/dice.ts is missing',
+      'test/engine/loss/dice.test.ts: src/engine/loss/dice.ts is missing',
       'shaders/dice.wgsl: nothing uses it',
     ]);
     expect(without('shaders/relu.wgsl')).toEqual([
-      'src/ops/relu.ts: shaders/relu.wgsl is missing',
+      'src/engine/ops/relu.ts: shaders/relu.wgsl is missing',
       'shaders/common/walk.wgsl: nothing uses it',
     ]);
   });
@@ -60,8 +62,8 @@ describe('the check', () => {
   it('wants the op to bear the name of its file', () => {
     const renamed = new Map([
       ...complete,
-      ['src/ops/relu.ts', "name: 'rectifier', file: 'relu.wgsl'"] as const,
+      ['src/engine/ops/relu.ts', "name: 'rectifier', file: 'relu.wgsl'"] as const,
     ]);
-    expect(incompleteSets(renamed)).toEqual(['src/ops/relu.ts: its op is not named relu']);
+    expect(incompleteSets(renamed)).toEqual(['src/engine/ops/relu.ts: its op is not named relu']);
   });
 });

@@ -1,7 +1,7 @@
 /**
- * What is missing beside the ops and losses of a project. Basenames mirror: `src/ops/conv3d.ts` wants
- * `shaders/conv3d.wgsl`, `test/reference/conv3d.ts`, `test/cases/conv3d.ts`, `test/ops/conv3d.test.ts` and a file of
- * src/bench that imports the op; losses the same with src/loss and test/loss, without a bench. The other way round, each of these files wants its source, and each shader a source that names it.
+ * What is missing beside the ops and losses of a project. Basenames mirror: `src/engine/ops/conv3d.ts` wants
+ * `shaders/conv3d.wgsl`, `test/reference/conv3d.ts`, `test/cases/conv3d.ts`, `test/engine/ops/conv3d.test.ts` and a file of
+ * src/pipeline/bench that imports the op; losses the same with src/engine/loss and test/engine/loss, without a bench. The other way round, each of these files wants its source, and each shader a source that names it.
  *
  * @param files text by path from the project's root
  * @returns one line a file that is missing or left over
@@ -14,18 +14,18 @@ export function incompleteSets(files: ReadonlyMap<string, string>): string[] {
       return match ? [match] : [];
     });
 
-  for (const [path, room, stem] of matching(/^src\/(ops|loss)\/([^/]+)\.ts$/)) {
+  for (const [path, room, stem] of matching(/^src\/engine\/(ops|loss)\/([^/]+)\.ts$/)) {
     const wanted = [
       `shaders/${stem}.wgsl`,
       `test/reference/${stem}.ts`,
       `test/cases/${stem}.ts`,
-      `test/${room}/${stem}.test.ts`,
+      `test/engine/${room}/${stem}.test.ts`,
     ];
     for (const file of wanted) if (!files.has(file)) faults.push(`${path}: ${file} is missing`);
     if (!new RegExp(`name: '${stem}'`).test(files.get(path)!))
       faults.push(`${path}: its op is not named ${stem}`);
-    const benched = matching(/^src\/bench\/.*\.ts$/).some(([bench]) =>
-      files.get(bench)!.includes(`../ops/${stem}.ts`),
+    const benched = matching(/^src\/pipeline\/bench\/.*\.ts$/).some(([bench]) =>
+      files.get(bench)!.includes(`/ops/${stem}.ts`),
     );
     if (room === 'ops' && !benched) faults.push(`${path}: no bench imports it`);
   }
@@ -33,8 +33,9 @@ export function incompleteSets(files: ReadonlyMap<string, string>): string[] {
   const stems = new Set(matching(/^src\/.*?([^/]+)\.ts$/).map(([, stem]) => stem));
   for (const [path, stem] of matching(/^test\/(?:reference|cases)\/([^/]+)\.ts$/))
     if (!stems.has(stem!)) faults.push(`${path}: no source of src is called ${stem}`);
-  for (const [path, room, stem] of matching(/^test\/(ops|loss)\/([^/]+)\.test\.ts$/))
-    if (!files.has(`src/${room}/${stem}.ts`)) faults.push(`${path}: src/${room}/${stem}.ts is missing`);
+  for (const [path, room, stem] of matching(/^test\/engine\/(ops|loss)\/([^/]+)\.test\.ts$/))
+    if (!files.has(`src/engine/${room}/${stem}.ts`))
+      faults.push(`${path}: src/engine/${room}/${stem}.ts is missing`);
 
   const sources = matching(/^src\/.*\.ts$/).map(([path]) => files.get(path)!);
   for (const [path, name] of matching(/^shaders\/(.*\.wgsl)$/)) {

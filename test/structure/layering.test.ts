@@ -18,12 +18,12 @@ describe('the check', () => {
   it('passes what follows the order, types, re-exports and dynamic imports included', () => {
     expect(
       breaches(
-        ['src/gpu/gpu.ts', "import type { Shape } from '../core/shape.ts';"],
+        ['src/engine/gpu/gpu.ts', "import type { Shape } from '../../core/shape.ts';"],
         [
-          'src/tape/tape.ts',
-          "export { Gpu } from '../gpu/gpu.ts';\nconst m = await import('../core/shape.ts');",
+          'src/engine/tape/tape.ts',
+          "export { Gpu } from '../gpu/gpu.ts';\nconst m = await import('../../core/shape.ts');",
         ],
-        ['src/ops/relu.ts', "import '../tape/tape.ts';\nimport { zipSync } from 'fflate';"],
+        ['src/engine/ops/relu.ts', "import '../tape/tape.ts';\nimport { zipSync } from 'fflate';"],
         [
           'src/platform/node.ts',
           "import { create } from 'webgpu';\nimport { join } from 'node:path';\nprocess.exit();",
@@ -34,25 +34,26 @@ describe('the check', () => {
   });
 
   it('finds arrows against the order', () => {
-    expect(breaches(['src/core/a.ts', "import '../gpu/b.ts';"], ['src/gpu/b.ts', ''])).toEqual([
-      'src/core/a.ts: imports src/gpu/b.ts; gpu is not below core',
+    expect(breaches(['src/core/a.ts', "import '../engine/gpu/b.ts';"], ['src/engine/gpu/b.ts', ''])).toEqual([
+      'src/core/a.ts: imports src/engine/gpu/b.ts; engine/gpu is not below core',
     ]);
     for (const [from, to] of [
-      ['volume', 'nifti'],
-      ['gpu', 'volume'],
-      ['dataset', 'tape'],
-      ['ops', 'loss'],
-      ['loss', 'ops'],
-      ['optim', 'checkpoint'],
-      ['report', 'train'],
-      ['infer', 'train'],
-      ['train', 'platform'],
+      ['imaging/volume', 'imaging/nifti'],
+      ['engine/gpu', 'imaging/volume'],
+      ['imaging/dataset', 'engine/tape'],
+      ['engine/ops', 'engine/loss'],
+      ['engine/loss', 'engine/ops'],
+      ['engine/optim', 'engine/checkpoint'],
+      ['imaging/report', 'pipeline/train'],
+      ['pipeline/predict', 'pipeline/train'],
+      ['pipeline/train', 'study'],
+      ['study', 'platform'],
       ['platform', 'cli'],
       ['web', 'cli'],
       ['cli', 'web'],
-    ])
+    ] as const)
       expect(
-        breaches([`src/${from}/a.ts`, `import type { B } from '../${to}/b.ts';`], [`src/${to}/b.ts`, '']),
+        breaches([`src/${from}/a.ts`, `import type { B } from '/src/${to}/b.ts';`], [`src/${to}/b.ts`, '']),
       ).toEqual([`src/${from}/a.ts: imports src/${to}/b.ts; ${to} is not below ${from}`]);
     expect(breaches(['src/new-room/a.ts', "import '../core/shape.ts';"])).toEqual([
       'src/new-room/a.ts: new-room is no room of the house order',
@@ -62,36 +63,38 @@ describe('the check', () => {
   it("finds Node's modules, packages and globals outside their rooms", () => {
     expect(
       breaches(
-        ['src/report/a.ts', "import { readFileSync } from 'node:fs';"],
-        ['src/gpu/b.ts', "const { create } = await import('webgpu');"],
-        ['src/train/c.ts', "import { defineCommand } from 'citty';"],
-        ['src/nifti/d.ts', "const b = Buffer.from('x');"],
+        ['src/imaging/report/a.ts', "import { readFileSync } from 'node:fs';"],
+        ['src/engine/gpu/b.ts', "const { create } = await import('webgpu');"],
+        ['src/pipeline/train/c.ts', "import { defineCommand } from 'citty';"],
+        ['src/imaging/nifti/d.ts', "const b = Buffer.from('x');"],
         ['src/cli/e.ts', 'process.exitCode = 1;'],
       ),
     ).toEqual([
-      'src/report/a.ts: imports node:fs; only src/platform may',
-      'src/gpu/b.ts: imports webgpu; only src/platform may',
-      'src/train/c.ts: imports citty; only src/cli may',
-      "src/nifti/d.ts: uses Buffer. of Node's; only src/platform may",
+      'src/imaging/report/a.ts: imports node:fs; only src/platform may',
+      'src/engine/gpu/b.ts: imports webgpu; only src/platform may',
+      'src/pipeline/train/c.ts: imports citty; only src/cli may',
+      "src/imaging/nifti/d.ts: uses Buffer. of Node's; only src/platform may",
       "src/cli/e.ts: uses process. of Node's; only src/platform may",
     ]);
   });
 
   it('finds circles, files that are not there, and paths out of src', () => {
-    expect(breaches(['src/gpu/a.ts', "import './b.ts';"], ['src/gpu/b.ts', "import './a.ts';"])).toEqual([
-      'src/gpu/a.ts -> src/gpu/b.ts -> src/gpu/a.ts: imports in a circle',
-    ]);
+    expect(
+      breaches(['src/engine/gpu/a.ts', "import './b.ts';"], ['src/engine/gpu/b.ts', "import './a.ts';"]),
+    ).toEqual(['src/engine/gpu/a.ts -> src/engine/gpu/b.ts -> src/engine/gpu/a.ts: imports in a circle']);
     expect(
       breaches(
-        ['src/gpu/a.ts', "import { b } from './b.ts';"],
-        ['src/gpu/b.ts', "import type { A } from './a.ts';"],
+        ['src/engine/gpu/a.ts', "import { b } from './b.ts';"],
+        ['src/engine/gpu/b.ts', "import type { A } from './a.ts';"],
       ),
       'a circle of types vanishes',
     ).toEqual([]);
-    expect(breaches(['src/gpu/a.ts', "import './none.ts';\nimport '../../test/data.ts';"])).toEqual([
-      'src/gpu/a.ts: imports ./none.ts, which is no file',
-      'src/gpu/a.ts: imports ../../test/data.ts, outside src',
-    ]);
+    expect(breaches(['src/engine/gpu/a.ts', "import './none.ts';\nimport '../../../test/data.ts';"])).toEqual(
+      [
+        'src/engine/gpu/a.ts: imports ./none.ts, which is no file',
+        'src/engine/gpu/a.ts: imports ../../../test/data.ts, outside src',
+      ],
+    );
   });
 
   it("finds a browser-safe entry that reaches Node's by way of platform", () => {
@@ -111,10 +114,10 @@ describe('the check', () => {
       breaches(
         [
           'src/core/a.ts',
-          "import {\n  type B,\n  c,\n} from '../gpu/b.ts';\nexport type { D } from '../tape/d.ts';\n",
+          "import {\n  type B,\n  c,\n} from '../engine/gpu/b.ts';\nexport type { D } from '../engine/tape/d.ts';\n",
         ],
-        ['src/gpu/b.ts', ''],
-        ['src/tape/d.ts', ''],
+        ['src/engine/gpu/b.ts', ''],
+        ['src/engine/tape/d.ts', ''],
       ),
     ).toHaveLength(2);
   });

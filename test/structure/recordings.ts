@@ -1,10 +1,10 @@
-import type { Capabilities } from '../../src/gpu/capabilities.ts';
-import type { Gpu } from '../../src/gpu/gpu.ts';
-import type { Command } from '../../src/tape/command.ts';
-import type { Op } from '../../src/tape/op.ts';
-import { TensorStore } from '../../src/tape/store.ts';
-import { Tape } from '../../src/tape/tape.ts';
-import type { Tensor } from '../../src/tape/tensor.ts';
+import type { Capabilities } from '../../src/engine/gpu/capabilities.ts';
+import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import type { Command } from '../../src/engine/tape/command.ts';
+import type { Op } from '../../src/engine/tape/op.ts';
+import { TensorStore } from '../../src/engine/tape/store.ts';
+import { Tape } from '../../src/engine/tape/tape.ts';
+import type { Tensor } from '../../src/engine/tape/tensor.ts';
 import type { OpCase } from '../support/describe-op.ts';
 import type { Nd } from '../support/nd.ts';
 import { filesBelow } from './sources.ts';
@@ -18,18 +18,18 @@ export interface TestedOp {
   readonly cases: readonly OpCase<Attributes>[];
 }
 
-/** Every file of src/ops and src/loss with its cases, found by name. */
+/** Every file of src/engine/ops and src/engine/loss with its cases, found by name. */
 export async function testedOps(): Promise<TestedOp[]> {
-  const files = [...filesBelow('src/ops', '.ts'), ...filesBelow('src/loss', '.ts')].filter(
-    (path) => path.split('/').length === 3,
+  const files = [...filesBelow('src/engine/ops', '.ts'), ...filesBelow('src/engine/loss', '.ts')].filter(
+    (path) => path.split('/').length === 4,
   );
   return Promise.all(
     files.map(async (path) => {
-      const stem = path.split('/')[2]!.replace('.ts', '');
+      const stem = path.split('/')[3]!.replace('.ts', '');
       const camel = stem.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
-      const source = (await (path.startsWith('src/ops/')
-        ? import(`../../src/ops/${stem}.ts`)
-        : import(`../../src/loss/${stem}.ts`))) as Record<string, TestedOp['op']>;
+      const source = (await (path.startsWith('src/engine/ops/')
+        ? import(`../../src/engine/ops/${stem}.ts`)
+        : import(`../../src/engine/loss/${stem}.ts`))) as Record<string, TestedOp['op']>;
       const tests = (await import(`../cases/${stem}.ts`)) as Record<string, TestedOp['cases']>;
       return { stem, op: source[camel]!, cases: tests[`${camel}Cases`]! };
     }),

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
 import { roundUp } from '../../src/core/shape.ts';
-import type { Capabilities } from '../../src/gpu/capabilities.ts';
-import type { Gpu } from '../../src/gpu/gpu.ts';
-import { kernelKey } from '../../src/gpu/kernel.ts';
-import { shaders } from '../../src/gpu/shaders.generated.ts';
+import type { Capabilities } from '../../src/engine/gpu/capabilities.ts';
+import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import { kernelKey } from '../../src/engine/gpu/kernel.ts';
+import { shaders } from '../../src/engine/gpu/shaders.generated.ts';
+import { type Command, read, uniform, write } from '../../src/engine/tape/command.ts';
+import { compilePlan, encodeDispatches } from '../../src/engine/tape/plan.ts';
+import { tensor } from '../../src/engine/tape/tensor.ts';
 import { openNullGpu } from '../../src/platform/node.ts';
-import { type Command, read, uniform, write } from '../../src/tape/command.ts';
-import { compilePlan, encodeDispatches } from '../../src/tape/plan.ts';
-import { tensor } from '../../src/tape/tensor.ts';
 import { type Recording, recordVariants, testedOps } from './recordings.ts';
 import { filesBelow, readText } from './sources.ts';
 

@@ -1,6 +1,6 @@
 import { expect, vi } from 'vitest';
 import { OutOfMemoryError } from '../../src/core/errors.ts';
-import type { Gpu } from '../../src/gpu/gpu.ts';
+import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 
 /** Does some work, and tells how many bytes it had allocated at most beyond what there was; it must free them all. */
 export async function mostAllocated(gpu: Gpu, work: () => Promise<unknown>): Promise<number> {

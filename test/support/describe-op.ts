@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Shape } from '../../src/core/shape.ts';
-import type { Op } from '../../src/tape/op.ts';
+import type { Op } from '../../src/engine/tape/op.ts';
 import { expectation } from './case-errors.ts';
 import { useGpu } from './gpu.ts';
 import { withBindingLimit, withLeastLimit } from './limit.ts';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { readSafetensors } from '../../src/checkpoint/safetensors.ts';
+import { readSafetensors } from '../../src/engine/checkpoint/safetensors.ts';
 import { fromArray, type Nd } from './nd.ts';
 
 /** Tensors and cases of one file below test/golden, written by make_golden.py. */

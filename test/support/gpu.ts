@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from 'vitest';
-import type { Gpu } from '../../src/gpu/gpu.ts';
+import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { openNodeGpu } from '../../src/platform/node.ts';
 
 /** Opens one GPU for the tests of a file and closes it after them. */

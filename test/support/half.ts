@@ -1,7 +1,7 @@
 import { fromHalves } from '../../src/core/half.ts';
 import { roundUp, type Shape, sizeOf } from '../../src/core/shape.ts';
-import type { Gpu } from '../../src/gpu/gpu.ts';
-import { byteLength, type Tensor, tensor } from '../../src/tape/tensor.ts';
+import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import { byteLength, type Tensor, tensor } from '../../src/engine/tape/tensor.ts';
 import type { Nd } from './nd.ts';
 
 /** Bits of the nearest 16-bit float, ties to even, of each value. */

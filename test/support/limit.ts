@@ -1,6 +1,6 @@
 import { vi } from 'vitest';
 import { OutOfMemoryError } from '../../src/core/errors.ts';
-import type { Gpu } from '../../src/gpu/gpu.ts';
+import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 
 /** Bindings that were made, in bytes. */
 export interface Bound {

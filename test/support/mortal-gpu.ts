@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { DeviceLostError } from '../../src/core/errors.ts';
-import type { Gpu } from '../../src/gpu/gpu.ts';
+import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { openNodeGpu } from '../../src/platform/node.ts';
 
 /** A device that is lost at chosen moments, each once, and those that take its place. */

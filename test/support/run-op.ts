@@ -1,9 +1,9 @@
-import type { Gpu } from '../../src/gpu/gpu.ts';
-import type { Op } from '../../src/tape/op.ts';
-import { compilePlan } from '../../src/tape/plan.ts';
-import { TensorStore } from '../../src/tape/store.ts';
-import { Tape } from '../../src/tape/tape.ts';
-import type { Element, Tensor } from '../../src/tape/tensor.ts';
+import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import type { Op } from '../../src/engine/tape/op.ts';
+import { compilePlan } from '../../src/engine/tape/plan.ts';
+import { TensorStore } from '../../src/engine/tape/store.ts';
+import { Tape } from '../../src/engine/tape/tape.ts';
+import type { Element, Tensor } from '../../src/engine/tape/tensor.ts';
 import { halfTensor } from './half.ts';
 import { type Nd, toFloat32 } from './nd.ts';
 

@@ -2,9 +2,9 @@ import {
   type SegmentationLossSaved,
   type SegmentationLossSettings,
   segmentationLoss,
-} from '../../src/loss/segmentation-loss.ts';
-import type { Op } from '../../src/tape/op.ts';
-import { tensor } from '../../src/tape/tensor.ts';
+} from '../../src/engine/loss/segmentation-loss.ts';
+import type { Op } from '../../src/engine/tape/op.ts';
+import { tensor } from '../../src/engine/tape/tensor.ts';
 
 /** The loss with the target as a second input, so that what drives ops can drive it. */
 export const withTarget: Op<SegmentationLossSettings, SegmentationLossSaved> = {

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readMask } from '../../src/nifti/read.ts';
-import { bidsPatient } from '../dataset/make.ts';
+import { readMask } from '../../src/imaging/nifti/read.ts';
+import { bidsPatient } from '../imaging/dataset/make.ts';
 import {
   AppUnderTest,
   accessibilityFaults,

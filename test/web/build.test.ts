@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { parseModelList } from '../../src/checkpoint/model-list.ts';
+import { parseModelList } from '../../src/engine/checkpoint/model-list.ts';
 import { formatPolicy } from '../../src/platform/content-policy.ts';
 import { buildWeb } from '../support/chromium.ts';
 

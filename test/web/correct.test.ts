@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readMask } from '../../src/nifti/read.ts';
+import { readMask } from '../../src/imaging/nifti/read.ts';
 import {
   AppUnderTest,
   accessibilityFaults,

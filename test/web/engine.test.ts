@@ -1,13 +1,13 @@
 import { beforeAll, expect, it } from 'vitest';
-import { encodeModel, type Model } from '../../src/checkpoint/checkpoint.ts';
 import { MemoryFiles } from '../../src/core/files.ts';
-import { guessRole } from '../../src/dataset/file-role.ts';
-import { scanOfFiles } from '../../src/dataset/loose-files.ts';
-import { predict } from '../../src/infer/run.ts';
-import { readNifti } from '../../src/nifti/read.ts';
+import { encodeModel, type Model } from '../../src/engine/checkpoint/checkpoint.ts';
+import { guessRole } from '../../src/imaging/dataset/file-role.ts';
+import { scanOfFiles } from '../../src/imaging/dataset/loose-files.ts';
+import { readNifti } from '../../src/imaging/nifti/read.ts';
+import { predict } from '../../src/pipeline/predict/run.ts';
 import { Engine } from '../../src/web/engine.ts';
 import type { TileProgress } from '../../src/web/protocol.ts';
-import { untrained } from '../infer/untrained.ts';
+import { untrained } from '../pipeline/predict/untrained.ts';
 import { useGpu } from '../support/gpu.ts';
 import { smallScan } from './make.ts';
 

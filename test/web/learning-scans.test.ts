@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { DatasetError, UsageError } from '../../src/core/errors.ts';
 import { MemoryFiles } from '../../src/core/files.ts';
-import { type FileRole, guessRole } from '../../src/dataset/file-role.ts';
+import { type FileRole, guessRole } from '../../src/imaging/dataset/file-role.ts';
 import { LearningScans, type ScanFileToKeep } from '../../src/web/learning-scans.ts';
-import { brainImage, image, inBrain, maskFile } from '../dataset/make.ts';
+import { brainImage, image, inBrain, maskFile } from '../imaging/dataset/make.ts';
 import { middleScan } from './make.ts';
 
 function kept(files: readonly { name: string; bytes: Uint8Array }[]): Map<FileRole, ScanFileToKeep> {

@@ -1,7 +1,7 @@
 import { decode } from 'fast-png';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeModel } from '../../src/checkpoint/checkpoint.ts';
+import { decodeModel } from '../../src/engine/checkpoint/checkpoint.ts';
 import {
   AppUnderTest,
   accessibilityFaults,

@@ -1,9 +1,9 @@
 import { gzipSync } from 'fflate';
 import { Random } from '../../src/core/random.ts';
-import { writeNifti } from '../../src/nifti/write.ts';
-import { axisAlignedGrid, voxelCount } from '../../src/volume/volume.ts';
-import { brainImage, GRID, image, inBrain, maskFile, OTHER_GRID } from '../dataset/make.ts';
-import { rawNifti } from '../nifti/make.ts';
+import { writeNifti } from '../../src/imaging/nifti/write.ts';
+import { axisAlignedGrid, voxelCount } from '../../src/imaging/volume/volume.ts';
+import { brainImage, GRID, image, inBrain, maskFile, OTHER_GRID } from '../imaging/dataset/make.ts';
+import { rawNifti } from '../imaging/nifti/make.ts';
 import type { NamedBytes } from '../support/chromium.ts';
 
 const text = (content: string): Uint8Array => new TextEncoder().encode(content);

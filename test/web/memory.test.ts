@@ -1,13 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeModel, type Model } from '../../src/checkpoint/checkpoint.ts';
 import { formatBytes } from '../../src/core/bytes.ts';
 import { sizeOf } from '../../src/core/shape.ts';
-import { writeNifti } from '../../src/nifti/write.ts';
-import { parameterSpecs, stateSpecs } from '../../src/nn/unet-config.ts';
-import { variantConfig } from '../../src/nn/variants.ts';
-import { axisAlignedGrid, voxelCount } from '../../src/volume/volume.ts';
+import { encodeModel, type Model } from '../../src/engine/checkpoint/checkpoint.ts';
+import { parameterSpecs, stateSpecs } from '../../src/engine/nn/unet-config.ts';
+import { variantConfig } from '../../src/engine/nn/variants.ts';
+import { writeNifti } from '../../src/imaging/nifti/write.ts';
+import { axisAlignedGrid, voxelCount } from '../../src/imaging/volume/volume.ts';
 import {
   AppUnderTest,
   chooseFiles,

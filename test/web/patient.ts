@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { decodeModel } from '../../src/checkpoint/checkpoint.ts';
 import { MemoryFiles } from '../../src/core/files.ts';
-import { guessRole } from '../../src/dataset/file-role.ts';
-import { loadScan } from '../../src/dataset/load-scan.ts';
-import { scanOfFiles } from '../../src/dataset/loose-files.ts';
-import type { Gpu } from '../../src/gpu/gpu.ts';
-import { type Segmentation, type SegmentOptions, segment } from '../../src/infer/segment.ts';
+import { decodeModel } from '../../src/engine/checkpoint/checkpoint.ts';
+import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import { guessRole } from '../../src/imaging/dataset/file-role.ts';
+import { loadScan } from '../../src/imaging/dataset/load-scan.ts';
+import { scanOfFiles } from '../../src/imaging/dataset/loose-files.ts';
+import { type Segmentation, type SegmentOptions, segment } from '../../src/pipeline/predict/segment.ts';
 import type { NamedBytes } from '../support/chromium.ts';
 
 const MODEL: string = fileURLToPath(

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Segmentation } from '../../src/infer/segment.ts';
-import { readMask, readNifti } from '../../src/nifti/read.ts';
+import { readMask, readNifti } from '../../src/imaging/nifti/read.ts';
+import type { Segmentation } from '../../src/pipeline/predict/segment.ts';
 import { openNodeGpu } from '../../src/platform/node.ts';
 import { sharedData } from '../data.ts';
 import {

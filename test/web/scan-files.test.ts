@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Model } from '../../src/checkpoint/checkpoint.ts';
-import { variantConfig } from '../../src/nn/variants.ts';
+import type { Model } from '../../src/engine/checkpoint/checkpoint.ts';
+import { variantConfig } from '../../src/engine/nn/variants.ts';
 import type { DroppedFile } from '../../src/web/protocol.ts';
 import { ScanFiles } from '../../src/web/scan-files.ts';
 import { TileClock } from '../../src/web/tile-clock.ts';
 import { formatLeft, smoothed } from '../../src/web/views/format.ts';
-import { bidsPatient, brainImage, image, inBrain, maskFile, OTHER_GRID } from '../dataset/make.ts';
+import { bidsPatient, brainImage, image, inBrain, maskFile, OTHER_GRID } from '../imaging/dataset/make.ts';
 import { badFiles, smallScan } from './make.ts';
 
 function dropped(files: Readonly<Record<string, Uint8Array>>): DroppedFile[] {

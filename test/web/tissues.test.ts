@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeModel, type Model } from '../../src/checkpoint/checkpoint.ts';
 import { MemoryFiles } from '../../src/core/files.ts';
-import { guessRole } from '../../src/dataset/file-role.ts';
-import { scanOfFiles } from '../../src/dataset/loose-files.ts';
-import { makePhantom } from '../../src/dataset/phantom/index.ts';
-import type { Gpu } from '../../src/gpu/gpu.ts';
-import { predict } from '../../src/infer/run.ts';
-import { readNifti } from '../../src/nifti/read.ts';
-import { writeNifti } from '../../src/nifti/write.ts';
+import { encodeModel, type Model } from '../../src/engine/checkpoint/checkpoint.ts';
+import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import { guessRole } from '../../src/imaging/dataset/file-role.ts';
+import { scanOfFiles } from '../../src/imaging/dataset/loose-files.ts';
+import { readNifti } from '../../src/imaging/nifti/read.ts';
+import { writeNifti } from '../../src/imaging/nifti/write.ts';
+import { predict } from '../../src/pipeline/predict/run.ts';
 import { openNodeGpu } from '../../src/platform/node.ts';
-import { untrained } from '../infer/untrained.ts';
+import { makePhantom } from '../../src/study/phantom/index.ts';
+import { untrained } from '../pipeline/predict/untrained.ts';
 import {
   AppUnderTest,
   accessibilityFaults,

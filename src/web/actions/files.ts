@@ -1,4 +1,4 @@
-import type { FileRole } from '../../dataset/file-role.ts';
+import type { FileRole } from '../../imaging/dataset/file-role.ts';
 import { type EngineClient, failureOf } from '../engine-client.ts';
 import type { DroppedFile, FilesReport } from '../protocol.ts';
 import type { Store } from '../store.ts';

@@ -1,4 +1,4 @@
-import { MODEL_LIST_FILE, parseModelList } from '../../checkpoint/model-list.ts';
+import { MODEL_LIST_FILE, parseModelList } from '../../engine/checkpoint/model-list.ts';
 import { type EngineClient, EngineFailure, failureOf } from '../engine-client.ts';
 import { problem } from '../problem.ts';
 import type { FilesReport, ModelReport } from '../protocol.ts';

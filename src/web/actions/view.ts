@@ -1,4 +1,4 @@
-import { MODALITY_ROLES } from '../../dataset/file-role.ts';
+import { MODALITY_ROLES } from '../../imaging/dataset/file-role.ts';
 import { type EngineClient, failureOf } from '../engine-client.ts';
 import { problem, problemOf } from '../problem.ts';
 import type { FilesReport, ResultReport } from '../protocol.ts';

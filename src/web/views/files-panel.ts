@@ -1,5 +1,5 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
-import { FILE_ROLES, type FileRole } from '../../dataset/file-role.ts';
+import { FILE_ROLES, type FileRole } from '../../imaging/dataset/file-role.ts';
 import type { App } from '../app.ts';
 import { chosenFiles } from '../drop.ts';
 import type { FileReport } from '../protocol.ts';

@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
-import type { Lesion } from '../../report/lesion-list.ts';
-import type { ScanMetrics } from '../../report/metrics.ts';
-import { columnHeading, formatCell, METRIC_COLUMNS } from '../../report/tables.ts';
+import type { Lesion } from '../../imaging/evaluate/lesion-list.ts';
+import type { ScanMetrics } from '../../imaging/evaluate/metrics.ts';
+import { columnHeading, formatCell, METRIC_COLUMNS } from '../../imaging/evaluate/tables.ts';
 import type { App } from '../app.ts';
 import { isBusy, type State } from '../state.ts';
 

@@ -1,0 +1,203 @@
+import { CheckpointError } from '../../core/errors.ts';
+import { canonicalJson, type Json } from '../../core/json.ts';
+import { formatShape, type Shape, sameShape, sizeOf } from '../../core/shape.ts';
+import { parameterSpecs, stateSpecs, type UNetConfig } from '../nn/unet-config.ts';
+import type { Variant } from '../nn/variants.ts';
+import { type ModelInfo, parseModelInfo } from './model-info.ts';
+import { readSafetensors, type StoredTensor, writeSafetensors } from './safetensors.ts';
+
+/** The format of the metadata; raised when a reader of the old one would misunderstand the new one. */
+export const CHECKPOINT_VERSION = 1;
+
+/** A trained network as `model.safetensors` holds it. */
+export interface Model {
+  readonly info: ModelInfo;
+  /** Parameters and running statistics by name, as `UNet3d.save` returns and `UNet3d.load` takes them. */
+  readonly weights: ReadonlyMap<string, Float32Array>;
+}
+
+/**
+ * A network as the bytes of a safetensors file: PyTorch's names and layouts (`encoder.0.conv1.weight` [out, in, 3, 3,
+ * 3], `…norm1.running_mean`), so that `load_state_dict` takes them, and the description in the metadata. Equal models
+ * give equal bytes.
+ * @throws CheckpointError where a tensor is missing, surplus, of another size or not finite.
+ */
+export function encodeModel(model: Model): Uint8Array<ArrayBuffer> {
+  return writeSafetensors(modelTensors(model, 'the model'), metadataOf('model', describeModel(model.info)));
+}
+
+/**
+ * Reads what {@link encodeModel} wrote.
+ * @param path how messages call it.
+ * @throws FileFormatError for a damaged file; CheckpointError for one that is no model, of a newer version, or whose
+ *   tensors are not those of the network it describes.
+ */
+export function decodeModel(bytes: Uint8Array, path: string): Model {
+  const { tensors, metadata } = readSafetensors(bytes, path);
+  const info = parseModelInfo(parseMetadata(metadata, 'model', path).model, path);
+  return { info, weights: takeWeights(info.network, tensors, path) };
+}
+
+/**
+ * Refuses a model of another variant, of other modalities or of another shape than is wanted.
+ * @throws CheckpointError naming both.
+ */
+export function requireModel(
+  model: Model,
+  wanted: {
+    readonly variant?: Variant;
+    readonly modalities?: readonly string[];
+    readonly network?: UNetConfig;
+  },
+  path: string,
+): void {
+  const { info } = model;
+  const refuse = (what: string, has: string, wants: string): never => {
+    throw new CheckpointError(`${path}: the model's ${what} is ${has}, but ${wants} is wanted`, {
+      hint: 'Choose the run that fits, or train again with these settings.',
+    });
+  };
+  if (wanted.variant !== undefined && wanted.variant !== info.variant)
+    refuse('variant', info.variant, wanted.variant);
+  if (wanted.modalities && wanted.modalities.join() !== info.modalities.join())
+    refuse('list of modalities', info.modalities.join(','), wanted.modalities.join(','));
+  if (!wanted.network) return;
+  const has = modelShapes(info.network);
+  const wants = modelShapes(wanted.network);
+  for (const [name, shape] of wants) {
+    const other = has.get(name);
+    if (!other || !sameShape(other, shape))
+      refuse(name, other ? formatShape(other) : 'absent', formatShape(shape));
+  }
+  for (const [name, shape] of has) if (!wants.has(name)) refuse(name, formatShape(shape), 'none');
+}
+
+/** Shapes of a network's parameters by name. */
+export function parameterShapes(network: UNetConfig): Map<string, Shape> {
+  return new Map(parameterSpecs(network).map(({ name, shape }) => [name, shape]));
+}
+
+function modelShapes(network: UNetConfig): Map<string, Shape> {
+  return new Map(
+    [...parameterSpecs(network), ...stateSpecs(network)].map(({ name, shape }) => [name, shape]),
+  );
+}
+
+/** The tensors of a model as they are stored. @throws CheckpointError as {@link checkTensors}. */
+export function modelTensors(
+  { info, weights }: Model,
+  what: string,
+): Map<string, StoredTensor<Float32Array>> {
+  return checkTensors(modelShapes(info.network), weights, what);
+}
+
+/**
+ * Tensors with the shapes that their names have.
+ * @throws CheckpointError where one is missing, surplus, of another size or not finite.
+ */
+export function checkTensors(
+  shapes: ReadonlyMap<string, Shape>,
+  values: ReadonlyMap<string, Float32Array>,
+  what: string,
+): Map<string, StoredTensor<Float32Array>> {
+  const tensors = new Map<string, StoredTensor<Float32Array>>();
+  for (const [name, shape] of shapes) {
+    const data = values.get(name);
+    if (!data) throw new CheckpointError(`${what}: ${name} ${formatShape(shape)} is missing`);
+    if (data.length !== sizeOf(shape))
+      throw new CheckpointError(`${what}: ${name} is ${formatShape(shape)}, but has ${data.length} values`);
+    requireFinite(data, name, what);
+    tensors.set(name, { shape, data });
+  }
+  for (const name of values.keys())
+    if (!shapes.has(name)) throw new CheckpointError(`${what}: the network has no tensor ${name}`);
+  return tensors;
+}
+
+/** Parameters and running statistics among the tensors of a file. @throws CheckpointError. */
+export function takeWeights(
+  network: UNetConfig,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  path: string,
+): Map<string, Float32Array> {
+  return takeTensors(modelShapes(network), tensors, path);
+}
+
+/** The values of tensors that must have these names and shapes. @throws CheckpointError. */
+export function takeTensors(
+  shapes: ReadonlyMap<string, Shape>,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  what: string,
+): Map<string, Float32Array> {
+  const values = new Map<string, Float32Array>();
+  for (const [name, { shape, data }] of tensors) {
+    const wanted = shapes.get(name);
+    if (!wanted || !(data instanceof Float32Array) || !sameShape(shape, wanted))
+      throw new CheckpointError(
+        `${what}: ${name} is ${formatShape(shape)}, but the network it describes has ${wanted ? `${formatShape(wanted)} F32` : 'no such tensor'}`,
+      );
+    values.set(name, data);
+  }
+  return new Map([...checkTensors(shapes, values, what)].map(([name, { data }]) => [name, data]));
+}
+
+function requireFinite(data: Float32Array, name: string, what: string): void {
+  let bad = 0;
+  for (const value of data) if (!Number.isFinite(value)) bad++;
+  if (bad > 0)
+    throw new CheckpointError(`${what}: ${name} has ${bad} values among ${data.length} that are not finite`, {
+      hint: 'The training run diverged: take an older checkpoint, or train with a smaller --lr.',
+    });
+}
+
+/** What a file holds. */
+export type Kind = 'model' | 'training';
+
+/** A network's description as metadata. */
+export function describeModel(info: ModelInfo): { readonly model: Json } {
+  const { variant, modalities, threshold, patch, spacing, settings } = info;
+  const { inChannels, encoder, up, decoder, heads, crossStitch } = info.network;
+  const network = {
+    inChannels,
+    encoder,
+    up,
+    decoder,
+    heads: heads.map(({ name, classes }) => ({ name, classes })),
+    ...(crossStitch ? { crossStitch } : {}),
+  };
+  const sizes = spacing && { spacing: spacing.map(({ mm, scans }) => ({ mm, scans })) };
+  return { model: { variant, network, modalities, threshold, patch, ...sizes, settings } };
+}
+
+/** `format: pt` is what PyTorch's loaders look for; ours is one JSON text beside it. */
+export function metadataOf(kind: Kind, content: { readonly [key: string]: Json }): Record<string, string> {
+  return { format: 'pt', voxelgrad: canonicalJson({ kind, version: CHECKPOINT_VERSION, ...content }) };
+}
+
+/** The JSON that {@link metadataOf} wrote. @throws CheckpointError where it is none, newer, or of another kind. */
+export function parseMetadata(
+  metadata: ReadonlyMap<string, string>,
+  kind: Kind,
+  path: string,
+): Readonly<Record<string, unknown>> {
+  const text = metadata.get('voxelgrad');
+  let content: unknown;
+  try {
+    content = JSON.parse(text ?? 'null');
+  } catch {
+    // Told below like any other content that is none.
+  }
+  if (typeof content !== 'object' || content === null)
+    throw new CheckpointError(`${path}: has no voxelgrad metadata`, {
+      hint: 'Give a file that `voxelgrad train` wrote.',
+    });
+  const found = content as Readonly<Record<string, unknown>>;
+  if (typeof found.version !== 'number' || found.version > CHECKPOINT_VERSION)
+    throw new CheckpointError(
+      `${path}: checkpoint version ${JSON.stringify(found.version)}; this program reads up to ${CHECKPOINT_VERSION}`,
+      { hint: 'Update voxelgrad.' },
+    );
+  if (found.kind !== kind)
+    throw new CheckpointError(`${path}: is a ${JSON.stringify(found.kind)} checkpoint, not a ${kind} one`);
+  return found;
+}

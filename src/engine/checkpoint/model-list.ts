@@ -1,0 +1,56 @@
+import { CheckpointError } from '../../core/errors.ts';
+
+/** A trained network that the web app offers beside the user's own. */
+export interface ListedModel {
+  /** What the choice is called. */
+  readonly name: string;
+  /** Where `model.safetensors` is, relative to the list. */
+  readonly file: string;
+  /** For a network that reads tissue maps: where the net of stage 1 is that corrects those that are made. */
+  readonly stageOne?: string;
+  /** What it was trained on and what it is good for, in one sentence. */
+  readonly note: string;
+}
+
+/** Where the web app finds its list. */
+export const MODEL_LIST_FILE = 'models.json';
+
+/** A plain relative path: the list cannot send the page elsewhere. */
+const FILE = /^[\w-]+(\/[\w-]+)*\.safetensors$/;
+
+/** Reads a list of models. @throws CheckpointError where it is none. */
+export function parseModelList(text: string, path: string): readonly ListedModel[] {
+  const refuse = (why: string, cause?: unknown): never => {
+    throw new CheckpointError(`${path}: ${why}`, {
+      hint: 'It holds {"models": [{"name": …, "file": "models/NAME.safetensors", "note": …}]}.',
+      cause,
+    });
+  };
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    refuse('is no JSON', cause);
+  }
+  // Checked by hand: the page reads it, and a library for such checks would be most of the page.
+  const { models } = (value ?? {}) as { models?: unknown };
+  if (!Array.isArray(models)) return refuse('has no list of models');
+  return models.map((model: unknown, i) => {
+    const { name, file, note, stageOne } = (model ?? {}) as Partial<Record<keyof ListedModel, unknown>>;
+    if (typeof name !== 'string' || name === '' || typeof note !== 'string')
+      return refuse(`model ${i + 1} has no name or no note`);
+    const isPath = (path: unknown): path is string => typeof path === 'string' && FILE.test(path);
+    const noPath = (path: unknown): never =>
+      refuse(
+        `model ${i + 1} has the file ${JSON.stringify(path)}, which is no path like models/NAME.safetensors`,
+      );
+    if (!isPath(file)) return noPath(file);
+    if (stageOne === undefined) return { name, file, note };
+    return isPath(stageOne) ? { name, file, stageOne, note } : noPath(stageOne);
+  });
+}
+
+/** The text of a list that {@link parseModelList} reads. */
+export function formatModelList(models: readonly ListedModel[]): string {
+  return `${JSON.stringify({ models }, null, 2)}\n`;
+}

@@ -1,0 +1,165 @@
+import { z } from 'zod';
+import { CheckpointError } from '../../core/errors.ts';
+import { sha256OfArrays } from '../../core/hash.ts';
+import type { LossScale } from '../optim/loss-scale.ts';
+import {
+  checkTensors,
+  describeModel,
+  type Model,
+  metadataOf,
+  modelTensors,
+  parameterShapes,
+  parseMetadata,
+  takeTensors,
+  takeWeights,
+} from './checkpoint.ts';
+import { parseModelInfo } from './model-info.ts';
+import { readSafetensors, type StoredTensor, writeSafetensors } from './safetensors.ts';
+import { checkSeal, SEAL, seal, UNSEALED } from './seal.ts';
+
+/** How far a training run has come, beside its tensors. */
+export interface TrainingProgress {
+  /** Spent in steps, over all the processes that worked on the run. */
+  readonly seconds: number;
+  /** Loss of the last step. */
+  readonly loss: number;
+  /** The step with the lowest loss so far. */
+  readonly best: { readonly step: number; readonly loss: number };
+}
+
+/** Everything that a training run needs to go on bit for bit. */
+export interface TrainingState {
+  /** Weights and running statistics; the info's settings are the run's own, its threshold is not chosen yet. */
+  readonly model: Model;
+  /** Steps done, at least 1. With the settings it fixes the learning rate. */
+  readonly step: number;
+  readonly progress: TrainingProgress;
+  /** Adam's first and second moments by parameter. */
+  readonly adamM: ReadonlyMap<string, Float32Array>;
+  readonly adamV: ReadonlyMap<string, Float32Array>;
+  /** States of the random generators by purpose, as `Random.state` gives them. */
+  readonly random: ReadonlyMap<string, Uint32Array>;
+  /** Hash of all settings (see `settingsHash`). */
+  readonly configHash: string;
+  /** SHA-256 of what is trained on, by scan. */
+  readonly data: Readonly<Record<string, string>>;
+  /** The kernel variant that each slot got. */
+  readonly kernels: Readonly<Record<string, string>>;
+  /** The adapter that the steps ran on: another one may round otherwise. */
+  readonly adapter: string;
+  /** Of a run that stores 16-bit floats. */
+  readonly lossScale?: LossScale;
+}
+
+const finite = z.number();
+const META = z.object({
+  step: z.int().min(1),
+  progress: z.object({
+    seconds: finite.min(0),
+    loss: finite,
+    best: z.object({ step: z.int().min(1), loss: finite }),
+  }),
+  configHash: z.string().regex(/^[0-9a-f]{64}$/),
+  data: z.record(z.string(), z.string()),
+  kernels: z.record(z.string(), z.string()),
+  adapter: z.string(),
+  lossScale: z
+    .object({ scale: finite.min(1), goodSteps: z.int().min(0), skippedSteps: z.int().min(0) })
+    .optional(),
+});
+
+/** Every array of a state by the name that it is stored under. */
+function arraysOf(state: TrainingState): Map<string, Float32Array | Uint32Array> {
+  const arrays = new Map<string, Float32Array | Uint32Array>();
+  for (const [prefix, part] of [
+    ['model', state.model.weights],
+    ['adam.m', state.adamM],
+    ['adam.v', state.adamV],
+    ['random', state.random],
+  ] as const)
+    for (const [name, data] of part) arrays.set(`${prefix}.${name}`, data);
+  if (state.lossScale) {
+    const { scale, goodSteps, skippedSteps } = state.lossScale;
+    arrays.set('loss-scale', Uint32Array.of(scale, goodSteps, skippedSteps));
+  }
+  return arrays;
+}
+
+/**
+ * SHA-256 of weights, running statistics, Adam's moments, random states and the scale of the loss: two runs that have it in common at a step
+ * are equal bit for bit from there on.
+ */
+export async function stateHash(state: TrainingState): Promise<string> {
+  return await sha256OfArrays(arraysOf(state));
+}
+
+/**
+ * A training run as the bytes of a safetensors file with a checksum inside; equal states give equal bytes.
+ * @throws CheckpointError where a tensor is missing, surplus, of another size or not finite.
+ */
+export async function encodeTrainingState(state: TrainingState): Promise<Uint8Array<ArrayBuffer>> {
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, tensor] of modelTensors(state.model, 'the run')) tensors.set(`model.${name}`, tensor);
+  const parameters = parameterShapes(state.model.info.network);
+  for (const [prefix, moments] of [
+    ['adam.m', state.adamM],
+    ['adam.v', state.adamV],
+  ] as const)
+    for (const [name, tensor] of checkTensors(parameters, moments, `${prefix} of the run`))
+      tensors.set(`${prefix}.${name}`, tensor);
+  for (const [name, data] of state.random) tensors.set(`random.${name}`, { shape: [data.length], data });
+  const { step, progress, configHash, data, kernels, adapter, lossScale } = state;
+  const { seconds, loss, best } = progress;
+  const content = {
+    ...describeModel(state.model.info),
+    step,
+    progress: { seconds, loss, best: { step: best.step, loss: best.loss } },
+    configHash,
+    data,
+    kernels,
+    adapter,
+    ...(lossScale ? { lossScale: { ...lossScale } } : {}),
+  };
+  const bytes = writeSafetensors(tensors, { ...metadataOf('training', content), [SEAL]: UNSEALED });
+  await seal(bytes, 'the run');
+  return bytes;
+}
+
+/**
+ * Reads what {@link encodeTrainingState} wrote.
+ * @param path how messages call it.
+ * @throws CheckpointError for a file whose bytes do not have its checksum, that is no training state, is of a newer
+ *   version, or does not fit the network it describes; FileFormatError.
+ */
+export async function decodeTrainingState(bytes: Uint8Array, path: string): Promise<TrainingState> {
+  const { tensors, metadata } = readSafetensors(bytes, path);
+  const content = parseMetadata(metadata, 'training', path);
+  await checkSeal(bytes, path);
+  const info = parseModelInfo(content.model, path);
+  const parsed = META.safeParse(content);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new CheckpointError(`${path}: ${issue?.path.map(String).join('.')}: ${issue?.message}`);
+  }
+  const part = (prefix: string): Map<string, StoredTensor> => {
+    const found = new Map<string, StoredTensor>();
+    for (const [name, tensor] of tensors)
+      if (name.startsWith(`${prefix}.`)) found.set(name.slice(prefix.length + 1), tensor);
+    return found;
+  };
+  const random = new Map<string, Uint32Array>();
+  for (const [name, { data }] of part('random')) {
+    if (!(data instanceof Uint32Array)) throw new CheckpointError(`${path}: random.${name} is not U32`);
+    random.set(name, data);
+  }
+  const parameters = parameterShapes(info.network);
+  const { lossScale, ...rest } = parsed.data;
+  return {
+    model: { info, weights: takeWeights(info.network, part('model'), path) },
+    adamM: takeTensors(parameters, part('adam.m'), `${path}, adam.m`),
+    adamV: takeTensors(parameters, part('adam.v'), `${path}, adam.v`),
+    random,
+    ...rest,
+    ...(lossScale ? { lossScale } : {}),
+  };
+}

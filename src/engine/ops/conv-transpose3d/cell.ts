@@ -1,0 +1,157 @@
+import { ceilDiv, roundUp } from '../../../core/shape.ts';
+import { read, readWrite, write } from '../../tape/command.ts';
+import type { Emitter } from '../../tape/op.ts';
+import { channelGroups } from '../../tape/split.ts';
+import { storageSpec } from '../../tape/storage.ts';
+import type { Tensor } from '../../tape/tensor.ts';
+import { flatGroups } from '../../tape/workgroups.ts';
+import { type Geometry, type Pass, paramsOf, voxelsOf, type WeightPass, type WeightView } from './task.ts';
+
+const FILE = 'conv-transpose3d.wgsl';
+const LANES = 64;
+
+/** Register tiles: with 27 taps fewer channels, or the kernel's body grows too large to compile quickly. */
+function specOf({ kernel }: Geometry): { K: number; CO: number; CI: number } {
+  return kernel === 2 ? { K: 2, CO: 4, CI: 4 } : { K: 3, CO: 2, CI: 2 };
+}
+
+/** Forward, a lane a cell of 2x2x2 outputs. Runs on any device. */
+export function forwardCells(emit: Emitter, { geometry, from, weight, bias, to, accumulate }: Pass): void {
+  const spec = specOf(geometry);
+  // Cells b with outputs 2 b - padding and 2 b + 1 - padding: the last output lies in cell (last + padding) / 2.
+  const [z, y, x] = geometry.outExtents.map(
+    (extent) => Math.floor((extent - 1 + geometry.padding) / 2) + 1,
+  ) as [number, number, number];
+  const groups = flatGroups(x * y * z, LANES, emit.capabilities);
+  const blocks = ceilDiv(geometry.outChannels, spec.CO);
+  emit.run({
+    label: 'conv-transpose3d/forward',
+    kernel: { file: FILE, entry: 'forward', spec: { ...spec, ...storageSpec({ Input: from, Output: to }) } },
+    bindings: [
+      read(from, true),
+      read(weight.tensor),
+      read((bias ?? weight).tensor),
+      accumulate ? readWrite(to, true) : write(to, true),
+    ],
+    params: paramsOf(geometry, { cells: [x, y, z], blocks, bias, accumulate, groupsX: groups[0], weight }),
+    workgroups: [groups[0], groups[1], geometry.samples * blocks],
+    samples: geometry.samples,
+  });
+}
+
+/** Input gradient, a lane an input voxel. Runs on any device. */
+export function backwardInputCells(emit: Emitter, { geometry, from, weight, to, accumulate }: Pass): void {
+  const spec = specOf(geometry);
+  const groups = flatGroups(voxelsOf(geometry.inExtents), LANES, emit.capabilities);
+  const blocks = ceilDiv(geometry.inChannels, spec.CI);
+  emit.run({
+    label: 'conv-transpose3d/backward_input',
+    kernel: {
+      file: FILE,
+      entry: 'backward_input',
+      spec: { ...spec, ...storageSpec({ Input: to, Output: from }) },
+    },
+    bindings: [read(from, true), read(weight.tensor), accumulate ? readWrite(to, true) : write(to, true)],
+    params: paramsOf(geometry, { accumulate, blocks, groupsX: groups[0], weight }),
+    workgroups: [groups[0], groups[1], geometry.samples * blocks],
+    samples: geometry.samples,
+  });
+}
+
+/** Slices of partial sums start at multiples of 256 bytes, so that a device may bind each by itself. */
+export const ALIGNMENT = 64;
+/** Voxels that a lane of the weight gradient adds up at least, where the volume has them. */
+const VOXELS_PER_LANE = 64;
+
+/** Weight gradient: partial sums over blocks of voxels, then their sum in fixed order. Runs on any device. */
+export function backwardWeightLanes(
+  emit: Emitter,
+  { geometry, input, gradOutput, gradWeight, accumulate }: WeightPass,
+): void {
+  const { samples, inChannels, outChannels, kernel } = geometry;
+  const spec = specOf(geometry);
+  const blocks = ceilDiv(voxelsOf(geometry.inExtents), LANES * VOXELS_PER_LANE);
+  const elements = inChannels * outChannels * kernel ** 3;
+  const stride = roundUp(elements, ALIGNMENT);
+  const partial = emit.scratch('conv-transpose3d/weight_partial', [samples, blocks * stride]);
+  emit.run({
+    label: 'conv-transpose3d/backward_weight',
+    kernel: {
+      file: FILE,
+      entry: 'backward_weight',
+      spec: { ...spec, ...storageSpec({ Input: input, Output: gradOutput }) },
+    },
+    bindings: [read(input, true), read(gradOutput, true), write(partial, true)],
+    params: paramsOf(geometry, { blocks, stride }),
+    workgroups: [ceilDiv(inChannels, spec.CI), outChannels, samples * blocks],
+    samples,
+  });
+  finish(emit, geometry, partial, samples * blocks, gradWeight, accumulate);
+}
+
+/** Bias gradient: sums over each sample, then their sum. Runs on any device. */
+export function backwardBias(
+  emit: Emitter,
+  whole: Geometry,
+  gradOutput: Tensor,
+  gradBias: Tensor,
+  accumulate: boolean,
+): void {
+  for (const { tensor, first, channels } of channelGroups(gradOutput, emit.capabilities)) {
+    const geometry = { ...whole, outChannels: channels };
+    const stride = roundUp(channels, ALIGNMENT);
+    const partial = emit.scratch('conv-transpose3d/bias_partial', [geometry.samples, stride]);
+    emit.run({
+      label: 'conv-transpose3d/backward_bias',
+      kernel: { file: FILE, entry: 'backward_bias', spec: storageSpec({ Output: gradOutput }) },
+      bindings: [read(tensor, true), write(partial, true)],
+      params: paramsOf(geometry, { stride }),
+      workgroups: [channels, 1, geometry.samples],
+      samples: geometry.samples,
+    });
+    const result = { tensor: gradBias, first, byIn: 0 };
+    addSlices(emit, geometry, partial, geometry.samples, result, [1, channels], accumulate);
+  }
+}
+
+/** grad_weight (+)= sum of `slices` slices of partial sums, in their order. */
+export function finish(
+  emit: Emitter,
+  geometry: Geometry,
+  partial: Tensor,
+  slices: number,
+  gradWeight: WeightView,
+  accumulate: boolean,
+): void {
+  const { inChannels, outChannels, kernel } = geometry;
+  addSlices(emit, geometry, partial, slices, gradWeight, [inChannels, outChannels * kernel ** 3], accumulate);
+}
+
+function addSlices(
+  emit: Emitter,
+  geometry: Geometry,
+  partial: Tensor,
+  slices: number,
+  result: WeightView,
+  [rows, inner]: readonly [number, number],
+  accumulate: boolean,
+): void {
+  const elements = rows * inner;
+  const groups = flatGroups(elements, LANES, emit.capabilities);
+  const stride = roundUp(elements, ALIGNMENT);
+  emit.run({
+    label: 'conv-transpose3d/finish',
+    kernel: { file: FILE, entry: 'finish' },
+    bindings: [read(partial), accumulate ? readWrite(result.tensor) : write(result.tensor)],
+    params: paramsOf(geometry, {
+      slices,
+      elements,
+      stride,
+      accumulate,
+      groupsX: groups[0],
+      weight: result,
+      inner,
+    }),
+    workgroups: groups,
+  });
+}

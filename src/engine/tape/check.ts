@@ -1,0 +1,40 @@
+import { ShapeError } from '../../core/errors.ts';
+import { formatShape, type Shape } from '../../core/shape.ts';
+
+/** `2x4x8x8x8, 16x4x3x3x3`: input shapes in a message. */
+export function formatShapes(shapes: readonly Shape[]): string {
+  return shapes.length === 0 ? 'no inputs' : shapes.map(formatShape).join(', ');
+}
+
+/** The inputs, if their number lies in [least, most]. @throws ShapeError */
+export function expectInputs(
+  op: string,
+  inputs: readonly Shape[],
+  least: number,
+  most: number = least,
+): readonly Shape[] {
+  const rule =
+    least === most ? `takes ${least} input${least === 1 ? '' : 's'}` : `takes ${least} to ${most} inputs`;
+  if (inputs.length < least || inputs.length > most) throw new ShapeError(op, rule, formatShapes(inputs));
+  return inputs;
+}
+
+/** [batch, channels, depth, height, width] of an activation. @throws ShapeError for another rank or an empty extent. */
+export function expectActivation(
+  op: string,
+  shape: Shape | undefined,
+  inputs: readonly Shape[],
+): readonly [number, number, number, number, number] {
+  if (shape?.length !== 5 || shape.some((extent) => !Number.isInteger(extent) || extent < 1))
+    throw new ShapeError(
+      op,
+      'an activation is [batch, channels, depth, height, width], each at least 1',
+      formatShapes(inputs),
+    );
+  return shape as [number, number, number, number, number];
+}
+
+/** @throws ShapeError where the rule does not hold. */
+export function expectRule(op: string, holds: boolean, rule: string, inputs: readonly Shape[]): void {
+  if (!holds) throw new ShapeError(op, rule, formatShapes(inputs));
+}

@@ -1,0 +1,112 @@
+import { formatBytes } from '../../core/bytes.ts';
+import { OutOfMemoryError } from '../../core/errors.ts';
+import type { BufferRequest } from '../gpu/gpu.ts';
+import type { PlanStatistics } from './plan.ts';
+import { byteLength, describeTensor } from './tensor.ts';
+
+/** What a computation allocates on the GPU, counted before any of it is. */
+export interface MemoryEstimate {
+  /** The most at one time. */
+  readonly bytes: number;
+  /** Buffers, largest first. */
+  readonly buffers: readonly Pick<BufferRequest, 'label' | 'bytes'>[];
+  /** The largest tensors of a plan, such as `encoder.0/conv3d 2x16x64x64x64 (33.6 MB)`. */
+  readonly largest: readonly string[];
+}
+
+/** An option that makes a computation smaller, with the largest value below the one given that fits. */
+export interface Fit {
+  /** `--patch 48`, `--recompute`. */
+  readonly option: string;
+  readonly bytes: number;
+}
+
+/** A computation as errors tell of it. */
+export interface Budgeted {
+  /** What needs the memory, and what its plan computes: `training`, `step`. */
+  readonly what: string;
+  readonly unit: string;
+  estimate(): Promise<MemoryEstimate>;
+  /** Options that need at most so many bytes. */
+  fits(estimate: MemoryEstimate, budget: number): Promise<readonly Fit[]>;
+  /** The hint where there are none. */
+  readonly otherwise: string;
+}
+
+/** What a device that refused an allocation is taken to have room for, of what was needed. */
+const LESS = 0.6;
+
+/** The tensors of a plan that an estimate names. */
+export function largestTensors({ largest }: PlanStatistics): string[] {
+  return largest.map((t) => `${describeTensor(t)} (${formatBytes(byteLength(t))})`);
+}
+
+/**
+ * Checks a computation against a budget before anything is allocated.
+ * @param budget bytes
+ * @throws OutOfMemoryError naming the largest buffers and tensors, and the settings that would fit.
+ */
+export async function requireBudget(computation: Budgeted, budget: number): Promise<MemoryEstimate> {
+  const estimate = await computation.estimate();
+  if (estimate.bytes <= budget) return estimate;
+  const fits = await computation.fits(estimate, budget);
+  throw new OutOfMemoryError(`${describe(computation, estimate)}; the budget is ${formatBytes(budget)}`, {
+    hint:
+      fits.length > 0
+        ? `It would fit with ${fits.map(({ option, bytes }) => `${option} (${formatBytes(bytes)})`).join(', or ')}.`
+        : computation.otherwise,
+  });
+}
+
+/** The error of a device that refused an allocation, with what is needed and what would need less. */
+export async function describeShortage(
+  computation: Budgeted,
+  error: OutOfMemoryError,
+): Promise<OutOfMemoryError> {
+  const estimate = await computation.estimate().catch(() => undefined);
+  if (!estimate) return error;
+  const fits = await computation.fits(estimate, estimate.bytes * LESS);
+  const hint = fits.map(({ option, bytes }) => `${option} needs ${formatBytes(bytes)}`);
+  return new OutOfMemoryError(`${error.message}; ${describe(computation, estimate)}`, {
+    cause: error,
+    hint: hint.length > 0 ? `Less would do: ${hint.join(', ')}.` : computation.otherwise,
+  });
+}
+
+/**
+ * The largest of some values that fits, where more of it needs more memory; found by halving.
+ * @param values in order
+ */
+export async function largestFit(
+  option: string,
+  values: readonly number[],
+  budget: number,
+  needed: (value: number) => Promise<number>,
+): Promise<Fit | undefined> {
+  let low = 0;
+  let high = values.length;
+  let best: Fit | undefined;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const value = values[middle]!;
+    const bytes = await needed(value);
+    if (bytes <= budget) {
+      best = { option: `${option} ${value}`, bytes };
+      low = middle + 1;
+    } else high = middle;
+  }
+  return best;
+}
+
+/** The multiples of a step below a value. */
+export function multiplesBelow(value: number, step: number): number[] {
+  return Array.from({ length: Math.ceil(value / step) - 1 }, (_, i) => (i + 1) * step);
+}
+
+function describe({ what, unit }: Budgeted, { bytes, buffers, largest }: MemoryEstimate): string {
+  const top = buffers.slice(0, 3).map((buffer) => `${buffer.label} ${formatBytes(buffer.bytes)}`);
+  return (
+    `${what} needs ${formatBytes(bytes)} on the GPU, most of it for ${top.join(', ')}; ` +
+    `the largest tensors of a ${unit} are ${largest.join(', ')}`
+  );
+}

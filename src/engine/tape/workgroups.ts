@@ -1,0 +1,25 @@
+import { ceilDiv } from '../../core/shape.ts';
+import type { Capabilities } from '../gpu/capabilities.ts';
+
+/** Workgroups for `size` elements at `perGroup` each, folded into two dimensions where one is not enough. */
+export function flatGroups(
+  size: number,
+  perGroup: number,
+  capabilities: Pick<Capabilities, 'maxWorkgroups'>,
+): [number, number, number] {
+  const total = Math.max(1, ceilDiv(size, perGroup));
+  const y = ceilDiv(total, capabilities.maxWorkgroups);
+  return [ceilDiv(total, y), y, 1];
+}
+
+/** Ranges of `size` elements that the device binds each, at starts that any device accepts (multiples of 256 bytes). */
+export function flatChunks(
+  size: number,
+  capabilities: Pick<Capabilities, 'maxBindingBytes'>,
+): { readonly first: number; readonly count: number }[] {
+  const most = Math.max(1, Math.floor(capabilities.maxBindingBytes / 256)) * 64;
+  return Array.from({ length: ceilDiv(size, most) }, (_, i) => ({
+    first: i * most,
+    count: Math.min(most, size - i * most),
+  }));
+}

@@ -1,0 +1,117 @@
+import { DatasetError } from '../../core/errors.ts';
+import type { FileSource } from '../../core/files.ts';
+import { compareModalities } from './modality.ts';
+
+/** Where the three tissue probability maps of a scan are. */
+export interface TissuePaths {
+  readonly GM: string;
+  readonly WM: string;
+  readonly CSF: string;
+  /** Who made them: the derivatives folder's name, or the folder they lie in. */
+  readonly source: string;
+  /** The tree that holds them, where it is not the data set's own. */
+  readonly files?: FileSource;
+}
+
+/** One visit of one patient. All paths are relative to the data set's root. */
+export interface Scan {
+  readonly subject: string;
+  /** Visit, or null in a data set without visits. */
+  readonly session: string | null;
+  /** By canonical name (`FLAIR`, `T1w`, `T2w`, `PDw`, `ce-gadolinium_T1w`, ...), in that order. */
+  readonly modalities: ReadonlyMap<string, string>;
+  /** Lesion masks by rater, sorted; one unnamed mask is rater `1`. */
+  readonly lesionMasks: ReadonlyMap<string, string>;
+  /** A lesion probability map, as predictions have one. */
+  readonly lesionProbability?: string | undefined;
+  readonly brainMask?: string | undefined;
+  /** Tissue maps by source; the first is the one used unless another is asked for (SPM's before others). */
+  readonly tissues: ReadonlyMap<string, TissuePaths>;
+}
+
+/** A patient with all visits. Folds are made of patients, never of scans. */
+export interface Subject {
+  readonly id: string;
+  readonly scans: readonly Scan[];
+}
+
+/** What was found in a folder of images. */
+export interface Dataset {
+  readonly layout: 'bids' | 'isbi2015' | 'files';
+  /** The folder's name, for messages. */
+  readonly name: string;
+  readonly files: FileSource;
+  /** Sorted by id. */
+  readonly subjects: readonly Subject[];
+  /** Things found that were left aside, and why. */
+  readonly warnings: readonly string[];
+}
+
+/** `sub-07` or `sub-07_ses-02`: how messages and BIDS file names call a scan. */
+export function scanName(scan: Pick<Scan, 'subject' | 'session'>): string {
+  return `sub-${scan.subject}${scan.session === null ? '' : `_ses-${scan.session}`}`;
+}
+
+/** `sub-07/anat` or `sub-07/ses-02/anat`: where a BIDS derivative of a scan goes. */
+export function scanFolder(scan: Pick<Scan, 'subject' | 'session'>): string {
+  return `sub-${scan.subject}/${scan.session === null ? '' : `ses-${scan.session}/`}anat`;
+}
+
+/**
+ * The subject that an id means: its own name, with or without `sub-`; in the ISBI layout also the number alone
+ * where it is clear (`01` for `training01`).
+ * @throws DatasetError where there is none, or more than one; the message lists those that exist.
+ */
+export function findSubject(dataset: Dataset, id: string): Subject {
+  const wanted = id.trim().replace(/^sub-/, '');
+  const exact = dataset.subjects.find((subject) => subject.id === wanted);
+  if (exact) return exact;
+  const numbered =
+    dataset.layout === 'isbi2015'
+      ? dataset.subjects.filter((s) => s.id === `training${wanted}` || s.id === `test${wanted}`)
+      : [];
+  if (numbered.length === 1) return numbered[0]!;
+  const all = dataset.subjects.map((subject) => subject.id).join(', ');
+  if (numbered.length > 1) {
+    throw new DatasetError(
+      `${dataset.name}: subject ${wanted} may be ${numbered.map((s) => s.id).join(' or ')}`,
+      { hint: 'Give the whole name.' },
+    );
+  }
+  throw new DatasetError(`${dataset.name}: there is no subject ${JSON.stringify(wanted)}; there are ${all}`, {
+    hint: `Choose from: ${all}.`,
+  });
+}
+
+/**
+ * All scans of the named subjects, in the data set's order, each once. An id may name one visit only, as
+ * `sub-07_ses-02` or ISBI's `training01_02`.
+ * @param ids all subjects where left out.
+ * @throws DatasetError for an unknown subject or visit.
+ */
+export function findScans(dataset: Dataset, ids?: readonly string[]): Scan[] {
+  if (!ids) return dataset.subjects.flatMap((subject) => subject.scans);
+  const wanted = new Set<Scan>();
+  for (const id of ids) {
+    const [name = '', visit] = id.trim().split(/_ses-|_/, 2);
+    const subject = findSubject(dataset, name);
+    const scans = visit === undefined ? subject.scans : subject.scans.filter((s) => s.session === visit);
+    if (scans.length === 0) {
+      throw new DatasetError(
+        `${dataset.name}: subject ${subject.id} has no visit ${JSON.stringify(visit)}; it has ${subject.scans.map((s) => s.session).join(', ')}`,
+        { hint: 'Give the subject alone for all its visits.' },
+      );
+    }
+    for (const scan of scans) wanted.add(scan);
+  }
+  return dataset.subjects.flatMap((subject) => subject.scans).filter((scan) => wanted.has(scan));
+}
+
+/** Modalities that every one of the scans has, in canonical order: the channels of a model that fits them all. */
+export function commonModalities(scans: readonly Scan[]): string[] {
+  const [first, ...rest] = scans;
+  if (!first) return [];
+  return [...first.modalities.keys()]
+    .filter((name) => rest.every((scan) => scan.modalities.has(name)))
+    .sort(compareModalities);
+}

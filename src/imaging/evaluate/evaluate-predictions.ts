@@ -1,0 +1,159 @@
+import { DatasetError, GridMismatchError } from '../../core/errors.ts';
+import type { FileSource } from '../../core/files.ts';
+import { folderLabel } from '../dataset/bids-name.ts';
+import { type Dataset, findScans, type Scan, scanFolder, scanName } from '../dataset/dataset.ts';
+import { combineRaters, type RaterChoice } from '../dataset/load-scan.ts';
+import { parseSubmissionName, predictionPath } from '../dataset/prediction-path.ts';
+import { listFiles } from '../dataset/tissue-files.ts';
+import { readMask } from '../nifti/read.ts';
+import { describeGrid, sameGrid, type Volume } from '../volume/volume.ts';
+import { evaluateScan, meanMetrics, type ScanMetrics } from './metrics.ts';
+
+/** One scan, its prediction and how well they agree. */
+export interface ScanEvaluation extends ScanMetrics {
+  readonly subject: string;
+  readonly session: string | null;
+}
+
+/** What {@link choosePredictions} found. */
+export interface ChosenPredictions {
+  /** Scans with the path of their prediction. */
+  readonly pairs: readonly { readonly scan: Scan; readonly prediction: string }[];
+  /** Things left aside, and why. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Pairs scans with the masks that were predicted for them (`sub-26/anat/sub-26_label-lesion_mask.nii[.gz]`, or a
+ * submission to the ISBI 2015 challenge, `training01_01_TEAM.nii[.gz]` in one folder).
+ *
+ * @param subjects whom to evaluate; where left out, everybody of whom there is a prediction. All their visits
+ *   that have a true mask count, so a prediction that is missing is an error and never flatters the mean.
+ * @throws DatasetError for an unknown subject, a named one without a true mask, a missing prediction, and where there
+ *   is nothing to evaluate.
+ */
+export async function choosePredictions(
+  predictions: FileSource,
+  dataset: Dataset,
+  subjects?: readonly string[],
+): Promise<ChosenPredictions> {
+  const notes: string[] = [];
+  const scans = subjects ? findScans(dataset, subjects) : await predictedScans(predictions, dataset, notes);
+  const pairs: { scan: Scan; prediction: string }[] = [];
+  const missing: Scan[] = [];
+  for (const scan of scans) {
+    if (scan.lesionMasks.size === 0) {
+      if (subjects)
+        throw new DatasetError(`${scanName(scan)}: the data set has no true lesion mask to compare with`, {
+          hint: 'Leave this subject out.',
+        });
+      notes.push(`${scanName(scan)}: not evaluated, the data set has no true lesion mask`);
+      continue;
+    }
+    const prediction = await findPrediction(predictions, scan);
+    if (prediction === undefined) missing.push(scan);
+    else pairs.push({ scan, prediction });
+  }
+  if (missing.length > 0)
+    throw new DatasetError(
+      `${predictions.name}: there is no prediction for ${missing.map(scanName).join(', ')} (looked for ${predictionPath(missing[0]!, { label: 'lesion', suffix: 'mask' })})`,
+      { hint: 'Predict them first, or name the subjects to evaluate with --subjects.' },
+    );
+  if (pairs.length === 0)
+    throw new DatasetError(`${predictions.name}: there is no prediction of a scan with a true lesion mask`, {
+      hint: 'Give the folder that `voxelgrad predict` wrote and the data set that it read.',
+    });
+  return { pairs, notes };
+}
+
+async function predictedScans(predictions: FileSource, dataset: Dataset, notes: string[]): Promise<Scan[]> {
+  const entries = await predictions.list('');
+  const predicted = new Set(
+    entries
+      .map(({ name }) => folderLabel(name, 'sub') ?? parseSubmissionName(name)?.subject)
+      .filter((id) => id !== undefined),
+  );
+  const known = dataset.subjects.filter(({ id }) => predicted.has(id));
+  for (const id of predicted)
+    if (!known.some((subject) => subject.id === id))
+      notes.push(`sub-${id}: not evaluated, ${dataset.name} has no such subject`);
+  const rest = dataset.subjects.filter(({ id }) => !predicted.has(id)).map(({ id }) => id);
+  if (known.length > 0 && rest.length > 0)
+    notes.push(`not evaluated, since not predicted: ${rest.join(', ')}`);
+  return known.flatMap((subject) => subject.scans);
+}
+
+async function findPrediction(predictions: FileSource, scan: Scan): Promise<string | undefined> {
+  const compressed = predictionPath(scan, { label: 'lesion', suffix: 'mask' });
+  const there = (await listFiles(predictions, scanFolder(scan))).names;
+  const found = [compressed, compressed.replace(/\.gz$/, '')].find((path) =>
+    there.includes(path.split('/').at(-1)!),
+  );
+  if (found !== undefined) return found;
+  const flat = await listFiles(predictions, '');
+  return flat.names.find((file) => {
+    const name = parseSubmissionName(file);
+    return name?.subject === scan.subject && name.session === scan.session;
+  });
+}
+
+/**
+ * Compares predicted masks with the raters'. One scan is in memory at a time.
+ *
+ * @param rater whose mask is the truth; `mean` averages the metrics against each rater's.
+ * @throws DatasetError for an unknown rater; GridMismatchError where a prediction lies on another grid than the truth;
+ *   FileFormatError, StorageError.
+ */
+export async function evaluatePredictions(
+  predictions: FileSource,
+  dataset: Dataset,
+  pairs: ChosenPredictions['pairs'],
+  rater: RaterChoice = '1',
+  onScan: (done: number, name: string) => void = () => {},
+): Promise<{ readonly scans: readonly ScanEvaluation[]; readonly mean: ScanMetrics }> {
+  const scans: ScanEvaluation[] = [];
+  for (const pair of pairs) {
+    const { scan } = pair;
+    const { predicted, raters } = await readPair(predictions, dataset, pair);
+    const against = (truth: Uint8Array): ScanMetrics => evaluateScan(predicted.data, truth, predicted.grid);
+    const metrics =
+      rater === 'mean'
+        ? meanMetrics([...raters.values()].map(against))
+        : against(combineRaters(raters, rater, scanName(scan)) as Uint8Array);
+    scans.push({ subject: scan.subject, session: scan.session, ...metrics });
+    onScan(scans.length, scanName(scan));
+  }
+  return { scans, mean: meanMetrics(scans) };
+}
+
+/**
+ * A predicted mask and every rater's mask of its scan, all on one grid.
+ * @throws GridMismatchError where a prediction lies on another grid than a true mask; FileFormatError, StorageError.
+ */
+export async function readPair(
+  predictions: FileSource,
+  dataset: Dataset,
+  { scan, prediction }: ChosenPredictions['pairs'][number],
+): Promise<{ readonly predicted: Volume<Uint8Array>; readonly raters: ReadonlyMap<string, Uint8Array> }> {
+  const predicted = (await readMask(await predictions.open(prediction), prediction)).volume;
+  const raters = new Map<string, Uint8Array>();
+  for (const [name, path] of scan.lesionMasks) {
+    const truth = (await readMask(await dataset.files.open(path), path)).volume;
+    requireGrid(predicted, prediction, truth, path);
+    raters.set(name, truth.data);
+  }
+  return { predicted, raters };
+}
+
+function requireGrid(
+  predicted: Volume<Uint8Array>,
+  prediction: string,
+  truth: Volume<Uint8Array>,
+  path: string,
+): void {
+  if (sameGrid(predicted.grid, truth.grid)) return;
+  throw new GridMismatchError(
+    `${prediction} is ${describeGrid(predicted.grid)}, but the true mask ${path} is ${describeGrid(truth.grid)}`,
+    { hint: 'Evaluate predictions on the grid that they were made from.' },
+  );
+}

@@ -1,0 +1,77 @@
+import type { FileContent } from '../../core/files.ts';
+import { isGzip } from './header.ts';
+
+/**
+ * Pulls bytes out of a stream as they are asked for, so that a reader can stop as soon as it has seen enough: a
+ * decompression bomb costs one chunk.
+ */
+export class ByteReader {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  #chunk: Uint8Array = new Uint8Array(0);
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.#reader = stream.getReader();
+  }
+
+  /** Makes sure that a chunk is at hand; false at the end of the stream. @throws the stream's error. */
+  async #more(): Promise<boolean> {
+    while (this.#chunk.length === 0) {
+      const { done, value } = await this.#reader.read();
+      if (done) return false;
+      this.#chunk = value;
+    }
+    return true;
+  }
+
+  /** Fills `target` as far as the stream goes; returns the number of bytes. */
+  async read(target: Uint8Array): Promise<number> {
+    let filled = 0;
+    while (filled < target.length && (await this.#more())) {
+      const piece = this.#chunk.subarray(0, target.length - filled);
+      target.set(piece, filled);
+      filled += piece.length;
+      this.#chunk = this.#chunk.subarray(piece.length);
+    }
+    return filled;
+  }
+
+  /** Drops up to `count` bytes; returns how many there were. */
+  async skip(count: number): Promise<number> {
+    let dropped = 0;
+    while (dropped < count && (await this.#more())) {
+      const n = Math.min(this.#chunk.length, count - dropped);
+      dropped += n;
+      this.#chunk = this.#chunk.subarray(n);
+    }
+    return dropped;
+  }
+
+  /** Whether the stream is over; a gzip stream's checksum is verified then. */
+  async atEnd(): Promise<boolean> {
+    return !(await this.#more());
+  }
+
+  /** Gives the stream up. */
+  async cancel(): Promise<void> {
+    this.#chunk = new Uint8Array(0);
+    await this.#reader.cancel().catch(() => undefined);
+  }
+}
+
+/** Whether content starts with gzip's magic number; names are not trusted. */
+export async function startsAsGzip(content: FileContent): Promise<boolean> {
+  const reader = new ByteReader(content.stream());
+  try {
+    const first = new Uint8Array(2);
+    await reader.read(first);
+    return isGzip(first);
+  } finally {
+    await reader.cancel();
+  }
+}
+
+/** The decompressed bytes of a gzip file. The platform checks lengths and CRC when the stream ends. */
+export function inflated(content: FileContent): ReadableStream<Uint8Array> {
+  const gunzip = new DecompressionStream('gzip') as ReadableWritablePair<Uint8Array, Uint8Array>;
+  return content.inflated?.() ?? content.stream().pipeThrough(gunzip);
+}

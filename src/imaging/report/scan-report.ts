@@ -1,0 +1,76 @@
+import { type Lesion, lesionTable } from '../evaluate/lesion-list.ts';
+import type { ScanMetrics } from '../evaluate/metrics.ts';
+import { METRIC_COLUMNS } from '../evaluate/tables.ts';
+import type { Grid } from '../volume/volume.ts';
+import { describeGrid } from '../volume/volume.ts';
+import { OVERLAY_COLORS, paintOverlay, pngDataUri } from './figures.ts';
+import { factList, figure, html, legend, page, type Section, tableHtml } from './html.ts';
+import { paintedSlices } from './painted-slices.ts';
+
+/** What is reported of one segmented scan. Arrays have the grid's voxels. */
+export interface ScanReportData {
+  /** How the page calls the scan. */
+  readonly name: string;
+  readonly grid: Grid;
+  /** The image that the overlay is painted on, and what it is: `FLAIR`. */
+  readonly image: { readonly name: string; readonly data: Float32Array };
+  readonly brain: Uint8Array;
+  readonly mask: Uint8Array;
+  readonly truth?: Uint8Array;
+  readonly metrics?: ScanMetrics;
+  readonly lesions: readonly Lesion[];
+  /** What made the mask, by name, in this order: model, threshold, adapter, time. */
+  readonly facts: readonly (readonly [name: string, value: string])[];
+}
+
+/** The report of one scan: one HTML file that needs nothing beside it. */
+export function scanReport(data: ScanReportData): string {
+  const { name, grid, lesions, metrics } = data;
+  const ml = lesions.reduce((sum, lesion) => sum + lesion.ml, 0);
+  const count = `${lesions.length} ${lesions.length === 1 ? 'lesion' : 'lesions'}`;
+  const sections: Section[] = [{ id: 'overlay', title: 'Overlay', body: overlay(data) }];
+  if (metrics)
+    sections.push({
+      id: 'agreement',
+      title: 'Agreement with the true mask',
+      body: tableHtml({
+        caption: 'Agreement with the true mask',
+        columns: METRIC_COLUMNS.map(({ better: _, ...column }) => column),
+        rows: [{ ...metrics }],
+      }),
+    });
+  sections.push({
+    id: 'lesions',
+    title: 'Lesions',
+    body: lesions.length > 0 ? tableHtml(lesionTable(lesions)) : html`<p>No lesion was predicted.</p>`,
+  });
+  return page({
+    title: `Lesions of ${name}`,
+    headline: `${name}: ${count}, ${ml.toFixed(2)} ml in all${metrics ? `, Dice ${metrics.dice.toFixed(3)}` : ''}`,
+    lead: factList([['Grid', describeGrid(grid)], ...data.facts]),
+    sections,
+    footer: html`<p>For research use. Not a medical device: not for diagnosis, treatment or any other clinical decision.</p>`,
+  });
+}
+
+function overlay({ image, brain, mask, truth, grid }: ScanReportData): Section['body'] {
+  const target = truth ?? new Uint8Array(mask.length);
+  const pictures = paintedSlices(image.data, brain, mask, grid).map(({ view, gray, where }) => ({
+    source: pngDataUri(paintOverlay(view, gray, target, mask)),
+    alt: `${where}: predicted lesions${truth ? ' and true ones' : ''} on ${image.name}`,
+    width: view.width,
+    height: view.height,
+    label: where,
+  }));
+  const colors = legend(
+    truth
+      ? [
+          ['found (truth and prediction)', OVERLAY_COLORS.found],
+          ['missed (truth only)', OVERLAY_COLORS.missed],
+          ['extra (prediction only)', OVERLAY_COLORS.extra],
+        ]
+      : [['prediction', OVERLAY_COLORS.extra]],
+  );
+  const caption = `${image.name}, each plane where it holds most predicted lesion. Radiological view: the patient’s right is on the left of axial and coronal pictures.`;
+  return [colors, figure(pictures, caption, 'scans')];
+}

@@ -1,0 +1,57 @@
+import {
+  type Cell,
+  type Column,
+  columnHeading,
+  formatCell,
+  isInterval,
+  type Table,
+} from '../evaluate/tables.ts';
+
+/**
+ * A table as CSV (RFC 4180, with plain line feeds): headings, then a line a row. Numbers have all their digits, an
+ * interval fills three columns (`Dice`, `Dice low`, `Dice high`), and what is not there is empty.
+ */
+export function tableCsv(table: Table): string {
+  const wide = new Set(
+    table.columns.filter((column) => table.rows.some((row) => isInterval(row[column.key]))),
+  );
+  const heads = table.columns.flatMap((column) => {
+    const head = columnHeading(column);
+    return wide.has(column) ? [head, `${head} low`, `${head} high`] : [head];
+  });
+  const lines = table.rows.map((row) =>
+    table.columns.flatMap((column) => {
+      const cell = row[column.key];
+      if (!wide.has(column)) return [csvCell(cell)];
+      return isInterval(cell) ? [cell.mean, cell.low, cell.high].map(csvCell) : [csvCell(cell), '', ''];
+    }),
+  );
+  return [heads.map(quoted), ...lines].map((cells) => `${cells.join(',')}\n`).join('');
+}
+
+/** A table in GitHub's Markdown: its caption in bold, headings, a line a row; numbers as on a page. */
+export function tableMarkdown(table: Table): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const text = (cell: Cell, column: Column): string => markdownText(formatCell(cell, column));
+  return [
+    `**${markdownText(table.caption)}**`,
+    '',
+    line(table.columns.map((column) => markdownText(columnHeading(column)))),
+    line(table.columns.map(({ kind }) => (kind === 'number' ? '---:' : ':---'))),
+    ...table.rows.map((row) => line(table.columns.map((column) => text(row[column.key], column)))),
+  ].join('\n');
+}
+
+/** Text that Markdown shows as it is, on one line. */
+export function markdownText(text: string): string {
+  return text.replace(/\s+/g, ' ').replace(/[\\`*_[\]<>|&#~]/g, (c) => `\\${c}`);
+}
+
+function csvCell(cell: Cell): string {
+  if (typeof cell === 'number') return Number.isFinite(cell) ? String(cell) : '';
+  return typeof cell === 'string' ? quoted(cell) : '';
+}
+
+function quoted(text: string): string {
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

@@ -1,0 +1,212 @@
+import { type Shape, sizeOf } from '../../core/shape.ts';
+import { batchNorm } from '../../engine/ops/batch-norm.ts';
+import { maxPool3d } from '../../engine/ops/max-pool3d.ts';
+import { relu } from '../../engine/ops/relu.ts';
+import { sigmoid } from '../../engine/ops/sigmoid.ts';
+import { softmax } from '../../engine/ops/softmax.ts';
+import type { Op } from '../../engine/tape/op.ts';
+import type { Tape } from '../../engine/tape/tape.ts';
+import { type Tensor, tensor } from '../../engine/tape/tensor.ts';
+import { cutSection, noiseOf, type Section } from '../../engine/tune/isolated.ts';
+import { type BenchCase, type CaseRecording, describeActivation } from './cases.ts';
+
+export type Pass = 'forward' | 'backward';
+
+/** Records an op and cuts out one of its passes. */
+export function recordPass<A, S>(
+  tape: Tape,
+  op: Op<A, S>,
+  inputs: readonly Tensor[],
+  attributes: A,
+  pass: Pass,
+  shared: readonly Tensor[] = [],
+): { section: Section; output: Tensor; grad: Tensor; gradInput: Tensor | undefined } {
+  const output = tape.apply(op, inputs, attributes);
+  const end = tape.commands.length;
+  const grad = tensor('grad output', output.shape, 'arena');
+  tape.backward([{ output, grad }]);
+  const gradInput = tape.gradient(inputs[0]!);
+  const all = [...inputs, output, grad, ...shared, ...inputs.flatMap((input) => tape.gradient(input) ?? [])];
+  const section =
+    pass === 'forward'
+      ? cutSection(tape.commands, 0, end, all)
+      : cutSection(tape.commands, end, tape.commands.length, all);
+  return { section, output, grad, gradInput };
+}
+
+/** A map of each element, with its derivative. */
+function pointwise<A, S>(
+  op: Op<A, S>,
+  attributes: A,
+  shape: Shape,
+  f: (x: number) => number,
+  derivative: (x: number) => number,
+  backwardReads: 'input' | 'output',
+): BenchCase[] {
+  const record = (tape: Tape, pass: Pass): CaseRecording => {
+    const input = tensor('input', shape, 'arena', { requiresGrad: true });
+    const { section, output, grad, gradInput } = recordPass(tape, op, [input], attributes, pass);
+    const [x, g] = [noiseOf(input), noiseOf(grad)];
+    if (pass === 'forward') return { section, check: { tensor: output, expected: (i) => f(x[i]!) } };
+    // What backward takes for the output is what the forward pass made of the input.
+    const data = new Map([[output, Float32Array.from(x, f)]]);
+    const expected = (i: number): number => g[i]! * derivative(x[i]!);
+    return {
+      section,
+      ...(backwardReads === 'output' ? { data } : {}),
+      check: { tensor: gradInput!, expected },
+    };
+  };
+  return passes(op.name, shape, { forward: 2, backward: 3 }, record);
+}
+
+/** A row for each pass of an op. */
+export function passes(
+  name: string,
+  shape: Shape,
+  /** Sizes of the input that must move. */
+  traffic: Readonly<Record<Pass, number>>,
+  record: (tape: Tape, pass: Pass) => CaseRecording,
+): BenchCase[] {
+  return (['forward', 'backward'] as const).map((pass) => ({
+    kernel: `${name}/${pass}`,
+    shape: describeActivation(shape),
+    bound: 'bandwidth',
+    flops: 0,
+    bytes: 4 * traffic[pass] * sizeOf(shape),
+    record: (tape) => record(tape, pass),
+  }));
+}
+
+/** The kernels of single elements. */
+export function pointwiseCases(shape: Shape): BenchCase[] {
+  const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
+  return [
+    ...pointwise(
+      relu,
+      { slope: 0 },
+      shape,
+      (x) => Math.max(0, x),
+      (x) => (x > 0 ? 1 : 0),
+      'input',
+    ),
+    ...pointwise(sigmoid, {}, shape, logistic, (x) => logistic(x) * (1 - logistic(x)), 'output'),
+  ];
+}
+
+/** Softmax over the channels. */
+export function softmaxCases(shape: Shape): BenchCase[] {
+  const [, channels, ...extents] = shape as [number, number, ...number[]];
+  const volume = sizeOf(extents);
+  return passes('softmax', shape, { forward: 2, backward: 3 }, (tape, pass) => {
+    const input = tensor('input', shape, 'arena', { requiresGrad: true });
+    const { section, output, grad, gradInput } = recordPass(tape, softmax, [input], {}, pass);
+    const [x, g] = [noiseOf(input), noiseOf(grad)];
+    const voxel = (i: number): number =>
+      Math.floor(i / (channels * volume)) * channels * volume + (i % volume);
+    const column = (i: number): number[] => Array.from({ length: channels }, (_, c) => voxel(i) + c * volume);
+    const probability = (i: number): number => {
+      const total = column(i).reduce((sum, j) => sum + Math.exp(x[j]!), 0);
+      return Math.exp(x[i]!) / total;
+    };
+    if (pass === 'forward') return { section, check: { tensor: output, expected: probability } };
+    const expected = (i: number): number =>
+      probability(i) * (g[i]! - column(i).reduce((sum, j) => sum + g[j]! * probability(j), 0));
+    const data = new Map([[output, Float32Array.from(x, (_, i) => probability(i))]]);
+    return { section, data, check: { tensor: gradInput!, expected } };
+  });
+}
+
+/** Max pooling by 2. */
+export function maxPoolCases(shape: Shape): BenchCase[] {
+  const [, , depth, height, width] = shape as [number, number, number, number, number];
+  return passes('max-pool3d', shape, { forward: 1 + 1 / 8, backward: 2 + 1 / 8 }, (tape, pass) => {
+    const input = tensor('input', shape, 'arena', { requiresGrad: true });
+    const { section, output, grad, gradInput } = recordPass(tape, maxPool3d, [input], {}, pass);
+    const [x, g] = [noiseOf(input), noiseOf(grad)];
+    /** The eight inputs of an output. */
+    const windowOf = (o: number): number[] => {
+      const [ox, oy] = [o % (width / 2), Math.floor(o / (width / 2)) % (height / 2)];
+      const plane = Math.floor(o / ((width / 2) * (height / 2)));
+      const [row, oz] = [Math.floor(plane / (depth / 2)), plane % (depth / 2)];
+      const first = ((row * depth + 2 * oz) * height + 2 * oy) * width + 2 * ox;
+      return Array.from(
+        { length: 8 },
+        (_, t) => first + ((t >> 2) * height + ((t >> 1) & 1)) * width + (t & 1),
+      );
+    };
+    const largest = (o: number): number => windowOf(o).reduce((a, b) => (x[b]! > x[a]! ? b : a));
+    if (pass === 'forward') return { section, check: { tensor: output, expected: (o) => x[largest(o)]! } };
+    const expected = (i: number): number => {
+      const [ix, iy] = [i % width, Math.floor(i / width) % height];
+      const plane = Math.floor(i / (width * height));
+      const outPlane = Math.floor(plane / depth) * (depth / 2) + ((plane % depth) >> 1);
+      const o = (outPlane * (height / 2) + (iy >> 1)) * (width / 2) + (ix >> 1);
+      return largest(o) === i ? g[o]! : 0;
+    };
+    return { section, check: { tensor: gradInput!, expected } };
+  });
+}
+
+/** Batch norm in training with a fused ReLU; each pass reads its inputs twice, once for the sums. */
+export function batchNormCases(shape: Shape): BenchCase[] {
+  const [samples, channels, ...extents] = shape as [number, number, ...number[]];
+  const volume = sizeOf(extents);
+  const eps = 1e-5;
+  return passes('batch-norm', shape, { forward: 3, backward: 5 }, (tape, pass) => {
+    const input = tensor('input', shape, 'arena', { requiresGrad: true });
+    const [weight, bias] = ['weight', 'bias'].map((name) =>
+      tensor(name, [channels], 'arena', { requiresGrad: true }),
+    ) as [Tensor, Tensor];
+    const [runningMean, runningVar] = ['mean', 'var'].map((name) => tensor(name, [channels], 'arena')) as [
+      Tensor,
+      Tensor,
+    ];
+    const attributes = { training: true, momentum: 0.1, eps, slope: 0, runningMean, runningVar };
+    const inputs = [input, weight, bias];
+    const shared = [runningMean, runningVar];
+    const { section, output, grad, gradInput } = recordPass(
+      tape,
+      batchNorm,
+      inputs,
+      attributes,
+      pass,
+      shared,
+    );
+    const [x, w, b, g] = [input, weight, bias, grad].map(noiseOf) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
+    // Sums take a while: only elements of the first sample's first channel are looked at.
+    const values = (data: Float32Array): number[] =>
+      Array.from({ length: samples }, (_, n) => [
+        ...data.subarray(n * channels * volume, n * channels * volume + volume),
+      ]).flat();
+    const own = values(x);
+    const mean = average(own);
+    const scale = 1 / Math.sqrt(average(own.map((v) => (v - mean) ** 2)) + eps);
+    const among = volume;
+    const normal = (v: number, m: number, s: number): number => (v - m) * s;
+    const activated = (v: number): number => Math.max(0, v * w[0]! + b[0]!);
+    if (pass === 'forward')
+      return {
+        section,
+        check: { tensor: output, among, expected: (i) => activated(normal(x[i]!, mean, scale)) },
+      };
+    const saved = section.outside.find((t) => t.label.endsWith('batch-norm/statistics'))!;
+    const statistics = noiseOf(saved);
+    const normalised = own.map((v) => normal(v, statistics[0]!, statistics[1]!));
+    const masked = values(g).map((v, i) => (activated(normalised[i]!) > 0 ? v : 0));
+    const sum = average(masked);
+    const dot = average(masked.map((v, i) => v * normalised[i]!));
+    const expected = (i: number): number =>
+      w[0]! * statistics[1]! * (masked[i]! - sum - normalised[i]! * dot);
+    return { section, check: { tensor: gradInput!, among, expected } };
+  });
+}
+
+function average(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0) / values.length;
+}

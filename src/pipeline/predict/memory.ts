@@ -1,0 +1,81 @@
+import type { ModelInfo } from '../../engine/checkpoint/model-info.ts';
+import type { Capabilities } from '../../engine/gpu/capabilities.ts';
+import { Gpu } from '../../engine/gpu/gpu.ts';
+import { patchMultiple } from '../../engine/nn/unet-config.ts';
+import { UNet3d } from '../../engine/nn/unet3d.ts';
+import {
+  type Budgeted,
+  largestFit,
+  largestTensors,
+  type MemoryEstimate,
+  multiplesBelow,
+} from '../../engine/tape/memory.ts';
+import type { Element } from '../../engine/tape/tensor.ts';
+import { Predictor } from './predictor.ts';
+
+type Shape3 = readonly [number, number, number];
+
+/** The window that a prediction slides, and how the network in it is recorded. */
+export interface PredictedWindow {
+  /** Edge. */
+  readonly tile: number;
+  /** Kernel variants by slot: they differ in what they need beside the tensors. */
+  wanted?(slot: string): string | undefined;
+  /** What activations are stored as (default f32). */
+  readonly precision?: Element | undefined;
+}
+
+/** Voxels of a volume, [D, H, W], that a sliding window holds sums of at one time. */
+export function slabVoxels([depth, height, width]: Shape3, tile: number): number {
+  return Math.min(depth, tile) * height * width;
+}
+
+/**
+ * What a network and its sliding window would allocate, found by recording them on a device that only counts.
+ * @param volume [D, H, W], as it is cut to the brain
+ * @throws OutOfMemoryError where a single buffer or binding is beyond the device's limits; ShapeError for a tile that
+ *   the levels do not divide.
+ */
+export async function estimatePrediction(
+  capabilities: Capabilities,
+  { network, variant }: Pick<ModelInfo, 'network' | 'variant'>,
+  volume: Shape3,
+  { tile, ...how }: PredictedWindow,
+): Promise<MemoryEstimate> {
+  const gpu = Gpu.counting(capabilities);
+  const net = await UNet3d.create(gpu, network, { training: false });
+  const window = await (await Predictor.create(gpu, net, variant, tile, how)).window(volume);
+  const buffers = gpu.buffers.sort((a, b) => b.bytes - a.bytes);
+  // A map's slab is read back through a buffer of its own size.
+  const readback = 4 * slabVoxels(volume, tile);
+  return {
+    bytes: buffers.reduce((sum, { bytes }) => sum + bytes, readback),
+    buffers,
+    largest: largestTensors(window.statistics),
+  };
+}
+
+/** A prediction as errors about memory tell of it. */
+export function memoryOfPrediction(
+  capabilities: Capabilities,
+  info: Pick<ModelInfo, 'network' | 'variant'>,
+  volume: Shape3,
+  { tile, ...how }: PredictedWindow,
+): Budgeted {
+  const estimate = (edge: number): Promise<MemoryEstimate> =>
+    estimatePrediction(capabilities, info, volume, { tile: edge, ...how });
+  return {
+    what: 'prediction',
+    unit: 'tile',
+    estimate: () => estimate(tile),
+    async fits(_, budget) {
+      const values = multiplesBelow(tile, patchMultiple(info.network));
+      const fit = await largestFit('--tile', values, budget, async (edge) => {
+        const smaller = await estimate(edge).catch(() => undefined);
+        return smaller?.bytes ?? Number.POSITIVE_INFINITY;
+      });
+      return fit ? [fit] : [];
+    },
+    otherwise: 'No smaller --tile makes it fit: take a network with fewer channels, or a larger budget.',
+  };
+}

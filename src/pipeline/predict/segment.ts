@@ -1,0 +1,212 @@
+import { OutOfMemoryError, UsageError } from '../../core/errors.ts';
+import { Resources } from '../../core/resources.ts';
+import type { Model } from '../../engine/checkpoint/checkpoint.ts';
+import type { ModelInfo } from '../../engine/checkpoint/model-info.ts';
+import type { Capabilities } from '../../engine/gpu/capabilities.ts';
+import type { Gpu } from '../../engine/gpu/gpu.ts';
+import { patchMultiple } from '../../engine/nn/unet-config.ts';
+import { UNet3d } from '../../engine/nn/unet3d.ts';
+import { LESION_HEAD, TISSUE_HEAD, TISSUES } from '../../engine/nn/variants.ts';
+import { describeShortage, requireBudget } from '../../engine/tape/memory.ts';
+import type { Element } from '../../engine/tape/tensor.ts';
+import type { LoadedScan } from '../../imaging/dataset/load-scan.ts';
+import { thresholdMask } from '../../imaging/evaluate/threshold.ts';
+import { type Box, fullBox, uncrop } from '../../imaging/volume/crop.ts';
+import type { Voxels } from '../../imaging/volume/voxels.ts';
+import { cutScan } from './cut-scan.ts';
+import { memoryOfPrediction, type PredictedWindow } from './memory.ts';
+import { Predictor } from './predictor.ts';
+import type { WindowSnapshot } from './sliding-window.ts';
+import { type SpacingChange, spacingChange } from './voxel-size.ts';
+
+/** Voxels kept around the brain, as in training. */
+const MARGIN = 8;
+
+/** Settings of {@link segment}. */
+export interface SegmentOptions {
+  /** A voxel is lesion where its probability is at or above this (default: what training chose). */
+  readonly threshold?: number;
+  /** Overlap of neighbouring windows, as a share of their edge; 0 to below 1 (default 0.5). */
+  readonly overlap?: number;
+  /** Edge of the window in voxels, a multiple of 2^(levels - 1) (default: the patch of training). */
+  readonly tile?: number | undefined;
+  /** Bytes that the network and its window may take on the GPU; checked before the first tile (default: no limit). */
+  readonly memory?: number | undefined;
+  /** Kernel variants by slot, such as those of the run that trained the network (default: the built-in table's). */
+  readonly kernels?: Readonly<Record<string, string>> | undefined;
+  /**
+   * Resample a scan whose voxels are of another size than those the network learned at, and bring the maps back
+   * (default true). Models that do not say what they learned at take every scan as it is.
+   */
+  readonly resample?: boolean | undefined;
+  /** What activations are stored as, whatever training stored (default f32). */
+  readonly precision?: Element | undefined;
+  /** Called after each tile. */
+  readonly onTile?: (done: number, total: number) => void;
+  /** Stops between tiles; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Kept up to date, and where the run starts: for going on after the device was lost. */
+  readonly snapshot?: WindowSnapshot;
+  /** Seconds between two updates of the snapshot, each a readback (default 2). */
+  readonly snapshotSeconds?: number;
+}
+
+/** What a network says of a scan. Every array has the voxels of the scan's own grid, x fastest. */
+export interface Segmentation {
+  /** 1 where the probability is at or above the threshold, inside the brain. */
+  readonly mask: Uint8Array;
+  /** Of lesion; 0 outside the brain. */
+  readonly probabilities: Float32Array;
+  /** By tissue, where the network has that head. */
+  readonly tissues: ReadonlyMap<(typeof TISSUES)[number], Float32Array>;
+  /** The voxel sizes, where the network saw the scan at another one than its own. */
+  readonly resampled?: SpacingChange;
+}
+
+/**
+ * Segments one scan with a trained network: brings it to the voxel size that the network learned at where that is
+ * another one, standardises it, runs the sliding window over the whole of it, and brings the maps back to the scan's
+ * grid. For many scans, {@link withPredictor} keeps the network on the GPU.
+ *
+ * @param scan with the model's modalities in its order, and with tissue maps where the model reads them
+ * @throws DatasetError for an image that is one value, missing tissue maps, or voxels too far from the model's size;
+ *   ShapeError for other channels than the
+ *   model's; OutOfMemoryError, GpuError, DeviceLostError, the signal's reason.
+ */
+export async function segment(
+  gpu: Gpu,
+  model: Model,
+  scan: LoadedScan<Voxels>,
+  options: SegmentOptions = {},
+): Promise<Segmentation> {
+  const found = await withPredictor(
+    gpu,
+    model,
+    (predictor) => segmentBox(predictor, model, scan, options),
+    options,
+  );
+  const whole = (map: Float32Array): Float32Array => uncrop(map, found.box, scan.grid).data;
+  const probabilities = whole(found.probabilities);
+  return {
+    mask: thresholdMask(probabilities, found.threshold, scan.brain),
+    probabilities,
+    tissues: new Map([...found.tissues].map(([name, map]) => [name, whole(map)])),
+    ...(found.resampled ? { resampled: found.resampled } : {}),
+  };
+}
+
+/**
+ * Puts a network on the GPU for as long as `work` takes.
+ * @param options the window's edge, the kernel variants and what activations are stored as
+ * @throws UsageError for a tile that the levels do not divide; OutOfMemoryError, GpuError, and what `work` throws.
+ */
+export async function withPredictor<T>(
+  gpu: Gpu,
+  { info, weights }: Model,
+  work: (predictor: Predictor) => Promise<T>,
+  options: Pick<SegmentOptions, 'tile' | 'kernels' | 'precision'> = {},
+): Promise<T> {
+  const { tile = info.patch, kernels = {}, precision } = options;
+  const how = { wanted: (slot: string): string | undefined => kernels[slot], precision };
+  requireTile(info, tile);
+  return await Resources.build(async (owned) => {
+    const predictor = await explained(
+      gpu.capabilities,
+      info,
+      [tile, tile, tile],
+      { tile, ...how },
+      async () => {
+        const net = owned.add(await UNet3d.create(gpu, info.network, { training: false }));
+        net.load(weights);
+        return owned.add(await Predictor.create(gpu, net, info.variant, tile, how));
+      },
+    );
+    const result = await work(predictor);
+    owned.destroy();
+    return result;
+  });
+}
+
+/** @throws UsageError for a tile that the network's levels do not divide. */
+export function requireTile({ network }: ModelInfo, tile: number): void {
+  const multiple = patchMultiple(network);
+  if (Number.isInteger(tile) && tile > 0 && tile % multiple === 0) return;
+  throw new UsageError(`--tile must be a multiple of ${multiple} for this network, not ${tile}`, {
+    hint: `Choose ${Math.max(multiple, Math.round(tile / multiple) * multiple)}.`,
+  });
+}
+
+/** Adds to an error about memory what is needed, and what would need less. */
+async function explained<T>(
+  capabilities: Capabilities,
+  info: ModelInfo,
+  volume: readonly [number, number, number],
+  window: PredictedWindow,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof OutOfMemoryError)) throw error;
+    throw await describeShortage(memoryOfPrediction(capabilities, info, volume, window), error);
+  }
+}
+
+/** What a network says of a scan, in the box around its brain; of a scan that was resampled, in its whole grid. */
+export interface BoxSegmentation {
+  readonly box: Box;
+  /** A voxel is lesion where its probability is at or above this. */
+  readonly threshold: number;
+  /** Of lesion, by voxel of the box, x fastest; 0 outside the brain. */
+  readonly probabilities: Float32Array;
+  /** By tissue, where the network has that head. */
+  readonly tissues: ReadonlyMap<(typeof TISSUES)[number], Float32Array>;
+  /** The voxel sizes, where the network saw the scan at another one than its own. */
+  readonly resampled?: SpacingChange;
+}
+
+/**
+ * {@link segment} with a network that is on the GPU already, `model`'s, and without maps of the scan's whole grid. The
+ * images are neither copied nor changed: they are standardised as tiles are cut.
+ */
+export async function segmentBox(
+  predictor: Predictor,
+  { info }: Model,
+  scan: LoadedScan<Voxels>,
+  options: SegmentOptions = {},
+): Promise<BoxSegmentation> {
+  const {
+    threshold = info.threshold,
+    tile: _edge,
+    kernels: _kernels,
+    precision: _stored,
+    memory,
+    resample = true,
+    ...how
+  } = options;
+  const { tile, precision, capabilities, choices } = predictor;
+  const window: PredictedWindow = { tile, precision, wanted: (slot) => choices.get(slot) };
+  // Without the true lesions: they would move the cut, and the windows with it, where they reach out of the brain.
+  const { lesions: _lesions, ...blind } = scan;
+  const change = resample ? spacingChange(info, scan.grid) : undefined;
+  // What few scans need is loaded when one does, in the browser.
+  const { resampleScan } = change ? await import('../../imaging/dataset/resample-scan.ts') : {};
+  const other = change && resampleScan?.(blind, change.to);
+  const seen = other?.scan ?? blind;
+  const cut = cutScan(seen, { margin: MARGIN, minimum: [tile, tile, tile] });
+  const { shape } = cut;
+  if (memory !== undefined)
+    await requireBudget(memoryOfPrediction(capabilities, info, shape, window), memory);
+  const maps = await explained(capabilities, info, shape, window, () => predictor.predict(cut, how));
+  const own = (map: Float32Array, middle?: number): Float32Array =>
+    other ? other.back(uncrop(map, cut.box, seen.grid).data, middle) : map;
+  const tissues = maps.get(TISSUE_HEAD.name);
+  return {
+    box: other ? fullBox(scan.grid) : cut.box,
+    threshold,
+    // By the model's own threshold: the probabilities must not depend on the one that is asked for.
+    probabilities: own(maps.get(LESION_HEAD.name)![0]!, info.threshold),
+    tissues: new Map(TISSUES.flatMap((name, i) => (tissues ? [[name, own(tissues[i]!)]] : []))),
+    ...(change ? { resampled: change } : {}),
+  };
+}

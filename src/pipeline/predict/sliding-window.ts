@@ -1,0 +1,296 @@
+import { ShapeError } from '../../core/errors.ts';
+import { Resources } from '../../core/resources.ts';
+import { ceilDiv, formatShape, sizeOf } from '../../core/shape.ts';
+import type { Capabilities } from '../../engine/gpu/capabilities.ts';
+import type { Gpu } from '../../engine/gpu/gpu.ts';
+import { type Command, read, readWrite } from '../../engine/tape/command.ts';
+import { compilePlan, type Plan, type PlanStatistics } from '../../engine/tape/plan.ts';
+import { channelGroups } from '../../engine/tape/split.ts';
+import { TensorStore } from '../../engine/tape/store.ts';
+import { regionOf, type Tensor } from '../../engine/tape/tensor.ts';
+import { type Corner, cutTile, importance, type TileChannel, tileCorners } from './tiles.ts';
+
+/** A compiled network that maps one tile to probabilities. */
+export interface TileModel {
+  /** Fixed tensor [1, C, D, H, W]: the tile that the window writes. */
+  readonly input: Tensor;
+  /** The forward dispatches. */
+  readonly commands: readonly Command[];
+  /** Probabilities [1, L, D, H, W] by head, of the same commands. */
+  readonly probabilities: ReadonlyMap<string, Tensor>;
+}
+
+/**
+ * How far a run of {@link SlidingWindow.predict} got. The run keeps it up to date; given to a new run on the same
+ * volume, with the same model and settings, that run goes on from there and ends with the same bits.
+ */
+export interface WindowSnapshot {
+  /** Tiles that are in the sums. */
+  tiles: number;
+  /** What these tiles came to; undefined before the first. */
+  sums: WindowSums | undefined;
+}
+
+/** Sums of a window's tiles. */
+export interface WindowSums {
+  /** Planes that no later tile touches; they are in `maps`. */
+  readonly finished: number;
+  /** The whole volume's maps by name, on the host; planes beyond the finished ones hold nothing of worth. */
+  readonly maps: ReadonlyMap<string, Float32Array>;
+  /** Sums and weights by name of the slab of planes that tiles still go to. */
+  readonly slab: ReadonlyMap<string, Float32Array>;
+}
+
+/** Settings of {@link SlidingWindow.predict}. */
+export interface PredictOptions {
+  /** Share of a tile that its neighbour covers again (default 0.5). */
+  readonly overlap?: number;
+  /** [D, H, W]; tiles without it are skipped, their voxels are background. */
+  readonly brain?: Uint8Array;
+  /** Called after each tile. */
+  readonly onTile?: (done: number, total: number) => void;
+  /** Stops between tiles; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Kept up to date, and where the run starts: for going on after the device was lost. */
+  readonly snapshot?: WindowSnapshot;
+  /** Seconds between two updates of the snapshot, each a readback of the maps (default 2). */
+  readonly snapshotSeconds?: number;
+}
+
+const ROWS = 8;
+const WEIGHT = 'weight';
+
+/**
+ * Whole-volume inference: tiles are cut from the volume on the host, run through the network, and summed with Gaussian
+ * weights into one probability map a foreground class on the GPU. Tiles come in the order of planes, so that the GPU
+ * holds the sums of one tile's planes only: those that no later tile touches go to the host, and what the GPU needs
+ * does not grow with the volume's depth. The same input gives the same bits.
+ */
+export class SlidingWindow {
+  readonly #gpu: Gpu;
+  readonly #model: TileModel;
+  readonly #volume: Corner;
+  /** Of the sums: planes of the slab, a ring. */
+  readonly #slots: number;
+  /** Sums by name, and the weights. */
+  readonly #sums: ReadonlyMap<string, TensorStore>;
+  readonly #fixed: TensorStore;
+  readonly #tile: Plan;
+  readonly #normalise: Plan;
+  readonly #owned: Resources;
+
+  private constructor(
+    gpu: Gpu,
+    model: TileModel,
+    volume: Corner,
+    stores: Stores,
+    plans: { tile: Plan; normalise: Plan },
+    owned: Resources,
+  ) {
+    this.#owned = owned;
+    this.#gpu = gpu;
+    this.#model = model;
+    this.#volume = volume;
+    this.#slots = stores.slots;
+    this.#sums = stores.sums;
+    this.#fixed = stores.fixed;
+    this.#tile = plans.tile;
+    this.#normalise = plans.normalise;
+  }
+
+  /**
+   * Compiles the window for volumes of one shape.
+   * @param volume [D, H, W]
+   * @throws OutOfMemoryError naming the tensor; GpuError.
+   */
+  static async create(gpu: Gpu, model: TileModel, volume: Corner): Promise<SlidingWindow> {
+    return await Resources.build((owned) => SlidingWindow.#build(gpu, model, volume, owned));
+  }
+
+  static async #build(gpu: Gpu, model: TileModel, volume: Corner, owned: Resources): Promise<SlidingWindow> {
+    const patch = patchOf(model);
+    const slots = Math.min(volume[0], patch[0]);
+    const sums = new Map<string, TensorStore>();
+    // A buffer each: together they may pass the largest that a device allows.
+    for (const name of [...foregroundOf(model), WEIGHT]) {
+      const spec = { name, shape: [slots, volume[1], volume[2]] };
+      sums.set(name, owned.add(await TensorStore.create(gpu, 'probability map', [spec])));
+    }
+    const fixed = owned.add(
+      await TensorStore.create(gpu, 'window', [
+        { name: 'corner', shape: [4] },
+        { name: 'finished', shape: [2] },
+        { name: 'importance', shape: [patch[0] + patch[1] + patch[2]] },
+      ]),
+    );
+    fixed.write('importance', Float32Array.from(patch.flatMap((extent) => [...importance(extent)])));
+    const stores: Stores = { slots, sums, fixed };
+    const commands = [...model.commands, ...accumulateCommands(model, stores, volume, gpu.capabilities)];
+    const tile = owned.add(await compilePlan(gpu, commands, { label: 'tile' }));
+    const normalise = owned.add(
+      await compilePlan(gpu, normaliseCommands(model, stores, volume), { label: 'normalise' }),
+    );
+    return new SlidingWindow(gpu, model, volume, stores, { tile, normalise }, owned);
+  }
+
+  /**
+   * Probabilities of a volume.
+   *
+   * @param channels one [D, H, W] each, as the network was trained on
+   * @returns by head, one map [D, H, W] a foreground class; 0 where no tile came
+   * @throws ShapeError for another number of values; GpuError, DeviceLostError, the signal's reason.
+   */
+  async predict(
+    channels: readonly TileChannel[],
+    options: PredictOptions = {},
+  ): Promise<Map<string, Float32Array[]>> {
+    const [, wanted] = this.#model.input.shape as [number, number];
+    const voxels = sizeOf(this.#volume);
+    if (channels.length !== wanted || channels.some((data) => data.length !== voxels))
+      throw new ShapeError(
+        'sliding window',
+        `the scan holds ${wanted} channels of ${formatShape(this.#volume)}`,
+        `${channels.length} of ${channels.map((data) => data.length).join(', ')} values`,
+      );
+    const { snapshot, snapshotSeconds = 2 } = options;
+    const maps =
+      snapshot?.sums?.maps ??
+      new Map(foregroundOf(this.#model).map((name) => [name, new Float32Array(voxels)]));
+    let finished = snapshot?.sums?.finished ?? 0;
+    for (const [name, store] of this.#sums) {
+      const slab = snapshot?.sums?.slab.get(name);
+      if (slab) store.write(name, slab);
+      else store.clear(name);
+    }
+    const corners = tileCorners(this.#volume, patchOf(this.#model), options.overlap ?? 0.5, options.brain);
+    const tile = new Float32Array(sizeOf(this.#model.input.shape));
+    const { buffer, offset } = regionOf(this.#model.input)!;
+    let saved = performance.now();
+    for (let i = snapshot?.tiles ?? 0; i < corners.length; i++) {
+      options.signal?.throwIfAborted();
+      const corner = corners[i]!;
+      await this.#finish(finished, corner[0], maps);
+      finished = corner[0];
+      cutTile(channels, this.#volume, corner, patchOf(this.#model), tile);
+      this.#gpu.device.queue.writeBuffer(buffer, offset, tile);
+      this.#fixed.write('corner', cornerWords(corner));
+      this.#tile.run();
+      // One tile at a time on the queue: progress is true, and a cancelled run stops at once.
+      await this.#gpu.idle();
+      options.onTile?.(i + 1, corners.length);
+      if (!snapshot || performance.now() - saved < snapshotSeconds * 1000) continue;
+      Object.assign(snapshot, { sums: { finished, maps, slab: await this.#readSlab() }, tiles: i + 1 });
+      saved = performance.now();
+    }
+    await this.#finish(finished, this.#volume[0], maps);
+    const out = new Map<string, Float32Array[]>();
+    for (const [head, { shape }] of this.#model.probabilities)
+      out.set(
+        head,
+        Array.from({ length: shape[1]! - 1 }, (_, k) => maps.get(`${head} ${k + 1}`)!),
+      );
+    return out;
+  }
+
+  /** Divides the sums of planes [from, to) by their weights, takes them to the host and empties their slots. */
+  async #finish(from: number, to: number, maps: ReadonlyMap<string, Float32Array>): Promise<void> {
+    // Where no tile came at all, planes pass that never had a slot: they are 0.
+    const count = Math.min(to - from, this.#slots);
+    if (count <= 0) return;
+    const plane = this.#volume[1] * this.#volume[2];
+    const slot = from % this.#slots;
+    this.#fixed.write('finished', new Uint32Array([slot, count]));
+    this.#normalise.run();
+    for (const [name, store] of this.#sums) {
+      const map = maps.get(name);
+      const slab = map && (await store.read(name));
+      for (let i = 0; i < count; i++) {
+        const first = ((slot + i) % this.#slots) * plane;
+        if (slab) map.set(slab.subarray(first, first + plane), (from + i) * plane);
+        store.clear(name, first, plane);
+      }
+    }
+  }
+
+  async #readSlab(): Promise<Map<string, Float32Array>> {
+    const slab = new Map<string, Float32Array>();
+    for (const [name, store] of this.#sums) slab.set(name, await store.read(name));
+    return slab;
+  }
+
+  /** What a tile costs. */
+  get statistics(): PlanStatistics {
+    return this.#tile.statistics;
+  }
+
+  /** Frees the buffers; the model's own stay. */
+  destroy(): void {
+    this.#owned.destroy();
+  }
+}
+
+interface Stores {
+  readonly slots: number;
+  readonly sums: ReadonlyMap<string, TensorStore>;
+  readonly fixed: TensorStore;
+}
+
+function patchOf({ input }: TileModel): Corner {
+  return input.shape.slice(2) as [number, number, number];
+}
+
+/** Names of the maps: `lesion 1`. Class 0 is the background. */
+function foregroundOf({ probabilities }: TileModel): string[] {
+  return [...probabilities].flatMap(([head, { shape }]) =>
+    Array.from({ length: shape[1]! - 1 }, (_, k) => `${head} ${k + 1}`),
+  );
+}
+
+function cornerWords([z, y, x]: Corner): Uint32Array {
+  return new Uint32Array([z, y, x, 0]);
+}
+
+function accumulateCommands(
+  model: TileModel,
+  { slots, sums, fixed }: Stores,
+  volume: Corner,
+  capabilities: Capabilities,
+): Command[] {
+  const patch = patchOf(model);
+  const sumOf = (name: string): Tensor => sums.get(name)!.get(name);
+  const commands: Command[] = [];
+  for (const [head, probabilities] of model.probabilities)
+    for (const { tensor, first, channels } of channelGroups(probabilities, capabilities))
+      for (let k = Math.max(1, first); k < first + channels; k++)
+        commands.push({
+          label: 'sliding-window/accumulate',
+          kernel: { file: 'sliding-window.wgsl', entry: 'accumulate' },
+          bindings: [
+            read(tensor, true),
+            read(fixed.get('importance')),
+            readWrite(sumOf(`${head} ${k}`)),
+            readWrite(sumOf(WEIGHT)),
+            read(fixed.get('corner')),
+          ],
+          // The weights are counted once a tile, with the first map.
+          params: [...volume, ...patch, (k - first) * sizeOf(patch), commands.length === 0 ? 1 : 0, slots],
+          workgroups: [ceilDiv(patch[1], ROWS), patch[0], 1],
+          samples: 1,
+        });
+  return commands;
+}
+
+function normaliseCommands(model: TileModel, { slots, sums, fixed }: Stores, volume: Corner): Command[] {
+  const [, height, width] = volume;
+  return foregroundOf(model).map((name) => ({
+    label: 'sliding-window/normalise',
+    kernel: { file: 'sliding-window.wgsl', entry: 'normalise' },
+    bindings: [
+      readWrite(sums.get(name)!.get(name)),
+      read(sums.get(WEIGHT)!.get(WEIGHT)),
+      read(fixed.get('finished')),
+    ],
+    params: [slots, height, width],
+    workgroups: [ceilDiv(height, ROWS), slots, 1],
+  }));
+}

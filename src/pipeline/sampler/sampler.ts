@@ -1,0 +1,237 @@
+import { DatasetError, ShapeError, UsageError } from '../../core/errors.ts';
+import { Random } from '../../core/random.ts';
+import { formatShape, sizeOf } from '../../core/shape.ts';
+import type { Gpu } from '../../engine/gpu/gpu.ts';
+import { type Dispatch, encodeDispatches } from '../../engine/tape/plan.ts';
+import { TensorStore } from '../../engine/tape/store.ts';
+import { type DrawScan, drawPatch, type PatchDraw, type SamplerSettings } from './draw-patch.ts';
+import { channelsOf, type Extent3, PatchCutter } from './patch-cutter.ts';
+import { VoxelSet } from './voxel-set.ts';
+
+/** A scan as the sampler takes it up. */
+export interface SamplerScan {
+  /** What messages call it. */
+  readonly name: string;
+  /** [depth, height, width]. */
+  readonly shape: Extent3;
+  /** Where patches are centred: not 0 inside the brain. */
+  readonly brain: ArrayLike<number>;
+  /** Not 0 in lesions; left out where there are none. */
+  readonly lesions?: ArrayLike<number>;
+  /** Channels by the name of the output tensor they go to, each [depth, height, width]. */
+  readonly volumes: Readonly<Record<string, readonly Float32Array[]>>;
+}
+
+export interface SamplerOptions extends SamplerSettings {
+  /**
+   * Tensors [batch, channels, depth, height, width] that are filled: `input` and the targets. All have the same
+   * batch and patch.
+   */
+  readonly outputs: TensorStore;
+  /** Leading channels of `input` that are images and change their intensity; the rest (tissue maps) is only cut. */
+  readonly images: number;
+  readonly random: Random;
+}
+
+interface Output {
+  readonly name: string;
+  readonly channels: number;
+  readonly cutter: PatchCutter;
+}
+
+/**
+ * Draws training patches from scans that are on the GPU: `next` draws a batch on the host (a few numbers), and the
+ * function it returns encodes the kernels that cut, mirror and scale it into the output tensors, in front of a plan:
+ * `plan.run(sampler.next())`. The draws depend on `random` alone.
+ */
+export class PatchSampler {
+  readonly #outputs: readonly Output[];
+  readonly #stores: readonly TensorStore[];
+  readonly #scans: readonly DrawScan[];
+  /** By scan, then by item of the batch. */
+  readonly #dispatches: readonly (readonly (readonly Dispatch[])[])[];
+  readonly #options: SamplerOptions;
+  readonly #patch: Extent3;
+  #random: Random;
+  #draws: readonly PatchDraw[] = [];
+
+  private constructor(
+    options: SamplerOptions,
+    patch: Extent3,
+    outputs: readonly Output[],
+    stores: readonly TensorStore[],
+    scans: readonly DrawScan[],
+    dispatches: readonly (readonly (readonly Dispatch[])[])[],
+  ) {
+    this.#options = options;
+    this.#patch = patch;
+    this.#outputs = outputs;
+    this.#stores = stores;
+    this.#scans = scans;
+    this.#dispatches = dispatches;
+    this.#random = options.random;
+  }
+
+  /**
+   * Uploads the scans and binds every scan to every place in the batch.
+   * @throws UsageError for settings out of range; DatasetError for no scan, an empty brain, or a patch larger than a
+   *   volume; ShapeError where a scan's channels do not fit the outputs; OutOfMemoryError naming the scan.
+   */
+  static async create(
+    gpu: Gpu,
+    scans: readonly SamplerScan[],
+    options: SamplerOptions,
+  ): Promise<PatchSampler> {
+    checkSettings(options);
+    const [batch, patch] = batchOf(options.outputs);
+    const drawn = scans.map((scan) => checkScan(scan, patch, options.outputs));
+    if (scans.length === 0)
+      throw new DatasetError('sampler: there is no scan to draw patches from', {
+        hint: 'Choose at least one subject with a lesion mask.',
+      });
+    const stores: TensorStore[] = [];
+    const outputs: Output[] = [];
+    try {
+      for (const [name, target] of options.outputs.tensors)
+        outputs.push({ name, channels: target.shape[1]!, cutter: await PatchCutter.create(gpu, target) });
+      const dispatches: Dispatch[][][] = [];
+      for (const scan of scans) {
+        const store = await upload(gpu, scan, outputs);
+        stores.push(store);
+        const items: Dispatch[][] = [];
+        for (let item = 0; item < batch; item++) {
+          const bound = outputs.map(({ name, channels, cutter }) =>
+            cutter.bind(item, channelsOf(store, name, channels)),
+          );
+          items.push((await Promise.all(bound)).flat());
+        }
+        dispatches.push(items);
+      }
+      return new PatchSampler(options, patch, outputs, stores, drawn, dispatches);
+    } catch (error) {
+      for (const store of stores) store.destroy();
+      for (const { cutter } of outputs) cutter.destroy();
+      throw error;
+    }
+  }
+
+  /** State of the random numbers, for a checkpoint: four words. */
+  get state(): Uint32Array {
+    return this.#random.state;
+  }
+
+  /** Goes on from a saved state. */
+  restore(state: ArrayLike<number>): void {
+    this.#random = Random.fromState(state);
+  }
+
+  /** The patches of the last {@link next}, in the order of the batch. */
+  get draws(): readonly PatchDraw[] {
+    return this.#draws;
+  }
+
+  /**
+   * Draws the next batch and sends its numbers to the GPU.
+   * @returns encodes the kernels that fill the outputs; to be submitted before `next` is called again
+   */
+  next(): (pass: GPUComputePassEncoder) => void {
+    const batch = this.#dispatches[0]!.length;
+    const { images } = this.#options;
+    const draws = Array.from({ length: batch }, () =>
+      drawPatch(this.#random, this.#scans, this.#patch, images, this.#options),
+    );
+    this.#draws = draws;
+    for (const { name, channels, cutter } of this.#outputs) {
+      draws.forEach(({ scan, corner, mirror, scale, shift }, item) => {
+        for (let c = 0; c < channels; c++) {
+          const intensity = name === 'input' && c < images ? { scale: scale[c]!, shift: shift[c]! } : {};
+          cutter.set(item, c, this.#scans[scan]!.shape, { corner, mirror, ...intensity });
+        }
+      });
+      cutter.upload();
+    }
+    return (pass) => {
+      draws.forEach(({ scan }, item) => {
+        encodeDispatches(pass, this.#dispatches[scan]![item]!);
+      });
+    };
+  }
+
+  /** Frees the uploaded scans; the outputs stay. */
+  destroy(): void {
+    for (const store of this.#stores) store.destroy();
+    for (const { cutter } of this.#outputs) cutter.destroy();
+  }
+}
+
+async function upload(gpu: Gpu, scan: SamplerScan, outputs: readonly Output[]): Promise<TensorStore> {
+  const specs = outputs.flatMap(({ name, channels }) =>
+    Array.from({ length: channels }, (_, c) => ({ name: `${name}.${c}`, shape: scan.shape })),
+  );
+  const store = await TensorStore.create(gpu, `scan ${scan.name}`, specs);
+  for (const { name, channels } of outputs)
+    for (let c = 0; c < channels; c++) store.write(`${name}.${c}`, scan.volumes[name]![c]!);
+  return store;
+}
+
+function batchOf(outputs: TensorStore): [number, Extent3] {
+  const shapes = [...outputs.tensors.values()].map(({ shape }) => shape);
+  const [first] = shapes;
+  const same = (shape: readonly number[]): boolean =>
+    shape.length === 5 && [0, 2, 3, 4].every((a) => shape[a] === first![a]);
+  if (!first || !outputs.tensors.has('input') || !shapes.every(same))
+    throw new ShapeError(
+      'sampler',
+      'outputs are `input` and targets, [batch, channels, depth, height, width] with one batch and one patch',
+      [...outputs.tensors].map(([name, { shape }]) => `${name} ${formatShape(shape)}`).join(', ') ||
+        'nothing',
+    );
+  return [first[0]!, first.slice(2) as unknown as Extent3];
+}
+
+function checkScan(scan: SamplerScan, patch: Extent3, outputs: TensorStore): DrawScan {
+  const { name, shape, volumes } = scan;
+  if (patch.some((extent, a) => extent > shape[a]!))
+    throw new DatasetError(
+      `${name}: a patch of ${formatShape(patch)} is larger than the volume, ${formatShape(shape)} (depth x height x width)`,
+      { hint: `Use a --patch of at most ${Math.min(...shape)}.` },
+    );
+  const size = sizeOf(shape);
+  for (const [output, target] of outputs.tensors) {
+    const channels = volumes[output] ?? [];
+    if (channels.length !== target.shape[1] || channels.some((data) => data.length !== size))
+      throw new ShapeError(
+        'sampler',
+        `${name} gives ${output} ${target.shape[1]} channels of ${size} voxels`,
+        `${channels.length} of ${channels.map((data) => data.length).join(', ') || 'none'}`,
+      );
+  }
+  const width = shape[2];
+  for (const [what, mask] of [
+    ['brain', scan.brain],
+    ['lesions', scan.lesions ?? scan.brain],
+  ] as const)
+    if (mask.length !== size)
+      throw new ShapeError('sampler', `${name}: ${what} has ${size} voxels`, String(mask.length));
+  const brain = new VoxelSet(scan.brain, width);
+  if (brain.count === 0)
+    throw new DatasetError(`${name}: the brain mask is empty, so no patch can be drawn`, {
+      hint: 'Check the mask, or leave this scan out.',
+    });
+  return { shape, brain, lesions: new VoxelSet(scan.lesions ?? [], width) };
+}
+
+function checkSettings({ lesionShare, intensity, images, outputs }: SamplerOptions): void {
+  const channels = outputs.tensors.get('input')?.shape[1] ?? 0;
+  const rules: readonly (readonly [string, number, boolean])[] = [
+    ['lesionShare lies in [0, 1]', lesionShare, lesionShare >= 0 && lesionShare <= 1],
+    ['intensity lies in [0, 1)', intensity, intensity >= 0 && intensity < 1],
+    [
+      `images lies in [0, ${channels}]`,
+      images,
+      Number.isInteger(images) && images >= 0 && images <= channels,
+    ],
+  ];
+  for (const [rule, value, holds] of rules)
+    if (!holds) throw new UsageError(`sampler: ${rule}; got ${value}`, { hint: 'Leave it at its default.' });
+}

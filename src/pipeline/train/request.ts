@@ -1,0 +1,81 @@
+import type { DeviceLostError } from '../../core/errors.ts';
+import type { Model } from '../../engine/checkpoint/checkpoint.ts';
+import type { TrainingState } from '../../engine/checkpoint/training-state.ts';
+import type { Gpu } from '../../engine/gpu/gpu.ts';
+import type { Variant } from '../../engine/nn/variants.ts';
+import type { PreparedScan } from '../../imaging/dataset/preprocess.ts';
+import type { ResolvedTrainSettings } from './settings.ts';
+
+/** One line of `log.jsonl`. */
+export interface StepReport {
+  /** From 1. */
+  readonly step: number;
+  /** From 1. */
+  readonly epoch: number;
+  readonly loss: number;
+  /** Spent in steps so far, those before an interruption included. */
+  readonly seconds: number;
+  /** What the loss was multiplied by for its gradients, where they are stored in 16 bits. */
+  readonly lossScale?: number;
+  /** Whether the step was passed over, since gradients overflowed 16 bits with that scale. */
+  readonly skipped?: true;
+  /** `stateHash` after the step, every `hashEvery` steps. */
+  readonly hash?: string;
+}
+
+/** When a run is saved, and where to. */
+export interface CheckpointPolicy {
+  /** Steps between two checkpoints; null for none by steps. */
+  readonly everySteps: number | null;
+  /** Seconds between two checkpoints; null for none by the clock. */
+  readonly everySeconds: number | null;
+  /** Keeps a state; the run waits for it. What it throws ends the run. */
+  write(state: TrainingState): Promise<void>;
+}
+
+/** What a training run is asked to do. */
+export interface TrainRequest {
+  readonly settings: ResolvedTrainSettings;
+  readonly scans: readonly PreparedScan[];
+  /** Stops the run between two steps, once a checkpoint is written. */
+  readonly signal?: AbortSignal;
+  /** Weights and running statistics to begin with, as a model's (default: those that the seed draws). */
+  readonly initial?: ReadonlyMap<string, Float32Array>;
+  /** Goes on from here, bit for bit. */
+  readonly resume?: TrainingState;
+  /** Kernel variants by slot, from an earlier run; those of `resume` go before them. */
+  readonly kernels?: Readonly<Record<string, string>>;
+  /** Left out: nothing is saved. With it the run is also saved after its last step and where it is stopped. */
+  readonly checkpoints?: CheckpointPolicy;
+  /** Steps between two hashes in the reports; 0 or left out for none. */
+  readonly hashEvery?: number;
+  /**
+   * Opens a new device after one was lost; the run then goes on from its last saved state, or from its beginning,
+   * with the same bits. Left out: a lost device ends the run.
+   */
+  readonly reopen?: ((lost: DeviceLostError) => Promise<Gpu>) | undefined;
+  /** Called with the kernel variants once they are known: of training, and later of choosing the threshold too; awaited. */
+  onKernels?(kernels: Readonly<Record<string, string>>): unknown;
+  /** Called after every step, once a step however often a device was lost; the run waits for what it returns. */
+  onStep?(report: StepReport): unknown;
+  /** Called while the threshold is chosen; `done` counts training scans and may be a fraction. */
+  onThreshold?(done: number, total: number, scan: string): void;
+}
+
+/** What came of a training run. */
+export interface TrainResult {
+  readonly variant: Variant;
+  readonly steps: number;
+  /** Of the training steps alone. */
+  readonly seconds: number;
+  readonly finalLoss: number;
+  /** The step with the lowest loss. */
+  readonly best: { readonly step: number; readonly loss: number };
+  /** Chosen on the training scans. */
+  readonly threshold: number;
+  /** Mean Dice over the training scans at that threshold. */
+  readonly trainDice: number;
+  readonly model: Model;
+  /** `stateHash` after the last step. */
+  readonly hash: string;
+}

@@ -1,0 +1,110 @@
+import { z } from 'zod';
+import { FileFormatError } from '../../core/errors.ts';
+import type { FileSource } from '../../core/files.ts';
+import { parseRecord } from '../../core/record.ts';
+import { type ResolvedTrainSettings, trainSettings } from './settings.ts';
+
+/** The files of a run. */
+export const RUN_FILES: {
+  readonly config: string;
+  readonly log: string;
+  readonly model: string;
+  readonly checkpoints: string;
+  readonly manifest: string;
+  readonly stageOne: string;
+} = {
+  config: 'config.json',
+  log: 'log.jsonl',
+  model: 'model.safetensors',
+  checkpoints: 'checkpoints',
+  manifest: 'manifest.json',
+  // Beside a net that reads tissue maps: the one that finds the lesions to correct them by (see stage-one.ts).
+  stageOne: 'stage-1/model.safetensors',
+};
+
+/** `config.json`: what a run does, and with what. */
+export interface RunConfig {
+  readonly settings: ResolvedTrainSettings;
+  /** SHA-256 of what is trained on, by scan. */
+  readonly data: Readonly<Record<string, string>>;
+  /** Kernel variants by slot. */
+  readonly kernels: Readonly<Record<string, string>>;
+  readonly adapter: string;
+  /** Of voxelgrad. */
+  readonly version: string;
+  /** SHA-256 of the weights that the run began from; missing where the seed drew them. */
+  readonly initial?: string;
+}
+
+/** `manifest.json`: written last, so that it says that a run is finished. */
+export interface RunManifest {
+  readonly variant: string;
+  readonly steps: number;
+  readonly seconds: number;
+  readonly finalLoss: number;
+  readonly best: { readonly step: number; readonly loss: number };
+  readonly threshold: number;
+  readonly trainDice: number;
+  /** `stateHash` after the last step. */
+  readonly hash: string;
+  /** SHA-256 of all settings. */
+  readonly configHash: string;
+  readonly adapter: string;
+  readonly version: string;
+  /** SHA-256 of the run's other files by name. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+const text = z.record(z.string(), z.string());
+const CONFIG = z.object({
+  settings: z.record(z.string(), z.json()),
+  data: text,
+  kernels: text,
+  adapter: z.string(),
+  version: z.string(),
+  initial: z.string().optional(),
+});
+const MANIFEST = z.object({
+  variant: z.string(),
+  steps: z.int().min(1),
+  seconds: z.number().min(0),
+  finalLoss: z.number(),
+  best: z.object({ step: z.int().min(1), loss: z.number() }),
+  threshold: z.number(),
+  trainDice: z.number(),
+  hash: z.string(),
+  configHash: z.string(),
+  adapter: z.string(),
+  version: z.string(),
+  files: text,
+});
+
+/** Reads `config.json`. @throws FileFormatError where it is none, UsageError for a setting; StorageError. */
+export async function readRunConfig(files: FileSource): Promise<RunConfig> {
+  const path = `${files.name}/${RUN_FILES.config}`;
+  const { settings, initial, ...rest } = parseRecord(CONFIG, await files.read(RUN_FILES.config), path);
+  const checked = trainSettings(settings, { prefix: `${path}: `, name: (setting) => setting });
+  const { subjects, modalities } = checked;
+  if (!subjects || !modalities)
+    throw new FileFormatError(path, 'the settings name no subjects or no modalities', {
+      hint: 'Give the config.json that `voxelgrad train` wrote.',
+    });
+  return {
+    settings: { ...checked, subjects, modalities },
+    ...rest,
+    ...(initial === undefined ? {} : { initial }),
+  };
+}
+
+/** Reads `manifest.json`; undefined where a run is not finished. @throws FileFormatError; StorageError. */
+export async function readManifest(files: FileSource): Promise<RunManifest | undefined> {
+  if (!(await hasFile(files, RUN_FILES.manifest))) return undefined;
+  return parseRecord(MANIFEST, await files.read(RUN_FILES.manifest), `${files.name}/${RUN_FILES.manifest}`);
+}
+
+/** Whether a tree holds a file. */
+export async function hasFile(files: FileSource, path: string): Promise<boolean> {
+  const slash = path.lastIndexOf('/');
+  const entries = await files.list(path.slice(0, Math.max(0, slash)));
+  return entries.some(({ name, kind }) => name === path.slice(slash + 1) && kind === 'file');
+}

@@ -1,0 +1,81 @@
+import { CheckpointError } from '../../core/errors.ts';
+import { sha256OfArrays } from '../../core/hash.ts';
+import { canonicalJson, type Json, toJson } from '../../core/json.ts';
+import { scanName } from '../../imaging/dataset/dataset.ts';
+import type { PreparedScan } from '../../imaging/dataset/preprocess.ts';
+import type { TrainSettings } from './settings.ts';
+
+const HINT = 'Resume with the settings and data of the run, or start a new one in another folder.';
+
+/** A prepared scan never changes, and sessions come and go with devices. */
+const prints: WeakMap<PreparedScan, Promise<string>> = new WeakMap();
+
+/**
+ * SHA-256 of what is trained on, by scan: every voxel as it is uploaded, so that a change of the files and one of
+ * their preparation both show.
+ */
+export async function dataFingerprint(scans: readonly PreparedScan[]): Promise<Record<string, string>> {
+  const entries: [string, string][] = [];
+  for (const scan of scans) {
+    const print = prints.get(scan) ?? scanPrint(scan);
+    prints.set(scan, print);
+    entries.push([scanName(scan), await print]);
+  }
+  return Object.fromEntries(entries);
+}
+
+async function scanPrint({ shape, input, brain, lesions, tissues }: PreparedScan): Promise<string> {
+  const arrays: [string, ArrayBufferView][] = [
+    ['shape', Int32Array.from(shape)],
+    ['input', input],
+    ['brain', brain],
+  ];
+  if (lesions) arrays.push(['lesions', lesions]);
+  if (tissues) arrays.push(['tissues', tissues]);
+  return await sha256OfArrays(arrays);
+}
+
+/** Refuses to go on with other settings. @throws CheckpointError naming each with both values. */
+export function requireSameSettings(recorded: Json, now: TrainSettings, path: string): void {
+  const before = isRecord(recorded) ? recorded : {};
+  const after = toJson(now) as { readonly [key: string]: Json };
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
+  const show = (value: Json | undefined): string => (value === undefined ? 'absent' : canonicalJson(value));
+  const different = names.filter((name) => show(before[name]) !== show(after[name]));
+  if (different.length === 0) return;
+  const list = different.map((name) => `${name} was ${show(before[name])} and is ${show(after[name])}`);
+  throw new CheckpointError(`${path}: the run has other settings: ${list.join('; ')}`, { hint: HINT });
+}
+
+/** Refuses to go on with other data. @throws CheckpointError naming the scans. */
+export function requireSameData(
+  recorded: Readonly<Record<string, string>>,
+  now: Readonly<Record<string, string>>,
+  path: string,
+): void {
+  const before = Object.keys(recorded);
+  const after = Object.keys(now);
+  const faults = [
+    ...after.filter((name) => !(name in recorded)).map((name) => `${name} is new`),
+    ...before.filter((name) => !(name in now)).map((name) => `${name} is missing`),
+    ...before.filter((name) => name in now && now[name] !== recorded[name]).map((name) => `${name} differs`),
+  ];
+  if (faults.length > 0)
+    throw new CheckpointError(`${path}: the run was trained on other data: ${faults.join(', ')}`, {
+      hint: HINT,
+    });
+}
+
+/** Refuses to go on with another network to begin from, known by its hash. @throws CheckpointError. */
+export function requireSameStart(recorded: string | undefined, now: string | undefined, path: string): void {
+  if (recorded === now) return;
+  const show = (hash: string | undefined): string =>
+    hash === undefined ? 'weights that the seed draws' : `the weights ${hash.slice(0, 12)}…`;
+  throw new CheckpointError(`${path}: the run began from ${show(recorded)}, not from ${show(now)}`, {
+    hint: HINT,
+  });
+}
+
+function isRecord(value: Json): value is { readonly [key: string]: Json } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

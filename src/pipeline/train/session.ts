@@ -1,0 +1,384 @@
+import { CheckpointError, DatasetError, NonFiniteError } from '../../core/errors.ts';
+import { toJson } from '../../core/json.ts';
+import { Random } from '../../core/random.ts';
+import { Resources } from '../../core/resources.ts';
+import { sizeOf } from '../../core/shape.ts';
+import type { TrainedSpacing } from '../../engine/checkpoint/model-info.ts';
+import type { TrainingProgress, TrainingState } from '../../engine/checkpoint/training-state.ts';
+import type { Gpu } from '../../engine/gpu/gpu.ts';
+import { type SegmentationLossSettings, segmentationLoss } from '../../engine/loss/segmentation-loss.ts';
+import { UNet3d } from '../../engine/nn/unet3d.ts';
+import {
+  inputChannels,
+  LESION_HEAD,
+  predictsTissues,
+  TISSUE_HEAD,
+  TISSUES,
+  type Variant,
+  variantConfig,
+} from '../../engine/nn/variants.ts';
+import { Adam } from '../../engine/optim/adam.ts';
+import { firstLossScale, type LossScale, nextLossScale } from '../../engine/optim/loss-scale.ts';
+import { firstNonFinite } from '../../engine/tape/diagnose.ts';
+import { compilePlan, type Plan } from '../../engine/tape/plan.ts';
+import { TensorStore } from '../../engine/tape/store.ts';
+import { type Root, Tape } from '../../engine/tape/tape.ts';
+import { describeTensor, type Tensor } from '../../engine/tape/tensor.ts';
+import { scanName } from '../../imaging/dataset/dataset.ts';
+import type { PreparedScan } from '../../imaging/dataset/preprocess.ts';
+import { channelsOf, networkInput } from '../predict/predictor.ts';
+import { groupBySpacing } from '../predict/voxel-size.ts';
+import { DEFAULT_SAMPLER } from '../sampler/draw-patch.ts';
+import { PatchSampler, type SamplerScan } from '../sampler/sampler.ts';
+import { dataFingerprint, requireSameData, requireSameSettings } from './same-run.ts';
+import { type ResolvedTrainSettings, settingsHash } from './settings.ts';
+
+/** One finished step. */
+export interface StepResult {
+  /** Steps done, this one included. */
+  readonly step: number;
+  /** Weighted sum of the heads' losses. */
+  readonly loss: number;
+  /** Loss by head. */
+  readonly losses: ReadonlyMap<string, number>;
+  /** Global L2 norm of the gradient before clipping. */
+  readonly gradNorm: number;
+  /** What the loss was multiplied by for its gradients, where they are stored in 16 bits. */
+  readonly lossScale?: number;
+  /** Whether a gradient was beyond 16 bits: then the parameters stayed as they were, and the scale is halved. */
+  readonly skipped?: true;
+}
+
+interface HeadLoss {
+  readonly name: string;
+  readonly weight: number;
+  readonly output: Tensor;
+}
+
+/**
+ * A network in training on one GPU: scans uploaded, one step (sample, forward, loss, backward, Adam) recorded and
+ * compiled. `step` replays it; between host and GPU move only the step's random numbers and the loss.
+ */
+export class TrainingSession {
+  readonly settings: ResolvedTrainSettings;
+  readonly net: UNet3d;
+  readonly adam: Adam;
+  readonly sampler: PatchSampler;
+  readonly plan: Plan;
+  /** The kernel variant that each slot got. */
+  readonly choices: ReadonlyMap<string, string>;
+  /** SHA-256 of what is trained on, by scan. */
+  readonly data: Readonly<Record<string, string>>;
+  readonly #gpu: Gpu;
+  readonly #scans: readonly string[];
+  readonly #spacing: readonly TrainedSpacing[];
+  readonly #losses: readonly HeadLoss[];
+  /** Where backward starts, by head: a head's weight times the scale of the loss. */
+  readonly #seeds: TensorStore;
+  readonly #owned: Resources;
+  #step = 0;
+  #lossScale: LossScale | undefined;
+  #progress: TrainingProgress | undefined;
+
+  private constructor(
+    gpu: Gpu,
+    settings: ResolvedTrainSettings,
+    parts: {
+      net: UNet3d;
+      adam: Adam;
+      sampler: PatchSampler;
+      plan: Plan;
+      choices: ReadonlyMap<string, string>;
+      data: Readonly<Record<string, string>>;
+      spacing: readonly TrainedSpacing[];
+      seeds: TensorStore;
+    },
+    losses: readonly HeadLoss[],
+    owned: Resources,
+  ) {
+    this.#gpu = gpu;
+    this.data = parts.data;
+    this.#scans = Object.keys(parts.data);
+    this.#spacing = parts.spacing;
+    this.settings = settings;
+    this.net = parts.net;
+    this.adam = parts.adam;
+    this.sampler = parts.sampler;
+    this.plan = parts.plan;
+    this.choices = parts.choices;
+    this.#losses = losses;
+    this.#seeds = parts.seeds;
+    this.#owned = owned;
+    this.#setLossScale(settings.precision === 'f16' ? firstLossScale() : undefined);
+  }
+
+  #setLossScale(lossScale: LossScale | undefined): void {
+    this.#lossScale = lossScale;
+    for (const { name, weight } of this.#losses)
+      this.#seeds.write(name, Float32Array.of(weight * (lossScale?.scale ?? 1)));
+  }
+
+  /**
+   * Uploads the scans, initialises the network and compiles a step.
+   * @param scans with lesions, and with tissues where the variant needs them
+   * @param wanted kernel variants by slot, from an earlier run
+   * @throws UsageError, DatasetError, ShapeError for settings that do not fit; OutOfMemoryError, GpuError.
+   */
+  static async create(
+    gpu: Gpu,
+    scans: readonly PreparedScan[],
+    settings: ResolvedTrainSettings,
+    wanted?: (slot: string) => string | undefined,
+  ): Promise<TrainingSession> {
+    return await Resources.build((owned) => TrainingSession.#build(gpu, scans, settings, wanted, owned));
+  }
+
+  static async #build(
+    gpu: Gpu,
+    scans: readonly PreparedScan[],
+    settings: ResolvedTrainSettings,
+    wanted: ((slot: string) => string | undefined) | undefined,
+    owned: Resources,
+  ): Promise<TrainingSession> {
+    const { variant, modalities, patch, batch, precision } = settings;
+    const random = new Random(settings.seed);
+    const config = variantConfig(variant, modalities, settings);
+    const net = owned.add(
+      await UNet3d.create(gpu, config, { training: true, random: random.fork('weights') }),
+    );
+    const channels = inputChannels(variant, modalities).length;
+    const volume = [patch, patch, patch];
+    const tissues = predictsTissues(variant);
+    const batches = owned.add(
+      await TensorStore.create(gpu, 'batch', [
+        { name: 'input', shape: [batch, channels, ...volume] },
+        { name: 'lesion', shape: [batch, 1, ...volume] },
+        ...(tissues ? [{ name: 'tissue', shape: [batch, TISSUES.length, ...volume] }] : []),
+      ]),
+    );
+    const seeds = owned.add(
+      await TensorStore.create(gpu, 'loss weights', [
+        { name: LESION_HEAD.name, shape: [1] },
+        { name: TISSUE_HEAD.name, shape: [1] },
+      ]),
+    );
+
+    const tape = new Tape(gpu.capabilities, wanted, { recompute: settings.recompute });
+    const losses: HeadLoss[] = [];
+    const roots: Root[] = [];
+    for (const [name, logits] of net.forward(tape, batches.get('input'), true, precision)) {
+      const output = tape.scope(`loss.${name}`, () =>
+        tape.apply(segmentationLoss, [logits], { ...lossOf(settings, name), target: batches.get(name) }),
+      );
+      losses.push({ name, output, weight: name === TISSUE_HEAD.name ? settings.tissueWeight : 1 });
+      roots.push({ output, grad: seeds.get(name) });
+    }
+    tape.backward(roots);
+    const adam = owned.add(
+      await Adam.create(gpu, net.parameters, net.grads!, {
+        weightDecay: settings.weightDecay,
+        maxGradNorm: settings.clip > 0 ? settings.clip : null,
+      }),
+    );
+    adam.record(tape.emitter, losses[0]!.output);
+    const keep = losses.map((loss) => loss.output);
+    const plan = owned.add(await compilePlan(gpu, tape.commands, { label: 'train', keep }));
+    const samplerScans = scans.map((scan) => samplerScan(scan, variant));
+    const sampler = owned.add(
+      await PatchSampler.create(gpu, samplerScans, {
+        ...DEFAULT_SAMPLER,
+        lesionShare: settings.lesionShare,
+        flips: settings.flips,
+        intensity: settings.intensity,
+        outputs: batches,
+        images: modalities.length,
+        random: random.fork('patches'),
+      }),
+    );
+    const data = await dataFingerprint(scans);
+    const parts = {
+      net,
+      adam,
+      sampler,
+      plan,
+      choices: tape.choices,
+      data,
+      spacing: spacingOf(scans),
+      seeds,
+    };
+    return new TrainingSession(gpu, settings, parts, losses, owned);
+  }
+
+  /** Steps done. */
+  get steps(): number {
+    return this.#step;
+  }
+
+  /** How far the run has come; undefined before the first step. */
+  get progress(): TrainingProgress | undefined {
+    return this.#progress;
+  }
+
+  /**
+   * Everything that another session, in another process or on another device, needs to go on bit for bit; as bytes
+   * by `encodeTrainingState`. To be called between steps.
+   * @throws CheckpointError before the first step; GpuError, DeviceLostError.
+   */
+  async save(): Promise<TrainingState> {
+    if (!this.#progress)
+      throw new CheckpointError('there is nothing to save before the first step of a training run', {
+        hint: 'Start again with the same settings and seed: the first state follows from them.',
+      });
+    const { variant, modalities, patch } = this.settings;
+    const network = this.net.config;
+    const spacing = this.#spacing;
+    const settings = toJson(this.settings);
+    const info = { variant, network, modalities, threshold: 0.5, patch, spacing, settings };
+    return {
+      model: { info, weights: await this.net.save() },
+      step: this.#step,
+      progress: this.#progress,
+      adamM: await this.adam.m.readAll(),
+      adamV: await this.adam.v.readAll(),
+      random: new Map([['patches', this.sampler.state]]),
+      configHash: await settingsHash(this.settings),
+      data: this.data,
+      kernels: Object.fromEntries(this.choices),
+      adapter: this.#gpu.capabilities.description,
+      ...(this.#lossScale ? { lossScale: this.#lossScale } : {}),
+    };
+  }
+
+  /**
+   * Goes on from a saved state: the steps that follow are those of the session that saved it, bit for bit where the
+   * adapter and the kernel variants are the same.
+   * @param name how messages call the state
+   * @throws CheckpointError for a state of other settings or data, naming what differs; nothing is changed then.
+   */
+  restore(state: TrainingState, name = 'the saved state'): void {
+    requireSameSettings(state.model.info.settings, this.settings, name);
+    requireSameData(state.data, this.data, name);
+    const patches = state.random.get('patches');
+    if (patches?.length !== 4)
+      throw new CheckpointError(`${name}: the state of the random numbers is missing`, {
+        hint: 'The file was made by another program: take an older checkpoint.',
+      });
+    if (this.#lossScale && !state.lossScale)
+      throw new CheckpointError(`${name}: the scale of the loss is missing`, {
+        hint: 'The file was made by another program: take an older checkpoint.',
+      });
+    this.net.load(state.model.weights);
+    for (const [store, moments] of [
+      [this.adam.m, state.adamM],
+      [this.adam.v, state.adamV],
+    ] as const)
+      for (const [parameter, data] of moments) store.write(parameter, data);
+    this.sampler.restore(patches);
+    this.#setLossScale(state.lossScale);
+    this.#step = state.step;
+    this.#progress = state.progress;
+  }
+
+  /**
+   * One training step. Where gradients are stored in 16 bits, one in which they overflow is passed over, and the next
+   * has half the scale.
+   * @throws NonFiniteError where loss or gradient is NaN or infinite (with 16 bits: the gradient at scale 1), naming the
+   *   tensor and the op where that began; the parameters are then as before the step, the running statistics are not:
+   *   restore a saved state to go on; GpuError, DeviceLostError.
+   */
+  async step(learningRate: number): Promise<StepResult> {
+    const start = performance.now();
+    const before = this.#lossScale;
+    // Steps that were passed over moved no moments.
+    const updates = this.#step - (before?.skippedSteps ?? 0);
+    this.adam.setStep(updates + 1, learningRate, before?.scale);
+    this.plan.run(this.sampler.next());
+    this.plan.prepare();
+    const status = await this.adam.readStatus();
+    const losses = new Map<string, number>();
+    let total = 0;
+    for (const [i, { name, weight, output }] of this.#losses.entries()) {
+      const value = i === 0 ? status.loss : (await this.plan.read(output))[0]!;
+      losses.set(name, value);
+      total += weight * value;
+    }
+    this.#step++;
+    // A smaller scale helps gradients that overflow; it would not help a loss.
+    const overflow = !status.finite && Number.isFinite(total) && before !== undefined && before.scale > 1;
+    if (!Number.isFinite(total) || (!status.finite && !overflow))
+      throw await this.#describeNonFinite(losses, status.gradNorm);
+    if (before) {
+      const next = nextLossScale(before, status.finite);
+      if (next.scale === before.scale) this.#lossScale = next;
+      else this.#setLossScale(next);
+    }
+    const { best, seconds = 0 } = this.#progress ?? {};
+    this.#progress = {
+      seconds: seconds + (performance.now() - start) / 1000,
+      loss: total,
+      best: best && best.loss <= total ? best : { step: this.#step, loss: total },
+    };
+    return {
+      step: this.#step,
+      loss: total,
+      losses,
+      gradNorm: status.gradNorm,
+      ...(before ? { lossScale: before.scale } : {}),
+      ...(overflow ? { skipped: true } : {}),
+    };
+  }
+
+  /** Replays the step that failed, dispatch by dispatch, to name where the first bad value came from. */
+  async #describeNonFinite(losses: ReadonlyMap<string, number>, gradNorm: number): Promise<NonFiniteError> {
+    const values = [...losses].map(([name, value]) => `${value} (${name})`).join(', ');
+    const first = await firstNonFinite(this.#gpu, this.plan, { before: 'adam/update' });
+    const where = first
+      ? `the first value that is not finite is ${first.value} in ${describeTensor(first.tensor)}, ` +
+        `${first.by ? `written by ${first.by}` : 'before anything was computed'} (${first.count} of ${sizeOf(first.tensor.shape)} values)`
+      : 'no op made it in a replay';
+    const scans = [...new Set(this.sampler.draws.map(({ scan }) => this.#scans[scan]!))];
+    return new NonFiniteError(
+      `step ${this.#step}: the loss is ${values} and the gradient's norm ${gradNorm}; ${where}; patches of ${scans.join(', ')}`,
+      {
+        hint:
+          first && !first.by
+            ? 'Check the images of these scans.'
+            : `Use ${this.#lossScale ? '--precision f32, ' : ''}a smaller --lr or stronger gradient clipping (--clip 1).`,
+      },
+    );
+  }
+
+  /** Frees everything on the GPU. */
+  destroy(): void {
+    this.#owned.destroy();
+  }
+}
+
+/** The paper adds the TPR term for "our main task", the lesions; tissues get the overlap loss alone. */
+function lossOf(settings: ResolvedTrainSettings, head: string): SegmentationLossSettings {
+  return head === TISSUE_HEAD.name ? { ...settings, tpr: 'off' } : settings;
+}
+
+/** The voxel sizes of what is trained on. */
+export function spacingOf(scans: readonly PreparedScan[]): TrainedSpacing[] {
+  return groupBySpacing(scans.map((scan) => ({ name: scanName(scan), spacing: scan.fullGrid.spacing })));
+}
+
+/** A scan's channels under the names of the tensors that patches go to. */
+function samplerScan(scan: PreparedScan, variant: Variant): SamplerScan {
+  const name = scanName(scan);
+  if (!scan.lesions)
+    throw new DatasetError(`${name}: there is no lesion mask to train on`, { hint: 'Leave this scan out.' });
+  const volumes: Record<string, readonly Float32Array[]> = {
+    input: networkInput(scan, variant),
+    [LESION_HEAD.name]: [Float32Array.from(scan.lesions)],
+  };
+  if (predictsTissues(variant)) {
+    if (!scan.tissues)
+      throw new DatasetError(`${name}: ${variant} learns tissue maps, and the scan has none`, {
+        hint: 'Point --tissue at a folder with c1, c2 and c3 maps (SPM), or use the single variant.',
+      });
+    volumes[TISSUE_HEAD.name] = channelsOf(scan.tissues, scan.shape);
+  }
+  return { name, shape: scan.shape, brain: scan.brain, lesions: scan.lesions, volumes };
+}

@@ -1,0 +1,41 @@
+import { predictsTissues, takesTissues } from '../../engine/nn/variants.ts';
+import { type Dataset, scanName } from '../../imaging/dataset/dataset.ts';
+import type { PreparedScan } from '../../imaging/dataset/preprocess.ts';
+import { chooseTraining, prepareScan, type TrainingData } from '../../pipeline/train/prepare.ts';
+import type { TrainSettings } from '../../pipeline/train/settings.ts';
+
+/**
+ * Training scans, prepared once and kept for the units that follow: those without tissue maps for good, those with
+ * maps as long as the units ask for the same maps. One shelf serves one experiment, whose nets share modalities,
+ * rater and patch.
+ */
+export class ScanShelf {
+  readonly #plain: Map<string, PreparedScan> = new Map();
+  readonly #mapped: Map<string, PreparedScan> = new Map();
+  #source: string | null = null;
+
+  /** What `prepareTraining` gives, and with the same errors. */
+  async training(
+    dataset: Dataset,
+    wanted: TrainSettings,
+    onScan: (done: number, total: number, name: string) => void = () => {},
+  ): Promise<TrainingData> {
+    const { settings, scans } = chooseTraining(dataset, wanted);
+    const { variant, tissue } = settings;
+    const withMaps = takesTissues(variant) || predictsTissues(variant);
+    if (withMaps && this.#source !== tissue) {
+      this.#mapped.clear();
+      this.#source = tissue;
+    }
+    const shelf = withMaps ? this.#mapped : this.#plain;
+    const prepared: PreparedScan[] = [];
+    for (const scan of scans) {
+      const name = scanName(scan);
+      const found = shelf.get(name) ?? (await prepareScan(dataset, scan, settings));
+      shelf.set(name, found);
+      prepared.push(found);
+      onScan(prepared.length, scans.length, name);
+    }
+    return { settings, scans: prepared };
+  }
+}

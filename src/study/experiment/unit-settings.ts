@@ -1,0 +1,71 @@
+import type { Json } from '../../core/json.ts';
+import type { Variant } from '../../engine/nn/variants.ts';
+import { type TrainSettings, trainSettings } from '../../pipeline/train/settings.ts';
+import type { ExperimentRecord, NetUnit, StageOneUnit } from '../report/experiment-record.ts';
+import { namedLoss } from './losses.ts';
+
+type Decided = 'variant' | 'subjects' | 'tissue' | 'rater' | 'loss' | 'tpr' | 'crossEntropy' | 'seed';
+
+/** Settings of training that an experiment decides for each net by itself. */
+export const DECIDED: Readonly<Record<Decided, true>> = {
+  variant: true,
+  subjects: true,
+  tissue: true,
+  rater: true,
+  loss: true,
+  tpr: true,
+  crossEntropy: true,
+  seed: true,
+};
+
+/** Settings of training that all nets of an experiment share. */
+export type SharedSettings = Omit<TrainSettings, Decided>;
+
+/** Those among all settings. */
+export function sharedSettings(settings: TrainSettings): SharedSettings {
+  return Object.fromEntries(
+    Object.entries(settings).filter(([name]) => !Object.hasOwn(DECIDED, name)),
+  ) as unknown as SharedSettings;
+}
+
+/** What an experiment's record holds in `settings`. */
+export interface RecordedSettings extends SharedSettings {
+  readonly modalities: readonly string[];
+  /** What `--tissue` named; null where the maps are made in a unit. */
+  readonly tissue: string | null;
+  /** Name of the stage-1 nets' loss. */
+  readonly stage1Loss: string;
+  /** What `--folds` said. */
+  readonly folds: number | 'patient';
+}
+
+/**
+ * The settings of the training run of one net.
+ * @param tissue whose maps it sees; null for a net that sees none
+ * @throws UsageError where a record holds settings that no run has.
+ */
+export function unitSettings(
+  record: ExperimentRecord,
+  unit: NetUnit | StageOneUnit,
+  tissue: string | null,
+): TrainSettings {
+  const { stage1Loss, folds: _, ...shared }: Readonly<Record<string, Json>> = record.settings;
+  const variant = (unit.kind === 'net' ? unit.variant : 'single') as Variant;
+  const loss = unit.kind === 'net' ? unit.loss : String(stage1Loss);
+  const all = {
+    ...shared,
+    ...namedLoss(loss, variant),
+    variant,
+    tissue,
+    subjects: trainingOf(record, unit),
+    rater: record.rater,
+    seed: unit.seed,
+  };
+  return trainSettings(all, { prefix: `${unit.id}: `, name: (setting) => setting });
+}
+
+/** The patients that a net is trained on. */
+export function trainingOf(record: ExperimentRecord, unit: NetUnit | StageOneUnit): readonly string[] {
+  if (unit.kind === 'stage-1') return unit.training;
+  return record.folds.find((fold) => fold.name === unit.fold)?.training ?? [];
+}

@@ -1,0 +1,52 @@
+import { Random } from '../../../src/core/random.ts';
+import { sizeOf } from '../../../src/core/shape.ts';
+import type { Model } from '../../../src/engine/checkpoint/checkpoint.ts';
+import type { TrainingState } from '../../../src/engine/checkpoint/training-state.ts';
+import { parameterSpecs, stateSpecs } from '../../../src/engine/nn/unet-config.ts';
+import { type Variant, variantConfig } from '../../../src/engine/nn/variants.ts';
+
+/** The widths of the small network. */
+export const WIDTHS: { readonly baseChannels: number; readonly levels: number } = {
+  baseChannels: 2,
+  levels: 2,
+};
+
+/** A small network with random weights. */
+export function makeModel(variant: Variant = 'single', seed = 1): Model {
+  const random = new Random(seed);
+  const modalities = ['FLAIR', 'T1w'];
+  const network = variantConfig(variant, modalities, WIDTHS);
+  const specs = [...parameterSpecs(network), ...stateSpecs(network)];
+  const weights = new Map(
+    specs.map(({ name, shape }) => [
+      name,
+      Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
+    ]),
+  );
+  const settings = { variant, lr: 5e-4 };
+  return { info: { variant, network, modalities, threshold: 0.25, patch: 32, settings }, weights };
+}
+
+/** A training run of it in mid-course. */
+export function makeState(seed = 1): TrainingState {
+  const model = makeModel('multi-output', seed);
+  const moments = (value: number): Map<string, Float32Array> =>
+    new Map(
+      parameterSpecs(model.info.network).map(({ name, shape }) => [
+        name,
+        new Float32Array(sizeOf(shape)).fill(value),
+      ]),
+    );
+  return {
+    model,
+    step: 12345,
+    adamM: moments(0.5),
+    adamV: moments(0.25),
+    random: new Map([['patches', new Random(3).state]]),
+    configHash: 'a'.repeat(64),
+    progress: { seconds: 12.5, loss: 0.5, best: { step: 12000, loss: 0.25 } },
+    data: { 'sub-01': 'b'.repeat(64) },
+    kernels: { 'conv3d/forward 2->2@1x8x8x8': 'direct' },
+    adapter: 'an adapter',
+  };
+}

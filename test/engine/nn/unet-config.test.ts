@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import {
+  cicekConfig,
+  countParameters,
+  parameterSpecs,
+  stateSpecs,
+  unetConfig,
+} from '../../../src/engine/nn/unet-config.ts';
+import { variantConfig } from '../../../src/engine/nn/variants.ts';
+
+describe('unet config', () => {
+  it('has the published 19,069,955 parameters with the widths of Çiçek 2016, 3 channels in and 3 out', () => {
+    expect(countParameters(cicekConfig(3, [{ name: 'out', classes: 3 }])).convolutions).toBe(19_069_955);
+  });
+
+  it('builds the three variants from one builder', () => {
+    const modalities = ['FLAIR', 'T1w', 'PDw', 'T2w'];
+    const widths = { baseChannels: 16, levels: 4 };
+    const single = variantConfig('single', modalities, widths);
+    const input = variantConfig('multi-input', modalities, widths);
+    const output = variantConfig('multi-output', modalities, widths);
+    expect([single.inChannels, input.inChannels, output.inChannels]).toEqual([4, 7, 4]);
+    expect(output.heads.map((head) => head.classes)).toEqual([2, 4]);
+    const names = (config: typeof single): string[] => parameterSpecs(config).map((spec) => spec.name);
+    expect(names(output).filter((name) => !names(single).includes(name))).toEqual([
+      'heads.tissue.weight',
+      'heads.tissue.bias',
+    ]);
+    expect(countParameters(input).total - countParameters(single).total).toBe(3 * 27 * 16);
+  });
+
+  it('builds cross-stitch as a whole network a task, and a unit a block, task and channel', () => {
+    const modalities = ['FLAIR', 'T1w'];
+    const widths = { baseChannels: 4, levels: 3 };
+    const stitched = variantConfig('cross-stitch', modalities, widths);
+    const shared = variantConfig('multi-output', modalities, widths);
+    const specs = parameterSpecs(stitched);
+    const units = specs.filter(({ name }) => name.startsWith('stitch.'));
+    expect(units.map(({ name, shape }) => `${name} ${shape.join('x')}`)).toEqual([
+      'stitch.encoder.0.lesion.weight 2x4',
+      'stitch.encoder.0.tissue.weight 2x4',
+      'stitch.encoder.1.lesion.weight 2x8',
+      'stitch.encoder.1.tissue.weight 2x8',
+      'stitch.encoder.2.lesion.weight 2x16',
+      'stitch.encoder.2.tissue.weight 2x16',
+      'stitch.decoder.0.lesion.weight 2x4',
+      'stitch.decoder.0.tissue.weight 2x4',
+      'stitch.decoder.1.lesion.weight 2x8',
+      'stitch.decoder.1.tissue.weight 2x8',
+    ]);
+    expect(new Set(units.map(({ init }) => JSON.stringify(init)))).toEqual(
+      new Set(['{"kind":"rows","values":[0.9,0.1]}']),
+    );
+    const trunk = countParameters({ ...shared, heads: [] }).convolutions;
+    const heads = countParameters(shared).convolutions - trunk;
+    expect(countParameters(stitched).convolutions).toBe(2 * trunk + heads);
+    expect(stateSpecs(stitched)).toHaveLength(2 * stateSpecs(shared).length);
+    expect(specs.filter(({ name }) => name.includes('heads.')).map(({ name }) => name)).toEqual([
+      'lesion.heads.lesion.weight',
+      'lesion.heads.lesion.bias',
+      'tissue.heads.tissue.weight',
+      'tissue.heads.tissue.bias',
+    ]);
+  });
+
+  it('names every running statistic beside its norm', () => {
+    const config = unetConfig({
+      inChannels: 1,
+      baseChannels: 2,
+      levels: 2,
+      heads: [{ name: 'a', classes: 2 }],
+    });
+    expect(stateSpecs(config).map((spec) => spec.name)).toContain('decoder.0.norm2.running_var');
+    expect(stateSpecs(config)).toHaveLength(12);
+  });
+
+  it('refuses widths that no network has', () => {
+    const heads = [{ name: 'a', classes: 2 }];
+    expect(() => unetConfig({ inChannels: 1, baseChannels: 2, levels: 1, heads })).toThrow(
+      /levels.*at least 2; got 1/,
+    );
+    expect(() => unetConfig({ inChannels: 1, baseChannels: 0.5, levels: 2, heads })).toThrow(
+      /baseChannels.*0.5/,
+    );
+    expect(() => unetConfig({ inChannels: 1, baseChannels: 2, levels: 2, heads, crossStitch: true })).toThrow(
+      /join two tasks; got 1 heads/,
+    );
+    expect(() => variantConfig('single', [], { baseChannels: 8, levels: 3 })).toThrow(
+      /at least one modality/,
+    );
+  });
+});

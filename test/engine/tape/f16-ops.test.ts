@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import { GpuError } from '../../../src/core/errors.ts';
+import { batchNorm } from '../../../src/engine/ops/batch-norm.ts';
+import { convTranspose3d } from '../../../src/engine/ops/conv-transpose3d.ts';
+import { conv3d } from '../../../src/engine/ops/conv3d.ts';
+import { crossStitch } from '../../../src/engine/ops/cross-stitch.ts';
+import { maxPool3d } from '../../../src/engine/ops/max-pool3d.ts';
+import { relu } from '../../../src/engine/ops/relu.ts';
+import type { Op } from '../../../src/engine/tape/op.ts';
+import { Tape, TapeError } from '../../../src/engine/tape/tape.ts';
+import { type Element, tensor } from '../../../src/engine/tape/tensor.ts';
+import { batchNormCases } from '../../cases/batch-norm.ts';
+import { convTranspose3dCases } from '../../cases/conv-transpose3d.ts';
+import { conv3dCases } from '../../cases/conv3d.ts';
+import { crossStitchCases } from '../../cases/cross-stitch.ts';
+import { maxPool3dCases } from '../../cases/max-pool3d.ts';
+import { batchNormReference } from '../../reference/batch-norm.ts';
+import { convTranspose3dReference } from '../../reference/conv-transpose3d.ts';
+import { conv3dReference } from '../../reference/conv3d.ts';
+import { crossStitchReference } from '../../reference/cross-stitch.ts';
+import { maxPool3dReference } from '../../reference/max-pool3d.ts';
+import { expectation } from '../../support/case-errors.ts';
+import type { OpCase, Reference } from '../../support/describe-op.ts';
+import { useGpu } from '../../support/gpu.ts';
+import { roundedToHalf } from '../../support/half.ts';
+import { withLeastLimit } from '../../support/limit.ts';
+import type { Nd } from '../../support/nd.ts';
+import { type HostAttributes, type OpResult, runOp } from '../../support/run-op.ts';
+
+const context = useGpu();
+
+/** What ops are held to with 32 bits; parameters' gradients and statistics keep to it. */
+const SUMMED = 2e-5;
+/** Rounding a result once to 11 bits. */
+const STORED = 2 ** -11 + SUMMED;
+/** A gradient that is added to one stored before it. */
+const STORED_TWICE = 1.5 * 2 ** -11 + SUMMED;
+
+/** Elements of the cases that are run, and of those that are run in slices too: the others are run in 32 bits. */
+const UP_TO = 40_000;
+const SPLIT_UP_TO = 4000;
+
+function sizeOfAll(inputs: readonly Nd[]): number {
+  return inputs.reduce((sum, { data }) => sum + data.length, 0);
+}
+
+type Stored = readonly [input: Element, output: Element];
+const BOTH: Stored = ['f16', 'f16'];
+
+function describeHalf<A, S>(
+  op: Op<A, S>,
+  reference: Reference<HostAttributes<NoInfer<A>>>,
+  cases: readonly OpCase<HostAttributes<NoInfer<A>>>[],
+  activations: (attributes: HostAttributes<NoInfer<A>>) => number,
+  storages: readonly Stored[] = [BOTH],
+): void {
+  describe(`${op.name} on 16-bit floats`, () => {
+    const small = cases.filter(({ inputs }) => sizeOfAll(inputs) <= UP_TO);
+    it.for(
+      small.flatMap((testCase, i) =>
+        // Mixed storage needs kernels of its own, which take long to compile: one case stands for all.
+        (i === 0 ? storages : [BOTH]).map(
+          (stored) => [stored.join(' to '), testCase.name, stored, testCase] as const,
+        ),
+      ),
+    )('%s: %s', async ([, , [from, to], { name, inputs, attributes }], { skip }) => {
+      const { gpu } = context;
+      skip(!gpu.capabilities.f16, 'the adapter has no 16-bit floats');
+      const count = activations(attributes);
+      const elements = {
+        inputs: inputs.map((_, i): Element => (i < count ? from : 'f32')),
+        output: to,
+      };
+      const own = inputs.map((input, i) => (elements.inputs[i] === 'f16' ? roundedToHalf(input) : input));
+      const { gradOutput, errors } = expectation(
+        reference,
+        { name, inputs: own, attributes },
+        to === 'f16' ? roundedToHalf : undefined,
+      );
+      const check = (result: OpResult, uses = 1): void => {
+        for (const [what, error] of errors(result, uses)) {
+          const i = Number(/gradient of input (\d)/.exec(what)?.[1] ?? -1);
+          const element = what === 'forward' ? to : (elements.inputs[i] ?? 'f32');
+          const limit = uses === 2 && i >= 0 ? STORED_TWICE : STORED;
+          expect(error, what).toBeLessThan(element === 'f16' ? limit : SUMMED);
+        }
+      };
+      const run = (uses = 1): Promise<OpResult> =>
+        runOp(gpu, op, own, attributes, gradOutput, undefined, uses, elements);
+      check(await run());
+      if (sizeOfAll(own) <= SPLIT_UP_TO) check((await withLeastLimit(gpu, run)).value);
+      check(await run(2), 2);
+    });
+  });
+}
+
+describeHalf(batchNorm, batchNormReference, batchNormCases, () => 1);
+describeHalf(maxPool3d, maxPool3dReference, maxPool3dCases, () => 1);
+describeHalf(crossStitch, crossStitchReference, crossStitchCases, () => 2);
+// The first convolution reads 32 bits, the heads write them.
+const ALL: readonly Stored[] = [BOTH, ['f32', 'f16'], ['f16', 'f32']];
+describeHalf(conv3d, conv3dReference, conv3dCases, ({ sources }) => sources, ALL);
+describeHalf(convTranspose3d, convTranspose3dReference, convTranspose3dCases, () => 1, ALL);
+
+describe('16-bit floats', () => {
+  it('are refused where the device has none, and by an op that takes none', () => {
+    const { capabilities } = context.gpu;
+    const x = tensor('x', [1, 2, 4, 4, 4], 'arena');
+    const without = new Tape({ ...capabilities, f16: false });
+    expect(() => without.apply(maxPool3d, [x], {}, 'f16')).toThrow(GpuError);
+    expect(() => without.apply(maxPool3d, [x], {}, 'f16')).toThrow(
+      /has no 16-bit floats in shaders \(the WebGPU feature shader-f16\)/,
+    );
+    const tape = new Tape({ ...capabilities, f16: true });
+    expect(() => tape.apply(relu, [x], { slope: 0 }, 'f16')).toThrow(TapeError);
+    const half = tensor('x', [1, 2, 4, 4, 4], 'arena', { element: 'f16' });
+    expect(() => tape.apply(relu, [half], { slope: 0 })).toThrow(
+      /relu: x 1x2x4x4x4 cannot be of 16-bit floats/,
+    );
+  });
+});

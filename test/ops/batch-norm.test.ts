@@ -1,6 +1,0 @@
-import { batchNorm } from '../../src/ops/batch-norm.ts';
-import { batchNormBadCases, batchNormCases } from '../cases/batch-norm.ts';
-import { batchNormReference } from '../reference/batch-norm.ts';
-import { describeOp } from '../support/describe-op.ts';
-
-describeOp(batchNorm, batchNormReference, batchNormCases, batchNormBadCases);

@@ -1,6 +1,0 @@
-import { softmax } from '../../src/ops/softmax.ts';
-import { softmaxBadCases, softmaxCases } from '../cases/softmax.ts';
-import { softmaxReference } from '../reference/softmax.ts';
-import { describeOp } from '../support/describe-op.ts';
-
-describeOp(softmax, softmaxReference, softmaxCases, softmaxBadCases);

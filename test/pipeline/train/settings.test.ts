@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest';
+import { Options } from '../../../src/cli/common.ts';
+import { gatherSettings } from '../../../src/cli/settings.ts';
+import { UsageError, type VoxelgradError } from '../../../src/core/errors.ts';
+import { canonicalJson, toJson } from '../../../src/core/json.ts';
+import { settingsHash, trainSettings } from '../../../src/pipeline/train/settings.ts';
+
+describe('trainSettings', () => {
+  it("fills in the paper's settings", () => {
+    expect(trainSettings({ variant: 'single' })).toMatchObject({
+      epochs: 100,
+      steps: null,
+      minutes: null,
+      patch: 64,
+      batch: 2,
+      baseChannels: 16,
+      levels: 4,
+      lr: 5e-4,
+      loss: 'generalized-dice',
+      weights: 'square',
+      tpr: 'off',
+      lesionShare: 1 / 3,
+      precision: 'f32',
+      overlap: 0.5,
+      rater: '1',
+      modalities: null,
+    });
+  });
+
+  it('adds the corrected TPR term to the multi-task nets unless told otherwise', () => {
+    expect(trainSettings({ variant: 'multi-input' }).tpr).toBe('1-tpr');
+    expect(trainSettings({ variant: 'multi-output' }).tpr).toBe('1-tpr');
+    expect(trainSettings({ variant: 'multi-output', tpr: 'off' }).tpr).toBe('off');
+    expect(trainSettings({ variant: 'single', tpr: '+tpr' }).tpr).toBe('+tpr');
+  });
+
+  it('takes its own result again', () => {
+    const settings = trainSettings({ variant: 'multi-output', minutes: 3, subjects: ['07'] });
+    expect(settings.epochs).toBeNull();
+    expect(trainSettings(toJson(settings))).toEqual(settings);
+  });
+
+  it.each<[object, string | RegExp]>([
+    [{}, 'settings: variant is missing'],
+    [{ variant: 'double' }, /^settings: variant is "double"; expected one of "single"/],
+    [{ variant: 'single', epoch: 3 }, 'settings: there is no setting "epoch"'],
+    [{ variant: 'single', epochs: 3, steps: 4 }, 'settings: epochs and steps exclude each other'],
+    [{ variant: 'single', patch: 60 }, 'settings: patch must be a multiple of 8 with 4 levels, not 60'],
+    [{ variant: 'single', patch: 4, levels: 4 }, /multiple of 8/],
+    [{ variant: 'single', batch: 0 }, /^settings: batch is 0; /],
+    [{ variant: 'single', batch: 1.5 }, /^settings: batch is 1.5; /],
+    [{ variant: 'single', batch: '2' }, /^settings: batch is "2"; expected/],
+    [{ variant: 'single', lr: 0 }, /^settings: lr is 0; /],
+    [{ variant: 'single', lr: Number.NaN }, /^settings: lr is /],
+    [{ variant: 'single', overlap: 1 }, /^settings: overlap is 1; /],
+    [{ variant: 'single', precision: 'f64' }, /^settings: precision is "f64"; expected one of "f32"/],
+    [{ variant: 'single', subjects: [] }, /^settings: subjects is \[\]; /],
+    [{ variant: 'single', subjects: ['07', 8] }, /^settings: subjects.1 is 8; /],
+    [{ variant: 'single', seed: -1 }, /^settings: seed is -1; /],
+    [[1, 2], 'settings: settings are a JSON object, not [1,2]'],
+  ])('refuses %j', (input, message) => {
+    expect(() => trainSettings(input)).toThrow(UsageError);
+    expect(() => trainSettings(input)).toThrow(message);
+  });
+
+  it('hints at a patch that fits', () => {
+    try {
+      trainSettings({ variant: 'single', patch: 61 });
+      expect.unreachable();
+    } catch (error) {
+      expect((error as VoxelgradError).hint).toBe('Choose 64, or fewer levels.');
+    }
+  });
+
+  it('has a hash that every setting counts in, and the order of keys does not', async () => {
+    const a = trainSettings({ variant: 'single', seed: 1, lr: 0.001 });
+    const b = trainSettings({ lr: 0.001, seed: 1, variant: 'single' });
+    expect(await settingsHash(a)).toMatch(/^[0-9a-f]{64}$/);
+    expect(await settingsHash(b)).toBe(await settingsHash(a));
+    expect(await settingsHash({ ...a, seed: 2 })).not.toBe(await settingsHash(a));
+  });
+});
+
+describe('canonicalJson', () => {
+  it('sorts keys at every depth and keeps the order of lists', () => {
+    expect(canonicalJson({ b: [{ z: 1, a: 2 }, 3], a: null })).toBe('{"a":null,"b":[{"a":2,"z":1},3]}');
+  });
+});
+
+describe('gatherSettings', () => {
+  const gather = (values: Record<string, unknown>, text?: string) =>
+    gatherSettings(new Options(values), text === undefined ? undefined : { name: 'run.json', text });
+
+  it('puts options over the file and the file over the defaults', () => {
+    const file = '{"variant":"multi-input","batch":4,"lr":0.01,"flips":false}';
+    expect(gather({ batch: '3', 'base-channels': '8', subjects: '07,19' }, file)).toMatchObject({
+      variant: 'multi-input',
+      batch: 3,
+      baseChannels: 8,
+      subjects: ['07', '19'],
+      lr: 0.01,
+      flips: false,
+      patch: 64,
+    });
+    expect(gather({ flips: 'on' }, file).flips).toBe(true);
+    expect(gather({ precision: 'f16' }, file).precision).toBe('f16');
+  });
+
+  it("lets an option replace the file's kind of length", () => {
+    const text = '{"variant":"single","epochs":7,"steps":null}';
+    expect(gather({}, text).epochs).toBe(7);
+    expect(gather({ steps: '5' }, text)).toMatchObject({ epochs: null, steps: 5 });
+  });
+
+  it("keeps the file's seed unless one is given", () => {
+    expect(gather({}, '{"variant":"single","seed":9}').seed).toBe(9);
+    expect(gather({ seed: '3' }, '{"variant":"single","seed":9}').seed).toBe(3);
+  });
+
+  it('takes a file that holds the settings beside other things', () => {
+    expect(gather({}, '{"settings":{"variant":"single","batch":1},"adapter":{}}').batch).toBe(1);
+  });
+
+  it('blames the option or the file', () => {
+    expect(() => gather({ variant: 'single', 'base-channels': '0' })).toThrow(/^--base-channels is 0; /);
+    expect(() => gather({ variant: 'single', epochs: '1', minutes: '2' })).toThrow(
+      '--epochs and --minutes exclude each other',
+    );
+    expect(() => gather({ variant: 'single', lr: 'fast' })).toThrow('--lr must be a number, not "fast"');
+    expect(() => gather({ batch: '1' }, '{"batch":0}')).toThrow(/^run.json: batch is 0; /);
+    expect(() => gather({}, '{"batch":1,}')).toThrow(/^run.json is no JSON: /);
+    expect(() => gather({}, '[]')).toThrow('run.json must hold a JSON object');
+    expect(() => gather({}, '{"__proto__":{"a":1},"variant":"single"}')).toThrow('no setting "__proto__"');
+    expect(() => gather({})).toThrow('--variant is missing');
+  });
+});
