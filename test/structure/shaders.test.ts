@@ -1,11 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
-import { roundUp } from '../../src/core/shape.ts';
+import { type StructInfo, WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
 import type { Capabilities } from '../../src/engine/gpu/capabilities.ts';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { kernelKey } from '../../src/engine/gpu/kernel.ts';
 import { shaders } from '../../src/engine/gpu/shaders.generated.ts';
-import { type Command, read, uniform, write } from '../../src/engine/tape/command.ts';
+import {
+  type Command,
+  type Param,
+  type Params,
+  read,
+  uniform,
+  write,
+} from '../../src/engine/tape/command.ts';
 import { compilePlan, encodeDispatches } from '../../src/engine/tape/plan.ts';
 import { tensor } from '../../src/engine/tape/tensor.ts';
 import { openNullGpu } from '../../src/platform/node.ts';
@@ -28,7 +34,30 @@ interface Resource {
   readonly binding: number;
   readonly access: string;
   readonly uniform: boolean;
-  readonly bytes: number;
+  /** Of a struct; empty for other resources. */
+  readonly fields: readonly Field[];
+}
+
+/** One member of a params struct. */
+interface Field {
+  readonly name: string;
+  /** Byte that it starts at. */
+  readonly offset: number;
+  /** Values of 4 bytes, and what each of them is. */
+  readonly values: number;
+  readonly scalar: string;
+}
+
+/** wgsl_reflect 1.6 takes the name `block` for a keyword; it is put back wherever a name is shown. */
+const KEYWORD = /\bblock\b/g;
+
+function fieldsOf(type: StructInfo): Field[] {
+  return type.members.map((member) => ({
+    name: member.name.replace(/^block_$/, 'block'),
+    offset: member.offset,
+    values: member.size / 4,
+    scalar: /[uif]32|[uif]$/.exec(member.type.getTypeName())?.[0][0] ?? '?',
+  }));
 }
 
 function withIncludes(file: string, seen: Set<string> = new Set()): string {
@@ -40,8 +69,7 @@ function withIncludes(file: string, seen: Set<string> = new Set()): string {
 
 /** Resources of every entry point by `file:entry`, ordered by binding, as wgsl_reflect reads the stored text. */
 function reflect(file: string): Map<string, Resource[]> {
-  // wgsl_reflect 1.6 takes the name `block` for a keyword.
-  const { entry } = new WgslReflect(withIncludes(file).replace(/\bblock\b/g, 'block_'));
+  const { entry } = new WgslReflect(withIncludes(file).replace(KEYWORD, 'block_'));
   return new Map(
     entry.compute.map(({ name, resources }) => [
       `${file}:${name}`,
@@ -52,7 +80,7 @@ function reflect(file: string): Map<string, Resource[]> {
           binding: each.binding,
           access: each.access,
           uniform: each.resourceType === 0,
-          bytes: each.size,
+          fields: each.type.isStruct ? fieldsOf(each.type as StructInfo) : [],
         }))
         .sort((a, b) => a.binding - b.binding),
     ]),
@@ -80,9 +108,42 @@ function mismatches({ label, kernel, bindings, params }: Command): string[] {
       faults.push(`${at} may lie in the arena, but is declared ${resource.access}`);
   });
   const block = declared[bindings.length];
-  if (params && block && (!block.uniform || roundUp(block.bytes, 16) !== roundUp(params.length * 4, 16)))
-    faults.push(`${label}: ${params.length} params for ${block.name} of ${block.bytes} bytes`);
+  if (params && block)
+    faults.push(...misnamed(params, block).map((fault) => `${label}: ${block.name}: ${fault}`));
   return faults;
+}
+
+/** What is wrong between a params block and the struct that the shader declares. */
+function misnamed(params: NonNullable<Command['params']>, { uniform, fields }: Resource): string[] {
+  if (!uniform) return ['is not a uniform'];
+  if (Array.isArray(params)) {
+    const values = fields.reduce((sum, field) => sum + field.values, 0);
+    return params.length === values ? [] : [`has ${params.length} values; the shader declares ${values}`];
+  }
+  const given = Object.keys(params);
+  const wanted = fields.map(({ name }) => name);
+  if (given.join() !== wanted.join())
+    return [`has the fields ${given.join(', ')}; the shader declares ${wanted.join(', ')}`];
+  let at = 0;
+  return Object.values(params).flatMap((value: Param | readonly Param[], i) => {
+    const field = fields[i]!;
+    const values = [value].flat() as Param[];
+    const start = at;
+    at += values.length * 4;
+    if (start !== field.offset) return [`${field.name} starts at byte ${field.offset}, not ${start}`];
+    if (values.length !== field.values)
+      return [`${field.name} takes ${field.values} values, not ${values.length}`];
+    return values.every((each) => fitting(each).includes(field.scalar))
+      ? []
+      : [`${field.name} is of ${field.scalar}32`];
+  });
+}
+
+/** The scalars that a value can be given for. */
+function fitting(value: Param): string {
+  if (typeof value === 'object') return 'f';
+  if (!Number.isInteger(value)) return '';
+  return value < 0 ? 'i' : 'ui';
 }
 
 let gpu: Gpu;
@@ -143,7 +204,7 @@ describe('the check of commands against shaders', () => {
     label: 'relu/forward',
     kernel: { file: 'relu.wgsl', entry: 'forward' },
     bindings: [read(x), write(x)],
-    params: [64, { f32: 0 }, 1],
+    params: { items: 64, slope: { f32: 0 }, groups_x: 1 },
     workgroups: [1, 1, 1],
   };
 
@@ -158,12 +219,24 @@ describe('the check of commands against shaders', () => {
     expect(mismatches({ ...good, bindings: [uniform(x), write(x)] })).toEqual([
       'relu/forward: binding 0 (input) is bound as uniform',
     ]);
-    expect(mismatches({ ...good, params: [1, 2, 3, 4, 5] })).toEqual([
-      'relu/forward: 5 params for forward_params of 12 bytes',
+    const misnamed = (params: Params): string[] => mismatches({ ...good, params });
+    expect(misnamed({ slope: { f32: 0 }, items: 64, groups_x: 1 })).toEqual([
+      'relu/forward: forward_params: has the fields slope, items, groups_x; the shader declares items, slope, groups_x',
+    ]);
+    expect(misnamed({ items: 64, slope: { f32: 0 } })).toHaveLength(1);
+    expect(misnamed({ items: { f32: 64 }, slope: 0, groups_x: -1 })).toEqual([
+      'relu/forward: forward_params: items is of u32',
+      'relu/forward: forward_params: slope is of f32',
+      'relu/forward: forward_params: groups_x is of u32',
+    ]);
+    expect(misnamed({ items: [64, 64], slope: { f32: 0 }, groups_x: 1 })).toEqual([
+      'relu/forward: forward_params: items takes 1 values, not 2',
+      'relu/forward: forward_params: slope starts at byte 4, not 8',
+      'relu/forward: forward_params: groups_x starts at byte 8, not 12',
     ]);
     const weights = { ...good, kernel: { file: 'batch-norm.wgsl', entry: 'forward' } };
     const bindings = [read(x), read(x), write(x), read(x), write(x)];
-    expect(mismatches({ ...weights, bindings, params: new Array<number>(11).fill(0) })).toEqual([
+    expect(mismatches({ ...weights, bindings }).filter((fault) => /binding/.test(fault))).toEqual([
       'relu/forward: binding 2 (weight) is written, but declared read',
       'relu/forward: binding 2 (weight) may lie in the arena, but is declared read',
       'relu/forward: binding 3 (bias) may lie in the arena, but is declared read',

@@ -27,14 +27,20 @@ export interface Binding {
 /** A value of the params block: an unsigned or negative integer, or `{ f32 }`. */
 export type Param = number | { readonly f32: number };
 
+/**
+ * The params block: the fields of the shader's struct by name, in its order; a list is a vector. The order is what the
+ * kernel sees, so a test compares names, offsets and types with the WGSL.
+ */
+export type Params = Readonly<Record<string, Param | readonly Param[]>>;
+
 /** One dispatch, not yet bound to buffers. */
 export interface Command {
   /** `conv3d/forward`: in errors, the profiler and the benches. */
   readonly label: string;
   readonly kernel: Kernel;
   readonly bindings: readonly Binding[];
-  /** Fields of the shader's params struct, bound as `var<uniform>` after the last binding; 4 bytes each. */
-  readonly params?: readonly Param[];
+  /** Bound as `var<uniform>` after the last binding. */
+  readonly params?: Params | readonly Param[];
   readonly workgroups: readonly [number, number, number];
   /**
    * Set where `workgroups[2]` counts samples (times `zPerSample`) and every binding flagged `perSample` may be sliced.
@@ -50,8 +56,8 @@ export interface Command {
 /** Channels that a command walks along `workgroup_id.y`. */
 export interface ChannelAxis {
   readonly count: number;
-  /** Index in `params` of the channel that y = 0 stands for, 0 when recorded; absent where no kernel asks for it. */
-  readonly firstParam?: number;
+  /** Field of `params` with the channel that y = 0 stands for, 0 when recorded; absent if no kernel asks for it. */
+  readonly firstParam?: string | number;
 }
 
 /** Binding that is only read. */
@@ -79,10 +85,11 @@ export function uniform(tensor: Tensor, first = 0, count: number = sizeOf(tensor
   return { tensor, access: 'uniform', first, count };
 }
 
-/** The params block as bytes. */
-export function encodeParams(params: readonly Param[]): ArrayBuffer {
-  const view = new DataView(new ArrayBuffer(params.length * 4));
-  params.forEach((param, i) => {
+/** The params block as bytes: 4 a value, in the order of the fields. */
+export function encodeParams(params: Params | readonly Param[]): ArrayBuffer {
+  const values = Object.values(params).flat();
+  const view = new DataView(new ArrayBuffer(values.length * 4));
+  values.forEach((param, i) => {
     if (typeof param === 'object') view.setFloat32(i * 4, param.f32, true);
     else if (param < 0) view.setInt32(i * 4, param, true);
     else view.setUint32(i * 4, param, true);

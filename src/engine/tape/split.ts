@@ -2,7 +2,7 @@ import { OutOfMemoryError } from '../../core/errors.ts';
 import { roundUp, sizeOf } from '../../core/shape.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 import { formatBytes } from '../gpu/gpu.ts';
-import type { Binding, Command } from './command.ts';
+import type { Binding, Command, Param } from './command.ts';
 import { copyCommand, type Part } from './copy.ts';
 import { describeTensor, elementBytes, type Tensor, tensor, viewOf } from './tensor.ts';
 
@@ -153,12 +153,20 @@ function sliceCommand(
   const slice: Command = {
     ...command,
     bindings,
-    ...(firstParam !== undefined
-      ? { params: command.params!.map((param, i) => (i === firstParam ? first : param)) }
-      : {}),
+    ...(firstParam !== undefined ? { params: withParam(command.params!, firstParam, first) } : {}),
     workgroups: [x, (y * count) / axes.channels, z / axes.samples],
   };
   return [...before, slice, ...after];
+}
+
+function withParam(
+  params: NonNullable<Command['params']>,
+  field: string | number,
+  value: number,
+): NonNullable<Command['params']> {
+  return 'map' in params && typeof params.map === 'function'
+    ? (params as readonly Param[]).map((param, i) => (i === field ? value : param))
+    : { ...params, [field]: value };
 }
 
 function refusal(

@@ -92,15 +92,15 @@ describe('splitCommand by channels', () => {
     label: 'batch-norm/forward',
     kernel: { file: 'batch-norm.wgsl', entry: 'forward' },
     bindings: [read(input, true), read(statistics), write(output, true)],
-    params: [7, 0, 9],
+    params: { items: 7, first_channel: 0, samples: 9 },
     workgroups: [3, 4, 2],
     samples: 2,
-    channels: { count: 4, firstParam: 1 },
+    channels: { count: 4, firstParam: 'first_channel' },
   };
 
   it('takes as many channels of a sample as fit, and tells the kernel the first', () => {
     const slices = splitCommand(command, limits(3 * CHANNEL));
-    expect(slices.map(({ workgroups, params }) => [...workgroups, ...params!])).toEqual([
+    expect(slices.map(({ workgroups, params }) => [...workgroups, ...Object.values(params!)])).toEqual([
       [3, 3, 1, 7, 0, 9],
       [3, 1, 1, 7, 3, 9],
       [3, 3, 1, 7, 0, 9],
