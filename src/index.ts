@@ -108,14 +108,32 @@ export {
   type Schedule,
   warmUp,
 } from './engine/optim/schedule.ts';
-export type { Command } from './engine/tape/command.ts';
+export {
+  expectActivation,
+  expectInputs,
+  expectRule,
+  formatShapes,
+} from './engine/tape/check.ts';
+export {
+  type Access,
+  type Binding,
+  type Command,
+  type Param,
+  read,
+  readWrite,
+  slice,
+  uniform,
+  write,
+} from './engine/tape/command.ts';
 export { firstNonFinite, type NonFinite } from './engine/tape/diagnose.ts';
+export { type FlatPart, flatParts } from './engine/tape/flat-parts.ts';
 export type { MemoryEstimate } from './engine/tape/memory.ts';
 export type { Emitter, GradientThunk, Op } from './engine/tape/op.ts';
 export { compilePlan, Plan, type PlanOptions, type PlanStatistics } from './engine/tape/plan.ts';
 export { type TensorSpec, TensorStore } from './engine/tape/store.ts';
 export { type Root, Tape, TapeError } from './engine/tape/tape.ts';
 export { type Element, type Tensor, tensor } from './engine/tape/tensor.ts';
+export { flatChunks, flatGroups } from './engine/tape/workgroups.ts';
 // Data sets.
 export {
   commonModalities,

@@ -1,10 +1,12 @@
 import { GpuError } from '../../core/errors.ts';
-import { type Spec, specialise } from './specialise.ts';
+import { type Spec, shaderName, specialise } from './specialise.ts';
 
-/** One entry point of a shader file, specialised. */
+/** One entry point of a shader, specialised. */
 export interface Kernel {
-  /** File below shaders/, such as `conv3d.wgsl`. */
+  /** File below shaders/, such as `conv3d.wgsl`; with `source` only the name that messages use. */
   readonly file: string;
+  /** WGSL of the caller's own, compiled instead of a file of this package. The specialiser's marks work in it too. */
+  readonly source?: string;
   readonly entry: string;
   /** Values for the file's `// @spec` lines. */
   readonly spec?: Spec;
@@ -12,11 +14,16 @@ export interface Kernel {
   readonly constants?: Readonly<Record<string, number>>;
 }
 
-/** A kernel as messages and caches name it: `conv3d.wgsl:forward{TILE=4}`. */
+/** A kernel as messages name it: `conv3d.wgsl:forward{TILE=4}`. */
 export function kernelKey(kernel: Kernel): string {
   const values = Object.entries({ ...kernel.spec, ...kernel.constants }).sort(([a], [b]) => (a < b ? -1 : 1));
   const text = values.map(([name, value]) => `${name}=${value}`).join(',');
   return `${kernel.file}:${kernel.entry}${text ? `{${text}}` : ''}`;
+}
+
+/** Equal for equal kernels only: two sources may share a name. */
+export function kernelIdentity(kernel: Kernel): string {
+  return JSON.stringify([kernelKey(kernel), kernel.source ?? null]);
 }
 
 /** How a platform waits for a promise of the device. */
@@ -34,20 +41,20 @@ export class KernelCache {
     this.#wait = wait;
   }
 
-  /** The compiled kernel. @throws GpuError with the file, line and text of the first compile error. */
+  /** The compiled kernel. @throws GpuError with the shader, line and text of the first compile error. */
   pipeline(kernel: Kernel): Promise<GPUComputePipeline> {
-    const key = kernelKey(kernel);
-    let pipeline = this.#pipelines.get(key);
+    const identity = kernelIdentity(kernel);
+    let pipeline = this.#pipelines.get(identity);
     if (!pipeline) {
-      pipeline = this.#compile(kernel, key);
-      this.#pipelines.set(key, pipeline);
+      pipeline = this.#compile(kernel, kernelKey(kernel));
+      this.#pipelines.set(identity, pipeline);
     }
     return pipeline;
   }
 
   /** Whether a kernel was asked for on this device before. */
   has(kernel: Kernel): boolean {
-    return this.#pipelines.has(kernelKey(kernel));
+    return this.#pipelines.has(kernelIdentity(kernel));
   }
 
   async #compile(kernel: Kernel, key: string): Promise<GPUComputePipeline> {
@@ -70,7 +77,7 @@ export class KernelCache {
   }
 
   #module(kernel: Kernel): Promise<GPUShaderModule> {
-    const key = `${kernel.file}|${JSON.stringify(kernel.spec ?? {})}`;
+    const key = JSON.stringify([kernel.file, kernel.source ?? null, kernel.spec ?? {}]);
     let module = this.#modules.get(key);
     if (!module) {
       module = this.#createModule(kernel);
@@ -80,9 +87,11 @@ export class KernelCache {
   }
 
   async #createModule(kernel: Kernel): Promise<GPUShaderModule> {
-    const code = specialise(kernel.file, kernel.spec);
+    const { file, source } = kernel;
+    const name = shaderName(file, source);
+    const code = specialise(file, kernel.spec, source);
     this.#device.pushErrorScope('validation');
-    const module = this.#device.createShaderModule({ label: kernel.file, code });
+    const module = this.#device.createShaderModule({ label: file, code });
     const popped = this.#device.popErrorScope();
     const info = await module.getCompilationInfo();
     const error = info.messages.find((message) => message.type === 'error');
@@ -90,10 +99,10 @@ export class KernelCache {
     if (error) {
       const line = code.split('\n')[error.lineNum - 1]?.trim() ?? '';
       throw new GpuError(
-        `shaders/${kernel.file} (specialised, line ${error.lineNum}): ${error.message}\n  ${line.slice(0, 200)}`,
+        `${name} (specialised, line ${error.lineNum}): ${error.message}\n  ${line.slice(0, 200)}`,
       );
     }
-    if (scope) throw new GpuError(`shaders/${kernel.file}: ${scope.message}`);
+    if (scope) throw new GpuError(`${name}: ${scope.message}`);
     return module;
   }
 }

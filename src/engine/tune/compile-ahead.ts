@@ -1,7 +1,7 @@
 import { DeviceLostError, GpuError, OutOfMemoryError } from '../../core/errors.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { kernelKey } from '../gpu/kernel.ts';
+import { kernelIdentity } from '../gpu/kernel.ts';
 import { Isolated, type Section } from './isolated.ts';
 import { timeRuns } from './timing.ts';
 
@@ -10,9 +10,9 @@ export function compilesAtFirstRun({ family }: Capabilities): boolean {
   return family === 'lavapipe';
 }
 
-/** Keys of the kernels of a section. */
+/** Identities of the kernels of a section. */
 export function kernelsOf({ commands }: Section): string[] {
-  return commands.map(({ kernel }) => kernelKey(kernel));
+  return commands.map(({ kernel }) => kernelIdentity(kernel));
 }
 
 /**

@@ -2,8 +2,10 @@ import { describe, expect, it, vi } from 'vitest';
 import { GpuError, OutOfMemoryError } from '../../../src/core/errors.ts';
 import { familyOf } from '../../../src/engine/gpu/capabilities.ts';
 import { formatBytes } from '../../../src/engine/gpu/gpu.ts';
-import { kernelKey } from '../../../src/engine/gpu/kernel.ts';
+import { type Kernel, kernelKey } from '../../../src/engine/gpu/kernel.ts';
 import { shaders } from '../../../src/engine/gpu/shaders.generated.ts';
+import { specialise } from '../../../src/engine/gpu/specialise.ts';
+import { encodeDispatches } from '../../../src/engine/tape/plan.ts';
 import { useGpu } from '../../support/gpu.ts';
 
 const STORAGE = 0x80 | 0x04 | 0x08;
@@ -104,6 +106,62 @@ describe('Gpu', () => {
     const kernel = { file: 'relu.wgsl', entry: 'forward' };
     expect(kernels.pipeline(kernel)).toBe(kernels.pipeline({ ...kernel }));
     expect(kernels.pipeline(kernel)).not.toBe(kernels.pipeline({ ...kernel, spec: { ACCUMULATE: 1 } }));
+  });
+});
+
+describe('a kernel with its own source', () => {
+  const context = useGpu();
+  const shader = (value: number): string => `
+    const VALUE = ${value}u; // @spec
+    @group(0) @binding(0) var<storage, read_write> output: array<u32>;
+    @compute @workgroup_size(1)
+    fn main() { output[0] = VALUE; }`;
+
+  async function result(kernel: Kernel): Promise<number> {
+    const { gpu } = context;
+    const buffer = await gpu.createBuffer({ label: 'result', bytes: 16, usage: STORAGE });
+    const pipeline = await gpu.kernels.pipeline(kernel);
+    const entries = [{ binding: 0, resource: { buffer } }];
+    const bindGroup = gpu.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+    const encoder = gpu.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    encodeDispatches(pass, [{ label: 'own', pipeline, bindGroup, workgroups: [1, 1, 1] }]);
+    pass.end();
+    gpu.device.queue.submit([encoder.finish()]);
+    const [value] = new Uint32Array(await gpu.read(buffer, 0, 4));
+    gpu.destroyBuffer(buffer);
+    return value!;
+  }
+
+  it('runs, whatever other source has the same name', async () => {
+    // `relu.wgsl` is a file of this package too.
+    for (const file of ['own.wgsl', 'relu.wgsl']) {
+      expect(await result({ file, source: shader(3), entry: 'main' })).toBe(3);
+      expect(await result({ file, source: shader(4), entry: 'main' })).toBe(4);
+      expect(await result({ file, source: shader(4), entry: 'main', spec: { VALUE: 5 } })).toBe(5);
+    }
+    expect(context.gpu.kernels.has({ file: 'own.wgsl', source: shader(3), entry: 'main' })).toBe(true);
+    expect(context.gpu.kernels.has({ file: 'own.wgsl', source: shader(6), entry: 'main' })).toBe(false);
+  });
+
+  it('may include files of this package', () => {
+    const text = specialise('own.wgsl', {}, '//!include relu.wgsl\nconst OWN = 1u;\n');
+    expect(text).toContain('ReLU');
+    expect(text).toContain('const OWN = 1u;');
+  });
+
+  it('is named in every message', async () => {
+    const { kernels } = context.gpu;
+    const compile = (kernel: Omit<Kernel, 'file'>): Promise<unknown> =>
+      kernels.pipeline({ file: 'mine', ...kernel });
+    const source = '@compute @workgroup_size(1)\nfn main() { let x = nothing(); }';
+    await expect(compile({ source, entry: 'main' })).rejects.toThrow(
+      /^mine \(specialised, line 2\): [\s\S]*let x = nothing\(\)/,
+    );
+    await expect(compile({ source: shader(1), entry: 'absent' })).rejects.toThrow(/^kernel mine:absent: /);
+    await expect(compile({ source: shader(1), entry: 'main', spec: { WIDTH: 2 } })).rejects.toThrow(
+      'mine: no "// @spec" line declares WIDTH',
+    );
   });
 });
 
