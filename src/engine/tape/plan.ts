@@ -59,6 +59,7 @@ export class Plan {
   readonly dispatches: readonly Dispatch[];
   readonly #gpu: Gpu;
   readonly #regions: ReadonlyMap<Tensor, Region>;
+  readonly #kept: ReadonlySet<Tensor>;
   readonly #owned: readonly GPUBuffer[];
   readonly #poisoned: readonly GPUBuffer[];
   /** Encoded ahead for the next run. */
@@ -68,6 +69,7 @@ export class Plan {
     gpu: Gpu,
     dispatches: readonly Dispatch[],
     regions: ReadonlyMap<Tensor, Region>,
+    kept: ReadonlySet<Tensor>,
     owned: readonly GPUBuffer[],
     poisoned: readonly GPUBuffer[],
     statistics: PlanStatistics,
@@ -75,6 +77,7 @@ export class Plan {
     this.#gpu = gpu;
     this.dispatches = dispatches;
     this.#regions = regions;
+    this.#kept = kept;
     this.#owned = owned;
     this.#poisoned = poisoned;
     this.statistics = statistics;
@@ -112,16 +115,30 @@ export class Plan {
     return encoder.finish();
   }
 
-  /** The buffer range of a tensor of this plan. @throws TapeError where the plan does not hold it. */
+  /**
+   * The buffer range of a tensor of this plan. Other tensors may take the same range once nothing reads this one any
+   * more: after a run, only {@link read} knows which hold what was written to them.
+   * @throws TapeError if the plan does not hold it.
+   */
   region(of: Tensor): Region {
     const region = regionOf(of) ?? this.#regions.get(of);
-    if (!region) throw new TapeError(`${describeTensor(of)} is no tensor of this plan`);
+    if (!region) throw new TapeError(`${describeTensor(of)} is not a tensor of this plan`);
     return region;
   }
 
-  /** Elements of a kept or fixed tensor after the last run. @throws TapeError, GpuError, DeviceLostError. */
+  /**
+   * Elements of a kept or fixed tensor after the last run.
+   * @throws TapeError for any other tensor, as its memory may hold another's values by then; GpuError, DeviceLostError.
+   */
   async read(of: Tensor): Promise<Float32Array> {
     const { buffer, offset } = this.region(of);
+    if (!regionOf(of) && !this.#kept.has(of)) {
+      const kept = [...this.#kept].map((each) => each.label).join(', ');
+      throw new TapeError(
+        `${describeTensor(of)} was not kept: its memory is reused before a run ends; kept are: ${kept || 'none'}`,
+        { hint: 'List the tensor in `keep` when the plan is compiled.' },
+      );
+    }
     return decodeElements(of, await this.#gpu.read(buffer, offset, sizeOf(of.shape) * elementBytes(of)));
   }
 
@@ -162,13 +179,21 @@ export async function compilePlan(
     const arenaBuffers = owned.slice();
     const panel = await place(gpu, steps, options, 'panel', regions, owned);
     const dispatches = await bind(gpu, steps, options.label, regions, owned);
-    return new Plan(gpu, dispatches, regions, owned, options.poison ? arenaBuffers : [], {
-      arenaBytes: arena.bytes,
-      livenessBytes: arena.lowerBound,
-      panelBytes: panel.bytes,
-      dispatches: dispatches.length,
-      largest: [...regions.keys()].sort((a, b) => byteLength(b) - byteLength(a)).slice(0, LARGEST),
-    });
+    return new Plan(
+      gpu,
+      dispatches,
+      regions,
+      new Set(options.keep),
+      owned,
+      options.poison ? arenaBuffers : [],
+      {
+        arenaBytes: arena.bytes,
+        livenessBytes: arena.lowerBound,
+        panelBytes: panel.bytes,
+        dispatches: dispatches.length,
+        largest: [...regions.keys()].sort((a, b) => byteLength(b) - byteLength(a)).slice(0, LARGEST),
+      },
+    );
   } catch (error) {
     for (const buffer of owned) gpu.destroyBuffer(buffer);
     throw error;

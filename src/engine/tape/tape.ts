@@ -1,4 +1,4 @@
-import { ShapeError, VoxelgradError } from '../../core/errors.ts';
+import { type ErrorOptionsWithHint, ShapeError, VoxelgradError } from '../../core/errors.ts';
 import { formatShape, sameShape } from '../../core/shape.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 import type { Command } from './command.ts';
@@ -29,8 +29,8 @@ export interface Root {
 
 /** A call of the tape that its order does not allow. */
 export class TapeError extends VoxelgradError {
-  constructor(message: string) {
-    super('tape', message);
+  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+    super('tape', message, options);
   }
 }
 

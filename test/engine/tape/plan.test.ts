@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { DeviceLostError, GpuError } from '../../../src/core/errors.ts';
 import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
 import { relu } from '../../../src/engine/ops/relu.ts';
+import { sigmoid } from '../../../src/engine/ops/sigmoid.ts';
 import { type Command, read, write } from '../../../src/engine/tape/command.ts';
 import { compilePlan, type Plan } from '../../../src/engine/tape/plan.ts';
 import { TensorStore } from '../../../src/engine/tape/store.ts';
@@ -102,9 +103,38 @@ describe('compilePlan', () => {
     const store = await inputStore(gpu, [8]);
     const { plan } = await record(gpu, store, 1);
     await expect(plan.read(tensor('other', [8], 'arena'))).rejects.toThrow(
-      'other 8 is no tensor of this plan',
+      'other 8 is not a tensor of this plan',
     );
     plan.destroy();
+    store.destroy();
+  });
+
+  it('refuses to read a tensor that was not kept, whose memory another one has taken', async () => {
+    const { gpu } = context;
+    const store = await inputStore(gpu, [64]);
+    const tape = new Tape(gpu.capabilities);
+    const outputs: Tensor[] = [];
+    for (const op of [relu, sigmoid, relu, sigmoid]) {
+      const input = outputs.at(-1) ?? store.get('x');
+      outputs.push(op === relu ? tape.apply(relu, [input], { slope: 0 }) : tape.apply(sigmoid, [input], {}));
+    }
+    const keep = [outputs[3]!];
+    const plan = await compilePlan(gpu, tape.commands, { label: 'test', keep });
+    plan.run();
+    expect(plan.region(outputs[1]!), 'one place for both').toEqual(plan.region(outputs[3]!));
+    for (const output of outputs.slice(0, 3)) {
+      await expect(plan.read(output)).rejects.toThrow(TapeError);
+      await expect(plan.read(output)).rejects.toMatchObject({
+        message: `${output.label} 64 was not kept: its memory is reused before a run ends; kept are: sigmoid`,
+        hint: /`keep`/,
+      });
+    }
+    expect(await plan.read(outputs[3]!)).toHaveLength(64);
+    plan.destroy();
+    const none = await compilePlan(gpu, tape.commands, { label: 'test' });
+    none.run();
+    await expect(none.read(outputs[3]!)).rejects.toThrow('kept are: none');
+    none.destroy();
     store.destroy();
   });
 
