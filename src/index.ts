@@ -61,6 +61,15 @@ export type { Kernel } from './engine/gpu/kernel.ts';
 export { measurePeak, type Peak } from './engine/gpu/peak.ts';
 export { type Recovery, withRecovery } from './engine/gpu/recovery.ts';
 // Tensors, the tape, ops and losses.
+export { allLosses, findLoss, loss, registerLoss } from './engine/loss/index.ts';
+export {
+  type Activation,
+  type BoundLoss,
+  defineLoss,
+  type Loss,
+  type LossDefinition,
+  type LossInputs,
+} from './engine/loss/loss.ts';
 export {
   DEFAULT_LOSS,
   type LabelWeights,

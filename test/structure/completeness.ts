@@ -1,7 +1,13 @@
+/** Whether a source exports an op. */
+export function definesOp(text: string): boolean {
+  return /^export const \w+: Op</m.test(text);
+}
+
 /**
  * What is missing beside the ops and losses of a project. Basenames mirror: `src/engine/ops/conv3d.ts` wants
  * `shaders/conv3d.wgsl`, `test/reference/conv3d.ts`, `test/cases/conv3d.ts`, `test/engine/ops/conv3d.test.ts` and a file of
- * src/pipeline/bench that imports the op; losses the same with src/engine/loss and test/engine/loss, without a bench. The other way round, each of these files wants its source, and each shader a source that names it.
+ * src/pipeline/bench that imports the op; losses the same with src/engine/loss and test/engine/loss, without a bench. Files of src/engine/loss that define no op (the registry, entries
+ * that share an op) want nothing. The other way round, each of these files wants its source, and each shader a source that names it.
  *
  * @param files text by path from the project's root
  * @returns one line a file that is missing or left over
@@ -15,6 +21,7 @@ export function incompleteSets(files: ReadonlyMap<string, string>): string[] {
     });
 
   for (const [path, room, stem] of matching(/^src\/engine\/(ops|loss)\/([^/]+)\.ts$/)) {
+    if (room === 'loss' && !definesOp(files.get(path)!)) continue;
     const wanted = [
       `shaders/${stem}.wgsl`,
       `test/reference/${stem}.ts`,

@@ -7,7 +7,8 @@ import { Tape } from '../../src/engine/tape/tape.ts';
 import type { Tensor } from '../../src/engine/tape/tensor.ts';
 import type { OpCase } from '../support/describe-op.ts';
 import type { Nd } from '../support/nd.ts';
-import { filesBelow } from './sources.ts';
+import { definesOp } from './completeness.ts';
+import { filesBelow, readText } from './sources.ts';
 
 type Attributes = Readonly<Record<string, unknown>>;
 
@@ -21,7 +22,7 @@ export interface TestedOp {
 /** Every file of src/engine/ops and src/engine/loss with its cases, found by name. */
 export async function testedOps(): Promise<TestedOp[]> {
   const files = [...filesBelow('src/engine/ops', '.ts'), ...filesBelow('src/engine/loss', '.ts')].filter(
-    (path) => path.split('/').length === 4,
+    (path) => path.split('/').length === 4 && definesOp(readText(path)),
   );
   return Promise.all(
     files.map(async (path) => {
