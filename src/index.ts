@@ -100,6 +100,7 @@ export {
   type Variant,
   variantConfig,
 } from './engine/nn/variants.ts';
+export { type AddAttributes, add } from './engine/ops/add.ts';
 export { type BatchNormAttributes, batchNorm } from './engine/ops/batch-norm.ts';
 export { type ConvTranspose3dAttributes, convTranspose3d } from './engine/ops/conv-transpose3d.ts';
 export { type Conv3dAttributes, conv3d } from './engine/ops/conv3d.ts';

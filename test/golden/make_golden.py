@@ -171,12 +171,18 @@ def other_op_cases(golden):
     op_case(golden, "sigmoid/both tails", "sigmoid", {}, [golden.normal(2, 2, 3, 4, 5, scale=30.0)], torch.sigmoid)
 
 
+def more_op_cases(golden):
+    op_case(golden, "add/two", "add", {}, [golden.normal(2, 3, 3, 4, 5) for _ in range(2)], torch.add)
+    op_case(golden, "add/three", "add", {}, [golden.normal(1, 2, 3, 3, 5) for _ in range(3)], lambda a, b, c: a + b + c)
+
+
 def make_ops():
     golden = Golden("ops")
     conv3d_cases(golden)
     conv_transpose3d_cases(golden)
     batch_norm_cases(golden)
     other_op_cases(golden)
+    more_op_cases(golden)
     golden.write()
 
 

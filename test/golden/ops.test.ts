@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import { add } from '../../src/engine/ops/add.ts';
 import { batchNorm } from '../../src/engine/ops/batch-norm.ts';
 import { convTranspose3d } from '../../src/engine/ops/conv-transpose3d.ts';
 import { conv3d } from '../../src/engine/ops/conv3d.ts';
@@ -44,6 +45,7 @@ const runners: ReadonlyMap<string, Run> = new Map([
   runner(relu),
   runner(softmax),
   runner(sigmoid),
+  runner(add),
 ]);
 
 describe('ops against PyTorch', () => {

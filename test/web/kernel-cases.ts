@@ -1,3 +1,4 @@
+import { add } from '../../src/engine/ops/add.ts';
 import { batchNorm } from '../../src/engine/ops/batch-norm.ts';
 import { convTranspose3d } from '../../src/engine/ops/conv-transpose3d.ts';
 import { conv3d } from '../../src/engine/ops/conv3d.ts';
@@ -8,6 +9,7 @@ import { sigmoid } from '../../src/engine/ops/sigmoid.ts';
 import { softmax } from '../../src/engine/ops/softmax.ts';
 import type { Op } from '../../src/engine/tape/op.ts';
 import { openBrowserGpu } from '../../src/platform/browser.ts';
+import { addCases } from '../cases/add.ts';
 import { batchNormCases } from '../cases/batch-norm.ts';
 import { convTranspose3dCases } from '../cases/conv-transpose3d.ts';
 import { conv3dCases } from '../cases/conv3d.ts';
@@ -17,6 +19,7 @@ import { reluCases } from '../cases/relu.ts';
 import { segmentationLossCases } from '../cases/segmentation-loss.ts';
 import { sigmoidCases } from '../cases/sigmoid.ts';
 import { softmaxCases } from '../cases/softmax.ts';
+import { addReference } from '../reference/add.ts';
 import { batchNormReference } from '../reference/batch-norm.ts';
 import { convTranspose3dReference } from '../reference/conv-transpose3d.ts';
 import { conv3dReference } from '../reference/conv3d.ts';
@@ -63,6 +66,7 @@ const gpu = openBrowserGpu();
 async function kernelCases(): Promise<CaseReport[]> {
   const reports: CaseReport[] = [];
   for (const run of [
+    ...family(add, addReference, addCases),
     ...family(batchNorm, batchNormReference, batchNormCases),
     ...family(conv3d, conv3dReference, conv3dCases),
     ...family(convTranspose3d, convTranspose3dReference, convTranspose3dCases),

@@ -13,8 +13,9 @@ export function expectInputs(
   least: number,
   most: number = least,
 ): readonly Shape[] {
-  const rule =
-    least === most ? `takes ${least} input${least === 1 ? '' : 's'}` : `takes ${least} to ${most} inputs`;
+  let rule = `takes ${least} to ${most} inputs`;
+  if (most === least) rule = `takes ${least} input${least === 1 ? '' : 's'}`;
+  if (most === Number.POSITIVE_INFINITY) rule = `takes ${least} inputs or more`;
   if (inputs.length < least || inputs.length > most) throw new ShapeError(op, rule, formatShapes(inputs));
   return inputs;
 }

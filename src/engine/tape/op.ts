@@ -49,6 +49,11 @@ export interface Op<Attributes, Saved> {
   readonly name: string;
   /** Whether its kernels take activations and their gradients as 16-bit floats too. */
   readonly storesF16?: true;
+  /**
+   * Set if every input has the output's shape and the output's own gradient: the tape then lets inputs share that
+   * tensor instead of calling their thunks, as long as nothing is added to it.
+   */
+  readonly passesGradient?: true;
   /** The output's shape. @throws ShapeError naming the op, the rule and the shapes. */
   shape(inputs: readonly Shape[], attributes: Attributes): Shape;
   /** Emits the dispatches that fill `output`. */
@@ -58,6 +63,6 @@ export interface Op<Attributes, Saved> {
    * the convolutions that its output need not be kept for backward.
    */
   recompute?(emit: Emitter, node: Node<Attributes, Saved>, output: Tensor): void;
-  /** One thunk an input, or null where that input has no gradient. Only thunks that are needed are called. */
+  /** One thunk per input, or null if that input has no gradient. Only thunks that are needed are called. */
   backward(node: Node<Attributes, Saved>, gradOutput: Tensor): readonly (GradientThunk | null)[];
 }

@@ -1,14 +1,17 @@
 import { type ErrorOptionsWithHint, ShapeError, VoxelgradError } from '../../core/errors.ts';
-import { formatShape, sameShape } from '../../core/shape.ts';
+import { formatShape, sameShape, sizeOf } from '../../core/shape.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 import type { Command } from './command.ts';
+import { copyCommand } from './copy.ts';
 import type { Emitter, GradientThunk, Op } from './op.ts';
 import { requireElement } from './storage.ts';
 import { describeTensor, type Element, type Tensor, tensor } from './tensor.ts';
+import { flatChunks } from './workgroups.ts';
 
 interface Recorded {
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
+  readonly passesGradient: boolean;
   backward(inputs: readonly Tensor[], gradOutput: Tensor): readonly (GradientThunk | null)[];
 }
 
@@ -45,6 +48,10 @@ export class Tape {
   readonly emitter: Emitter;
   readonly #nodes: Recorded[] = [];
   readonly #gradients: Map<Tensor, Tensor> = new Map();
+  /** Of a gradient that several tensors share: those whose own backward is still to come. */
+  readonly #sharers: Map<Tensor, Set<Tensor>> = new Map();
+  /** Gradients that backward started from: the caller's, so nothing is added to them. */
+  readonly #given: Set<Tensor> = new Set();
   readonly #recompute: boolean;
   /** How to fill a tensor again, by the tensor. */
   readonly #again: Map<Tensor, (output: Tensor) => void> = new Map();
@@ -120,6 +127,7 @@ export class Tape {
       this.#nodes.push({
         inputs,
         output,
+        passesGradient: op.passesGradient === true,
         backward: (from, gradOutput) => {
           this.#scope = scope;
           return op.backward({ inputs: from, output, attributes, saved }, gradOutput);
@@ -156,6 +164,7 @@ export class Tape {
           `${formatShape(grad.shape)} for ${formatShape(output.shape)}`,
         );
       this.#gradients.set(output, grad);
+      this.#given.add(grad);
     }
     this.#differentiated = true;
     for (const node of this.#nodes.reverse()) this.#backwardNode(node);
@@ -174,11 +183,40 @@ export class Tape {
       const thunk = thunks[i];
       if (!input.requiresGrad || !thunk) continue;
       const existing = this.#gradients.get(input);
-      const { label, shape, element } = input;
-      const grad = existing ?? input.grad ?? tensor(`grad ${label}`, shape, 'arena', { element });
+      if (!existing && node.passesGradient && !input.grad && input.element === gradOutput.element) {
+        this.#share(gradOutput, node.output, input);
+        continue;
+      }
+      const grad = existing ? this.#own(input, existing) : (input.grad ?? gradientTensor(input));
       this.#gradients.set(input, grad);
       thunk(this.emitter, grad, existing !== undefined);
     }
+    this.#sharers.get(gradOutput)?.delete(node.output);
+  }
+
+  /** Makes the gradient of an output that of an input too. */
+  #share(grad: Tensor, output: Tensor, input: Tensor): void {
+    this.#gradients.set(input, grad);
+    const sharers = this.#sharers.get(grad) ?? new Set([output]);
+    this.#sharers.set(grad, sharers.add(input));
+  }
+
+  /** The gradient of a tensor, to be added to: itself if no one else needs it any more, else a copy. */
+  #own(input: Tensor, grad: Tensor): Tensor {
+    const sharers = this.#sharers.get(grad);
+    sharers?.delete(input);
+    if (!this.#given.has(grad) && (sharers?.size ?? 0) === 0) {
+      if (sharers)
+        for (const [of, shared] of this.#gradients) if (shared === grad) this.#gradients.delete(of);
+      this.#sharers.delete(grad);
+      return grad;
+    }
+    const own = gradientTensor(input);
+    for (const range of flatChunks(sizeOf(own.shape), this.capabilities)) {
+      const [from, to] = [grad, own].map((each) => ({ tensor: each, ...range }));
+      this.emitter.run(copyCommand('gradient/copy', from!, to!, 'write', this.capabilities));
+    }
+    return own;
   }
 
   /** The tensor itself, or a fresh one with the same values, so that the first need not live until here. */
@@ -191,10 +229,17 @@ export class Tape {
     return target;
   }
 
-  /** The gradient of a tensor after {@link backward}; undefined where none was needed. */
+  /**
+   * The gradient of a tensor after {@link backward}; undefined if none was needed, or if it was shared and the gradient
+   * of another tensor was made in its place.
+   */
   gradient(of: Tensor): Tensor | undefined {
     return this.#gradients.get(of);
   }
+}
+
+function gradientTensor({ label, shape, element }: Tensor): Tensor {
+  return tensor(`grad ${label}`, shape, 'arena', { element });
 }
 
 function checkCommand(command: Command, capabilities: Capabilities): void {

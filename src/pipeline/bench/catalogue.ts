@@ -3,7 +3,7 @@ import type { BenchCase } from './cases.ts';
 import { convTranspose3dCases } from './conv-transpose3d-cases.ts';
 import { type ConvShape, conv3dCases } from './conv3d-cases.ts';
 import { crossStitchCases } from './cross-stitch-cases.ts';
-import { batchNormCases, maxPoolCases, pointwiseCases, softmaxCases } from './elementwise-cases.ts';
+import { addCases, batchNormCases, maxPoolCases, pointwiseCases, softmaxCases } from './elementwise-cases.ts';
 import { describeNetwork, NETWORK_CASES, type NetworkCase } from './networks.ts';
 import { adamCase, lossCases } from './step-cases.ts';
 
@@ -70,6 +70,7 @@ function allCases(): BenchCase[] {
     ...batchNormCases(ACTIVATION),
     ...crossStitchCases(ACTIVATION),
     ...pointwiseCases(ACTIVATION),
+    ...addCases(ACTIVATION),
     ...maxPoolCases(ACTIVATION),
     ...softmaxCases([1, 4, 64, 64, 64]),
     ...lossCases([64, 64, 64]),

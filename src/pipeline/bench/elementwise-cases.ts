@@ -1,4 +1,5 @@
 import { type Shape, sizeOf } from '../../core/shape.ts';
+import { add } from '../../engine/ops/add.ts';
 import { batchNorm } from '../../engine/ops/batch-norm.ts';
 import { maxPool3d } from '../../engine/ops/max-pool3d.ts';
 import { relu } from '../../engine/ops/relu.ts';
@@ -8,7 +9,7 @@ import type { Op } from '../../engine/tape/op.ts';
 import type { Tape } from '../../engine/tape/tape.ts';
 import { type Tensor, tensor } from '../../engine/tape/tensor.ts';
 import { cutSection, noiseOf, type Section } from '../../engine/tune/isolated.ts';
-import { type BenchCase, type CaseRecording, describeActivation } from './cases.ts';
+import { type BenchCase, bytesOf, type CaseRecording, describeActivation } from './cases.ts';
 
 export type Pass = 'forward' | 'backward';
 
@@ -91,6 +92,27 @@ export function pointwiseCases(shape: Shape): BenchCase[] {
       'input',
     ),
     ...pointwise(sigmoid, {}, shape, logistic, (x) => logistic(x) * (1 - logistic(x)), 'output'),
+  ];
+}
+
+/** The sum of two activations. Backward runs nothing, as both share the gradient. */
+export function addCases(shape: Shape): BenchCase[] {
+  const record = (tape: Tape): CaseRecording => {
+    const inputs = ['first', 'second'].map((name) => tensor(name, shape, 'arena'));
+    const output = tape.apply(add, inputs, {});
+    const section = cutSection(tape.commands, 0, tape.commands.length, [...inputs, output]);
+    const [a, b] = inputs.map(noiseOf) as [Float32Array, Float32Array];
+    return { section, check: { tensor: output, expected: (i) => a[i]! + b[i]! } };
+  };
+  return [
+    {
+      kernel: 'add/forward',
+      shape: describeActivation(shape),
+      bound: 'bandwidth',
+      flops: 0,
+      bytes: bytesOf(shape, shape, shape),
+      record,
+    },
   ];
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GpuError } from '../../../src/core/errors.ts';
+import { add } from '../../../src/engine/ops/add.ts';
 import { batchNorm } from '../../../src/engine/ops/batch-norm.ts';
 import { convTranspose3d } from '../../../src/engine/ops/conv-transpose3d.ts';
 import { conv3d } from '../../../src/engine/ops/conv3d.ts';
@@ -9,11 +10,13 @@ import { relu } from '../../../src/engine/ops/relu.ts';
 import type { Op } from '../../../src/engine/tape/op.ts';
 import { Tape, TapeError } from '../../../src/engine/tape/tape.ts';
 import { type Element, tensor } from '../../../src/engine/tape/tensor.ts';
+import { addCases } from '../../cases/add.ts';
 import { batchNormCases } from '../../cases/batch-norm.ts';
 import { convTranspose3dCases } from '../../cases/conv-transpose3d.ts';
 import { conv3dCases } from '../../cases/conv3d.ts';
 import { crossStitchCases } from '../../cases/cross-stitch.ts';
 import { maxPool3dCases } from '../../cases/max-pool3d.ts';
+import { addReference } from '../../reference/add.ts';
 import { batchNormReference } from '../../reference/batch-norm.ts';
 import { convTranspose3dReference } from '../../reference/conv-transpose3d.ts';
 import { conv3dReference } from '../../reference/conv3d.ts';
@@ -51,6 +54,7 @@ function describeHalf<A, S>(
   op: Op<A, S>,
   reference: Reference<HostAttributes<NoInfer<A>>>,
   cases: readonly OpCase<HostAttributes<NoInfer<A>>>[],
+  /** How many of the inputs, from the first on, are activations: these store 16 bits. */
   activations: (attributes: HostAttributes<NoInfer<A>>) => number,
   storages: readonly Stored[] = [BOTH],
 ): void {
@@ -94,11 +98,13 @@ function describeHalf<A, S>(
   });
 }
 
+// The first convolution reads 32 bits, the heads write them.
+const ALL: readonly Stored[] = [BOTH, ['f32', 'f16'], ['f16', 'f32']];
+
+describeHalf(add, addReference, addCases, () => 2, ALL);
 describeHalf(batchNorm, batchNormReference, batchNormCases, () => 1);
 describeHalf(maxPool3d, maxPool3dReference, maxPool3dCases, () => 1);
 describeHalf(crossStitch, crossStitchReference, crossStitchCases, () => 2);
-// The first convolution reads 32 bits, the heads write them.
-const ALL: readonly Stored[] = [BOTH, ['f32', 'f16'], ['f16', 'f32']];
 describeHalf(conv3d, conv3dReference, conv3dCases, ({ sources }) => sources, ALL);
 describeHalf(convTranspose3d, convTranspose3dReference, convTranspose3dCases, () => 1, ALL);
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Capabilities } from '../../../src/engine/gpu/capabilities.ts';
+import { add } from '../../../src/engine/ops/add.ts';
 import { relu } from '../../../src/engine/ops/relu.ts';
 import { expectActivation, expectInputs, expectRule } from '../../../src/engine/tape/check.ts';
 import { encodeParams } from '../../../src/engine/tape/command.ts';
@@ -11,7 +12,12 @@ import { type Tensor, tensor } from '../../../src/engine/tape/tensor.ts';
 import { flatGroups } from '../../../src/engine/tape/workgroups.ts';
 import { useGpu } from '../../support/gpu.ts';
 
-const capabilities = { description: 'made up', maxWorkgroups: 65535 } as Capabilities;
+const capabilities = {
+  description: 'made up',
+  maxWorkgroups: 65535,
+  maxBindingBytes: 1 << 27,
+  offsetAlignment: 256,
+} as Capabilities;
 const leaf = (label: string, shape: readonly number[], requiresGrad = true): Tensor =>
   tensor(label, shape, 'arena', { requiresGrad });
 
@@ -105,6 +111,95 @@ describe('Tape.backward', () => {
     expect(() => tape.backward([{ output: y, grad: leaf('seed', [4]) }])).toThrow(/got 4 for 2x2/);
     tape.backward([{ output: y, grad: leaf('seed', [2, 2]) }]);
     expect(() => tape.backward([{ output: y, grad: leaf('seed', [2, 2]) }])).toThrow(TapeError);
+  });
+});
+
+describe('gradients that summands share', () => {
+  /** A sum whose summands must not ask for gradients of their own. */
+  const sum: Op<Record<string, never>, undefined> = {
+    name: 'sum',
+    passesGradient: true,
+    shape: ([first]) => first!,
+    forward: () => undefined,
+    backward: ({ inputs }) =>
+      inputs.map(() => () => {
+        throw new Error('a summand got a gradient of its own');
+      }),
+  };
+  const seed = (): Tensor => leaf('seed', [4], false);
+  const copies = (tape: Tape): string[] =>
+    tape.commands.map(({ label, bindings }) => `${label} to ${bindings[1]!.tensor.label}`);
+
+  it('are one tensor, and the last summand that is added to takes it over', () => {
+    const asked: string[] = [];
+    const op = recorder(asked);
+    const tape = new Tape(capabilities);
+    // A residual block: x feeds the sum and the branch.
+    const x = tape.apply(op, [leaf('image', [4])], { name: 'x' });
+    const start = tape.apply(op, [x], { name: 'start' });
+    const branch = tape.apply(op, [start], { name: 'branch' });
+    const y = tape.apply(sum, [branch, x], {});
+    const z = tape.apply(op, [y], { name: 'z' });
+    tape.backward([{ output: z, grad: seed() }]);
+    expect(asked).toEqual([
+      'z: grad sum = for sum',
+      'branch: grad recorder = for recorder',
+      'start: grad sum += for recorder',
+      'x: grad image = for image',
+    ]);
+    expect(copies(tape), 'nothing was copied').toEqual([]);
+    expect(tape.gradient(x)?.label).toBe('grad sum');
+    expect(tape.gradient(y), 'its values are gone').toBeUndefined();
+    expect(tape.gradient(branch)).toBeUndefined();
+  });
+
+  it('are copied before something is added while another summand still needs them', () => {
+    const asked: string[] = [];
+    const op = recorder(asked);
+    const tape = new Tape(capabilities);
+    const x = tape.apply(op, [leaf('image', [4])], { name: 'x' });
+    const branch = tape.apply(op, [x], { name: 'branch' });
+    // Backward meets this reader of x before it comes to the branch.
+    const reader = tape.apply(op, [x], { name: 'reader' });
+    const y = tape.apply(sum, [branch, x, reader], {});
+    const z = tape.apply(op, [y], { name: 'z' });
+    tape.backward([{ output: z, grad: seed() }]);
+    expect(copies(tape)).toEqual(['gradient/copy to grad recorder']);
+    expect(asked).toEqual([
+      'z: grad sum = for sum',
+      'reader: grad recorder += for recorder',
+      'branch: grad recorder += for recorder',
+      'x: grad image = for image',
+    ]);
+    expect(tape.gradient(branch)?.label).toBe('grad sum');
+  });
+
+  it("are copied where a tensor is added to itself, and where they are the caller's", () => {
+    const tape = new Tape(capabilities);
+    const op = recorder([]);
+    const x = tape.apply(op, [leaf('image', [4])], { name: 'x' });
+    const twice = tape.apply({ ...op, passesGradient: true }, [x, x], { name: 'twice' });
+    tape.backward([{ output: twice, grad: seed() }]);
+    expect(copies(tape)).toEqual(['gradient/copy to grad recorder']);
+    expect(tape.gradient(twice)?.label).toBe('seed');
+
+    const other = new Tape(capabilities);
+    const a = other.apply(op, [leaf('image', [4])], { name: 'a' });
+    const b = other.apply(op, [a], { name: 'b' });
+    other.backward([{ output: other.apply(sum, [a, b], {}), grad: seed() }]);
+    expect(copies(other)).toEqual(['gradient/copy to grad recorder']);
+  });
+
+  it('are not shared with a parameter, which has a place for its own', () => {
+    const asked: string[] = [];
+    const op = recorder(asked);
+    const tape = new Tape(capabilities);
+    const grad = leaf('store', [4], false);
+    const weight = tensor('weight', [4], 'arena', { requiresGrad: true, grad });
+    const y = tape.apply({ ...op, passesGradient: true }, [weight, leaf('x', [4])], { name: 'y' });
+    tape.backward([{ output: y, grad: seed() }]);
+    expect(asked).toEqual(['y: store = for weight']);
+    expect(tape.gradient(weight)).toBe(grad);
   });
 });
 
@@ -232,6 +327,36 @@ describe('fan-out on the GPU', () => {
       plan.run();
       const expected = x.map((v, i) => (v > 0 ? a[i]! + b[i]! : 0.5 * 0.25 * a[i]!));
       expect(await grads.read('x'), `run ${run}`).toEqual(expected);
+    }
+    for (const owner of [plan, grads, values, seeds]) owner.destroy();
+    expect(gpu.buffers).toEqual([]);
+  });
+
+  it('sums them in a residual block too, whichever reader backward meets first', async () => {
+    const { gpu } = context;
+    const n = 37;
+    const specs = [{ name: 'x', shape: [n] }];
+    const grads = await TensorStore.create(gpu, 'grads', specs);
+    const values = await TensorStore.create(gpu, 'values', specs, { grads });
+    const seeds = await TensorStore.create(gpu, 'seeds', specs);
+    const x = Float32Array.from({ length: n }, (_, i) => i - 18);
+    const seed = Float32Array.from({ length: n }, (_, i) => 1 + i);
+    values.write('x', x);
+    seeds.write('x', seed);
+    const tape = new Tape(gpu.capabilities);
+    const leaky = (input: Tensor, slope: number): Tensor => tape.apply(relu, [input], { slope });
+    const start = leaky(values.get('x'), 0.5);
+    const branch = leaky(start, 0.25);
+    const reader = leaky(start, 2);
+    const sum = tape.apply(add, [branch, start, reader, start], {});
+    const end = leaky(sum, 1);
+    tape.backward([{ output: end, grad: seeds.get('x') }]);
+    const plan = await compilePlan(gpu, tape.commands, { label: 'residual', poison: true });
+    for (let run = 0; run < 2; run++) {
+      plan.run();
+      const expected = x.map((v, i) => seed[i]! * (v > 0 ? 4 : 0.5 * (0.25 + 1 + 2 + 1)));
+      expect(await grads.read('x'), `run ${run}`).toEqual(expected);
+      expect(await seeds.read('x'), 'the seed is as it was').toEqual(seed);
     }
     for (const owner of [plan, grads, values, seeds]) owner.destroy();
     expect(gpu.buffers).toEqual([]);
