@@ -37,6 +37,7 @@ export type { Json } from './core/json.ts';
 export { Random } from './core/random.ts';
 export { formatRecord } from './core/record.ts';
 export { formatShape, type Shape, sizeOf } from './core/shape.ts';
+export { type Setting, type SettingWords, setting, Wording, worded } from './core/wording.ts';
 // Networks, the optimizer, checkpoints.
 export { decodeModel, encodeModel, type Model, requireModel } from './engine/checkpoint/checkpoint.ts';
 export type { ModelInfo, TrainedSpacing } from './engine/checkpoint/model-info.ts';

@@ -1,6 +1,7 @@
 import { StoppedError, VoxelgradError } from '../core/errors.ts';
 import { writeError, writeOut } from '../platform/terminal.ts';
 import { type Progress, type ProgressOptions, startProgress } from './progress.ts';
+import { optionWords } from './settings.ts';
 
 /** What a command prints: its result to stdout, as text or as one JSON object, and the rest to stderr. */
 export class Output {
@@ -52,14 +53,25 @@ export interface ErrorReport {
   };
 }
 
+/** What the command line adds to hints, by the code of the error. */
+const FURTHER_HELP: Readonly<Record<string, string>> = {
+  gpu: 'What the adapter offers: `voxelgrad doctor`.',
+};
+
 /** How the command line tells an error. */
 export function reportError(error: unknown, debug: boolean): ErrorReport {
   const known = error instanceof VoxelgradError ? error : undefined;
   const code = known?.code ?? 'internal';
-  const plain = oneLine(error instanceof Error ? error.message : String(error));
+  const told = known?.tell(optionWords);
+  const plain = oneLine(told?.message ?? (error instanceof Error ? error.message : String(error)));
   const message = known ? plain : `unexpected failure: ${plain}`;
-  const hint = known
-    ? (known.hint ?? (code === 'usage' ? 'Run the command with --help to see its options.' : undefined))
+  const hint = told
+    ? [
+        told.hint ?? (code === 'usage' ? 'Run the command with --help to see its options.' : undefined),
+        FURTHER_HELP[code],
+      ]
+        .filter((part) => part !== undefined)
+        .join(' ')
     : 'This is a defect of voxelgrad: run again with --debug and report what it prints.';
   const lines = [`error: ${message}`];
   if (hint) lines.push(`hint: ${oneLine(hint)}`);

@@ -1,5 +1,6 @@
 import type { ArgDef } from 'citty';
 import { UsageError } from '../core/errors.ts';
+import { type Setting, setting, worded } from '../core/wording.ts';
 import { VARIANTS, type Variant } from '../engine/nn/variants.ts';
 import { DURATIONS, type TrainSettings, trainSettings } from '../pipeline/train/settings.ts';
 import type { Options, SharedName } from './common.ts';
@@ -189,21 +190,24 @@ export function gatherSettings(
 ): TrainSettings {
   const file = config ? parseConfig(config.name, config.text) : {};
   // The file alone first, so that a message blames the right one.
-  if (config)
-    trainSettings({ variant: 'single', ...file }, { prefix: `${config.name}: `, name: (setting) => setting });
+  if (config) trainSettings({ variant: 'single', ...file }, config.name);
   const given = givenSettings(options);
   const merged: Record<string, unknown> = { ...file };
   if (DURATIONS.some((name) => given[name] !== undefined)) for (const name of DURATIONS) delete merged[name];
   Object.assign(merged, given);
   merged.variant ??= variant;
   if (merged.variant === undefined)
-    throw new UsageError('--variant is missing', { hint: `Give one of ${VARIANTS.join(', ')}.` });
-  return trainSettings(merged, { prefix: '', name: optionName });
+    throw new UsageError(worded`${setting('variant')} is missing`, {
+      hint: `Give one of ${VARIANTS.join(', ')}.`,
+    });
+  return trainSettings(merged);
 }
 
-/** `--base-channels` for the setting `baseChannels`. */
-export function optionName(setting: string): string {
-  return `--${setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+/** A setting in the words of the command line: `--base-channels 8`, `--overwrite`, `--no-resample`. */
+export function optionWords({ setting: name, value }: Setting): string {
+  const option = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  if (value === undefined || value === true) return `--${option}`;
+  return value === false ? `--no-${option}` : `--${option} ${value}`;
 }
 
 function givenSettings(options: Options<SettingOption | SharedName>): Record<string, unknown> {

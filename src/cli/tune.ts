@@ -11,7 +11,7 @@ import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { type Command, command } from './command.ts';
 import type { Progress } from './progress.ts';
-import { optionName, SETTING_ARGS } from './settings.ts';
+import { SETTING_ARGS } from './settings.ts';
 
 /** Where there is no data set to tell. */
 const MODALITIES = ['FLAIR', 'T1w', 'PDw', 'T2w'];
@@ -57,7 +57,7 @@ export const tune: Command = command({
       levels: options.number('levels'),
     };
     const known = Object.entries(given).filter(([, value]) => value !== undefined);
-    const settings = trainSettings(Object.fromEntries(known), { prefix: '', name: optionName });
+    const settings = trainSettings(Object.fromEntries(known));
     const compileSeconds = options.number('compile-seconds', { above: 0 }) ?? DEFAULT_TUNING.compileSeconds;
     const shape: StepShape = { ...settings, modalities: settings.modalities ?? MODALITIES };
     const folder = new NodeFolder(cacheFolder());

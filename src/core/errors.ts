@@ -1,28 +1,43 @@
+import { type SettingWords, Wording } from './wording.ts';
+
 /** What every voxelgrad error tells: which rule broke, and what the reader can do about it. */
 export interface ErrorOptionsWithHint {
   /** One sentence: what to do next. */
-  readonly hint?: string;
+  readonly hint?: string | Wording | undefined;
   readonly cause?: unknown;
 }
 
 /**
  * Base of all errors that voxelgrad throws on purpose. `code` is stable and can be switched on;
- * `message` names the thing, the rule and the values; `hint` says what to do.
+ * `message` names the thing, the rule and the values; `hint` says what to do. Both name settings as code does;
+ * {@link tell} has them in other words.
  */
 export class VoxelgradError extends Error {
   readonly code: string;
   readonly hint: string | undefined;
-  constructor(code: string, message: string, options: ErrorOptionsWithHint = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+  readonly #message: string | Wording;
+  readonly #hint: string | Wording | undefined;
+  constructor(code: string, message: string | Wording, options: ErrorOptionsWithHint = {}) {
+    super(String(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = new.target.name;
     this.code = code;
-    this.hint = options.hint;
+    this.hint = options.hint?.toString();
+    this.#message = message;
+    this.#hint = options.hint;
+  }
+
+  /** Message and hint for a reader who knows settings by these words: by options, or by the labels of a form. */
+  tell(words: SettingWords): { readonly message: string; readonly hint: string | undefined } {
+    return {
+      message: this.#message instanceof Wording ? this.#message.in(words) : this.#message,
+      hint: this.#hint instanceof Wording ? this.#hint.in(words) : this.#hint,
+    };
   }
 }
 
 /** A command line, setting or call that cannot be meant (the CLI exits 2). */
 export class UsageError extends VoxelgradError {
-  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+  constructor(message: string | Wording, options: ErrorOptionsWithHint = {}) {
     super('usage', message, options);
   }
 }
@@ -43,70 +58,70 @@ export class FileFormatError extends VoxelgradError {
 
 /** A data set that breaks a rule of its layout: missing modality, unknown subject, empty mask. */
 export class DatasetError extends VoxelgradError {
-  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+  constructor(message: string | Wording, options: ErrorOptionsWithHint = {}) {
     super('dataset', message, options);
   }
 }
 
 /** Volumes of one subject that do not share a voxel grid; the message holds both grids. */
 export class GridMismatchError extends VoxelgradError {
-  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+  constructor(message: string | Wording, options: ErrorOptionsWithHint = {}) {
     super('grid-mismatch', message, options);
   }
 }
 
 /** A checkpoint that does not fit the model or the settings it is loaded into. */
 export class CheckpointError extends VoxelgradError {
-  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+  constructor(message: string | Wording, options: ErrorOptionsWithHint = {}) {
     super('checkpoint', message, options);
   }
 }
 
 /** A file or folder that cannot be read or written. */
 export class StorageError extends VoxelgradError {
-  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+  constructor(message: string | Wording, options: ErrorOptionsWithHint = {}) {
     super('storage', message, options);
   }
 }
 
 /** No adapter, a kernel that does not compile, or a call that the device's validation refused. */
 export class GpuError extends VoxelgradError {
-  constructor(message: string, options: ErrorOptionsWithHint = {}, code = 'gpu') {
+  constructor(message: string | Wording, options: ErrorOptionsWithHint = {}, code = 'gpu') {
     super(code, message, options);
   }
 }
 
 /** The device went away (driver reset, destroyed context). Work since the last checkpoint is lost. */
 export class DeviceLostError extends GpuError {
-  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+  constructor(message: string | Wording, options: ErrorOptionsWithHint = {}) {
     super(message, options, 'device-lost');
   }
 }
 
 /** A tensor or arena that the device cannot allocate; the message names it and its size. */
 export class OutOfMemoryError extends GpuError {
-  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+  constructor(message: string | Wording, options: ErrorOptionsWithHint = {}) {
     super(message, options, 'out-of-memory');
   }
 }
 
 /** Training produced a value that is not finite; the message names the step. */
 export class NonFiniteError extends VoxelgradError {
-  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+  constructor(message: string | Wording, options: ErrorOptionsWithHint = {}) {
     super('non-finite', message, options);
   }
 }
 
 /** A result that is not what a record says it must be; the message names the first difference. */
 export class VerificationError extends VoxelgradError {
-  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+  constructor(message: string | Wording, options: ErrorOptionsWithHint = {}) {
     super('verification', message, options);
   }
 }
 
 /** A batch system that is not there or refuses a job, or jobs of it that failed; the message says which. */
 export class SchedulerError extends VoxelgradError {
-  constructor(message: string, options: ErrorOptionsWithHint = {}) {
+  constructor(message: string | Wording, options: ErrorOptionsWithHint = {}) {
     super('scheduler', message, options);
   }
 }

@@ -2,6 +2,7 @@ import { type ExecFileException, execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SchedulerError, UsageError } from '../core/errors.ts';
+import { setting, worded } from '../core/wording.ts';
 import type { NodeFolder } from './node-files.ts';
 
 /** A controller that is busy may take long; one that does not answer at all is an error then. */
@@ -43,7 +44,7 @@ export async function openSlurm(
 function slurmError(program: string, cause: ExecFileException, stderr: string): SchedulerError {
   if (cause.code === 'ENOENT')
     return new SchedulerError(`${program} is not on this machine's PATH: there is no Slurm here`, {
-      hint: 'Run this on a login node of the cluster; under another batch system, run shares of the work in jobs of your own: --shard 1/4, --shard 2/4 and so on.',
+      hint: worded`Run this on a login node of the cluster; under another batch system, run shares of the work in jobs of your own: ${setting('shard', '1/4')}, ${setting('shard', '2/4')} and so on.`,
       cause,
     });
   // Such as `sbatch: error: invalid partition specified: gpu`, often two lines of it.
@@ -52,7 +53,7 @@ function slurmError(program: string, cause: ExecFileException, stderr: string): 
     .map((line) => line.replace(/^\w+: (error: )?/, '').trim())
     .filter((line) => line !== '');
   return new SchedulerError(`${program}: ${said.join('; ') || cause.message}`, {
-    hint: 'Check --slurm-options, and whether the cluster is up: sinfo.',
+    hint: worded`Check ${setting('slurmOptions')}, and whether the cluster is up: sinfo.`,
     cause,
   });
 }

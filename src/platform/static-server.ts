@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { join, relative, sep } from 'node:path';
 import { StorageError, UsageError } from '../core/errors.ts';
+import { setting, worded } from '../core/wording.ts';
 import { formatPolicy } from './content-policy.ts';
 
 /** The only address that is listened on: nobody but this machine reaches it. */
@@ -90,7 +91,7 @@ function listen(server: Server, port: number): Promise<void> {
         cause.code === 'EADDRINUSE' ? 'is in use' : `cannot be opened (${cause.code ?? cause.message})`;
       reject(
         new UsageError(`port ${port} ${why}`, {
-          hint: 'Choose another --port; 0 takes any free one.',
+          hint: worded`Choose another ${setting('port')}; 0 takes any free one.`,
           cause,
         }),
       );

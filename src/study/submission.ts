@@ -1,6 +1,7 @@
 import { gunzipSync } from 'fflate';
 import { DatasetError, StorageError, UsageError } from '../core/errors.ts';
 import { collect, type FileSink, type WrittenContent } from '../core/files.ts';
+import { setting, worded } from '../core/wording.ts';
 import { type Dataset, findScans, type Scan, scanName } from '../imaging/dataset/dataset.ts';
 import { parseSubmissionName, predictionPath } from '../imaging/dataset/prediction-path.ts';
 
@@ -10,9 +11,12 @@ export const TEST_SCANS = 61;
 /** @throws UsageError where a team's name cannot stand in a file name of the challenge. */
 export function requireTeam(team: string): void {
   if (/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/.test(team)) return;
-  throw new UsageError(`--team must be letters, digits and hyphens, not ${JSON.stringify(team)}`, {
-    hint: 'The masks will be called test01_01_TEAM.nii.',
-  });
+  throw new UsageError(
+    worded`${setting('team')} must be letters, digits and hyphens, not ${JSON.stringify(team)}`,
+    {
+      hint: 'The masks will be called test01_01_TEAM.nii.',
+    },
+  );
 }
 
 /** `test01_02_TEAM.nii`: the mask of a visit, as the ISBI 2015 challenge names it. */
@@ -38,7 +42,7 @@ export function submissionScans(dataset: Dataset, subjects?: readonly string[]):
   const other = scans.find(({ subject }) => !subject.startsWith('test'));
   if (other)
     throw new DatasetError(`${scanName(other)}: is no test subject, so it is no part of a submission`, {
-      hint: 'Leave --subjects out to take the whole test set.',
+      hint: worded`Leave ${setting('subjects')} out to take the whole test set.`,
     });
   if (scans.length === 0)
     throw new DatasetError(`${dataset.name}: there are no test subjects (test01, test02, ...)`, {

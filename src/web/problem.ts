@@ -1,4 +1,5 @@
 import { VoxelgradError } from '../core/errors.ts';
+import type { Setting } from '../core/wording.ts';
 import type { Problem } from './protocol.ts';
 
 /**
@@ -6,8 +7,8 @@ import type { Problem } from './protocol.ts';
  * @param path taken off the front of the message: the page shows it beside the file.
  */
 export function problemOf(error: unknown, path?: string): Problem {
-  const known = error instanceof VoxelgradError;
-  const text = error instanceof Error ? error.message : String(error);
+  const known = error instanceof VoxelgradError ? error.tell(pageWords) : undefined;
+  const text = known?.message ?? (error instanceof Error ? error.message : String(error));
   const line = text.replace(/\s*\n\s*/g, ' ').trim();
   const beside = path !== undefined && line.startsWith(`${path}: `);
   // Messages say `FILE: is …`; beside the file that needs a subject.
@@ -17,9 +18,25 @@ export function problemOf(error: unknown, path?: string): Problem {
   return {
     message: sentence(known ? bare : `unexpected failure: ${bare}`),
     hint: known
-      ? (error.hint ?? null)
+      ? (known.hint ?? null)
       : 'This is a defect of voxelgrad: please report it with the file’s header.',
   };
+}
+
+/** Labels of the page for settings that it has under another name. */
+const LABELS: Readonly<Record<string, string>> = {
+  baseChannels: 'number of channels',
+  lr: 'learning rate',
+  clip: 'limit of the gradients',
+  tile: 'tile size',
+  patch: 'patch size',
+};
+
+/** A setting in the page's words: `patch size 48`. */
+function pageWords({ setting, value }: Setting): string {
+  const label = LABELS[setting] ?? setting.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  if (value === undefined || value === true) return label;
+  return value === false ? `no ${label}` : `${label} ${value}`;
 }
 
 /** A problem that the page itself finds. */

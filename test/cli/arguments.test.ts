@@ -133,8 +133,11 @@ describe('reportError', () => {
   });
 
   it('keeps an error to one line and a hint', () => {
-    const error = new VoxelgradError('gpu', 'first\n  second\n', { hint: 'do this' });
+    const error = new VoxelgradError('dataset', 'first\n  second\n', { hint: 'do this' });
     expect(reportError(error, false).text).toBe('error: first second\nhint: do this\n');
+    expect(reportError(new GpuError('first', { hint: 'Do this.' }), false).text).toBe(
+      'error: first\nhint: Do this. What the adapter offers: `voxelgrad doctor`.\n',
+    );
   });
 
   it('tells a defect from a failure, and shows causes with --debug', () => {

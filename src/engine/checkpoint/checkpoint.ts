@@ -1,6 +1,7 @@
 import { CheckpointError } from '../../core/errors.ts';
 import { canonicalJson, type Json } from '../../core/json.ts';
 import { formatShape, type Shape, sameShape, sizeOf } from '../../core/shape.ts';
+import { setting, worded } from '../../core/wording.ts';
 import { parameterSpecs, stateSpecs, type UNetConfig } from '../nn/unet-config.ts';
 import type { Variant } from '../nn/variants.ts';
 import { type ModelInfo, parseModelInfo } from './model-info.ts';
@@ -146,7 +147,7 @@ function requireFinite(data: Float32Array, name: string, what: string): void {
   for (const value of data) if (!Number.isFinite(value)) bad++;
   if (bad > 0)
     throw new CheckpointError(`${what}: ${name} has ${bad} values among ${data.length} that are not finite`, {
-      hint: 'The training run diverged: take an older checkpoint, or train with a smaller --lr.',
+      hint: worded`The training run diverged: take an older checkpoint, or train with a smaller ${setting('lr')}.`,
     });
 }
 

@@ -1,5 +1,6 @@
 import { formatBytes } from '../../core/bytes.ts';
 import { DeviceLostError, GpuError, OutOfMemoryError } from '../../core/errors.ts';
+import { setting, worded } from '../../core/wording.ts';
 import { type Capabilities, capabilitiesOf, type DriverOrigin } from './capabilities.ts';
 import { countingDevice } from './counting-device.ts';
 import { KernelCache, type Wait } from './kernel.ts';
@@ -96,7 +97,7 @@ export class Gpu {
       });
     } catch (cause) {
       throw new GpuError(`the adapter "${adapter.info.description}" gave no device: ${String(cause)}`, {
-        hint: 'Close other programs that use the GPU, or choose another adapter (see `voxelgrad doctor`).',
+        hint: 'Close other programs that use the GPU, or choose another adapter.',
         cause,
       });
     }
@@ -132,7 +133,7 @@ export class Gpu {
     const { label, bytes, usage } = request;
     const tooLarge = (why: string, cause?: unknown): OutOfMemoryError =>
       new OutOfMemoryError(`${label} needs ${formatBytes(bytes)}: ${why}`, {
-        hint: 'Use a smaller --patch, --batch or --base-channels.',
+        hint: worded`Use a smaller ${setting('patch')}, ${setting('batch')} or ${setting('baseChannels')}.`,
         cause,
       });
     if (bytes > this.capabilities.maxBufferBytes)

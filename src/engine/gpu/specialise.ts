@@ -108,7 +108,8 @@ function closingBrace(shader: string, text: string, start: number): number {
   let depth = 1;
   for (let i = start; i < text.length; i++) {
     if (text[i] === '{') depth++;
-    else if (text[i] === '}' && --depth === 0) return i;
+    else if (text[i] === '}') depth--;
+    if (depth === 0) return i;
   }
   throw new ShaderSourceError(shader, 'an @unroll loop is not closed');
 }

@@ -2,6 +2,7 @@ import { CheckpointError, ShapeError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import { Resources } from '../../core/resources.ts';
 import { formatShape, sizeOf } from '../../core/shape.ts';
+import { setting, worded } from '../../core/wording.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { batchNorm } from '../ops/batch-norm.ts';
 import { convTranspose3d } from '../ops/conv-transpose3d.ts';
@@ -114,7 +115,7 @@ export class UNet3d {
         'unet3d',
         `with ${this.config.encoder.length} levels, depth, height and width are multiples of ${multiple}`,
         formatShape(input.shape),
-        { hint: 'Choose another --patch or fewer --levels.' },
+        { hint: worded`Choose another ${setting('patch')} or fewer ${setting('levels')}.` },
       );
     const streams = streamsOf(this.config);
     const skips: (readonly Tensor[])[] = [];

@@ -1,5 +1,6 @@
 import { formatBytes } from '../../core/bytes.ts';
 import { OutOfMemoryError } from '../../core/errors.ts';
+import { type Setting, setting, Wording, worded } from '../../core/wording.ts';
 import type { BufferRequest } from '../gpu/gpu.ts';
 import type { PlanStatistics } from './plan.ts';
 import { byteLength, describeTensor } from './tensor.ts';
@@ -14,10 +15,9 @@ export interface MemoryEstimate {
   readonly largest: readonly string[];
 }
 
-/** An option that makes a computation smaller, with the largest value below the one given that fits. */
+/** A setting that makes a computation smaller, with the largest value below the one given that fits. */
 export interface Fit {
-  /** `--patch 48`, `--recompute`. */
-  readonly option: string;
+  readonly change: Setting;
   readonly bytes: number;
 }
 
@@ -27,10 +27,10 @@ export interface Budgeted {
   readonly what: string;
   readonly unit: string;
   estimate(): Promise<MemoryEstimate>;
-  /** Options that need at most so many bytes. */
+  /** Settings that need at most so many bytes. */
   fits(estimate: MemoryEstimate, budget: number): Promise<readonly Fit[]>;
   /** The hint where there are none. */
-  readonly otherwise: string;
+  readonly otherwise: Wording;
 }
 
 /** What a device that refused an allocation is taken to have room for, of what was needed. */
@@ -53,7 +53,10 @@ export async function requireBudget(computation: Budgeted, budget: number): Prom
   throw new OutOfMemoryError(`${describe(computation, estimate)}; the budget is ${formatBytes(budget)}`, {
     hint:
       fits.length > 0
-        ? `It would fit with ${fits.map(({ option, bytes }) => `${option} (${formatBytes(bytes)})`).join(', or ')}.`
+        ? worded`It would fit with ${Wording.join(
+            fits.map(({ change, bytes }) => worded`${change} (${formatBytes(bytes)})`),
+            ', or ',
+          )}.`
         : computation.otherwise,
   });
 }
@@ -66,10 +69,10 @@ export async function describeShortage(
   const estimate = await computation.estimate().catch(() => undefined);
   if (!estimate) return error;
   const fits = await computation.fits(estimate, estimate.bytes * LESS);
-  const hint = fits.map(({ option, bytes }) => `${option} needs ${formatBytes(bytes)}`);
+  const less = fits.map(({ change, bytes }) => worded`${change} needs ${formatBytes(bytes)}`);
   return new OutOfMemoryError(`${error.message}; ${describe(computation, estimate)}`, {
     cause: error,
-    hint: hint.length > 0 ? `Less would do: ${hint.join(', ')}.` : computation.otherwise,
+    hint: less.length > 0 ? worded`Less would do: ${Wording.join(less, ', ')}.` : computation.otherwise,
   });
 }
 
@@ -78,7 +81,7 @@ export async function describeShortage(
  * @param values in order
  */
 export async function largestFit(
-  option: string,
+  name: string,
   values: readonly number[],
   budget: number,
   needed: (value: number) => Promise<number>,
@@ -91,7 +94,7 @@ export async function largestFit(
     const value = values[middle]!;
     const bytes = await needed(value);
     if (bytes <= budget) {
-      best = { option: `${option} ${value}`, bytes };
+      best = { change: setting(name, value), bytes };
       low = middle + 1;
     } else high = middle;
   }

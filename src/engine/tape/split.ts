@@ -1,5 +1,6 @@
 import { OutOfMemoryError } from '../../core/errors.ts';
 import { roundUp, sizeOf } from '../../core/shape.ts';
+import { setting, worded } from '../../core/wording.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 import { formatBytes } from '../gpu/gpu.ts';
 import type { Binding, Command, Param } from './command.ts';
@@ -177,6 +178,6 @@ function refusal(
 ): OutOfMemoryError {
   return new OutOfMemoryError(
     `${label} binds ${describeTensor(t)}, ${size}; this adapter binds at most ${formatBytes(maxBindingBytes)}`,
-    { hint: 'Use a smaller --patch or --base-channels.' },
+    { hint: worded`Use a smaller ${setting('patch')} or ${setting('baseChannels')}.` },
   );
 }

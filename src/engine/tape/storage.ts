@@ -1,4 +1,5 @@
 import { GpuError } from '../../core/errors.ts';
+import { setting, worded } from '../../core/wording.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 import type { Spec } from '../gpu/specialise.ts';
 import type { Element, Tensor } from './tensor.ts';
@@ -22,6 +23,6 @@ export function storageSpec(
 export function requireElement(element: Element, { f16, description }: Capabilities): void {
   if (element === 'f32' || f16) return;
   throw new GpuError(`"${description}" has no 16-bit floats in shaders (the WebGPU feature shader-f16)`, {
-    hint: 'Use --precision f32, or another adapter (see `voxelgrad doctor`).',
+    hint: worded`Use ${setting('precision', 'f32')}, or another adapter.`,
   });
 }

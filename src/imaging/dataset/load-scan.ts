@@ -1,5 +1,6 @@
 import { DatasetError, GridMismatchError } from '../../core/errors.ts';
 import type { FileSource } from '../../core/files.ts';
+import { setting, worded } from '../../core/wording.ts';
 import type { NiftiHeader } from '../nifti/header.ts';
 import { readMask, readNifti, readVoxels } from '../nifti/read.ts';
 import { orderBetween, reorient } from '../volume/orientation.ts';
@@ -232,7 +233,7 @@ function chooseTissues(scan: Scan, wanted: true | string): TissuePaths {
   throw new DatasetError(
     `${scanName(scan)}: there are no tissue maps${wanted === true ? '' : ` from ${wanted}; there are ${present}`}`,
     {
-      hint: 'Make them with SPM (c1, c2, c3 beside the T1 or in derivatives), or give their folder with --tissue.',
+      hint: worded`Make them with SPM (c1, c2, c3 beside the T1 or in derivatives), or give their folder with ${setting('tissue')}.`,
     },
   );
 }

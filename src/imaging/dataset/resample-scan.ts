@@ -1,4 +1,5 @@
 import { DatasetError } from '../../core/errors.ts';
+import { setting, worded } from '../../core/wording.ts';
 import { resize, resizedGrid } from '../volume/resize.ts';
 import { describeGrid, voxelCount } from '../volume/volume.ts';
 import { toFloat32, type Voxels } from '../volume/voxels.ts';
@@ -48,7 +49,9 @@ export function resampleScan(
   if (apart || voxelCount(to) > LARGEST)
     throw new DatasetError(
       `${name}: it is ${describeGrid(grid)}; voxels of ${spacing.join('x')} mm are too far from that to resample it`,
-      { hint: 'Check the voxel size in the header; or predict the scan as it is (--no-resample).' },
+      {
+        hint: worded`Check the voxel size in the header; or predict the scan as it is (${setting('resample', false)}).`,
+      },
     );
   const share = resize(brain, grid, to);
   const inside = share.map((v) => Number(v >= 0.5));

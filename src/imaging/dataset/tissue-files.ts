@@ -79,7 +79,7 @@ export function sortTissues(found: readonly TissuePaths[]): Map<string, TissuePa
 }
 
 /**
- * The data set with the tissue maps of another tree instead of its own, for `--tissue DIR`. The tree is looked
+ * The data set with the tissue maps of another tree instead of its own. The tree is looked
  * through as BIDS derivatives (`sub-07/anat`), as ISBI folders (`training01/...`) and flat.
  */
 export async function withTissues(dataset: Dataset, files: FileSource): Promise<Dataset> {

@@ -1,5 +1,6 @@
 import { DatasetError, GridMismatchError } from '../../core/errors.ts';
 import type { FileSource } from '../../core/files.ts';
+import { setting, worded } from '../../core/wording.ts';
 import { folderLabel } from '../dataset/bids-name.ts';
 import { type Dataset, findScans, type Scan, scanFolder, scanName } from '../dataset/dataset.ts';
 import { combineRaters, type RaterChoice } from '../dataset/load-scan.ts';
@@ -57,7 +58,7 @@ export async function choosePredictions(
   if (missing.length > 0)
     throw new DatasetError(
       `${predictions.name}: there is no prediction for ${missing.map(scanName).join(', ')} (looked for ${predictionPath(missing[0]!, { label: 'lesion', suffix: 'mask' })})`,
-      { hint: 'Predict them first, or name the subjects to evaluate with --subjects.' },
+      { hint: worded`Predict them first, or name the subjects to evaluate with ${setting('subjects')}.` },
     );
   if (pairs.length === 0)
     throw new DatasetError(`${predictions.name}: there is no prediction of a scan with a true lesion mask`, {

@@ -1,5 +1,6 @@
 import { DatasetError } from '../../core/errors.ts';
 import type { FileSource } from '../../core/files.ts';
+import { setting, worded } from '../../core/wording.ts';
 import { type Dataset, type Scan, scanName } from '../dataset/dataset.ts';
 import { combineRaters } from '../dataset/load-scan.ts';
 import type { Connectivity } from '../volume/components.ts';
@@ -54,7 +55,7 @@ export async function scorePredictions(
     for (const rater of options.raters ?? raters.keys()) {
       if (rater === 'mean')
         throw new DatasetError('rater mean is no mask; the score is taken per rater and then averaged', {
-          hint: 'Leave --raters out to score against every rater.',
+          hint: worded`Leave ${setting('raters')} out to score against every rater.`,
         });
       const truth = combineRaters(raters, rater, name) as Uint8Array;
       const entry = found.get(rater) ?? { of: [], scans: [] };

@@ -1,5 +1,6 @@
 import { DatasetError } from '../../core/errors.ts';
 import type { FileSink } from '../../core/files.ts';
+import { setting, worded } from '../../core/wording.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { type Dataset, type Scan, scanName } from '../dataset/dataset.ts';
 import { chooseModalities, loadScan } from '../dataset/load-scan.ts';
@@ -90,7 +91,9 @@ function spmSource(scan: Scan): string {
   const others = [...scan.tissues.keys()].join(', ');
   throw new DatasetError(
     `${scanName(scan)}: there are no SPM maps (c1, c2, c3)${others ? `; there are maps from ${others}` : ''}`,
-    { hint: 'Run SPM12 on the T1 and put its maps beside it or in derivatives/NAME, or use --method em.' },
+    {
+      hint: worded`Run SPM12 on the T1 and put its maps beside it or in derivatives/NAME, or use ${setting('method', 'em')}.`,
+    },
   );
 }
 
@@ -123,7 +126,7 @@ function priorsOn(priors: TissuePriors, grid: Grid, brain: Uint8Array, scan: str
   if (covered < inside / 2)
     throw new DatasetError(
       `${scan}: the priors cover ${Math.round((100 * covered) / inside)} % of the brain, so they lie in another space`,
-      { hint: 'Register the template to the scan first, or leave --priors out.' },
+      { hint: worded`Register the template to the scan first, or leave ${setting('priors')} out.` },
     );
   return { GM: GM!, WM: WM!, CSF: CSF! };
 }

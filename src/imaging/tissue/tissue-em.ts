@@ -69,7 +69,7 @@ export class TissueEm {
     } catch (error) {
       if (!(error instanceof OutOfMemoryError)) throw error;
       throw new OutOfMemoryError(`tissues of ${input.voxels.count} voxels: ${error.message}`, {
-        hint: 'Resample the scan to larger voxels, leave out channels, or use a GPU with larger limits (see `voxelgrad doctor`).',
+        hint: 'Resample the scan to larger voxels, leave out channels, or use a GPU with larger limits.',
         cause: error,
       });
     }

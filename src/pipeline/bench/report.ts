@@ -11,7 +11,7 @@ export interface PeerTime {
   readonly bestMs: number;
 }
 
-/** One row of the bench, as `--json` prints it. */
+/** One row of the bench, as it is recorded. */
 export interface BenchRow {
   readonly kernel: string;
   readonly shape: string;
@@ -31,7 +31,7 @@ export interface BenchRow {
   readonly peers: Readonly<Record<string, PeerTime>>;
 }
 
-/** A whole network, as `--json` prints it. */
+/** A whole network, as it is recorded. */
 export interface NetworkRow extends NetworkTiming {
   readonly peers: Readonly<Record<string, PeerTime>>;
 }

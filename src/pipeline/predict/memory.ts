@@ -1,3 +1,4 @@
+import { setting, worded } from '../../core/wording.ts';
 import type { ModelInfo } from '../../engine/checkpoint/model-info.ts';
 import type { Capabilities } from '../../engine/gpu/capabilities.ts';
 import { Gpu } from '../../engine/gpu/gpu.ts';
@@ -70,12 +71,12 @@ export function memoryOfPrediction(
     estimate: () => estimate(tile),
     async fits(_, budget) {
       const values = multiplesBelow(tile, patchMultiple(info.network));
-      const fit = await largestFit('--tile', values, budget, async (edge) => {
+      const fit = await largestFit('tile', values, budget, async (edge) => {
         const smaller = await estimate(edge).catch(() => undefined);
         return smaller?.bytes ?? Number.POSITIVE_INFINITY;
       });
       return fit ? [fit] : [];
     },
-    otherwise: 'No smaller --tile makes it fit: take a network with fewer channels, or a larger budget.',
+    otherwise: worded`No smaller ${setting('tile')} makes it fit: take a network with fewer channels, or a larger budget.`,
   };
 }

@@ -1,5 +1,6 @@
 import { DatasetError } from '../../core/errors.ts';
 import { sizeOf } from '../../core/shape.ts';
+import { setting, worded } from '../../core/wording.ts';
 import type { Capabilities } from '../../engine/gpu/capabilities.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { UNet3d } from '../../engine/nn/unet3d.ts';
@@ -31,7 +32,7 @@ function withTissues<T extends TileChannel>(
   if (!takesTissues(variant)) return [...images];
   if (tissues) return [...images, ...tissues];
   throw new DatasetError(`${scanName(scan)}: ${variant} reads tissue maps, and the scan has none`, {
-    hint: 'Point --tissue at a folder with c1, c2 and c3 maps (SPM), or use the single variant.',
+    hint: worded`Point ${setting('tissue')} at a folder with c1, c2 and c3 maps (SPM), or use the single variant.`,
   });
 }
 

@@ -1,4 +1,5 @@
 import { DatasetError } from '../../core/errors.ts';
+import { setting, worded } from '../../core/wording.ts';
 import type { Model } from '../../engine/checkpoint/checkpoint.ts';
 import type { ModelInfo } from '../../engine/checkpoint/model-info.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
@@ -85,14 +86,14 @@ export function needsTissues(scan: Scan, variant: Variant, choice: TissueChoice)
     if (scan.tissues.has(choice)) return false;
     throw new DatasetError(
       `${scanName(scan)}: the ${variant} model reads tissue maps; there are none from ${choice}`,
-      { hint: 'Leave --tissue out: maps are made then where a scan has none.' },
+      { hint: worded`Leave ${setting('tissue')} out: maps are then made if a scan has none.` },
     );
   }
   if (choice && scan.tissues.size > 0) return false;
   if (scan.modalities.has(T1)) return true;
   throw new DatasetError(
     `${scanName(scan)}: the ${variant} model reads tissue maps; there are none, and no ${T1} image to make them from`,
-    { hint: 'Add the T1w image, or give a folder of maps with --tissue.' },
+    { hint: worded`Add the T1w image, or give a folder of maps with ${setting('tissue')}.` },
   );
 }
 

@@ -1,5 +1,6 @@
 import { OutOfMemoryError, UsageError } from '../../core/errors.ts';
 import { Resources } from '../../core/resources.ts';
+import { setting, worded } from '../../core/wording.ts';
 import type { Model } from '../../engine/checkpoint/checkpoint.ts';
 import type { ModelInfo } from '../../engine/checkpoint/model-info.ts';
 import type { Capabilities } from '../../engine/gpu/capabilities.ts';
@@ -131,9 +132,12 @@ export async function withPredictor<T>(
 export function requireTile({ network }: ModelInfo, tile: number): void {
   const multiple = patchMultiple(network);
   if (Number.isInteger(tile) && tile > 0 && tile % multiple === 0) return;
-  throw new UsageError(`--tile must be a multiple of ${multiple} for this network, not ${tile}`, {
-    hint: `Choose ${Math.max(multiple, Math.round(tile / multiple) * multiple)}.`,
-  });
+  throw new UsageError(
+    worded`${setting('tile')} must be a multiple of ${multiple} for this network, not ${tile}`,
+    {
+      hint: `Choose ${Math.max(multiple, Math.round(tile / multiple) * multiple)}.`,
+    },
+  );
 }
 
 /** Adds to an error about memory what is needed, and what would need less. */

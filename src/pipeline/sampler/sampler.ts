@@ -1,6 +1,7 @@
 import { DatasetError, ShapeError, UsageError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
 import { formatShape, sizeOf } from '../../core/shape.ts';
+import { setting, worded } from '../../core/wording.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { type Dispatch, encodeDispatches } from '../../engine/tape/plan.ts';
 import { TensorStore } from '../../engine/tape/store.ts';
@@ -194,7 +195,7 @@ function checkScan(scan: SamplerScan, patch: Extent3, outputs: TensorStore): Dra
   if (patch.some((extent, a) => extent > shape[a]!))
     throw new DatasetError(
       `${name}: a patch of ${formatShape(patch)} is larger than the volume, ${formatShape(shape)} (depth x height x width)`,
-      { hint: `Use a --patch of at most ${Math.min(...shape)}.` },
+      { hint: worded`Use a ${setting('patch')} of at most ${Math.min(...shape)}.` },
     );
   const size = sizeOf(shape);
   for (const [output, target] of outputs.tensors) {

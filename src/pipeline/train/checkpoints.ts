@@ -1,6 +1,7 @@
 import { CheckpointError, FileFormatError } from '../../core/errors.ts';
 import type { FileStore } from '../../core/files.ts';
 import { removeUnfinished } from '../../core/unfinished-files.ts';
+import { setting, worded } from '../../core/wording.ts';
 import {
   decodeTrainingState,
   encodeTrainingState,
@@ -76,7 +77,7 @@ export class Checkpoints {
     }
     if (steps.length === 0) return undefined;
     throw new CheckpointError(`${this.#files.name}/${this.#folder}: no checkpoint is sound`, {
-      hint: 'Start the run anew, with --overwrite.',
+      hint: worded`Start the run anew, with ${setting('overwrite', true)}.`,
       cause: reason,
     });
   }

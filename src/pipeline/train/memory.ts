@@ -1,3 +1,4 @@
+import { setting, worded } from '../../core/wording.ts';
 import type { Capabilities } from '../../engine/gpu/capabilities.ts';
 import { Gpu } from '../../engine/gpu/gpu.ts';
 import {
@@ -67,8 +68,7 @@ export function memoryOf(capabilities: Capabilities, data: TrainingData): Budget
     unit: 'step',
     estimate: () => estimateMemory(capabilities, data),
     fits: (estimate, budget) => findFits(capabilities, data, estimate, budget),
-    otherwise:
-      'No single setting makes it fit: lower --patch and --base-channels together, or train on fewer scans.',
+    otherwise: worded`No single setting makes it fit: lower ${setting('patch')} and ${setting('baseChannels')} together, or train on fewer scans.`,
   };
 }
 
@@ -85,10 +85,10 @@ async function findFits(
 ): Promise<Fit[]> {
   const { patch, levels, baseChannels, batch } = data.settings;
   const multiple = 2 ** (levels - 1);
-  const choices: readonly (readonly [string, 'patch' | 'baseChannels' | 'batch', number[]])[] = [
-    ['--patch', 'patch', multiplesBelow(patch, multiple)],
-    ['--base-channels', 'baseChannels', multiplesBelow(baseChannels, 1)],
-    ['--batch', 'batch', multiplesBelow(batch, 1)],
+  const choices: readonly (readonly ['patch' | 'baseChannels' | 'batch', number[]])[] = [
+    ['patch', multiplesBelow(patch, multiple)],
+    ['baseChannels', multiplesBelow(baseChannels, 1)],
+    ['batch', multiplesBelow(batch, 1)],
   ];
   // The scans take the same whatever the settings: the largest stands for all, so that a search takes moments.
   const largest = largestOf(data.scans);
@@ -105,15 +105,15 @@ async function findFits(
   const fits: Fit[] = [];
   if (!data.settings.recompute) {
     const bytes = await needed({ recompute: true });
-    if (bytes <= budget) fits.push({ option: '--recompute', bytes });
+    if (bytes <= budget) fits.push({ change: setting('recompute', true), bytes });
   }
-  for (const [option, setting, values] of choices) {
-    const best = await largestFit(option, values, budget, (value) => needed({ [setting]: value }));
+  for (const [name, values] of choices) {
+    const best = await largestFit(name, values, budget, (value) => needed({ [name]: value }));
     if (best) fits.push(best);
   }
   if (capabilities.f16 && data.settings.precision === 'f32') {
     const bytes = await needed({ precision: 'f16' });
-    if (bytes <= budget) fits.push({ option: '--precision f16', bytes });
+    if (bytes <= budget) fits.push({ change: setting('precision', 'f16'), bytes });
   }
   return fits;
 }

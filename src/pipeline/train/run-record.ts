@@ -83,7 +83,7 @@ const MANIFEST = z.object({
 export async function readRunConfig(files: FileSource): Promise<RunConfig> {
   const path = `${files.name}/${RUN_FILES.config}`;
   const { settings, initial, ...rest } = parseRecord(CONFIG, await files.read(RUN_FILES.config), path);
-  const checked = trainSettings(settings, { prefix: `${path}: `, name: (setting) => setting });
+  const checked = trainSettings(settings, path);
   const { subjects, modalities } = checked;
   if (!subjects || !modalities)
     throw new FileFormatError(path, 'the settings name no subjects or no modalities', {

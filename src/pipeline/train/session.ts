@@ -3,6 +3,7 @@ import { toJson } from '../../core/json.ts';
 import { Random } from '../../core/random.ts';
 import { Resources } from '../../core/resources.ts';
 import { sizeOf } from '../../core/shape.ts';
+import { setting, worded } from '../../core/wording.ts';
 import type { TrainedSpacing } from '../../engine/checkpoint/model-info.ts';
 import type { TrainingProgress, TrainingState } from '../../engine/checkpoint/training-state.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
@@ -343,7 +344,7 @@ export class TrainingSession {
         hint:
           first && !first.by
             ? 'Check the images of these scans.'
-            : `Use ${this.#lossScale ? '--precision f32, ' : ''}a smaller --lr or stronger gradient clipping (--clip 1).`,
+            : worded`Use ${this.#lossScale ? worded`${setting('precision', 'f32')}, ` : ''}a smaller ${setting('lr')} or stronger gradient clipping (${setting('clip', 1)}).`,
       },
     );
   }
@@ -376,7 +377,7 @@ function samplerScan(scan: PreparedScan, variant: Variant): SamplerScan {
   if (predictsTissues(variant)) {
     if (!scan.tissues)
       throw new DatasetError(`${name}: ${variant} learns tissue maps, and the scan has none`, {
-        hint: 'Point --tissue at a folder with c1, c2 and c3 maps (SPM), or use the single variant.',
+        hint: worded`Point ${setting('tissue')} at a folder with c1, c2 and c3 maps (SPM), or use the single variant.`,
       });
     volumes[TISSUE_HEAD.name] = channelsOf(scan.tissues, scan.shape);
   }

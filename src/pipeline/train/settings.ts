@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { UsageError } from '../../core/errors.ts';
 import { hashJson } from '../../core/json.ts';
+import { setting, Wording, worded } from '../../core/wording.ts';
 import { DEFAULT_LOSS, type SegmentationLossSettings } from '../../engine/loss/segmentation-loss.ts';
 import { VARIANTS, type Variant } from '../../engine/nn/variants.ts';
 import type { Element } from '../../engine/tape/tensor.ts';
@@ -15,7 +16,7 @@ export interface TrainSettings extends SegmentationLossSettings {
   readonly subjects: readonly string[] | null;
   /** Input channels in order; null for those that all the scans share. */
   readonly modalities: readonly string[] | null;
-  /** Whose tissue maps: a derivatives folder's name, or a folder given with --tissue; null for the preferred ones. */
+  /** Whose tissue maps: a derivatives folder's name, or a folder's; null for the preferred ones. */
   readonly tissue: string | null;
   /** Target: a rater's name or number, `union`, `intersection` or `mean`. */
   readonly rater: string;
@@ -110,35 +111,40 @@ export const DURATIONS = ['epochs', 'steps', 'minutes'] as const;
 
 const DEFAULT_EPOCHS = 100;
 
-/** How messages name settings: those of a file by the file, those of a command line by their options. */
-export interface SettingsSource {
-  /** Begins every message: `run.json: `. */
-  readonly prefix: string;
-  name(setting: string): string;
-}
-
-const PLAIN_SOURCE: SettingsSource = { prefix: 'settings: ', name: (setting) => setting };
-
 /**
  * Checks settings and fills in the defaults.
  *
  * @param input some of {@link TrainSettings}; `variant` is required.
+ * @param file what holds them: messages begin with it and name settings as they stand there
  * @throws UsageError naming the setting, the rule and the value.
  */
-export function trainSettings(input: unknown, source: SettingsSource = PLAIN_SOURCE): TrainSettings {
+export function trainSettings(input: unknown, file?: string): TrainSettings {
+  const checked = checkSettings(input);
+  if (!(checked instanceof UsageError)) return checked;
+  if (file === undefined) throw checked;
+  throw new UsageError(`${file}: ${checked.message}`, { hint: checked.hint });
+}
+
+function checkSettings(input: unknown): TrainSettings | UsageError {
   const parsed = SCHEMA.safeParse(input);
-  if (!parsed.success) throw settingError(parsed.error.issues[0], input, source);
+  if (!parsed.success) return settingError(parsed.error.issues[0], input);
   const settings = parsed.data;
   const given = DURATIONS.filter((name) => settings[name] !== null);
   if (given.length > 1)
-    throw new UsageError(`${source.prefix}${given.map(source.name).join(' and ')} exclude each other`, {
-      hint: 'Give one of epochs, steps and minutes.',
-    });
+    return new UsageError(
+      worded`${Wording.join(
+        given.map((name) => setting(name)),
+        ' and ',
+      )} exclude each other`,
+      {
+        hint: 'Give one of epochs, steps and minutes.',
+      },
+    );
   const multiple = 2 ** (settings.levels - 1);
   if (settings.patch % multiple !== 0) {
     const near = Math.max(multiple, Math.round(settings.patch / multiple) * multiple);
-    throw new UsageError(
-      `${source.prefix}${source.name('patch')} must be a multiple of ${multiple} with ${settings.levels} levels, not ${settings.patch}`,
+    return new UsageError(
+      worded`${setting('patch')} must be a multiple of ${multiple} with ${settings.levels} levels, not ${settings.patch}`,
       { hint: `Choose ${near}, or fewer levels.` },
     );
   }
@@ -155,30 +161,22 @@ export async function settingsHash(settings: TrainSettings): Promise<string> {
   return await hashJson({ ...settings });
 }
 
-function settingError(
-  issue: z.core.$ZodIssue | undefined,
-  input: unknown,
-  source: SettingsSource,
-): UsageError {
-  if (!issue) return new UsageError(`${source.prefix}cannot be understood`);
+function settingError(issue: z.core.$ZodIssue | undefined, input: unknown): UsageError {
+  if (!issue) return new UsageError('the settings cannot be understood');
   if (issue.code === 'unrecognized_keys')
-    return new UsageError(
-      `${source.prefix}there is no setting ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`,
-      {
-        hint: `Settings are ${Object.keys(SCHEMA.shape).join(', ')}.`,
-      },
-    );
+    return new UsageError(`there is no setting ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`, {
+      hint: `Settings are ${Object.keys(SCHEMA.shape).join(', ')}.`,
+    });
   const path = issue.path.map(String).join('.');
-  if (path === '')
-    return new UsageError(`${source.prefix}settings are a JSON object, not ${describe(input)}`);
+  if (path === '') return new UsageError(`settings are a JSON object, not ${describe(input)}`);
   const value = issue.path.reduce<unknown>(
     (at, key) =>
       typeof at === 'object' && at !== null ? (at as Record<PropertyKey, unknown>)[key] : undefined,
     input,
   );
-  if (value === undefined) return new UsageError(`${source.prefix}${source.name(path)} is missing`);
+  if (value === undefined) return new UsageError(worded`${setting(path)} is missing`);
   return new UsageError(
-    `${source.prefix}${source.name(path)} is ${describe(value)}; ${issue.message.replace(/^Invalid (input|option): /, '')}`,
+    worded`${setting(path)} is ${describe(value)}; ${issue.message.replace(/^Invalid (input|option): /, '')}`,
   );
 }
 

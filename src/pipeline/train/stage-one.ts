@@ -11,8 +11,8 @@ type NetKind = Pick<ModelInfo, 'variant' | 'modalities'>;
 /**
  * A net that reads tissue maps was trained on maps in which the lesions that another net had found were made white
  * matter (Abolvardi et al., Fig. 9). That net of stage 1 goes with the run, as `RUN_FILES.stageOne`, so that the maps
- * of a new patient can be made and corrected from the MRI alone: `voxelgrad train --stage-1` copies it there, and
- * whoever trains both may put it there too.
+ * of a new patient can be made and corrected from the MRI alone. `trainInFolder` copies it there; a program that trains
+ * both may put it there too.
  *
  * @param path of the stage-1 net, for messages
  * @throws CheckpointError where the one reads no tissue maps, the other reads some, or their images differ.

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { FileFormatError, VerificationError } from '../../core/errors.ts';
 import type { FileStore } from '../../core/files.ts';
+import { setting, worded } from '../../core/wording.ts';
 import type { StepReport } from './request.ts';
 
 const LINE = z.object({
@@ -69,7 +70,7 @@ export async function rewindLog(files: FileStore, name: string, step: number): P
   const { steps } = parseLog(kept, path);
   if (steps.length < step)
     throw new FileFormatError(path, `ends at step ${steps.length}, before the checkpoint's ${step}`, {
-      hint: 'The log is damaged: start the run anew, with --overwrite.',
+      hint: worded`The log is damaged: start the run anew, with ${setting('overwrite', true)}.`,
     });
   await files.write(name, kept);
   return steps;

@@ -1,5 +1,6 @@
 import { DatasetError } from '../../core/errors.ts';
 import { toJson } from '../../core/json.ts';
+import { setting, worded } from '../../core/wording.ts';
 import type { Variant } from '../../engine/nn/variants.ts';
 import {
   commonModalities,
@@ -95,7 +96,7 @@ function shareModalities(
   for (const scan of scans) chooseModalities(scan, modalities);
   if (modalities.length === 0)
     throw new DatasetError(`${dataset.name}: the scans share no modality`, {
-      hint: 'Name the patients that do with --subjects.',
+      hint: worded`Name the patients that do with ${setting('subjects')}.`,
     });
   if (wanted) return { modalities, notes: [] };
   const notes: string[] = [];
@@ -116,7 +117,7 @@ function requireMaps(scans: readonly Scan[], tissue: string | null): void {
   const bare = scans.filter((scan) => !scan.tissues.has(tissue)).map(scanName);
   if (bare.length > 0)
     throw new DatasetError(`${listed(bare)}: there are no tissue maps from ${tissue}`, {
-      hint: 'Make them with `voxelgrad tissue`, or leave --tissue out to have them made.',
+      hint: worded`Make them with \`voxelgrad tissue\`, or leave ${setting('tissue')} out to have them made.`,
     });
 }
 

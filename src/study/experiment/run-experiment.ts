@@ -1,5 +1,6 @@
 import { StorageError } from '../../core/errors.ts';
 import { sleep } from '../../core/sleep.ts';
+import { setting, worded } from '../../core/wording.ts';
 import type { ExperimentUnit } from '../report/experiment-record.ts';
 import { runUnit } from './run-unit.ts';
 import type { UnitContext } from './unit-context.ts';
@@ -110,6 +111,6 @@ export async function runUnits(
 function unmet(reasons: readonly string[]): StorageError {
   const [first, ...rest] = reasons;
   return new StorageError(`${first}${rest.length > 0 ? `; and ${rest.length} more units wait` : ''}`, {
-    hint: 'Run what is needed first, or leave --units out: units then run in order.',
+    hint: worded`Run what is needed first, or leave ${setting('units')} out: units then run in order.`,
   });
 }

@@ -1,4 +1,5 @@
 import { UsageError } from '../../core/errors.ts';
+import { setting, worded } from '../../core/wording.ts';
 import type { ExperimentUnit } from '../report/experiment-record.ts';
 
 /** Share `k` of `n` of an experiment's units, from 1. */
@@ -22,7 +23,7 @@ export function unitsOf(
   const unknown = names?.find((name) => !units.some(({ id }) => id === name));
   if (unknown !== undefined)
     throw new UsageError(`the experiment has no unit ${JSON.stringify(unknown)}`, {
-      hint: 'List the units with --plan.',
+      hint: worded`List the units with ${setting('plan', true)}.`,
     });
   const dealt = new Map<ExperimentUnit['kind'], number>();
   return units.filter((unit) => {

@@ -31,11 +31,11 @@ export function sharedSettings(settings: TrainSettings): SharedSettings {
 /** What an experiment's record holds in `settings`. */
 export interface RecordedSettings extends SharedSettings {
   readonly modalities: readonly string[];
-  /** What `--tissue` named; null where the maps are made in a unit. */
+  /** Whose tissue maps; null if they are made in a unit. */
   readonly tissue: string | null;
   /** Name of the stage-1 nets' loss. */
   readonly stage1Loss: string;
-  /** What `--folds` said. */
+  /** One fold per patient, or the number of folds. */
   readonly folds: number | 'patient';
 }
 
@@ -61,7 +61,7 @@ export function unitSettings(
     rater: record.rater,
     seed: unit.seed,
   };
-  return trainSettings(all, { prefix: `${unit.id}: `, name: (setting) => setting });
+  return trainSettings(all, unit.id);
 }
 
 /** The patients that a net is trained on. */

@@ -1,5 +1,6 @@
 import { UsageError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
+import { setting, type Wording, worded } from '../../core/wording.ts';
 import type { Grid } from '../../imaging/volume/volume.ts';
 import { Anatomy, type AnatomyMaps, rasterizeAnatomy } from './anatomy.ts';
 import type { Modality } from './contrasts.ts';
@@ -146,10 +147,11 @@ function checkOptions(options: PhantomOptions): {
   subjectIndex: number;
 } {
   const { shape = [91, 109, 91], spacing = 2, subjectIndex = 0, visit = 0 } = options;
-  const refuse = (name: string, rule: string, value: unknown, hint: string): never => {
+  const refuse = (name: string, rule: string, value: unknown, hint: string | Wording): never => {
     throw new UsageError(`phantom: ${name} must be ${rule}, not ${String(value)}`, { hint });
   };
-  if (!Number.isInteger(options.seed)) refuse('seed', 'a whole number', options.seed, 'Give --seed 1, say.');
+  if (!Number.isInteger(options.seed))
+    refuse('seed', 'a whole number', options.seed, worded`Give ${setting('seed', 1)}, say.`);
   if (!Number.isInteger(subjectIndex) || subjectIndex < 0) {
     refuse('subjectIndex', 'a whole number from 0', subjectIndex, 'The first patient is 0.');
   }
@@ -157,11 +159,16 @@ function checkOptions(options: PhantomOptions): {
     refuse('visit', 'a whole number from 0', visit, 'The first visit is 0.');
   }
   if (shape.length !== 3 || shape.some((n) => !Number.isInteger(n) || n < MIN_EXTENT)) {
-    refuse('shape', `three whole numbers of at least ${MIN_EXTENT}`, shape, 'Try --shape 91,109,91.');
+    refuse(
+      'shape',
+      `three whole numbers of at least ${MIN_EXTENT}`,
+      shape,
+      worded`Try ${setting('shape', '91,109,91')}.`,
+    );
   }
   const edges = typeof spacing === 'number' ? ([spacing, spacing, spacing] as const) : spacing;
   if (edges.length !== 3 || edges.some((mm) => !(mm > 0 && mm <= 20))) {
-    refuse('spacing', 'positive and at most 20 mm', spacing, 'Try --spacing 2.');
+    refuse('spacing', 'positive and at most 20 mm', spacing, worded`Try ${setting('spacing', 2)}.`);
   }
   const { lesionLoad, noise, biasField } = options;
   if (lesionLoad !== undefined && !(lesionLoad > 0 && lesionLoad <= 100)) {

@@ -9,7 +9,7 @@ import type { Cell, Table } from '../../imaging/evaluate/tables.ts';
 
 /** A method of Abolvardi, Hamey and Ho-Shon, "UNET-Based Multi-Task Architecture for Brain Lesion Segmentation". */
 export interface PaperMethod {
-  /** Our name of it: `--variant`. */
+  /** Our name of it: the variant's. */
   readonly variant: string;
   /** The heading in the paper's tables. */
   readonly heading: string;

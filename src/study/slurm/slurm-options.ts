@@ -1,4 +1,5 @@
 import { UsageError } from '../../core/errors.ts';
+import { setting, worded } from '../../core/wording.ts';
 
 /** What the executor itself decides, by option of sbatch: it could not find its tasks, logs or units otherwise. */
 const OWN: ReadonlySet<string> = new Set([
@@ -26,6 +27,8 @@ const OWN: ReadonlySet<string> = new Set([
   'wrap',
 ]);
 
+const OPTIONS = setting('slurmOptions');
+
 /**
  * Options of sbatch for every job, as they go behind `#SBATCH`: `partition=gpu gres=gpu:1` or
  * `--partition=gpu --gres=gpu:1`, in the long form, with blanks between them.
@@ -36,8 +39,8 @@ const OWN: ReadonlySet<string> = new Set([
 export function parseSlurmOptions(text: string): string[] {
   // A line break would end the comment that an #SBATCH line is, and start a command of the script.
   if (/[^ -~]/.test(text))
-    throw new UsageError('--slurm-options must be one line of ASCII characters', {
-      hint: 'Write blanks between options: --slurm-options "partition=gpu gres=gpu:1".',
+    throw new UsageError(worded`${OPTIONS} must be one line of ASCII characters`, {
+      hint: worded`Write blanks between options: ${setting('slurmOptions', '"partition=gpu gres=gpu:1"')}.`,
     });
   return text
     .split(' ')
@@ -45,15 +48,15 @@ export function parseSlurmOptions(text: string): string[] {
     .map((word) => {
       const [, name, value] = /^(?:--)?([a-z][a-z0-9-]*)(=[\w@%+=:,./[\]()*&|!-]+)?$/.exec(word) ?? [];
       if (name === undefined)
-        throw new UsageError(`--slurm-options: ${JSON.stringify(word)} is no option of sbatch`, {
-          hint: 'Write long options with "=" and without quotes: --slurm-options "partition=gpu time=8:00:00".',
+        throw new UsageError(worded`${OPTIONS}: ${JSON.stringify(word)} is not an option of sbatch`, {
+          hint: worded`Write long options with "=" and without quotes: ${setting('slurmOptions', '"partition=gpu time=8:00:00"')}.`,
         });
       if (OWN.has(name))
-        throw new UsageError(`--slurm-options: --${name} is set by voxelgrad itself`, {
+        throw new UsageError(worded`${OPTIONS}: --${name} is set by voxelgrad itself`, {
           hint:
             name === 'array'
-              ? 'Limit the tasks that run at once by --slurm-max.'
-              : 'Leave it out, or submit shards by hand: --shard k/n.',
+              ? worded`Limit the tasks that run at once by ${setting('slurmMax')}.`
+              : worded`Leave it out, or submit shards by hand: ${setting('shard', 'k/n')}.`,
         });
       return `--${name}${value ?? ''}`;
     });

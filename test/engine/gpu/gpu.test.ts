@@ -42,7 +42,7 @@ describe('Gpu', () => {
     await expect(failure).rejects.toMatchObject({
       code: 'out-of-memory',
       message: expect.stringMatching(/^training\/arena0 needs .* GB: this adapter allows .* GB a buffer$/),
-      hint: expect.stringMatching(/--patch/),
+      hint: expect.stringMatching(/smaller patch/),
     });
     expect(gpu.buffers).toEqual([]);
   });

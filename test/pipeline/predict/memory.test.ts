@@ -88,10 +88,10 @@ describe('the memory of a prediction', () => {
     expect(message).toMatch(/^prediction needs [\d.]+ kB on the GPU, most of it for /);
     expect(message).toMatch(/largest tensors of a tile are \w+\.\d.* \d[\dx]* \([\d.]+ \wB\)/);
     expect(message).toMatch(/the budget is [\d.]+ kB$/);
-    expect(hint).toMatch(/^It would fit with --tile 6 \([\d.]+ kB\)\.$/);
+    expect(hint).toMatch(/^It would fit with tile: 6 \([\d.]+ kB\)\.$/);
     await most('single', { memory: bytes - 1, tile: 6 });
     const none = await most('single', { memory: 1000 }).catch((e: unknown) => e);
-    expect((none as OutOfMemoryError).hint).toMatch(/^No smaller --tile makes it fit/);
+    expect((none as OutOfMemoryError).hint).toMatch(/^No smaller tile makes it fit/);
   });
 
   for (const label of ['parameters', 'tile/arena0', 'probability map', 'readback'])
@@ -102,13 +102,13 @@ describe('the memory of a prediction', () => {
         segment(gpu, models.get('single')!, scan, { tile: 16 }),
       );
       expect(message).toContain(`${label} needs 9 GB: the device has no more; prediction needs `);
-      expect(hint).toMatch(/^Less would do: --tile \d+ needs [\d.]+ kB/);
+      expect(hint).toMatch(/^Less would do: tile: \d+ needs [\d.]+ kB/);
       expect(gpu.allocatedBytes).toBe(before);
     });
 
   it('is not asked for a tile that the levels do not divide', async () => {
     const wrong = segment(context.gpu, models.get('single')!, scan, { tile: 7 });
     await expect(wrong).rejects.toThrow(UsageError);
-    await expect(wrong).rejects.toThrow(/--tile must be a multiple of 2 for this network, not 7/);
+    await expect(wrong).rejects.toThrow(/tile must be a multiple of 2 for this network, not 7/);
   });
 });

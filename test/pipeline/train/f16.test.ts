@@ -132,7 +132,7 @@ describe('a network that stores 16-bit floats', () => {
     await expect(refusal).rejects.toThrow(
       /has no 16-bit floats in shaders \(the WebGPU feature shader-f16\)/,
     );
-    await expect(refusal).rejects.toMatchObject({ hint: expect.stringContaining('--precision f32') });
+    await expect(refusal).rejects.toMatchObject({ hint: expect.stringContaining('precision: f32') });
     expect(gpu.buffers).toEqual([]);
   });
 });

@@ -32,9 +32,9 @@ describe('the memory of a run', () => {
       /largest tensors of a step are (\w+\.\d|loss\.\w+)\/[\w/ -]*conv3d[\w/ ]* \d[\dx]* \([\d.]+ \wB\)/,
     );
     expect(message).toMatch(/the budget is [\d.]+ MB$/);
-    const fits = /--patch (\d+) .*--base-channels (\d+) .*--batch (\d+) /.exec(hint!)!.slice(1).map(Number);
+    const fits = /patch: (\d+) .*baseChannels: (\d+) .*batch: (\d+) /.exec(hint!)!.slice(1).map(Number);
     expect(fits).toEqual([6, 15, 3]);
-    expect(hint).toMatch(/It would fit with --recompute \([\d.]+ MB\), or --patch/);
+    expect(hint).toMatch(/It would fit with recompute: true \([\d.]+ MB\), or patch/);
     // Each fits indeed.
     for (const [i, setting] of ['patch', 'baseChannels', 'batch'].entries()) {
       const smaller = await tinyData({ baseChannels: 16, batch: 4, [setting]: fits[i] });
@@ -54,7 +54,7 @@ describe('the memory of a run', () => {
     const { message, hint } = await withoutBuffer(gpu, 'train/arena0', () => train(gpu, data));
     expect(message).toMatch(/^train\/arena0 needs 9 GB: the device has no more; training needs /);
     expect(message).toMatch(/largest tensors of a step/);
-    expect(hint).toMatch(/^Less would do: .*--base-channels \d+ needs [\d.]+ kB/);
+    expect(hint).toMatch(/^Less would do: .*baseChannels: \d+ needs [\d.]+ kB/);
   });
 
   it('is counted on a device that makes nothing, which runs nothing', async () => {
