@@ -106,6 +106,7 @@ export { type BatchNormAttributes, batchNorm } from './engine/ops/batch-norm.ts'
 export { type ConvTranspose3dAttributes, convTranspose3d } from './engine/ops/conv-transpose3d.ts';
 export { type Conv3dAttributes, conv3d } from './engine/ops/conv3d.ts';
 export { crossStitch } from './engine/ops/cross-stitch.ts';
+export { type GroupNormAttributes, type GroupNormSaved, groupNorm } from './engine/ops/group-norm.ts';
 export { type MaxPool3dAttributes, maxPool3d } from './engine/ops/max-pool3d.ts';
 export { type ReluAttributes, relu } from './engine/ops/relu.ts';
 export { type SigmoidAttributes, sigmoid } from './engine/ops/sigmoid.ts';

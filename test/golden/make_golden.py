@@ -174,6 +174,25 @@ def other_op_cases(golden):
 def more_op_cases(golden):
     op_case(golden, "add/two", "add", {}, [golden.normal(2, 3, 3, 4, 5) for _ in range(2)], torch.add)
     op_case(golden, "add/three", "add", {}, [golden.normal(1, 2, 3, 3, 5) for _ in range(3)], lambda a, b, c: a + b + c)
+    for name, groups, slope, eps in [
+        ("instance norm", None, None, 1e-5),
+        ("instance norm, leaky ReLU", None, 0.01, 1e-5),
+        ("two groups, ReLU", 2, 0, 1e-5),
+        ("one group", 1, None, 1e-3),
+    ]:
+        channels = 4
+        inputs = [golden.normal(2, channels, 2, 3, 5, scale=1.5, shift=4.0),
+                  golden.normal(channels, scale=0.5, shift=1.0), golden.normal(channels)]
+
+        def forward(x, w, b):
+            if groups is None:
+                y = F.instance_norm(x, weight=w, bias=b, eps=eps)
+            else:
+                y = F.group_norm(x, groups, w, b, eps)
+            return y if slope is None else F.leaky_relu(y, slope)
+
+        attributes = {"eps": eps, "slope": slope} | ({} if groups is None else {"groups": groups})
+        op_case(golden, f"group-norm/{name}", "group-norm", attributes, inputs, forward)
 
 
 def make_ops():

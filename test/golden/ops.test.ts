@@ -4,6 +4,7 @@ import { add } from '../../src/engine/ops/add.ts';
 import { batchNorm } from '../../src/engine/ops/batch-norm.ts';
 import { convTranspose3d } from '../../src/engine/ops/conv-transpose3d.ts';
 import { conv3d } from '../../src/engine/ops/conv3d.ts';
+import { groupNorm } from '../../src/engine/ops/group-norm.ts';
 import { maxPool3d } from '../../src/engine/ops/max-pool3d.ts';
 import { relu } from '../../src/engine/ops/relu.ts';
 import { sigmoid } from '../../src/engine/ops/sigmoid.ts';
@@ -46,6 +47,7 @@ const runners: ReadonlyMap<string, Run> = new Map([
   runner(softmax),
   runner(sigmoid),
   runner(add),
+  runner(groupNorm),
 ]);
 
 describe('ops against PyTorch', () => {

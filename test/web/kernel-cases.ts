@@ -3,6 +3,7 @@ import { batchNorm } from '../../src/engine/ops/batch-norm.ts';
 import { convTranspose3d } from '../../src/engine/ops/conv-transpose3d.ts';
 import { conv3d } from '../../src/engine/ops/conv3d.ts';
 import { crossStitch } from '../../src/engine/ops/cross-stitch.ts';
+import { groupNorm } from '../../src/engine/ops/group-norm.ts';
 import { maxPool3d } from '../../src/engine/ops/max-pool3d.ts';
 import { relu } from '../../src/engine/ops/relu.ts';
 import { sigmoid } from '../../src/engine/ops/sigmoid.ts';
@@ -14,6 +15,7 @@ import { batchNormCases } from '../cases/batch-norm.ts';
 import { convTranspose3dCases } from '../cases/conv-transpose3d.ts';
 import { conv3dCases } from '../cases/conv3d.ts';
 import { crossStitchCases } from '../cases/cross-stitch.ts';
+import { groupNormCases } from '../cases/group-norm.ts';
 import { maxPool3dCases } from '../cases/max-pool3d.ts';
 import { reluCases } from '../cases/relu.ts';
 import { segmentationLossCases } from '../cases/segmentation-loss.ts';
@@ -24,6 +26,7 @@ import { batchNormReference } from '../reference/batch-norm.ts';
 import { convTranspose3dReference } from '../reference/conv-transpose3d.ts';
 import { conv3dReference } from '../reference/conv3d.ts';
 import { crossStitchReference } from '../reference/cross-stitch.ts';
+import { groupNormReference } from '../reference/group-norm.ts';
 import { maxPool3dReference } from '../reference/max-pool3d.ts';
 import { reluReference } from '../reference/relu.ts';
 import { segmentationLossReference } from '../reference/segmentation-loss.ts';
@@ -71,6 +74,7 @@ async function kernelCases(): Promise<CaseReport[]> {
     ...family(conv3d, conv3dReference, conv3dCases),
     ...family(convTranspose3d, convTranspose3dReference, convTranspose3dCases),
     ...family(crossStitch, crossStitchReference, crossStitchCases),
+    ...family(groupNorm, groupNormReference, groupNormCases),
     ...family(maxPool3d, maxPool3dReference, maxPool3dCases),
     ...family(relu, reluReference, reluCases),
     ...family(sigmoid, sigmoidReference, sigmoidCases),

@@ -3,8 +3,9 @@ import type { BenchCase } from './cases.ts';
 import { convTranspose3dCases } from './conv-transpose3d-cases.ts';
 import { type ConvShape, conv3dCases } from './conv3d-cases.ts';
 import { crossStitchCases } from './cross-stitch-cases.ts';
-import { addCases, batchNormCases, maxPoolCases, pointwiseCases, softmaxCases } from './elementwise-cases.ts';
+import { addCases, maxPoolCases, pointwiseCases, softmaxCases } from './elementwise-cases.ts';
 import { describeNetwork, NETWORK_CASES, type NetworkCase } from './networks.ts';
+import { batchNormCases, groupNormCases } from './norm-cases.ts';
 import { adamCase, lossCases } from './step-cases.ts';
 
 /** Convolutions of U-Nets: first level, deeper ones, the first of all, the deepest, and a decoder's with two sources. */
@@ -68,6 +69,7 @@ function allCases(): BenchCase[] {
     ...CONVOLUTIONS.flatMap((shape) => conv3dCases(parseConvShape(shape)!)),
     ...TRANSPOSED.flatMap((shape) => convTranspose3dCases(parseConvShape(shape)!)),
     ...batchNormCases(ACTIVATION),
+    ...groupNormCases(ACTIVATION),
     ...crossStitchCases(ACTIVATION),
     ...pointwiseCases(ACTIVATION),
     ...addCases(ACTIVATION),

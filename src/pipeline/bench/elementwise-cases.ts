@@ -1,6 +1,5 @@
 import { type Shape, sizeOf } from '../../core/shape.ts';
 import { add } from '../../engine/ops/add.ts';
-import { batchNorm } from '../../engine/ops/batch-norm.ts';
 import { maxPool3d } from '../../engine/ops/max-pool3d.ts';
 import { relu } from '../../engine/ops/relu.ts';
 import { sigmoid } from '../../engine/ops/sigmoid.ts';
@@ -168,67 +167,4 @@ export function maxPoolCases(shape: Shape): BenchCase[] {
     };
     return { section, check: { tensor: gradInput!, expected } };
   });
-}
-
-/** Batch norm in training with a fused ReLU; each pass reads its inputs twice, once for the sums. */
-export function batchNormCases(shape: Shape): BenchCase[] {
-  const [samples, channels, ...extents] = shape as [number, number, ...number[]];
-  const volume = sizeOf(extents);
-  const eps = 1e-5;
-  return passes('batch-norm', shape, { forward: 3, backward: 5 }, (tape, pass) => {
-    const input = tensor('input', shape, 'arena', { requiresGrad: true });
-    const [weight, bias] = ['weight', 'bias'].map((name) =>
-      tensor(name, [channels], 'arena', { requiresGrad: true }),
-    ) as [Tensor, Tensor];
-    const [runningMean, runningVar] = ['mean', 'var'].map((name) => tensor(name, [channels], 'arena')) as [
-      Tensor,
-      Tensor,
-    ];
-    const attributes = { training: true, momentum: 0.1, eps, slope: 0, runningMean, runningVar };
-    const inputs = [input, weight, bias];
-    const shared = [runningMean, runningVar];
-    const { section, output, grad, gradInput } = recordPass(
-      tape,
-      batchNorm,
-      inputs,
-      attributes,
-      pass,
-      shared,
-    );
-    const [x, w, b, g] = [input, weight, bias, grad].map(noiseOf) as [
-      Float32Array,
-      Float32Array,
-      Float32Array,
-      Float32Array,
-    ];
-    // Sums take a while: only elements of the first sample's first channel are looked at.
-    const values = (data: Float32Array): number[] =>
-      Array.from({ length: samples }, (_, n) => [
-        ...data.subarray(n * channels * volume, n * channels * volume + volume),
-      ]).flat();
-    const own = values(x);
-    const mean = average(own);
-    const scale = 1 / Math.sqrt(average(own.map((v) => (v - mean) ** 2)) + eps);
-    const among = volume;
-    const normal = (v: number, m: number, s: number): number => (v - m) * s;
-    const activated = (v: number): number => Math.max(0, v * w[0]! + b[0]!);
-    if (pass === 'forward')
-      return {
-        section,
-        check: { tensor: output, among, expected: (i) => activated(normal(x[i]!, mean, scale)) },
-      };
-    const saved = section.outside.find((t) => t.label.endsWith('batch-norm/statistics'))!;
-    const statistics = noiseOf(saved);
-    const normalised = own.map((v) => normal(v, statistics[0]!, statistics[1]!));
-    const masked = values(g).map((v, i) => (activated(normalised[i]!) > 0 ? v : 0));
-    const sum = average(masked);
-    const dot = average(masked.map((v, i) => v * normalised[i]!));
-    const expected = (i: number): number =>
-      w[0]! * statistics[1]! * (masked[i]! - sum - normalised[i]! * dot);
-    return { section, check: { tensor: gradInput!, among, expected } };
-  });
-}
-
-function average(values: readonly number[]): number {
-  return values.reduce((a, b) => a + b, 0) / values.length;
 }

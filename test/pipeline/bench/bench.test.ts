@@ -7,12 +7,13 @@ import { chooseCases, parseConvShape, STEP } from '../../../src/pipeline/bench/c
 import { convTranspose3dCases } from '../../../src/pipeline/bench/conv-transpose3d-cases.ts';
 import { conv3dCases } from '../../../src/pipeline/bench/conv3d-cases.ts';
 import {
-  batchNormCases,
+  addCases,
   maxPoolCases,
   pointwiseCases,
   softmaxCases,
 } from '../../../src/pipeline/bench/elementwise-cases.ts';
 import { timeNetwork } from '../../../src/pipeline/bench/networks.ts';
+import { batchNormCases, groupNormCases } from '../../../src/pipeline/bench/norm-cases.ts';
 import { formatPeers } from '../../../src/pipeline/bench/peer-report.ts';
 import {
   type BenchReport,
@@ -35,6 +36,8 @@ const SMALL = [
   ...conv3dCases({ samples: 1, from: [8], to: 8, extents: [8, 8, 8] }),
   ...convTranspose3dCases({ samples: 2, from: [4], to: 3, extents: [2, 3, 4] }),
   ...batchNormCases([2, 3, 4, 4, 4]),
+  ...groupNormCases([2, 3, 4, 4, 4]),
+  ...addCases([1, 2, 4, 4, 4]),
   ...pointwiseCases([1, 2, 4, 4, 4]),
   ...maxPoolCases([2, 3, 4, 6, 8]),
   ...softmaxCases([2, 4, 3, 4, 4]),
