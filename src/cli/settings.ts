@@ -1,180 +1,46 @@
 import type { ArgDef } from 'citty';
 import { UsageError } from '../core/errors.ts';
-import { type Setting, setting, worded } from '../core/wording.ts';
+import { type Setting, setting, Wording, worded } from '../core/wording.ts';
 import { VARIANTS, type Variant } from '../engine/nn/variants.ts';
-import { DURATIONS, type TrainSettings, trainSettings } from '../pipeline/train/settings.ts';
+import { type AnyEntry, kindOf } from '../pipeline/train/setting-entry.ts';
+import { DURATIONS, settingEntries, type TrainSettings, trainSettings } from '../pipeline/train/settings.ts';
 import type { Options, SharedName } from './common.ts';
 
+/** `base-channels` for `baseChannels`. */
+type Kebab<Name extends string> = Name extends `${infer First}${infer Rest}`
+  ? `${First extends Lowercase<First> ? First : `-${Lowercase<First>}`}${Kebab<Rest>}`
+  : '';
+
+/** Options of training settings; `--seed` is one of every command's. */
+export type SettingOption = Exclude<Kebab<keyof TrainSettings & string>, 'seed'>;
+
 /** The option of every training setting. */
-export const SETTING_ARGS: Readonly<Record<SettingOption, ArgDef>> = {
-  variant: {
-    type: 'enum',
-    options: [...VARIANTS],
-    description: 'Tissue maps: not used, as input channels, as a second output',
-  },
-  subjects: {
-    type: 'string',
-    valueHint: 'ID,ID',
-    description: 'Patients to train on (default: all with a mask)',
-  },
-  modalities: {
-    type: 'string',
-    valueHint: 'FLAIR,T1w',
-    description: 'Input images in order (default: those that all the scans share)',
-  },
-  tissue: { type: 'string', valueHint: 'DIR', description: "Tissue maps' folder, or a derivative's name" },
-  rater: {
-    type: 'string',
-    valueHint: 'NAME',
-    description: "Target: a rater's name or number, union, intersection, mean (default 1)",
-  },
-  epochs: { type: 'string', valueHint: 'N', description: 'How long (default 100); or --steps, or --minutes' },
-  steps: { type: 'string', valueHint: 'N', description: 'How long, in optimizer steps' },
-  minutes: {
-    type: 'string',
-    valueHint: 'M',
-    description: 'How long, in minutes; not repeatable bit for bit',
-  },
-  'steps-per-epoch': {
-    type: 'string',
-    valueHint: 'N',
-    description: 'Steps that count as one epoch (default 250)',
-  },
-  patch: { type: 'string', valueHint: 'N', description: 'Edge of a patch in voxels (default 64)' },
-  batch: { type: 'string', valueHint: 'N', description: 'Patches a step (default 2)' },
-  'base-channels': {
-    type: 'string',
-    valueHint: 'N',
-    description: 'Channels of the finest level (default 16)',
-  },
-  levels: { type: 'string', valueHint: 'N', description: 'Resolutions of the U-Net (default 4)' },
-  lr: { type: 'string', valueHint: 'X', description: 'Learning rate of Adam (default 5e-4)' },
-  schedule: {
-    type: 'enum',
-    options: ['constant', 'cosine', 'polynomial'],
-    description: 'How the learning rate goes on (default constant)',
-  },
-  'weight-decay': { type: 'string', valueHint: 'X', description: 'Decoupled weight decay (default 0)' },
-  clip: {
-    type: 'string',
-    valueHint: 'X',
-    description: 'Largest norm of the gradients, 0 for none (default 12)',
-  },
-  loss: {
-    type: 'enum',
-    options: ['generalized-dice', 'dice', 'literal'],
-    description: 'Overlap loss; literal is the paper as printed (default generalized-dice)',
-  },
-  weights: {
-    type: 'enum',
-    options: ['square', 'simple', 'uniform'],
-    description: 'Label weights of generalized-dice (default square)',
-  },
-  tpr: {
-    type: 'enum',
-    options: ['off', '1-tpr', '+tpr'],
-    description: 'True-positive-rate term; +tpr is the paper as printed (default 1-tpr, single: off)',
-  },
-  'tpr-weight': { type: 'string', valueHint: 'λ', description: 'Weight of that term (default 1)' },
-  'cross-entropy': {
-    type: 'string',
-    valueHint: 'W',
-    description: 'Weight of a cross-entropy term (default 0)',
-  },
-  pool: {
-    type: 'enum',
-    options: ['item', 'batch'],
-    description: 'Loss sums over each patch or the whole batch (default item)',
-  },
-  'tissue-weight': { type: 'string', valueHint: 'W', description: 'Weight of the tissue loss (default 1)' },
-  'lesion-share': {
-    type: 'string',
-    valueHint: 'X',
-    description: 'Share of patches centred on a lesion (default 1/3)',
-  },
-  flips: { type: 'enum', options: ['on', 'off'], description: 'Mirror patches at random (default on)' },
-  intensity: {
-    type: 'string',
-    valueHint: 'X',
-    description: 'Random change of contrast and brightness (default 0.1)',
-  },
-  recompute: {
-    type: 'boolean',
-    description: 'Compute activations again in backward: the same bits in about half of the memory',
-  },
-  precision: {
-    type: 'enum',
-    options: ['f32', 'f16'],
-    description: 'Floats that activations are stored as; f16 with a scaled loss (default f32)',
-  },
-  overlap: {
-    type: 'string',
-    valueHint: 'X',
-    description: 'Overlap of the windows that choose the threshold (default 0.5)',
-  },
-};
+export const SETTING_ARGS: Readonly<Record<SettingOption, ArgDef>> = Object.fromEntries(
+  Object.entries(settingEntries())
+    .filter(([name]) => name !== 'seed')
+    .map(([name, entry]) => [optionOf(name), argumentOf(entry)]),
+) as Record<SettingOption, ArgDef>;
 
-type NumberOption =
-  | 'epochs'
-  | 'steps'
-  | 'minutes'
-  | 'steps-per-epoch'
-  | 'patch'
-  | 'batch'
-  | 'base-channels'
-  | 'levels'
-  | 'lr'
-  | 'weight-decay'
-  | 'clip'
-  | 'tpr-weight'
-  | 'cross-entropy'
-  | 'tissue-weight'
-  | 'lesion-share'
-  | 'intensity'
-  | 'overlap';
-type WordOption =
-  | 'variant'
-  | 'tissue'
-  | 'rater'
-  | 'schedule'
-  | 'loss'
-  | 'weights'
-  | 'tpr'
-  | 'pool'
-  | 'precision';
-export type SettingOption = NumberOption | WordOption | 'subjects' | 'modalities' | 'flips' | 'recompute';
+function optionOf(setting: string): string {
+  return setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
 
-/** Setting of each option that is a number. */
-const NUMBERS: Readonly<Record<NumberOption, keyof TrainSettings>> = {
-  epochs: 'epochs',
-  steps: 'steps',
-  minutes: 'minutes',
-  'steps-per-epoch': 'stepsPerEpoch',
-  patch: 'patch',
-  batch: 'batch',
-  'base-channels': 'baseChannels',
-  levels: 'levels',
-  lr: 'lr',
-  'weight-decay': 'weightDecay',
-  clip: 'clip',
-  'tpr-weight': 'tprWeight',
-  'cross-entropy': 'crossEntropy',
-  'tissue-weight': 'tissueWeight',
-  'lesion-share': 'lesionShare',
-  intensity: 'intensity',
-  overlap: 'overlap',
-};
-const WORDS: readonly WordOption[] = [
-  'variant',
-  'tissue',
-  'rater',
-  'schedule',
-  'loss',
-  'weights',
-  'tpr',
-  'pool',
-  'precision',
-];
+function argumentOf(entry: AnyEntry): ArgDef {
+  const value = kindOf(entry);
+  const help = entry.help instanceof Wording ? entry.help.in(optionWords) : entry.help;
+  const usual = entry.defaultText ?? defaultWords(entry.default);
+  const description = usual === undefined ? help : `${help} (default ${usual})`;
+  if (value.kind === 'choice') return { type: 'enum', options: [...value.choices], description };
+  if (value.kind !== 'boolean') return { type: 'string', valueHint: entry.hint ?? 'X', description };
+  // A flag switches on what is off; what is on has to be switched off by a word.
+  if (entry.default === true) return { type: 'enum', options: ['on', 'off'], description };
+  return { type: 'boolean', description: help };
+}
+
+function defaultWords(value: unknown): string | undefined {
+  if (typeof value === 'boolean') return value ? 'on' : undefined;
+  return value === null || value === undefined ? undefined : String(value);
+}
 
 /**
  * The settings of a training run: the options over a config file over the defaults.
@@ -205,25 +71,37 @@ export function gatherSettings(
 
 /** A setting in the words of the command line: `--base-channels 8`, `--overwrite`, `--no-resample`. */
 export function optionWords({ setting: name, value }: Setting): string {
-  const option = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const option = optionOf(name);
   if (value === undefined || value === true) return `--${option}`;
   return value === false ? `--no-${option}` : `--${option} ${value}`;
 }
 
-function givenSettings(options: Options<SettingOption | SharedName>): Record<string, unknown> {
+function givenSettings(options: Options<string>): Record<string, unknown> {
   const given: Record<string, unknown> = {};
-  const put = (name: string, value: unknown): void => {
+  for (const [name, entry] of Object.entries(settingEntries())) {
+    const value = name === 'seed' ? givenSeed(options) : givenValue(options, optionOf(name), entry);
     if (value !== undefined) given[name] = value;
-  };
-  for (const name of Object.keys(NUMBERS) as NumberOption[]) put(NUMBERS[name], options.number(name));
-  for (const name of WORDS) put(name, options.text(name));
-  put('subjects', options.list('subjects'));
-  put('modalities', options.list('modalities'));
-  const flips = options.text('flips');
-  if (flips !== undefined) put('flips', flips === 'on');
-  if (options.flag('recompute')) put('recompute', true);
-  if (options.text('seed') !== undefined) put('seed', options.seed());
+  }
   return given;
+}
+
+function givenSeed(options: Options<string>): number | undefined {
+  return options.text('seed') === undefined ? undefined : options.seed();
+}
+
+function givenValue(options: Options<string>, option: string, entry: AnyEntry): unknown {
+  switch (kindOf(entry).kind) {
+    case 'number':
+      return options.number(option);
+    case 'words':
+      return options.list(option);
+    case 'boolean': {
+      const text = options.text(option);
+      return text === undefined ? options.flag(option) || undefined : text === 'on';
+    }
+    default:
+      return options.text(option);
+  }
 }
 
 function parseConfig(name: string, text: string): Record<string, unknown> {

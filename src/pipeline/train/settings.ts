@@ -1,61 +1,191 @@
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { UsageError } from '../../core/errors.ts';
 import { hashJson } from '../../core/json.ts';
 import { setting, Wording, worded } from '../../core/wording.ts';
-import { DEFAULT_LOSS, type SegmentationLossSettings } from '../../engine/loss/segmentation-loss.ts';
+import type { SegmentationLossSettings } from '../../engine/loss/segmentation-loss.ts';
 import { VARIANTS, type Variant } from '../../engine/nn/variants.ts';
 import type { Element } from '../../engine/tape/tensor.ts';
+import { type AnyEntry, checkOf, lossEntries, type SettingEntry, type Values } from './setting-entry.ts';
 
 /** How the learning rate goes on from `lr`: as it is, to 0 along half a cosine, or to 0 as (1 - progress)^0.9. */
 export type Schedule = 'constant' | 'cosine' | 'polynomial';
 
+type Words = readonly string[] | null;
+
+const count = (max: number): z.ZodMiniType<number> => z.int().check(z.minimum(1), z.maximum(max));
+const within = (min: number, max: number): z.ZodMiniType<number> =>
+  z.number().check(z.minimum(min), z.maximum(max));
+const positive = (max: number): z.ZodMiniType<number> => z.number().check(z.positive(), z.maximum(max));
+const text = z.string().check(z.minLength(1));
+const words = z.array(text).check(z.minLength(1));
+
+/**
+ * The settings of a training run, each declared once: checks, messages, `TrainSettings`, config.json and the options
+ * and help texts of commands follow from this record. The settings of losses are declared with the losses.
+ */
+export const SETTING_ENTRIES = {
+  variant: {
+    help: 'Tissue maps: not used, as input channels, as a second output',
+    schema: z.enum(VARIANTS),
+  } as SettingEntry<Variant>,
+  /** Patients, or single visits (`07_ses-02`). */
+  subjects: {
+    help: 'Patients to train on',
+    hint: 'ID,ID',
+    schema: z.nullable(words),
+    default: null,
+    defaultText: 'all with a mask',
+  } as SettingEntry<Words>,
+  modalities: {
+    help: 'Input images in order',
+    hint: 'FLAIR,T1w',
+    schema: z.nullable(words),
+    default: null,
+    defaultText: 'those that all the scans share',
+  } as SettingEntry<Words>,
+  tissue: {
+    help: "Tissue maps' folder, or a derivative's name",
+    hint: 'DIR',
+    schema: z.nullable(text),
+    default: null,
+    defaultText: 'the preferred ones of each scan',
+  } as SettingEntry<string | null>,
+  rater: {
+    help: "Target: a rater's name or number, union, intersection, mean",
+    hint: 'NAME',
+    schema: text,
+    default: '1',
+  } as SettingEntry<string>,
+  /** Exactly one of `epochs`, `steps` and `minutes` is not null. */
+  epochs: {
+    help: worded`How long; or ${setting('steps')}, or ${setting('minutes')}`,
+    hint: 'N',
+    schema: z.nullable(count(1e6)),
+    default: null,
+    defaultText: '100',
+  } as SettingEntry<number | null>,
+  steps: {
+    help: 'How long, in optimizer steps',
+    hint: 'N',
+    schema: z.nullable(count(1e9)),
+    default: null,
+  } as SettingEntry<number | null>,
+  minutes: {
+    help: 'How long, in minutes; not repeatable bit for bit',
+    hint: 'M',
+    schema: z.nullable(positive(1e6)),
+    default: null,
+  } as SettingEntry<number | null>,
+  /** nnU-Net's number (Isensee 2021); the paper does not say what an epoch of patches is. */
+  stepsPerEpoch: {
+    help: 'Steps that count as one epoch',
+    hint: 'N',
+    schema: count(1e6),
+    default: 250,
+  } as SettingEntry<number>,
+  /** A multiple of 2^(levels - 1). */
+  patch: {
+    help: 'Edge of the cubic patch in voxels',
+    hint: 'N',
+    schema: count(1024),
+    default: 64,
+  } as SettingEntry<number>,
+  batch: { help: 'Patches per step', hint: 'N', schema: count(256), default: 2 } as SettingEntry<number>,
+  /** Each further level has twice as many. */
+  baseChannels: {
+    help: 'Channels of the finest level',
+    hint: 'N',
+    schema: count(1024),
+    default: 16,
+  } as SettingEntry<number>,
+  levels: {
+    help: 'Resolutions of the network, the bottom one included',
+    hint: 'N',
+    schema: z.int().check(z.minimum(2), z.maximum(8)),
+    default: 4,
+  } as SettingEntry<number>,
+  lr: {
+    help: 'Learning rate of Adam',
+    hint: 'X',
+    schema: positive(1),
+    default: 5e-4,
+  } as SettingEntry<number>,
+  schedule: {
+    help: 'What becomes of the learning rate',
+    schema: z.enum(['constant', 'cosine', 'polynomial']),
+    default: 'constant',
+  } as SettingEntry<Schedule>,
+  weightDecay: {
+    help: 'Decoupled weight decay',
+    hint: 'X',
+    schema: within(0, 1),
+    default: 0,
+  } as SettingEntry<number>,
+  /** nnU-Net's; gradients of a healthy run are far smaller. */
+  clip: {
+    help: 'Largest global norm of the gradients, 0 for no limit',
+    hint: 'X',
+    schema: within(0, 1e6),
+    default: 12,
+  } as SettingEntry<number>,
+  loss: {
+    help: 'Overlap loss; literal is the paper as printed',
+    schema: z.enum(['generalized-dice', 'dice', 'literal']),
+    default: 'generalized-dice',
+  } as SettingEntry<SegmentationLossSettings['loss']>,
+  tissueWeight: {
+    help: "Weight of the tissue loss beside the main head's",
+    hint: 'W',
+    schema: within(0, 1e3),
+    default: 1,
+  } as SettingEntry<number>,
+  /** The other patches are uniform in the brain. */
+  lesionShare: {
+    help: 'Share of patches centred on a lesion',
+    hint: 'X',
+    schema: within(0, 1),
+    default: 1 / 3,
+    defaultText: '1/3',
+  } as SettingEntry<number>,
+  flips: {
+    help: 'Mirror patches at random along each axis',
+    schema: z.boolean(),
+    default: true,
+  } as SettingEntry<boolean>,
+  /** Contrast is relative, brightness in standard deviations. */
+  intensity: {
+    help: 'Largest random change of contrast and brightness of a patch, 0 for none',
+    hint: 'X',
+    schema: within(0, 1),
+    default: 0.1,
+  } as SettingEntry<number>,
+  recompute: {
+    help: 'Compute activations again in backward: the same bits in about half of the memory',
+    schema: z.boolean(),
+    default: false,
+  } as SettingEntry<boolean>,
+  /** With 16 bits the loss is scaled (see `LossScale`). */
+  precision: {
+    help: 'Floats that activations are stored as; f16 with a scaled loss',
+    schema: z.enum(['f32', 'f16']),
+    default: 'f32',
+  } as SettingEntry<Element>,
+  overlap: {
+    help: 'Overlap of the windows that choose the threshold',
+    hint: 'X',
+    schema: within(0, 0.9),
+    default: 0.5,
+  } as SettingEntry<number>,
+  seed: {
+    help: 'Seed of all random numbers',
+    hint: 'N',
+    schema: z.int().check(z.minimum(0), z.maximum(0xffffffff)),
+    default: 1,
+  } as SettingEntry<number>,
+};
+
 /** Everything that decides how a network is trained. Equal settings, data and adapter give equal bits. */
-export interface TrainSettings extends SegmentationLossSettings {
-  readonly variant: Variant;
-  /** Patients to train on, or single visits (`07_ses-02`); null for all that have a lesion mask. */
-  readonly subjects: readonly string[] | null;
-  /** Input channels in order; null for those that all the scans share. */
-  readonly modalities: readonly string[] | null;
-  /** Whose tissue maps: a derivatives folder's name, or a folder's; null for the preferred ones. */
-  readonly tissue: string | null;
-  /** Target: a rater's name or number, `union`, `intersection` or `mean`. */
-  readonly rater: string;
-  /** How long: exactly one of `epochs`, `steps` and `minutes` is not null. A run by minutes is not repeatable. */
-  readonly epochs: number | null;
-  readonly steps: number | null;
-  readonly minutes: number | null;
-  /** Optimizer steps that count as one epoch. */
-  readonly stepsPerEpoch: number;
-  /** Edge of the cubic patch in voxels; a multiple of 2^(levels - 1). */
-  readonly patch: number;
-  /** Patches a step. */
-  readonly batch: number;
-  /** Channels of the finest level; each further one has twice as many. */
-  readonly baseChannels: number;
-  /** Resolutions, the bottom one included. */
-  readonly levels: number;
-  readonly lr: number;
-  readonly schedule: Schedule;
-  /** Adam's decoupled weight decay; 0 for none. */
-  readonly weightDecay: number;
-  /** Largest global norm of the gradients; 0 for no clipping. */
-  readonly clip: number;
-  /** Weight of the tissue head's loss beside the lesion head's (multi-output only). */
-  readonly tissueWeight: number;
-  /** Share of the patches that are centred on a lesion voxel; the others are uniform in the brain. */
-  readonly lesionShare: number;
-  /** Mirror patches at random along each axis. */
-  readonly flips: boolean;
-  /** Largest random change of contrast (relative) and brightness (in standard deviations) of a patch; 0 for none. */
-  readonly intensity: number;
-  /** Compute normalised activations again in backward instead of keeping them: the same bits in less memory. */
-  readonly recompute: boolean;
-  /** What activations and their gradients are stored as; with 16 bits the loss is scaled (see `LossScale`). */
-  readonly precision: Element;
-  /** Overlap of the sliding window that chooses the threshold on the training scans. */
-  readonly overlap: number;
-  readonly seed: number;
-}
+export interface TrainSettings extends Values<typeof SETTING_ENTRIES>, SegmentationLossSettings {}
 
 /** Settings with what the data decided filled in. */
 export interface ResolvedTrainSettings extends TrainSettings {
@@ -63,48 +193,22 @@ export interface ResolvedTrainSettings extends TrainSettings {
   readonly modalities: readonly string[];
 }
 
-const count = (max: number): z.ZodInt => z.int().min(1).max(max);
+/** Every setting by its name, those of the losses included, in the order of help texts. */
+export function settingEntries(): Readonly<Record<string, AnyEntry>> {
+  const own: [string, AnyEntry][] = Object.entries(SETTING_ENTRIES);
+  const losses = Object.entries({ ...lossEntries(), ...OVERRIDDEN });
+  return Object.fromEntries(own.flatMap((entry) => (entry[0] === 'loss' ? [entry, ...losses] : [entry])));
+}
 
-/** Before the defaults that depend on other settings. */
-const SCHEMA = z.strictObject({
-  variant: z.enum(VARIANTS),
-  subjects: z.array(z.string().min(1)).min(1).nullable().default(null),
-  modalities: z.array(z.string().min(1)).min(1).nullable().default(null),
-  tissue: z.string().min(1).nullable().default(null),
-  rater: z.string().min(1).default('1'),
-  epochs: count(1e6).nullable().default(null),
-  steps: count(1e9).nullable().default(null),
-  minutes: z.number().positive().max(1e6).nullable().default(null),
-  // nnU-Net's (Isensee 2021); the paper does not say what an epoch of patches is.
-  stepsPerEpoch: count(1e6).default(250),
-  patch: count(1024).default(64),
-  batch: count(256).default(2),
-  baseChannels: count(1024).default(16),
-  levels: z.int().min(2).max(8).default(4),
-  lr: z.number().positive().max(1).default(5e-4),
-  schedule: z.enum(['constant', 'cosine', 'polynomial']).default('constant'),
-  weightDecay: z.number().min(0).max(1).default(0),
-  // nnU-Net's; gradients of a healthy run are far smaller.
-  clip: z.number().min(0).max(1e6).default(12),
-  loss: z.enum(['generalized-dice', 'dice', 'literal']).default(DEFAULT_LOSS.loss),
-  weights: z.enum(['square', 'simple', 'uniform']).default(DEFAULT_LOSS.weights),
-  tpr: z.enum(['off', '1-tpr', '+tpr']).nullable().default(null),
-  tprWeight: z.number().min(0).max(1e3).default(DEFAULT_LOSS.tprWeight),
-  crossEntropy: z.number().min(0).max(1e3).default(DEFAULT_LOSS.crossEntropy),
-  pool: z.enum(['item', 'batch']).default(DEFAULT_LOSS.pool),
-  tissueWeight: z.number().min(0).max(1e3).default(1),
-  lesionShare: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(1 / 3),
-  flips: z.boolean().default(true),
-  intensity: z.number().min(0).max(1).default(0.1),
-  recompute: z.boolean().default(false),
-  precision: z.enum(['f32', 'f16']).default('f32'),
-  overlap: z.number().min(0).max(0.9).default(0.5),
-  seed: z.int().min(0).max(0xffffffff).default(1),
-});
+/** Settings of losses whose default depends on others. */
+const OVERRIDDEN: Readonly<Record<string, AnyEntry>> = {
+  tpr: {
+    help: 'True-positive-rate term; +tpr is the paper as printed',
+    schema: z.nullable(z.enum(['off', '1-tpr', '+tpr'])),
+    default: null,
+    defaultText: '1-tpr, single: off',
+  },
+};
 
 /** The settings that say how long; at most one may be given. */
 export const DURATIONS = ['epochs', 'steps', 'minutes'] as const;
@@ -126,9 +230,13 @@ export function trainSettings(input: unknown, file?: string): TrainSettings {
 }
 
 function checkSettings(input: unknown): TrainSettings | UsageError {
-  const parsed = SCHEMA.safeParse(input);
-  if (!parsed.success) return settingError(parsed.error.issues[0], input);
-  const settings = parsed.data;
+  const entries = settingEntries();
+  const schema = z.strictObject(
+    Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name, checkOf(entry)])),
+  );
+  const parsed = schema.safeParse(input);
+  if (!parsed.success) return settingError(parsed.error.issues[0], input, Object.keys(entries));
+  const settings = parsed.data as unknown as Omit<TrainSettings, 'tpr'> & Partial<Pick<TrainSettings, 'tpr'>>;
   const given = DURATIONS.filter((name) => settings[name] !== null);
   if (given.length > 1)
     return new UsageError(
@@ -136,9 +244,7 @@ function checkSettings(input: unknown): TrainSettings | UsageError {
         given.map((name) => setting(name)),
         ' and ',
       )} exclude each other`,
-      {
-        hint: 'Give one of epochs, steps and minutes.',
-      },
+      { hint: 'Give one of epochs, steps and minutes.' },
     );
   const multiple = 2 ** (settings.levels - 1);
   if (settings.patch % multiple !== 0) {
@@ -161,11 +267,15 @@ export async function settingsHash(settings: TrainSettings): Promise<string> {
   return await hashJson({ ...settings });
 }
 
-function settingError(issue: z.core.$ZodIssue | undefined, input: unknown): UsageError {
+function settingError(
+  issue: z.core.$ZodIssue | undefined,
+  input: unknown,
+  names: readonly string[],
+): UsageError {
   if (!issue) return new UsageError('the settings cannot be understood');
   if (issue.code === 'unrecognized_keys')
     return new UsageError(`there is no setting ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`, {
-      hint: `Settings are ${Object.keys(SCHEMA.shape).join(', ')}.`,
+      hint: `Settings are ${names.join(', ')}.`,
     });
   const path = issue.path.map(String).join('.');
   if (path === '') return new UsageError(`settings are a JSON object, not ${describe(input)}`);

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod/mini';
+import { SETTING_ARGS } from '../../../src/cli/settings.ts';
+import { defineLoss } from '../../../src/engine/loss/loss.ts';
+import { type AnyEntry, checkOf, kindOf, lossEntries } from '../../../src/pipeline/train/setting-entry.ts';
+import { settingEntries, trainSettings } from '../../../src/pipeline/train/settings.ts';
+
+const entries = Object.entries(settingEntries());
+
+describe('every setting', () => {
+  it.each(entries)('%s says what it does, and its default passes its own check', (_, entry) => {
+    expect(String(entry.help)).toMatch(/^[A-Z].{9,}[^.]$/);
+    if ('default' in entry) expect(checkOf(entry).parse(undefined)).toEqual(entry.default);
+    else expect(() => checkOf(entry).parse(undefined)).toThrow();
+    expect(() => checkOf(entry).parse(Symbol('nothing'))).toThrow();
+  });
+
+  it('is a field of the settings and an option of the command line', () => {
+    const names = entries.map(([name]) => name);
+    expect(Object.keys(trainSettings({ variant: 'single' })).sort()).toEqual([...names].sort());
+    const options = names.map((name) => name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`));
+    expect(Object.keys(SETTING_ARGS)).toEqual(options.filter((name) => name !== 'seed'));
+  });
+
+  it('becomes an option with its help, its default and what it takes', () => {
+    expect(SETTING_ARGS.patch).toEqual({
+      type: 'string',
+      valueHint: 'N',
+      description: 'Edge of the cubic patch in voxels (default 64)',
+    });
+    expect(SETTING_ARGS.flips).toMatchObject({ type: 'enum', options: ['on', 'off'] });
+    expect(SETTING_ARGS.recompute.type).toBe('boolean');
+    expect(SETTING_ARGS.epochs.description).toBe('How long; or --steps, or --minutes (default 100)');
+  });
+});
+
+describe('the kind of a value', () => {
+  it.each<[z.ZodMiniType, ReturnType<typeof kindOf>]>([
+    [z.int(), { kind: 'number' }],
+    [z.nullable(z.number()), { kind: 'number' }],
+    [z.nullable(z.array(z.string())), { kind: 'words' }],
+    [z.string(), { kind: 'text' }],
+    [z.boolean(), { kind: 'boolean' }],
+    [z.enum(['a', 'b']), { kind: 'choice', choices: ['a', 'b'] }],
+  ])('follows from the schema: %#', (schema, kind) => {
+    const entry: AnyEntry = { help: '', schema };
+    expect(kindOf(entry)).toEqual(kind);
+  });
+});
+
+describe('settings of losses', () => {
+  const made = (name: string, shape: Record<string, z.ZodMiniType>) =>
+    defineLoss({
+      name,
+      title: name,
+      activations: ['softmax'],
+      schema: z.strictObject(shape),
+      record: (_, { output }) => output,
+    });
+
+  it('come from the losses, which are named where not all have them', () => {
+    const smooth = z._default(z.number().check(z.describe('added to both sums')), 0.5);
+    const gamma = z._default(z.number().check(z.describe('how much hard voxels count')), 2);
+    const found = lossEntries([made('one', { smooth }), made('two', { smooth, gamma })]);
+    expect(Object.keys(found)).toEqual(['smooth', 'gamma']);
+    expect(found.smooth).toMatchObject({ help: 'Added to both sums', default: 0.5 });
+    expect(found.gamma!.help).toBe('How much hard voxels count, for two');
+  });
+});
