@@ -103,10 +103,13 @@ export {
 } from './engine/nn/variants.ts';
 export { type AddAttributes, add } from './engine/ops/add.ts';
 export { type BatchNormAttributes, batchNorm } from './engine/ops/batch-norm.ts';
+export { type ConcatAttributes, concat } from './engine/ops/concat.ts';
 export { type ConvTranspose3dAttributes, convTranspose3d } from './engine/ops/conv-transpose3d.ts';
 export { type Conv3dAttributes, conv3d } from './engine/ops/conv3d.ts';
 export { crossStitch } from './engine/ops/cross-stitch.ts';
+export { type GlobalAveragePoolAttributes, globalAveragePool } from './engine/ops/global-average-pool.ts';
 export { type GroupNormAttributes, type GroupNormSaved, groupNorm } from './engine/ops/group-norm.ts';
+export { type LinearAttributes, linear } from './engine/ops/linear.ts';
 export { type MaxPool3dAttributes, maxPool3d } from './engine/ops/max-pool3d.ts';
 export { type ReluAttributes, relu } from './engine/ops/relu.ts';
 export { type SigmoidAttributes, sigmoid } from './engine/ops/sigmoid.ts';

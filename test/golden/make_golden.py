@@ -205,6 +205,22 @@ def make_ops():
     golden.write()
 
 
+def make_head_ops():
+    """Ops of decoders with several outputs, and of heads that give numbers."""
+    golden = Golden("head-ops")
+    op_case(golden, "concat/three", "concat", {}, [golden.normal(2, c, 3, 1, 5) for c in (1, 3, 2)],
+            lambda *sources: torch.cat(sources, dim=1))
+    op_case(golden, "concat/four", "concat", {}, [golden.normal(1, c, 2, 4, 4) for c in (2, 1, 1, 3)],
+            lambda *sources: torch.cat(sources, dim=1))
+    for name, shape in [("even", (2, 3, 4, 2, 6)), ("odd", (1, 4, 3, 5, 3)), ("one voxel", (2, 5, 1, 1, 1))]:
+        op_case(golden, f"global-average-pool/{name}", "global-average-pool", {}, [golden.normal(*shape, shift=0.5)],
+                lambda x: F.adaptive_avg_pool3d(x, 1).flatten(1))
+    op_case(golden, "linear/bias", "linear", {}, [golden.normal(3, 70), golden.normal(5, 70, scale=0.2), golden.normal(5)],
+            F.linear)
+    op_case(golden, "linear/no bias", "linear", {}, [golden.normal(2, 9), golden.normal(4, 9)], F.linear)
+    golden.write()
+
+
 # Losses ---------------------------------------------------------------------------------------------------------
 
 SMOOTH = 1e-5
@@ -535,6 +551,7 @@ def make_adam(scan, steps=10, lr=5e-4):
 if __name__ == "__main__":
     print(f"PyTorch {torch.__version__}")
     make_ops()
+    make_head_ops()
     make_losses()
     batch = make_scan()
     for each in VARIANTS:

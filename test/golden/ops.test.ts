@@ -2,9 +2,12 @@ import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { add } from '../../src/engine/ops/add.ts';
 import { batchNorm } from '../../src/engine/ops/batch-norm.ts';
+import { concat } from '../../src/engine/ops/concat.ts';
 import { convTranspose3d } from '../../src/engine/ops/conv-transpose3d.ts';
 import { conv3d } from '../../src/engine/ops/conv3d.ts';
+import { globalAveragePool } from '../../src/engine/ops/global-average-pool.ts';
 import { groupNorm } from '../../src/engine/ops/group-norm.ts';
+import { linear } from '../../src/engine/ops/linear.ts';
 import { maxPool3d } from '../../src/engine/ops/max-pool3d.ts';
 import { relu } from '../../src/engine/ops/relu.ts';
 import { sigmoid } from '../../src/engine/ops/sigmoid.ts';
@@ -25,7 +28,7 @@ interface GoldenCase {
 }
 
 const TOLERANCE = 1e-5;
-const golden = loadGolden<GoldenCase>('ops');
+const files = ['ops', 'head-ops'].map((name) => loadGolden<GoldenCase>(name));
 
 type Run = (gpu: Gpu, inputs: readonly Nd[], attributes: unknown, gradOutput: Nd) => Promise<OpResult>;
 
@@ -42,6 +45,9 @@ const runners: ReadonlyMap<string, Run> = new Map([
   runner(conv3d),
   runner(convTranspose3d),
   runner(batchNorm),
+  runner(concat),
+  runner(globalAveragePool),
+  runner(linear),
   runner(maxPool3d),
   runner(relu),
   runner(softmax),
@@ -53,7 +59,9 @@ const runners: ReadonlyMap<string, Run> = new Map([
 describe('ops against PyTorch', () => {
   const context = useGpu();
 
-  for (const { name, op, attributes, inputs: count, state } of golden.cases)
+  for (const [golden, { name, op, attributes, inputs: count, state }] of files.flatMap((file) =>
+    file.cases.map((each) => [file, each] as const),
+  ))
     it(name, async () => {
       const run = runners.get(op)!;
       const inputs = Array.from({ length: count }, (_, i) => golden.get(`${name}/input${i}`));
@@ -81,6 +89,6 @@ describe('ops against PyTorch', () => {
     });
 
   it('covers every op', () => {
-    expect(new Set(golden.cases.map(({ op }) => op))).toEqual(new Set(runners.keys()));
+    expect(new Set(files.flatMap(({ cases }) => cases.map(({ op }) => op)))).toEqual(new Set(runners.keys()));
   });
 });

@@ -1,9 +1,12 @@
 import { add } from '../../src/engine/ops/add.ts';
 import { batchNorm } from '../../src/engine/ops/batch-norm.ts';
+import { concat } from '../../src/engine/ops/concat.ts';
 import { convTranspose3d } from '../../src/engine/ops/conv-transpose3d.ts';
 import { conv3d } from '../../src/engine/ops/conv3d.ts';
 import { crossStitch } from '../../src/engine/ops/cross-stitch.ts';
+import { globalAveragePool } from '../../src/engine/ops/global-average-pool.ts';
 import { groupNorm } from '../../src/engine/ops/group-norm.ts';
+import { linear } from '../../src/engine/ops/linear.ts';
 import { maxPool3d } from '../../src/engine/ops/max-pool3d.ts';
 import { relu } from '../../src/engine/ops/relu.ts';
 import { sigmoid } from '../../src/engine/ops/sigmoid.ts';
@@ -12,10 +15,13 @@ import type { Op } from '../../src/engine/tape/op.ts';
 import { openBrowserGpu } from '../../src/platform/browser.ts';
 import { addCases } from '../cases/add.ts';
 import { batchNormCases } from '../cases/batch-norm.ts';
+import { concatCases } from '../cases/concat.ts';
 import { convTranspose3dCases } from '../cases/conv-transpose3d.ts';
 import { conv3dCases } from '../cases/conv3d.ts';
 import { crossStitchCases } from '../cases/cross-stitch.ts';
+import { globalAveragePoolCases } from '../cases/global-average-pool.ts';
 import { groupNormCases } from '../cases/group-norm.ts';
+import { linearCases } from '../cases/linear.ts';
 import { maxPool3dCases } from '../cases/max-pool3d.ts';
 import { reluCases } from '../cases/relu.ts';
 import { segmentationLossCases } from '../cases/segmentation-loss.ts';
@@ -23,10 +29,13 @@ import { sigmoidCases } from '../cases/sigmoid.ts';
 import { softmaxCases } from '../cases/softmax.ts';
 import { addReference } from '../reference/add.ts';
 import { batchNormReference } from '../reference/batch-norm.ts';
+import { concatReference } from '../reference/concat.ts';
 import { convTranspose3dReference } from '../reference/conv-transpose3d.ts';
 import { conv3dReference } from '../reference/conv3d.ts';
 import { crossStitchReference } from '../reference/cross-stitch.ts';
+import { globalAveragePoolReference } from '../reference/global-average-pool.ts';
 import { groupNormReference } from '../reference/group-norm.ts';
+import { linearReference } from '../reference/linear.ts';
 import { maxPool3dReference } from '../reference/max-pool3d.ts';
 import { reluReference } from '../reference/relu.ts';
 import { segmentationLossReference } from '../reference/segmentation-loss.ts';
@@ -71,10 +80,13 @@ async function kernelCases(): Promise<CaseReport[]> {
   for (const run of [
     ...family(add, addReference, addCases),
     ...family(batchNorm, batchNormReference, batchNormCases),
+    ...family(concat, concatReference, concatCases),
     ...family(conv3d, conv3dReference, conv3dCases),
     ...family(convTranspose3d, convTranspose3dReference, convTranspose3dCases),
     ...family(crossStitch, crossStitchReference, crossStitchCases),
     ...family(groupNorm, groupNormReference, groupNormCases),
+    ...family(globalAveragePool, globalAveragePoolReference, globalAveragePoolCases),
+    ...family(linear, linearReference, linearCases),
     ...family(maxPool3d, maxPool3dReference, maxPool3dCases),
     ...family(relu, reluReference, reluCases),
     ...family(sigmoid, sigmoidReference, sigmoidCases),

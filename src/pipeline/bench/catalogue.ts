@@ -4,6 +4,7 @@ import { convTranspose3dCases } from './conv-transpose3d-cases.ts';
 import { type ConvShape, conv3dCases } from './conv3d-cases.ts';
 import { crossStitchCases } from './cross-stitch-cases.ts';
 import { addCases, maxPoolCases, pointwiseCases, softmaxCases } from './elementwise-cases.ts';
+import { concatCases, globalAveragePoolCases, linearCases } from './head-cases.ts';
 import { describeNetwork, NETWORK_CASES, type NetworkCase } from './networks.ts';
 import { batchNormCases, groupNormCases } from './norm-cases.ts';
 import { adamCase, lossCases } from './step-cases.ts';
@@ -75,6 +76,9 @@ function allCases(): BenchCase[] {
     ...addCases(ACTIVATION),
     ...maxPoolCases(ACTIVATION),
     ...softmaxCases([1, 4, 64, 64, 64]),
+    ...concatCases([1, 8, 64, 64, 64]),
+    ...globalAveragePoolCases([2, 256, 8, 8, 8]),
+    ...linearCases(2, 256, 64),
     ...lossCases([64, 64, 64]),
     adamCase(PARAMETERS),
   ];

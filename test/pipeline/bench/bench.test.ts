@@ -12,6 +12,7 @@ import {
   pointwiseCases,
   softmaxCases,
 } from '../../../src/pipeline/bench/elementwise-cases.ts';
+import { concatCases, globalAveragePoolCases, linearCases } from '../../../src/pipeline/bench/head-cases.ts';
 import { timeNetwork } from '../../../src/pipeline/bench/networks.ts';
 import { batchNormCases, groupNormCases } from '../../../src/pipeline/bench/norm-cases.ts';
 import { formatPeers } from '../../../src/pipeline/bench/peer-report.ts';
@@ -41,6 +42,9 @@ const SMALL = [
   ...pointwiseCases([1, 2, 4, 4, 4]),
   ...maxPoolCases([2, 3, 4, 6, 8]),
   ...softmaxCases([2, 4, 3, 4, 4]),
+  ...concatCases([2, 3, 4, 4, 5]),
+  ...globalAveragePoolCases([2, 3, 4, 4, 5]),
+  ...linearCases(3, 20, 7),
   ...lossCases([8, 8, 8]),
   adamCase(1000),
 ];
