@@ -1,77 +1,87 @@
 import type { Shape } from '../../core/shape.ts';
-import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
+import { expectActivation, expectAxes, expectInputs, expectRule, type PerAxis } from '../tape/check.ts';
 import type { GradientThunk, Op } from '../tape/op.ts';
 import type { Tensor } from '../tape/tensor.ts';
 import { biasGradient } from './conv3d/bias.ts';
-import { extentsOf } from './conv3d/task.ts';
+import { type Extents, extentsOf, ONES, voxelsOf, type Window } from './conv3d/task.ts';
 import { convolve, weightGradient } from './conv3d/variants.ts';
 
-/** Settings of {@link conv3d}; the kernel's size comes with the weight. */
+/** Settings of {@link conv3d}; the kernel's extents come with the weight. Numbers for all axes, or [z, y, x]. */
 export interface Conv3dAttributes {
-  readonly stride: 1 | 2;
-  /** Zeros around the input: 0 or 1 for kernel 3, 0 for kernel 1. */
-  readonly padding: number;
-  /** Number of inputs whose channels are convolved as if concatenated. */
-  readonly sources: 1 | 2;
+  /** Voxels between outputs: 1 or 2 (default 1). */
+  readonly stride?: PerAxis;
+  /** Zeros around the input (default 0); `same` gives an output of the input's extents, with stride 1. */
+  readonly padding?: PerAxis | 'same';
+  /** Voxels between the kernel's taps, 1 to 64 (default 1). */
+  readonly dilation?: PerAxis;
+  /** Number of inputs whose channels are convolved as if concatenated (default 1). */
+  readonly sources?: number;
+  /** Whether a bias follows the weight (default: whether there is an input for it). */
+  readonly bias?: boolean;
+}
+
+/** The attributes with their defaults, checked against the inputs. */
+interface Settings {
+  readonly window: Window;
+  readonly sources: number;
   readonly bias: boolean;
 }
+
+const MOST_TAPS = 5;
+const MOST_DILATION = 64;
 
 /**
  * 3D convolution (cross-correlation, as PyTorch's conv3d):
  *
  *     output[n,o,z,y,x] = bias[o] + sum over i, kz, ky, kx of
- *       input[n, i, z*stride + kz - padding, ...] * weight[o,i,kz,ky,kx]
+ *       input[n, i, z*stride + kz*dilation - padding, ...] * weight[o,i,kz,ky,kx]
  *
- * Inputs: input [N, C1, D, H, W], with `sources` 2 a second input [N, C2, D, H, W], weight [O, C1+C2, k, k, k] with k 1
- * or 3, with `bias` bias [O]. Output [N, O, (D + 2*padding - k) / stride + 1, ...], rounded down. Two sources are
- * never concatenated: their products add up in the output, and backward writes a gradient for each.
+ * Inputs: input [N, C1, D, H, W], with `sources` n further inputs [N, C2, D, H, W] and so on, weight
+ * [O, C1+C2+..., kz, ky, kx] with 1 to 5 taps along each axis, with `bias` bias [O]. Output
+ * [N, O, (D + 2*padding - dilation*(kz - 1) - 1) / stride + 1, ...], rounded down. Sources are never concatenated:
+ * their products add up in the output, and backward writes a gradient for each.
  */
 export const conv3d: Op<Conv3dAttributes, undefined> = {
   name: 'conv3d',
   storesF16: true,
 
   shape(inputs: readonly Shape[], attributes: Conv3dAttributes): Shape {
-    const { stride, padding, sources, bias } = attributes;
-    expectInputs('conv3d', inputs, sources + (bias ? 2 : 1));
+    const { window, sources, bias } = settingsOf(inputs, attributes);
+    const { kernel, stride, dilation, padding } = window;
     const rule = (holds: boolean, text: string): void => expectRule('conv3d', holds, text, inputs);
     const [samples, first, ...extents] = expectActivation('conv3d', inputs[0], inputs);
     let channels = first;
-    if (sources === 2) {
-      const other = expectActivation('conv3d', inputs[1], inputs);
-      const same = other[0] === samples && extents.every((extent, i) => extent === other[i + 2]);
-      rule(same, 'both sources have the same batch and extents');
+    for (let i = 1; i < sources; i++) {
+      const other = expectActivation('conv3d', inputs[i], inputs);
+      const same = other[0] === samples && extents.every((extent, a) => extent === other[a + 2]);
+      rule(same, 'all sources have the same batch and extents');
       channels += other[1];
     }
-    const weight = inputs[sources]!;
-    const [out = 0, inChannels, k = 0] = weight;
-    const cubic = weight.length === 5 && weight[3] === k && weight[4] === k;
-    rule(cubic && (k === 1 || k === 3), 'the kernel is 1x1x1 or 3x3x3');
+    const [out, inChannels] = inputs[sources] as [number, number];
     rule(
       out >= 1 && inChannels === channels,
-      `weight is [out, in, k, k, k] with in = ${channels}, the channels of the input`,
+      `weight is [out, in, kz, ky, kx] with in = ${channels}, the channels of the input`,
     );
-    rule(
-      padding === 0 || (padding === 1 && k === 3),
-      `padding is 0 for kernel 1, and 0 or 1 for kernel 3 (here ${padding})`,
-    );
-    rule(stride === 1 || stride === 2, `stride is 1 or 2 (here ${stride})`);
     if (bias) {
       const shape = inputs[sources + 1]!;
-      rule(shape.length === 1 && shape[0] === out, `bias is [${out}], one value an output channel`);
+      rule(shape.length === 1 && shape[0] === out, `bias is [${out}], one value per output channel`);
     }
+    if (attributes.padding === 'same') return [samples, out, ...extents];
+    const room = extents.map((extent, a) => extent + 2 * padding[a]! - dilation[a]! * (kernel[a]! - 1));
     rule(
-      extents.every((extent) => extent + 2 * padding >= k),
-      "padded extents are at least the kernel's",
+      room.every((each) => each >= 1),
+      "padded extents are at least the kernel's, its dilation counted in",
     );
-    return [samples, out, ...extents.map((extent) => Math.floor((extent + 2 * padding - k) / stride) + 1)];
+    return [samples, out, ...room.map((each, a) => Math.floor((each - 1) / stride[a]!) + 1)];
   },
 
-  forward(emit, inputs, output, { stride, padding, sources, bias }): undefined {
+  forward(emit, inputs, output, attributes): undefined {
+    const { window, sources, bias } = settingsOf(shapesOf(inputs), attributes);
     const weight = inputs[sources]!;
-    const kernel = kernelOf(weight);
-    const taps = kernel ** 3;
+    const taps = voxelsOf(window.kernel);
     const inChannels = weight.shape[1]!;
     convolve(emit, {
+      ...window,
       label: 'conv3d/forward',
       samples: output.shape[0]!,
       sources: sourcesOf(inputs, sources).map(({ tensor, channels, first }) => ({
@@ -85,17 +95,15 @@ export const conv3d: Op<Conv3dAttributes, undefined> = {
       accumulate: false,
       inExtents: extentsOf(inputs[0]!.shape),
       outExtents: extentsOf(output.shape),
-      kernel,
-      stride,
-      dilation: 1,
-      padding,
+      inputDilation: ONES,
     });
   },
 
-  backward({ inputs, attributes: { stride, padding, sources, bias } }, gradOutput) {
+  backward({ inputs, attributes }, gradOutput) {
+    const { window, sources, bias } = settingsOf(shapesOf(inputs), attributes);
+    const { kernel, dilation, padding } = window;
     const weight = inputs[sources]!;
-    const kernel = kernelOf(weight);
-    const taps = kernel ** 3;
+    const taps = voxelsOf(kernel);
     const [outChannels, inChannels] = weight.shape as [number, number];
     const samples = gradOutput.shape[0]!;
     const inExtents = extentsOf(inputs[0]!.shape);
@@ -127,13 +135,15 @@ export const conv3d: Op<Conv3dAttributes, undefined> = {
         inExtents: outExtents,
         outExtents: inExtents,
         kernel,
-        stride: 1,
-        dilation: stride,
-        padding: kernel - 1 - padding,
+        stride: ONES,
+        dilation,
+        inputDilation: window.stride,
+        padding: axes((a) => dilation[a]! * (kernel[a]! - 1) - padding[a]!),
       });
     });
     thunks.push((emit, gradWeight, accumulate) => {
       weightGradient(emit, {
+        ...window,
         samples,
         sources: all,
         gradOutput,
@@ -144,9 +154,6 @@ export const conv3d: Op<Conv3dAttributes, undefined> = {
         inChannels,
         inExtents,
         outExtents,
-        kernel,
-        stride,
-        padding,
       });
     });
     if (bias)
@@ -157,8 +164,56 @@ export const conv3d: Op<Conv3dAttributes, undefined> = {
   },
 };
 
-function kernelOf(weight: Tensor): 1 | 3 {
-  return weight.shape[2] === 1 ? 1 : 3;
+/** @throws ShapeError for attributes that are none, or that do not fit the number of inputs or the kernel. */
+function settingsOf(
+  inputs: readonly Shape[],
+  { stride = 1, padding = 0, dilation = 1, sources = 1, bias }: Conv3dAttributes = {},
+): Settings {
+  const rule = (holds: boolean, text: string): void => expectRule('conv3d', holds, text, inputs);
+  rule(
+    Number.isInteger(sources) && sources >= 1,
+    `sources is the number of inputs to convolve, at least 1 (here ${sources})`,
+  );
+  const hasBias = bias ?? inputs.length === sources + 2;
+  expectInputs('conv3d', inputs, sources + (hasBias ? 2 : 1));
+  const [, , ...extents] = inputs[sources]!;
+  rule(
+    extents.length === 3 &&
+      extents.every((extent) => Number.isInteger(extent) && extent >= 1 && extent <= MOST_TAPS),
+    `the weight is [out, in, kz, ky, kx] with 1 to ${MOST_TAPS} taps along each axis`,
+  );
+  const kernel = axes((a) => extents[a]!);
+  const steps = expectAxes('conv3d', 'stride', stride, [1, 2], inputs);
+  const spaces = expectAxes('conv3d', 'dilation', dilation, [1, MOST_DILATION], inputs);
+  // One tap has no distance to the next.
+  const apart = axes((a) => (kernel[a] === 1 ? 1 : spaces[a]!));
+  if (padding === 'same')
+    rule(
+      steps.every((step) => step === 1),
+      "padding is 'same' with stride 1 only; give numbers, such as 1 for kernel 3",
+    );
+  return {
+    window: {
+      kernel,
+      stride: steps,
+      dilation: apart,
+      // Of an odd number of zeros PyTorch puts the larger half behind.
+      padding:
+        padding === 'same'
+          ? axes((a) => Math.floor((apart[a]! * (kernel[a]! - 1)) / 2))
+          : expectAxes('conv3d', 'padding', padding, [0, Number.POSITIVE_INFINITY], inputs),
+    },
+    sources,
+    bias: hasBias,
+  };
+}
+
+function axes(of: (axis: number) => number): Extents {
+  return [of(0), of(1), of(2)];
+}
+
+function shapesOf(inputs: readonly Tensor[]): Shape[] {
+  return inputs.map(({ shape }) => shape);
 }
 
 /** The inputs that are convolved, each with its first channel in the weight. */

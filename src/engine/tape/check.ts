@@ -39,3 +39,29 @@ export function expectActivation(
 export function expectRule(op: string, holds: boolean, rule: string, inputs: readonly Shape[]): void {
   if (!holds) throw new ShapeError(op, rule, formatShapes(inputs));
 }
+
+/** A number for each axis of a volume: one for all of them, or [z, y, x]. */
+export type PerAxis = number | readonly [number, number, number];
+
+/**
+ * A setting of an op as [z, y, x].
+ * @param limits the least and the most that each number may be
+ * @throws ShapeError for anything else
+ */
+export function expectAxes(
+  op: string,
+  name: string,
+  setting: PerAxis,
+  [least, most]: readonly [number, number],
+  inputs: readonly Shape[],
+): readonly [number, number, number] {
+  const axes = typeof setting === 'number' ? ([setting, setting, setting] as const) : setting;
+  const holds =
+    Array.isArray(axes) &&
+    axes.length === 3 &&
+    axes.every((each) => Number.isInteger(each) && each >= least && each <= most);
+  const range = most === Number.POSITIVE_INFINITY ? `of at least ${least}` : `from ${least} to ${most}`;
+  const rule = `${name} is a whole number ${range}, or [z, y, x] of such (here ${JSON.stringify(setting)})`;
+  if (!holds) throw new ShapeError(op, rule, formatShapes(inputs));
+  return axes;
+}

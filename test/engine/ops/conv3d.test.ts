@@ -16,6 +16,18 @@ import { type OpResult, runOp } from '../../support/run-op.ts';
 
 describeOp(conv3d, conv3dReference, conv3dCases, conv3dBadCases);
 
+describe('conv3d without attributes', () => {
+  it('has stride 1, no padding, no dilation, one source, and a bias where one is given', () => {
+    const shapes = [
+      [1, 2, 4, 5, 6],
+      [3, 2, 1, 2, 3],
+    ];
+    expect(conv3d.shape(shapes, {})).toEqual([1, 3, 4, 4, 4]);
+    expect(conv3d.shape([...shapes, [3]], {})).toEqual([1, 3, 4, 4, 4]);
+    expect(() => conv3d.shape([...shapes, [4]], {})).toThrow(/bias is \[3\]/);
+  });
+});
+
 describe('conv3d whose input and parameters are used twice', () => {
   const context = useGpu();
   const testCases = [
@@ -23,6 +35,7 @@ describe('conv3d whose input and parameters are used twice', () => {
     conv3dCase('kernel 3, two sources', { from: [9, 3], to: 4, extents: [4, 4, 5] }, 520),
     conv3dCase('kernel 3, stride 2', { from: [3], to: 4, extents: [4, 5, 6], stride: 2 }, 540),
     conv3dCase('kernel 1', { from: [5], to: 3, extents: [3, 4, 5], k: 1 }, 560),
+    conv3dCase('dilation 3', { from: [5], to: 3, extents: [4, 7, 9], dilation: 3, padding: 'same' }, 580),
   ];
   for (const { name, inputs, attributes } of testCases)
     it(`adds up both gradients: ${name}`, async () => {

@@ -118,7 +118,7 @@ describeHalf(batchNorm, batchNormReference, batchNormCases, () => 1);
 describeHalf(groupNorm, groupNormReference, groupNormCases, () => 1);
 describeHalf(maxPool3d, maxPool3dReference, maxPool3dCases, () => 1);
 describeHalf(crossStitch, crossStitchReference, crossStitchCases, () => 2);
-describeHalf(conv3d, conv3dReference, conv3dCases, ({ sources }) => sources, ALL);
+describeHalf(conv3d, conv3dReference, conv3dCases, ({ sources = 1 }) => sources, ALL);
 describeHalf(convTranspose3d, convTranspose3dReference, convTranspose3dCases, () => 1, ALL);
 describeHalf(concat, concatReference, concatCases, () => 4, ALL);
 describeHalf(globalAveragePool, globalAveragePoolReference, globalAveragePoolCases, () => 1, ALL);

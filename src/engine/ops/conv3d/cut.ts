@@ -1,6 +1,6 @@
 import type { Capabilities } from '../../gpu/capabilities.ts';
 import { channelGroups } from '../../tape/split.ts';
-import type { ConvolutionTask, WeightGradientTask } from './task.ts';
+import { type ConvolutionTask, tapsOf, type WeightGradientTask } from './task.ts';
 
 /**
  * The task as tasks whose sources and outputs the device binds, a sample at a time: the task itself where they fit,
@@ -28,18 +28,20 @@ export function cutConvolution(task: ConvolutionTask, capabilities: Capabilities
   }));
 }
 
-/** Partial sums a weight and sample, with the volume in one slice: the lanes of `pointwise` keep theirs apart. */
-const PARTIALS = { 1: 64, 3: 1 } as const;
+/** Partial sums per weight and sample, with the volume in one slice: the lanes of `pointwise` keep theirs apart. */
+function partialsOf(taps: number): number {
+  return taps === 1 ? 64 : 1;
+}
 
 /** The same for a weight gradient, whose partial sums have to fit too. */
 export function cutWeightGradient(
   task: WeightGradientTask,
   capabilities: Capabilities,
 ): WeightGradientTask[] {
-  const { samples, kernel } = task;
+  const taps = tapsOf(task);
   const pairs = Math.max(
     1,
-    Math.floor(capabilities.maxBindingBytes / (4 * samples * kernel ** 3 * PARTIALS[kernel])),
+    Math.floor(capabilities.maxBindingBytes / (4 * task.samples * taps * partialsOf(taps))),
   );
   const outputs = channelGroups(task.gradOutput, capabilities, pairs);
   const widest = Math.max(...outputs.map(({ channels }) => channels));

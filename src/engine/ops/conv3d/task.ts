@@ -2,7 +2,7 @@ import { ceilDiv, type Shape } from '../../../core/shape.ts';
 import type { Capabilities } from '../../gpu/capabilities.ts';
 import { someHalf, type Tensor } from '../../tape/tensor.ts';
 
-/** Extents of a volume: depth, height, width. */
+/** Extents of a volume, or another number for each of its axes: depth, height, width. */
 export type Extents = readonly [number, number, number];
 
 /** Weights addressed by strides: element (out, in, tap) lies at first + out * byOut + in * byIn + tap. */
@@ -28,11 +28,19 @@ export interface Source {
   readonly weight: WeightView;
 }
 
+/** Taps of a kernel, and where the output voxel o finds tap k: at input voxel o * stride + k * dilation - padding. */
+export interface Window {
+  readonly kernel: Extents;
+  readonly stride: Extents;
+  readonly dilation: Extents;
+  readonly padding: Extents;
+}
+
 /**
- * output (+)= bias + sum over sources of the convolution with kernel³ taps. Serves forward, and with flipped and
- * transposed weights the input gradient; there `dilation` 2 undoes stride 2 (a zero between neighbours).
+ * output (+)= bias + sum over sources of the convolution with the window. Serves forward, and with flipped and
+ * transposed weights the input gradient; there `inputDilation` 2 undoes stride 2 (a zero between neighbours).
  */
-export interface ConvolutionTask {
+export interface ConvolutionTask extends Window {
   /** `conv3d/forward` or `conv3d/backward_input`. */
   readonly label: string;
   readonly samples: number;
@@ -44,14 +52,12 @@ export interface ConvolutionTask {
   readonly accumulate: boolean;
   readonly inExtents: Extents;
   readonly outExtents: Extents;
-  readonly kernel: 1 | 3;
-  readonly stride: 1 | 2;
-  readonly dilation: 1 | 2;
-  readonly padding: number;
+  /** 1 or 2 along each axis. */
+  readonly inputDilation: Extents;
 }
 
 /** grad_weight (+)= sum over positions of grad_output x the shifted input, for each source. */
-export interface WeightGradientTask {
+export interface WeightGradientTask extends Window {
   readonly samples: number;
   /** Sources in order of their channels in the weight. */
   readonly sources: readonly { readonly tensor: Tensor; readonly channels: number; readonly first: number }[];
@@ -64,9 +70,21 @@ export interface WeightGradientTask {
   readonly inChannels: number;
   readonly inExtents: Extents;
   readonly outExtents: Extents;
-  readonly kernel: 1 | 3;
-  readonly stride: 1 | 2;
-  readonly padding: number;
+}
+
+/** One along each axis: no stride, or no dilation. */
+export const ONES: Extents = [1, 1, 1];
+
+/** Whether a window has kernel `k` along each axis, stride 1, no dilation and the same padding, of at most k - 1. */
+export function isPlain({ kernel, stride, dilation, padding }: Window, k: 1 | 3): boolean {
+  const only = (axes: Extents, value: number): boolean => axes.every((each) => each === value);
+  const [pad] = padding;
+  return only(kernel, k) && only(stride, 1) && only(dilation, 1) && pad >= 0 && pad < k && only(padding, pad);
+}
+
+/** Taps of a kernel. */
+export function tapsOf({ kernel }: Pick<Window, 'kernel'>): number {
+  return voxelsOf(kernel);
 }
 
 /** Depth, height and width of an activation. */
@@ -90,13 +108,25 @@ export function isHalf(task: ConvolutionTask | WeightGradientTask): boolean {
   return someHalf(other, ...task.sources.map(({ tensor }) => tensor));
 }
 
+/** `k3 s1 p1`, or `k1x3x3 s1x2x2 d1x2x2 p0x2x2`: one number where the axes have the same, no dilation of 1. */
+function describeWindow(
+  { kernel, stride, dilation, padding }: Window,
+  inputDilation: Extents = ONES,
+): string {
+  const settings = { k: kernel, s: stride, d: dilation, i: inputDilation, p: padding };
+  return Object.entries(settings)
+    .map(([name, axes]) => [name, new Set(axes).size === 1 ? `${axes[0]}` : axes.join('x')] as const)
+    .filter(([name, text]) => text !== '1' || !['d', 'i'].includes(name))
+    .map(([name, text]) => name + text)
+    .join(' ');
+}
+
 /** `conv3d/forward 16+16->16@2x64x64x64 k3 s1 p1`: what the choice of a variant is recorded under. */
 export function slotOf(task: ConvolutionTask): string {
   const from = task.sources.map((source) => source.channels).join('+');
-  const { label, outChannels, samples, outExtents, kernel, stride, dilation, padding } = task;
-  const step = dilation === 1 ? `s${stride}` : `d${dilation}`;
-  const shape = `${from}->${outChannels}@${samples}x${outExtents.join('x')} k${kernel} ${step} p${padding}`;
-  return `${label} ${shape}${isHalf(task) ? ' f16' : ''}`;
+  const { label, outChannels, samples, outExtents, inputDilation } = task;
+  const shape = `${from}->${outChannels}@${samples}x${outExtents.join('x')}`;
+  return `${label} ${shape} ${describeWindow(task, inputDilation)}${isHalf(task) ? ' f16' : ''}`;
 }
 
 /** How many slices to cut `work` into so that about `wanted` workgroups run, each with at least `least` of it. */
@@ -112,17 +142,17 @@ export function sliceCount(
 
 /** The most partial sums a sample of a source's weight gradient that the device binds together. */
 export function mostPartials(
-  { samples, outChannels, kernel }: WeightGradientTask,
+  task: WeightGradientTask,
   { channels }: WeightGradientTask['sources'][number],
   { maxBindingBytes }: Capabilities,
 ): number {
-  return Math.floor(maxBindingBytes / (4 * samples * outChannels * channels * kernel ** 3));
+  return Math.floor(maxBindingBytes / (4 * task.samples * task.outChannels * channels * tapsOf(task)));
 }
 
 /** The same for a weight gradient. */
 export function weightSlotOf(task: WeightGradientTask): string {
   const from = task.sources.map((source) => source.channels).join('+');
-  const { outChannels, samples, outExtents, kernel, stride, padding } = task;
-  const shape = `${from}->${outChannels}@${samples}x${outExtents.join('x')} k${kernel} s${stride} p${padding}`;
+  const { outChannels, samples, outExtents } = task;
+  const shape = `${from}->${outChannels}@${samples}x${outExtents.join('x')} ${describeWindow(task)}`;
   return `conv3d/backward_weight ${shape}${isHalf(task) ? ' f16' : ''}`;
 }

@@ -1,15 +1,27 @@
-import { ceilDiv } from '../../../core/shape.ts';
+import { ceilDiv, sizeOf } from '../../../core/shape.ts';
+import type { Spec } from '../../gpu/specialise.ts';
 import { read, readWrite, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
 import { storageSpec } from '../../tape/storage.ts';
 import type { Tensor } from '../../tape/tensor.ts';
 import { flatGroups } from '../../tape/workgroups.ts';
-import { type ConvolutionTask, mostPartials, sliceCount, voxelsOf, type WeightGradientTask } from './task.ts';
+import { type Lattice, latticesOf, tilesOf } from './lattice.ts';
+import {
+  type ConvolutionTask,
+  mostPartials,
+  sliceCount,
+  tapsOf,
+  voxelsOf,
+  type WeightGradientTask,
+} from './task.ts';
 
 /** Tile of shaders/conv3d.wgsl: x, y, z voxels and output channels a workgroup. */
 const TILE = { x: 8, y: 4, z: 4, channels: 16 } as const;
-/** Tile of its weight gradient: positions staged at once, and input channels a workgroup. */
-const GRADIENT_TILE = { x: 8, y: 4, z: 2, inChannels: 4 } as const;
+/** Tile of its weight gradient: positions staged at once. */
+const GRADIENT_TILE = { x: 8, y: 4, z: 2 } as const;
+/** Every device has so much workgroup memory, and so many invocations of a workgroup. */
+const WORKGROUP_BYTES = 16 * 2 ** 10;
+const INVOCATIONS = 256;
 
 /** Workgroups that fill a large GPU: a hundred cores with four each. */
 const WANTED_GROUPS = 512;
@@ -25,16 +37,45 @@ export function channelsPerPart(channels: number, staged: number, groups: number
   return ceilDiv(stages, sliceCount(stages, groups, WANTED_GROUPS, LEAST_STEPS, most)) * staged;
 }
 
+/** The constants of the shader for a window. */
+function windowSpec(
+  { kernel: [kz, ky, kx] }: ConvolutionTask | WeightGradientTask,
+  lattices: readonly Lattice[],
+): Spec {
+  const [z, y, x] = lattices as [Lattice, Lattice, Lattice];
+  return {
+    ...{ KZ: kz, KY: ky, KX: kx },
+    ...{ EZ: z.stride, EY: y.stride, EX: x.stride },
+    ...{ UZ: z.step, UY: y.step, UX: x.step },
+  };
+}
+
+/** What {@link convolveTile} stages: voxels of a lane along z, and input channels at once. */
+function stagesOf(lattices: readonly Lattice[]): { readonly z: number; readonly channels: number } {
+  const taps = sizeOf(lattices.map((lattice) => lattice.taps));
+  const bytes = (z: number): number => {
+    const patch = [z, TILE.y, TILE.x].map(
+      (extent, a) => (extent - 1) * lattices[a]!.stride + lattices[a]!.taps,
+    );
+    return 4 * sizeOf(patch) + 4 * TILE.channels * taps;
+  };
+  const z = [TILE.z, 2].find((voxels) => bytes(voxels) <= WORKGROUP_BYTES) ?? 1;
+  const most = taps === 1 ? 8 : 4;
+  return {
+    z,
+    channels: [most, most / 2, most / 4].find((count) => count * bytes(z) <= WORKGROUP_BYTES) ?? 1,
+  };
+}
+
 /** Convolution through workgroup memory: runs on any device, meant for GPUs. */
 export function convolveTile(emit: Emitter, task: ConvolutionTask): void {
-  const { output, outChannels, samples } = task;
-  const [depth, height, width] = task.outExtents;
-  const tilesX = ceilDiv(width, TILE.x);
+  const { output, outChannels, samples, outExtents } = task;
+  const lattices = latticesOf(task);
+  const { z, channels: staged } = stagesOf(lattices);
+  const [tilesZ, tilesY, tilesX] = tilesOf(lattices, outExtents, [z, TILE.y, TILE.x]);
   const blocks = ceilDiv(outChannels, TILE.channels);
-  const groups = [tilesX * ceilDiv(height, TILE.y), ceilDiv(depth, TILE.z) * blocks] as const;
-  // Fewer channels at stride 2, where a patch is larger: workgroup memory stays below 16 KiB.
-  const staged = task.kernel === 1 ? 8 / task.stride : task.stride === 2 ? 1 : 4;
-  const size = outChannels * voxelsOf(task.outExtents);
+  const groups = [tilesX * tilesY, tilesZ * blocks] as const;
+  const size = outChannels * voxelsOf(outExtents);
   const most =
     emit.capabilities.family === 'gpu' ? Math.floor(emit.capabilities.maxBindingBytes / (4 * size)) : 1;
   task.sources.forEach(({ tensor, channels, weight }, i) => {
@@ -50,9 +91,9 @@ export function convolveTile(emit: Emitter, task: ConvolutionTask): void {
         file: 'conv3d.wgsl',
         entry: 'convolve',
         spec: {
-          K: task.kernel,
-          STRIDE: task.stride,
+          ...windowSpec(task, lattices),
           CI: staged,
+          Z: z,
           ...storageSpec({ Input: tensor, Output: to }),
         },
       },
@@ -62,27 +103,30 @@ export function convolveTile(emit: Emitter, task: ConvolutionTask): void {
         read((whole && bias?.tensor) || weight.tensor),
         whole && accumulate ? readWrite(to, true) : write(to, true),
       ],
-      params: [
-        channels,
-        outChannels,
-        ...task.inExtents,
-        ...task.outExtents,
-        task.padding,
-        task.dilation,
-        weight.first,
-        weight.byOut,
-        weight.byIn,
-        weight.flip ? 1 : 0,
-        whole && bias ? 1 : 0,
-        bias?.first ?? 0,
-        whole && accumulate ? 1 : 0,
-        tilesX,
+      params: {
+        in_extent: task.inExtents.toReversed(),
+        in_channels: channels,
+        out_extent: outExtents.toReversed(),
+        out_channels: outChannels,
+        stride: task.stride.toReversed(),
+        weight_first: weight.first,
+        dilation: task.dilation.toReversed(),
+        weight_by_out: weight.byOut,
+        input_dilation: task.inputDilation.toReversed(),
+        weight_by_in: weight.byIn,
+        padding: task.padding.toReversed(),
+        weight_flip: weight.flip ? 1 : 0,
+        period: lattices.map(({ period }) => period).toReversed(),
+        has_bias: whole && bias ? 1 : 0,
+        spacing: lattices.map(({ spacing }) => spacing).toReversed(),
+        bias_first: bias?.first ?? 0,
+        accumulate: whole && accumulate ? 1 : 0,
+        tiles_x: tilesX,
         blocks,
-        task.kernel,
         staged,
         parts,
-        perPart,
-      ],
+        per_part: perPart,
+      },
       workgroups: [...groups, samples * parts],
       samples,
     });
@@ -103,26 +147,43 @@ function sumParts(emit: Emitter, task: ConvolutionTask, from: Tensor, weight: Te
       read(bias?.tensor ?? weight),
       accumulate ? readWrite(output, true) : write(output, true),
     ],
-    params: [voxels, outChannels, parts, bias ? 1 : 0, bias?.first ?? 0, accumulate ? 1 : 0, groups[0]],
+    params: {
+      voxels,
+      channels: outChannels,
+      parts,
+      has_bias: bias ? 1 : 0,
+      bias_first: bias?.first ?? 0,
+      accumulate: accumulate ? 1 : 0,
+      groups_x: groups[0],
+    },
     workgroups: [groups[0], groups[1], samples],
     samples,
   });
 }
 
+/** Input channels that a workgroup of the weight gradient stages: as many as it has invocations and memory for. */
+function stagedOf(task: WeightGradientTask, lattices: readonly Lattice[], channels: number): number {
+  const [kz, ky] = task.kernel;
+  const { x, y, z } = GRADIENT_TILE;
+  const window = [z, y, x].map((extent, a) => (extent - 1) * lattices[a]!.stride + task.kernel[a]!);
+  const positions = 16 * x * y * z;
+  const fits = (count: number): boolean =>
+    4 * count * kz * ky <= INVOCATIONS && 4 * count * sizeOf(window) + positions <= WORKGROUP_BYTES;
+  return [16, 8, 4, 2].find((count) => (count <= 4 || count < 2 * channels) && fits(count)) ?? 1;
+}
+
 /** Weight gradient through workgroup memory: runs on any device, meant for GPUs. */
 export function weightGradientTile(emit: Emitter, task: WeightGradientTask): void {
-  const [depth, height, width] = task.outExtents;
-  const tilesX = ceilDiv(width, GRADIENT_TILE.x);
-  const tilesY = ceilDiv(height, GRADIENT_TILE.y);
-  const tiles = tilesX * tilesY * ceilDiv(depth, GRADIENT_TILE.z);
+  const lattices = latticesOf(task);
+  const { x, y, z } = GRADIENT_TILE;
+  const counts = tilesOf(lattices, task.outExtents, [z, y, x]);
+  const tiles = sizeOf(counts);
   for (const source of task.sources) {
-    const groups = [
-      ceilDiv(source.channels, GRADIENT_TILE.inChannels),
-      ceilDiv(task.outChannels, TILE.channels),
-    ] as const;
+    const staged = stagedOf(task, lattices, source.channels);
+    const groups = [ceilDiv(source.channels, staged), ceilDiv(task.outChannels, TILE.channels)] as const;
     const most = mostPartials(task, source, emit.capabilities);
     const slices = sliceCount(tiles, groups[0] * groups[1] * task.samples, WANTED_GROUPS, LEAST_STEPS, most);
-    const inner = source.channels * task.kernel ** 3;
+    const inner = source.channels * tapsOf(task);
     const partial = emit.scratch('conv3d/weight_partial', [task.samples * slices, task.outChannels, inner]);
     emit.run({
       label: 'conv3d/backward_weight',
@@ -130,26 +191,29 @@ export function weightGradientTile(emit: Emitter, task: WeightGradientTask): voi
         file: 'conv3d.wgsl',
         entry: 'weight_partial',
         spec: {
-          K: task.kernel,
-          STRIDE: task.stride,
+          ...windowSpec(task, lattices),
+          CIW: staged,
           ...storageSpec({ Input: source.tensor, Output: task.gradOutput }),
         },
       },
       bindings: [read(source.tensor, true), read(task.gradOutput, true), write(partial, true)],
-      params: [
-        source.channels,
-        task.outChannels,
-        ...task.inExtents,
-        ...task.outExtents,
-        task.padding,
+      params: {
+        in_extent: task.inExtents.toReversed(),
+        in_channels: source.channels,
+        out_extent: task.outExtents.toReversed(),
+        out_channels: task.outChannels,
+        stride: task.stride.toReversed(),
         slices,
+        padding: task.padding.toReversed(),
         tiles,
-        tilesX,
-        tilesY,
-        GRADIENT_TILE.inChannels,
-        GRADIENT_TILE.x * GRADIENT_TILE.y * GRADIENT_TILE.z,
-        GRADIENT_TILE.y * GRADIENT_TILE.z,
-      ],
+        period: lattices.map(({ period }) => period).toReversed(),
+        tiles_x: counts[2],
+        spacing: lattices.map(({ spacing }) => spacing).toReversed(),
+        tiles_y: counts[1],
+        staged,
+        positions: x * y * z,
+        lines: y * z,
+      },
       workgroups: [...groups, task.samples * slices],
       samples: task.samples,
     });
@@ -165,22 +229,22 @@ export function reduceWeightPartials(
   partial: Tensor,
   partials: number,
 ): void {
-  const taps = task.kernel ** 3;
+  const taps = tapsOf(task);
   const inner = source.channels * taps;
   const groups = flatGroups(inner * task.outChannels, 64, emit.capabilities);
   emit.run({
     label: 'conv3d/backward_weight_reduce',
     kernel: { file: 'conv3d.wgsl', entry: 'weight_reduce' },
     bindings: [read(partial), task.accumulate ? readWrite(task.gradWeight) : write(task.gradWeight)],
-    params: [
+    params: {
       inner,
-      task.outChannels,
+      outer: task.outChannels,
       partials,
-      task.inChannels * taps,
-      (task.outFirst * task.inChannels + source.first) * taps,
-      task.accumulate ? 1 : 0,
-      groups[0],
-    ],
+      by_out: task.inChannels * taps,
+      first: (task.outFirst * task.inChannels + source.first) * taps,
+      accumulate: task.accumulate ? 1 : 0,
+      groups_x: groups[0],
+    },
     workgroups: groups,
   });
 }

@@ -9,6 +9,7 @@ import {
   type ConvolutionTask,
   inChannelsOf,
   isHalf,
+  isPlain,
   slotOf,
   type WeightGradientTask,
   weightSlotOf,
@@ -196,13 +197,13 @@ function fusedCandidates(capabilities: Capabilities, task: ConvolutionTask): Can
 
 /** The variants that can convolve this here, best first. */
 function convolutionCandidates(capabilities: Capabilities, task: ConvolutionTask): ConvolutionVariant[] {
-  if (task.stride !== 1 || task.dilation !== 1) return [TILE];
+  const dense = task.inputDilation.every((each) => each === 1);
   // A head has few channels on one side; with many on both, a GPU gains from sharing loads.
-  if (task.kernel === 1) {
+  if (dense && isPlain(task, 1)) {
     const narrow = capabilities.software || Math.min(task.outChannels, inChannelsOf(task)) <= 8;
     return narrow ? [POINTWISE, TILE] : [TILE, POINTWISE];
   }
-  if (isHalf(task)) return [TILE];
+  if (!dense || !isPlain(task, 3) || isHalf(task)) return [TILE];
   const rated = byWorth([
     ...directCandidates(capabilities.subgroupSize, task),
     ...winogradCandidates(capabilities, task),
@@ -251,12 +252,11 @@ function winogradWeightCandidates(
 
 /** The variants that can compute this weight gradient here, best first. */
 function weightCandidates(capabilities: Capabilities, task: WeightGradientTask): WeightGradientVariant[] {
-  if (task.stride !== 1) return [WEIGHT_TILE];
-  if (task.kernel === 1) {
+  if (isPlain(task, 1)) {
     const narrow = capabilities.software || Math.min(task.outChannels, task.inChannels) <= 8;
     return narrow ? [WEIGHT_POINTWISE, WEIGHT_TILE] : [WEIGHT_TILE, WEIGHT_POINTWISE];
   }
-  if (isHalf(task)) return [WEIGHT_TILE];
+  if (!isPlain(task, 3) || isHalf(task)) return [WEIGHT_TILE];
   const rated = byWorth([
     ...directWeightCandidates(capabilities.subgroupSize, task),
     ...winogradWeightCandidates(capabilities, task),

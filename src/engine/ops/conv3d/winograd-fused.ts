@@ -102,7 +102,7 @@ export function canConvolveFused(
   tile: FusedTile,
 ): boolean {
   return (
-    task.padding === 1 &&
+    task.padding[0] === 1 &&
     bindsWhole(capabilities, [task.output, ...task.sources.map(({ tensor }) => tensor)]) &&
     fusedPasses(task, tile).every((pass) => {
       const { groups, own, weights } = layoutOf(pass, tile);
