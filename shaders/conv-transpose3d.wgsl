@@ -1,15 +1,18 @@
-// Transposed convolution, stride 2, kernel 2 or 3: the kernels that run on every adapter, and the reductions.
+// Transposed convolution with strides 1 or 2 and kernels of stride to 3 taps along each axis: the kernels that run on
+// every adapter, and the reductions.
 //
-//   forward          output[co, o] = bias[co] + sum over ci, t with o = 2 i - padding + t of input[ci, i] weight[ci, co, t]
-//   backward_input   grad_input[ci, i] = sum over co, t of grad_output[co, 2 i - padding + t] weight[ci, co, t]
-//   backward_weight  grad_weight[ci, co, t] = sum over i of input[ci, i] grad_output[co, 2 i - padding + t], in
+//   forward          output[co, o] = bias[co] + sum over ci, t with o = stride * i - padding + t of
+//                      input[ci, i] weight[ci, co, t]
+//   backward_input   grad_input[ci, i] = sum over co, t of grad_output[co, stride * i - padding + t] weight[ci, co, t]
+//   backward_weight  grad_weight[ci, co, t] = sum over i of input[ci, i] grad_output[co, stride * i - padding + t], in
 //                    partial sums; `finish` adds these in fixed order
 //   backward_bias    sums of grad_output over one sample, for `finish`
 //
-// Layout: activations [batch, channels, depth, height, width], weight [Cin, Cout, K, K, K] as in PyTorch.
-// Mapping of forward: a lane owns a cell b, the 2x2x2 outputs o with o + padding = 2 b + (0 or 1) along each axis, for
-// CO output channels. Along an axis the even output takes tap 0 of input b and, with K = 3, tap 2 of input b - 1; the
-// odd one takes tap 1 of input b. So a cell needs 1 or 8 inputs and each weight once, and never a test of parity.
+// Layout: activations [batch, channels, depth, height, width], weight [Cin, Cout, KZ, KY, KX] as in PyTorch.
+// Mapping of forward: a lane owns a cell b, the SZ x SY x SX outputs o with o + padding = stride * b + r, 0 <= r < stride
+// along each axis, for CO output channels. Along an axis, output r takes the taps t = r, r + S, ... of the inputs b, b - 1,
+// ...: with stride 2, the even output takes tap 0 of input b and, with 3 taps, tap 2 of input b - 1; the odd one takes
+// tap 1 of input b. So a cell needs each of its few inputs and each weight once, and never a test of parity.
 // Mapping of backward_input: a lane owns an input voxel, for CI channels. Neighbouring lanes are neighbours along x.
 // Barriers: one in each of backward_weight and backward_bias, to add up the lanes.
 
@@ -17,24 +20,34 @@
 alias Input = f32; // @spec
 alias Output = f32; // @spec
 
-const K = 2u; // @spec
+// Taps and stride along each axis.
+const KZ = 2u; // @spec
+const KY = 2u; // @spec
+const KX = 2u; // @spec
+const SZ = 2u; // @spec
+const SY = 2u; // @spec
+const SX = 2u; // @spec
 // Register tiles: output channels of a lane in forward, input channels in backward_input and backward_weight.
 const CO = 4u; // @spec
 const CI = 4u; // @spec
-const TAPS = K * K * K;
+const TAPS = KZ * KY * KX;
 const LANES = 64u;
-// Inputs along an axis that a cell needs.
-const REACH = K - 1u;
-const NEIGHBOURS = REACH * REACH * REACH;
+// Outputs of a cell, and the inputs along each axis that it needs.
+const CELL = SZ * SY * SX;
+const RZ = (KZ + SZ - 1u) / SZ;
+const RY = (KY + SY - 1u) / SY;
+const RX = (KX + SX - 1u) / SX;
+const NEIGHBOURS = RZ * RY * RX;
 
+// Vectors are x, y, z.
 struct Params {
-  in_extent: vec3u,   // x, y, z
-  padding: u32,
-  out_extent: vec3u,
+  in_extent: vec3u,
   accumulate: u32,
-  cells: vec3u,       // of forward
+  out_extent: vec3u,
   blocks: u32,        // of channels in forward and backward_input; of partial sums a sample in backward_weight
+  cells: vec3u,       // of forward
   in_channels: u32,
+  padding: vec3u,
   out_channels: u32,
   bias: u32,          // whether there is one
   slices: u32,        // of partial sums in finish
@@ -77,18 +90,18 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   var at: array<u32, NEIGHBOURS>;
   var present: array<bool, NEIGHBOURS>;
   for (var j = 0u; j < NEIGHBOURS; j++) { // @unroll
-    let p = cell - vec3u(j & 1u, (j >> 1u) & 1u, j >> 2u);
+    let p = cell - vec3u(j % RX, j / RX % RY, j / (RX * RY));
     present[j] = all(p < params.in_extent);
     at[j] = select(0u, index_of(p, params.in_extent), present[j]);
   }
-  var sum: array<f32, 8u * CO>;
+  var sum: array<f32, CELL * CO>;
   for (var c = 0u; c < CO; c++) { // @unroll
     var start = 0.0;
     if (params.bias != 0u) {
       start = bias[params.bias_first + min(first + c, params.out_channels - 1u)];
     }
-    for (var r = 0u; r < 8u; r++) { // @unroll
-      sum[c * 8u + r] = start;
+    for (var r = 0u; r < CELL; r++) { // @unroll
+      sum[c * CELL + r] = start;
     }
   }
   for (var ci = 0u; ci < params.in_channels; ci++) {
@@ -100,8 +113,8 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
     for (var c = 0u; c < CO; c++) { // @unroll
       let w = params.weight_first + ci * params.weight_by_in + min(first + c, params.out_channels - 1u) * TAPS;
       for (var t = 0u; t < TAPS; t++) { // @unroll
-        sum[c * 8u + ((t / (K * K)) % 2u) * 4u + ((t / K % K) % 2u) * 2u + (t % K) % 2u] +=
-          x[(t / (K * K)) / 2u * 4u + (t / K % K) / 2u * 2u + (t % K) / 2u] * weight[w + t];
+        sum[c * CELL + ((t / (KX * KY)) % SZ * SY + (t / KX % KY) % SY) * SX + (t % KX) % SX] +=
+          x[((t / (KX * KY)) / SZ * RY + (t / KX % KY) / SY) * RX + (t % KX) / SX] * weight[w + t];
       }
     }
   }
@@ -109,15 +122,15 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   for (var c = 0u; c < CO; c++) { // @unroll
     if (first + c < params.out_channels) {
       let base = (sample * params.out_channels + first + c) * out_volume;
-      for (var r = 0u; r < 8u; r++) { // @unroll
+      for (var r = 0u; r < CELL; r++) { // @unroll
         // Below the padding this wraps round, and fails the test.
-        let p = 2u * cell + vec3u(r & 1u, (r >> 1u) & 1u, r >> 2u) - vec3u(params.padding);
+        let p = vec3u(SX, SY, SZ) * cell + vec3u(r % SX, r / SX % SY, r / (SX * SY)) - params.padding;
         if (all(p < params.out_extent)) {
           let at = base + index_of(p, params.out_extent);
           if (params.accumulate != 0u) {
-            sum[c * 8u + r] += f32(output[at]);
+            sum[c * CELL + r] += f32(output[at]);
           }
-          output[at] = Output(sum[c * 8u + r]);
+          output[at] = Output(sum[c * CELL + r]);
         }
       }
     }
@@ -140,12 +153,12 @@ fn backward_input(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
   if (i >= volume) {
     return;
   }
-  let corner = 2u * place(i, back_params.in_extent) - vec3u(back_params.padding);
+  let corner = vec3u(SX, SY, SZ) * place(i, back_params.in_extent) - back_params.padding;
   var sum: array<f32, CI>;
   for (var co = 0u; co < back_params.out_channels; co++) {
     let base = (sample * back_params.out_channels + co) * out_volume;
     for (var t = 0u; t < TAPS; t++) { // @unroll
-      let p = corner + vec3u(t % K, t / K % K, t / (K * K));
+      let p = corner + vec3u(t % KX, t / KX % KY, t / (KX * KY));
       let present = all(p < out_extent);
       let g = select(0.0, f32(grad_output[base + select(0u, index_of(p, out_extent), present)]), present);
       for (var c = 0u; c < CI; c++) { // @unroll
@@ -186,14 +199,14 @@ fn backward_weight(@builtin(workgroup_id) group: vec3u, @builtin(local_invocatio
   let base = (sample * sums_params.out_channels + co) * out_extent.x * out_extent.y * out_extent.z;
   var sum: array<f32, SUMS>;
   for (var i = block * LANES + lane; i < volume; i += sums_params.blocks * LANES) {
-    let corner = 2u * place(i, sums_params.in_extent) - vec3u(sums_params.padding);
+    let corner = vec3u(SX, SY, SZ) * place(i, sums_params.in_extent) - sums_params.padding;
     var x: array<f32, CI>;
     for (var c = 0u; c < CI; c++) { // @unroll
       let ci = min(first + c, sums_params.in_channels - 1u);
       x[c] = f32(sums_input[(sample * sums_params.in_channels + ci) * volume + i]);
     }
     for (var t = 0u; t < TAPS; t++) { // @unroll
-      let p = corner + vec3u(t % K, t / K % K, t / (K * K));
+      let p = corner + vec3u(t % KX, t / KX % KY, t / (KX * KY));
       let present = all(p < out_extent);
       let g = select(0.0, f32(sums_grad_output[base + select(0u, index_of(p, out_extent), present)]), present);
       for (var c = 0u; c < CI; c++) { // @unroll

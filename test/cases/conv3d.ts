@@ -91,11 +91,7 @@ export const conv3dCases: readonly OpCase<Conv3dAttributes>[] = [
   conv3dCase('kernel 5, stride 2', { from: [2], to: 3, extents: [9, 7, 12], k: 5, stride: 2 }, 1140),
   conv3dCase('kernel 1x1x5', { from: [9], to: 18, extents: [2, 3, 19], k: [1, 1, 5] }, 1160),
   conv3dCase('kernel 3, padding 2', { from: [3], to: 4, extents: [3, 4, 5], padding: 2 }, 1180),
-  conv3dCase(
-    'kernel 3, padding 5x1x4',
-    { from: [3], to: 2, extents: [3, 2, 5], padding: [5, 1, 4] },
-    1190,
-  ),
+  conv3dCase('kernel 3, padding 5x1x4', { from: [3], to: 2, extents: [3, 2, 5], padding: [5, 1, 4] }, 1190),
   conv3dCase('kernel 1, padding 1', { from: [3], to: 4, extents: [3, 2, 5], k: 1, padding: 1 }, 1200),
   conv3dCase(
     'dilation 2',

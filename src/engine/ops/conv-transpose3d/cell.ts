@@ -1,4 +1,5 @@
 import { ceilDiv, roundUp } from '../../../core/shape.ts';
+import type { Spec } from '../../gpu/specialise.ts';
 import { read, readWrite, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
 import { channelGroups } from '../../tape/split.ts';
@@ -10,19 +11,22 @@ import { type Geometry, type Pass, paramsOf, voxelsOf, type WeightPass, type Wei
 const FILE = 'conv-transpose3d.wgsl';
 const LANES = 64;
 
-/** Register tiles: with 27 taps fewer channels, or the kernel's body grows too large to compile quickly. */
-function specOf({ kernel }: Geometry): { K: number; CO: number; CI: number } {
-  return kernel === 2 ? { K: 2, CO: 4, CI: 4 } : { K: 3, CO: 2, CI: 2 };
+/** The shader's constants. Register tiles of fewer channels for many taps, or the code takes long to compile. */
+function specOf({ kernel, stride }: Geometry): Spec & { readonly CO: number; readonly CI: number } {
+  const [KZ, KY, KX] = kernel;
+  const [SZ, SY, SX] = stride;
+  const channels = voxelsOf(kernel) <= 9 ? 4 : 2;
+  return { KZ, KY, KX, SZ, SY, SX, CO: channels, CI: channels };
 }
 
-/** Forward, a lane a cell of 2x2x2 outputs. Runs on any device. */
+/** Forward, a lane for each cell of as many outputs as the stride. Runs on any device. */
 export function forwardCells(emit: Emitter, { geometry, from, weight, bias, to, accumulate }: Pass): void {
   const spec = specOf(geometry);
-  // Cells b with outputs 2 b - padding and 2 b + 1 - padding: the last output lies in cell (last + padding) / 2.
-  const [z, y, x] = geometry.outExtents.map(
-    (extent) => Math.floor((extent - 1 + geometry.padding) / 2) + 1,
-  ) as [number, number, number];
-  const groups = flatGroups(x * y * z, LANES, emit.capabilities);
+  // Outputs stride * b + r - padding belong to cell b, so the last one lies in cell (last + padding) / stride.
+  const along = (a: number): number =>
+    Math.floor((geometry.outExtents[a]! - 1 + geometry.padding[a]!) / geometry.stride[a]!) + 1;
+  const cells = [along(0), along(1), along(2)] as const;
+  const groups = flatGroups(voxelsOf(cells), LANES, emit.capabilities);
   const blocks = ceilDiv(geometry.outChannels, spec.CO);
   emit.run({
     label: 'conv-transpose3d/forward',
@@ -33,7 +37,7 @@ export function forwardCells(emit: Emitter, { geometry, from, weight, bias, to, 
       read((bias ?? weight).tensor),
       accumulate ? readWrite(to, true) : write(to, true),
     ],
-    params: paramsOf(geometry, { cells: [x, y, z], blocks, bias, accumulate, groupsX: groups[0], weight }),
+    params: paramsOf(geometry, { cells, blocks, bias, accumulate, groupsX: groups[0], weight }),
     workgroups: [groups[0], groups[1], geometry.samples * blocks],
     samples: geometry.samples,
   });
@@ -71,7 +75,7 @@ export function backwardWeightLanes(
   const { samples, inChannels, outChannels, kernel } = geometry;
   const spec = specOf(geometry);
   const blocks = ceilDiv(voxelsOf(geometry.inExtents), LANES * VOXELS_PER_LANE);
-  const elements = inChannels * outChannels * kernel ** 3;
+  const elements = inChannels * outChannels * voxelsOf(kernel);
   const stride = roundUp(elements, ALIGNMENT);
   const partial = emit.scratch('conv-transpose3d/weight_partial', [samples, blocks * stride]);
   emit.run({
@@ -124,7 +128,15 @@ export function finish(
   accumulate: boolean,
 ): void {
   const { inChannels, outChannels, kernel } = geometry;
-  addSlices(emit, geometry, partial, slices, gradWeight, [inChannels, outChannels * kernel ** 3], accumulate);
+  addSlices(
+    emit,
+    geometry,
+    partial,
+    slices,
+    gradWeight,
+    [inChannels, outChannels * voxelsOf(kernel)],
+    accumulate,
+  );
 }
 
 function addSlices(

@@ -1,6 +1,6 @@
 import type { Capabilities } from '../../gpu/capabilities.ts';
 import { channelGroups } from '../../tape/split.ts';
-import type { Geometry, Pass, WeightPass, WeightView } from './task.ts';
+import { type Geometry, type Pass, voxelsOf, type WeightPass, type WeightView } from './task.ts';
 
 /**
  * The forward pass as passes between groups of channels that the device binds, a sample at a time: the pass itself
@@ -51,5 +51,5 @@ export function cutBackwardWeight(pass: WeightPass, capabilities: Capabilities):
 
 /** The weights from an input and an output channel on. */
 function weightOf(weight: WeightView, { kernel }: Geometry, inFirst: number, outFirst: number): WeightView {
-  return { ...weight, first: weight.first + inFirst * weight.byIn + outFirst * kernel ** 3 };
+  return { ...weight, first: weight.first + inFirst * weight.byIn + outFirst * voxelsOf(kernel) };
 }

@@ -1,20 +1,24 @@
-import { type Shape, sizeOf } from '../../../core/shape.ts';
-import type { Param } from '../../tape/command.ts';
+import { sizeOf } from '../../../core/shape.ts';
+import type { Params } from '../../tape/command.ts';
 import type { Tensor } from '../../tape/tensor.ts';
+
+/** A number for each axis of a volume: depth, height, width. */
+export type Axes = readonly [number, number, number];
 
 /** Sizes that every kernel of the transposed convolution needs. */
 export interface Geometry {
   readonly samples: number;
   readonly inChannels: number;
   readonly outChannels: number;
-  /** Depth, height, width. */
-  readonly inExtents: readonly [number, number, number];
-  readonly outExtents: readonly [number, number, number];
-  readonly kernel: 2 | 3;
-  readonly padding: number;
+  readonly inExtents: Axes;
+  readonly outExtents: Axes;
+  readonly kernel: Axes;
+  /** 1 or 2 along each axis. */
+  readonly stride: Axes;
+  readonly padding: Axes;
 }
 
-/** Weights addressed by strides: element (in, out, tap) lies at first + in * byIn + out * kernel³ + tap. */
+/** Weights addressed by strides: element (in, out, tap) lies at first + in * byIn + out * taps + tap. */
 export interface WeightView {
   readonly tensor: Tensor;
   readonly first: number;
@@ -46,39 +50,36 @@ export interface WeightPass {
   readonly accumulate: boolean;
 }
 
-export function geometryOf(input: Shape, weight: Shape, output: Shape, padding: number): Geometry {
-  return {
-    samples: input[0]!,
-    inChannels: input[1]!,
-    outChannels: output[1]!,
-    inExtents: [input[2]!, input[3]!, input[4]!],
-    outExtents: [output[2]!, output[3]!, output[4]!],
-    kernel: weight[2] === 2 ? 2 : 3,
-    padding,
-  };
-}
-
-/** All of a weight [in, out, kernel, kernel, kernel]. */
+/** All of a weight [in, out, kz, ky, kx]. */
 export function weightView(tensor: Tensor): WeightView {
   return { tensor, first: 0, byIn: sizeOf(tensor.shape) / tensor.shape[0]! };
 }
 
-export function voxelsOf([depth, height, width]: readonly [number, number, number]): number {
+/** Voxels of a volume, or taps of a kernel. */
+export function voxelsOf([depth, height, width]: Axes): number {
   return depth * height * width;
 }
 
 /** Whether each output has exactly one tap: then the output falls into 2x2x2 blocks, one an input voxel. */
-export function isUpsampling({ kernel, inExtents, outExtents }: Geometry): boolean {
-  return kernel === 2 && inExtents.every((extent, i) => outExtents[i] === 2 * extent);
+export function isUpsampling({ kernel, stride, padding, inExtents, outExtents }: Geometry): boolean {
+  return [0, 1, 2].every(
+    (a) => kernel[a] === 2 && stride[a] === 2 && padding[a] === 0 && outExtents[a] === 2 * inExtents[a]!,
+  );
 }
 
-/** `conv-transpose3d/forward 32->16@2x32x32x32 k2`, and ` f16` where activations are of 16-bit floats. */
+/** `2`, or `1x2x2` where the axes differ. */
+function describeAxes(axes: Axes): string {
+  return new Set(axes).size === 1 ? `${axes[0]}` : axes.join('x');
+}
+
+/** `conv-transpose3d/forward 32->16@2x32x32x32 k2`, and ` s1x2x2` for such strides, ` f16` for 16-bit activations. */
 export function slotOf(
   part: string,
-  { samples, inChannels, outChannels, inExtents, kernel }: Geometry,
+  { samples, inChannels, outChannels, inExtents, kernel, stride }: Geometry,
   half: boolean,
 ): string {
-  const shape = `${inChannels}->${outChannels}@${samples}x${inExtents.join('x')} k${kernel}`;
+  const steps = stride.every((step) => step === 2) ? '' : ` s${describeAxes(stride)}`;
+  const shape = `${inChannels}->${outChannels}@${samples}x${inExtents.join('x')} k${describeAxes(kernel)}${steps}`;
   return `conv-transpose3d/${part} ${shape}${half ? ' f16' : ''}`;
 }
 
@@ -87,7 +88,7 @@ export function paramsOf(
   { inExtents, outExtents, padding, inChannels, outChannels }: Geometry,
   rest: {
     readonly accumulate?: boolean;
-    readonly cells?: readonly [number, number, number];
+    readonly cells?: Axes;
     readonly blocks?: number;
     readonly bias?: BiasView | null;
     readonly slices?: number;
@@ -97,24 +98,24 @@ export function paramsOf(
     readonly weight?: Pick<WeightView, 'first' | 'byIn'>;
     readonly inner?: number;
   },
-): Param[] {
-  return [
-    ...inExtents.toReversed(),
-    padding,
-    ...outExtents.toReversed(),
-    rest.accumulate ? 1 : 0,
-    ...(rest.cells ?? [1, 1, 1]),
-    rest.blocks ?? 1,
-    inChannels,
-    outChannels,
-    rest.bias ? 1 : 0,
-    rest.slices ?? 1,
-    rest.elements ?? 0,
-    rest.stride ?? 0,
-    rest.groupsX ?? 1,
-    rest.weight?.first ?? 0,
-    rest.weight?.byIn ?? 0,
-    rest.bias?.first ?? 0,
-    rest.inner ?? 1,
-  ];
+): Params {
+  return {
+    in_extent: inExtents.toReversed(),
+    accumulate: rest.accumulate ? 1 : 0,
+    out_extent: outExtents.toReversed(),
+    blocks: rest.blocks ?? 1,
+    cells: rest.cells?.toReversed() ?? [1, 1, 1],
+    in_channels: inChannels,
+    padding: padding.toReversed(),
+    out_channels: outChannels,
+    bias: rest.bias ? 1 : 0,
+    slices: rest.slices ?? 1,
+    elements: rest.elements ?? 0,
+    stride: rest.stride ?? 0,
+    groups_x: rest.groupsX ?? 1,
+    weight_first: rest.weight?.first ?? 0,
+    weight_by_in: rest.weight?.byIn ?? 0,
+    bias_first: rest.bias?.first ?? 0,
+    inner: rest.inner ?? 1,
+  };
 }

@@ -78,7 +78,5 @@ export function backwardWeight(emit: Emitter, whole: WeightPass): void {
 
 /** Lanes of the subgroup kernels where they can run here, else 0. */
 function lanesFor({ subgroupSize }: Capabilities, geometry: Geometry): number {
-  return isUpsampling(geometry) && geometry.padding === 0 && (subgroupSize === 4 || subgroupSize === 8)
-    ? subgroupSize
-    : 0;
+  return isUpsampling(geometry) && (subgroupSize === 4 || subgroupSize === 8) ? subgroupSize : 0;
 }
