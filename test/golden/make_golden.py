@@ -205,6 +205,36 @@ def make_ops():
     golden.write()
 
 
+def make_convolutions():
+    """Convolutions with settings per axis, and transposed ones whose kernel is their stride."""
+    golden = Golden("convolutions")
+    for name, shape, out, kernel, settings in [
+        ("kernel 1x3x3", (2, 3, 3, 5, 6), 4, (1, 3, 3), {"padding": [0, 1, 1]}),
+        ("kernel 1x3x3, stride 1x2x2", (2, 3, 3, 6, 7), 4, (1, 3, 3), {"stride": [1, 2, 2], "padding": [0, 1, 1]}),
+        ("kernel 3, stride 2x1x2", (1, 4, 5, 4, 6), 3, (3, 3, 3), {"stride": [2, 1, 2], "padding": 1}),
+        ("kernel 2, stride 2", (1, 2, 4, 6, 5), 3, (2, 2, 2), {"stride": 2}),
+        ("kernel 5x1x4", (2, 2, 6, 3, 7), 3, (5, 1, 4), {"padding": [2, 0, 1]}),
+        ("kernel 2x3x4, same", (1, 2, 3, 4, 5), 3, (2, 3, 4), {"padding": "same", "dilation": [1, 1, 3]}),
+        ("dilation 2", (2, 3, 5, 6, 7), 4, (3, 3, 3), {"padding": 2, "dilation": 2}),
+        ("dilation 16", (1, 3, 6, 18, 33), 2, (3, 3, 3), {"padding": 16, "dilation": 16}),
+        ("dilation 1x2x3, stride 2", (1, 3, 6, 7, 9), 2, (3, 3, 3), {"stride": 2, "padding": 2, "dilation": [1, 2, 3]}),
+    ]:
+        inputs = [golden.normal(*shape), golden.normal(out, shape[1], *kernel, scale=0.3), golden.normal(out)]
+        op_case(golden, f"conv3d/{name}", "conv3d", settings, inputs,
+                lambda x, w, b, own=settings: F.conv3d(x, w, b, **own))
+    for name, shape, out, kernel, bias in [
+        ("kernel 1x2x2", (2, 4, 3, 3, 5), 3, (1, 2, 2), True),
+        ("kernel 2x1x2, no bias", (1, 5, 3, 4, 2), 4, (2, 1, 2), False),
+        ("kernel 2, bias", (1, 3, 2, 3, 4), 5, (2, 2, 2), True),
+    ]:
+        inputs = [golden.normal(*shape), golden.normal(shape[1], out, *kernel, scale=0.3)]
+        if bias:
+            inputs.append(golden.normal(out))
+        op_case(golden, f"conv-transpose3d/{name}", "conv-transpose3d", {"stride": kernel}, inputs,
+                lambda x, w, b=None, k=kernel: F.conv_transpose3d(x, w, b, stride=k))
+    golden.write()
+
+
 def make_head_ops():
     """Ops of decoders with several outputs, and of heads that give numbers."""
     golden = Golden("head-ops")
@@ -551,6 +581,7 @@ def make_adam(scan, steps=10, lr=5e-4):
 if __name__ == "__main__":
     print(f"PyTorch {torch.__version__}")
     make_ops()
+    make_convolutions()
     make_head_ops()
     make_losses()
     batch = make_scan()

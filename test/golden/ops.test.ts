@@ -28,7 +28,7 @@ interface GoldenCase {
 }
 
 const TOLERANCE = 1e-5;
-const files = ['ops', 'head-ops'].map((name) => loadGolden<GoldenCase>(name));
+const files = ['ops', 'convolutions', 'head-ops'].map((name) => loadGolden<GoldenCase>(name));
 
 type Run = (gpu: Gpu, inputs: readonly Nd[], attributes: unknown, gradOutput: Nd) => Promise<OpResult>;
 
