@@ -107,6 +107,8 @@ export { type ConcatAttributes, concat } from './engine/ops/concat.ts';
 export { type ConvTranspose3dAttributes, convTranspose3d } from './engine/ops/conv-transpose3d.ts';
 export { type Conv3dAttributes, conv3d } from './engine/ops/conv3d.ts';
 export { crossStitch } from './engine/ops/cross-stitch.ts';
+export { type EluAttributes, elu } from './engine/ops/elu.ts';
+export { type GeluAttributes, gelu } from './engine/ops/gelu.ts';
 export { type GlobalAveragePoolAttributes, globalAveragePool } from './engine/ops/global-average-pool.ts';
 export { type GroupNormAttributes, type GroupNormSaved, groupNorm } from './engine/ops/group-norm.ts';
 export { type LinearAttributes, linear } from './engine/ops/linear.ts';

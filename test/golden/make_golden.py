@@ -193,6 +193,12 @@ def more_op_cases(golden):
 
         attributes = {"eps": eps, "slope": slope} | ({} if groups is None else {"groups": groups})
         op_case(golden, f"group-norm/{name}", "group-norm", attributes, inputs, forward)
+    for alpha in [1.0, 0.5]:
+        op_case(golden, f"elu/alpha {alpha}", "elu", {"alpha": alpha}, [golden.normal(2, 2, 3, 4, 5, scale=2.0)],
+                lambda x, a=alpha: F.elu(x, a))
+    for approximate in ["none", "tanh"]:
+        op_case(golden, f"gelu/{approximate}", "gelu", {"approximate": approximate},
+                [golden.normal(2, 2, 3, 4, 5, scale=2.0)], lambda x, a=approximate: F.gelu(x, approximate=a))
 
 
 def make_ops():

@@ -5,6 +5,8 @@ import { batchNorm } from '../../src/engine/ops/batch-norm.ts';
 import { concat } from '../../src/engine/ops/concat.ts';
 import { convTranspose3d } from '../../src/engine/ops/conv-transpose3d.ts';
 import { conv3d } from '../../src/engine/ops/conv3d.ts';
+import { elu } from '../../src/engine/ops/elu.ts';
+import { gelu } from '../../src/engine/ops/gelu.ts';
 import { globalAveragePool } from '../../src/engine/ops/global-average-pool.ts';
 import { groupNorm } from '../../src/engine/ops/group-norm.ts';
 import { linear } from '../../src/engine/ops/linear.ts';
@@ -54,6 +56,8 @@ const runners: ReadonlyMap<string, Run> = new Map([
   runner(sigmoid),
   runner(add),
   runner(groupNorm),
+  runner(elu),
+  runner(gelu),
 ]);
 
 describe('ops against PyTorch', () => {

@@ -204,7 +204,7 @@ describe('the check of commands against shaders', () => {
     label: 'relu/forward',
     kernel: { file: 'relu.wgsl', entry: 'forward' },
     bindings: [read(x), write(x)],
-    params: { items: 64, slope: { f32: 0 }, groups_x: 1 },
+    params: { items: 64, alpha: { f32: 0 }, groups_x: 1 },
     workgroups: [1, 1, 1],
   };
 
@@ -220,18 +220,18 @@ describe('the check of commands against shaders', () => {
       'relu/forward: binding 0 (input) is bound as uniform',
     ]);
     const misnamed = (params: Params): string[] => mismatches({ ...good, params });
-    expect(misnamed({ slope: { f32: 0 }, items: 64, groups_x: 1 })).toEqual([
-      'relu/forward: forward_params: has the fields slope, items, groups_x; the shader declares items, slope, groups_x',
+    expect(misnamed({ alpha: { f32: 0 }, items: 64, groups_x: 1 })).toEqual([
+      'relu/forward: forward_params: has the fields alpha, items, groups_x; the shader declares items, alpha, groups_x',
     ]);
-    expect(misnamed({ items: 64, slope: { f32: 0 } })).toHaveLength(1);
-    expect(misnamed({ items: { f32: 64 }, slope: 0, groups_x: -1 })).toEqual([
+    expect(misnamed({ items: 64, alpha: { f32: 0 } })).toHaveLength(1);
+    expect(misnamed({ items: { f32: 64 }, alpha: 0, groups_x: -1 })).toEqual([
       'relu/forward: forward_params: items is of u32',
-      'relu/forward: forward_params: slope is of f32',
+      'relu/forward: forward_params: alpha is of f32',
       'relu/forward: forward_params: groups_x is of u32',
     ]);
-    expect(misnamed({ items: [64, 64], slope: { f32: 0 }, groups_x: 1 })).toEqual([
+    expect(misnamed({ items: [64, 64], alpha: { f32: 0 }, groups_x: 1 })).toEqual([
       'relu/forward: forward_params: items takes 1 values, not 2',
-      'relu/forward: forward_params: slope starts at byte 4, not 8',
+      'relu/forward: forward_params: alpha starts at byte 4, not 8',
       'relu/forward: forward_params: groups_x starts at byte 8, not 12',
     ]);
     const weights = { ...good, kernel: { file: 'batch-norm.wgsl', entry: 'forward' } };

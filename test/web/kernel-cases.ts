@@ -4,6 +4,8 @@ import { concat } from '../../src/engine/ops/concat.ts';
 import { convTranspose3d } from '../../src/engine/ops/conv-transpose3d.ts';
 import { conv3d } from '../../src/engine/ops/conv3d.ts';
 import { crossStitch } from '../../src/engine/ops/cross-stitch.ts';
+import { elu } from '../../src/engine/ops/elu.ts';
+import { gelu } from '../../src/engine/ops/gelu.ts';
 import { globalAveragePool } from '../../src/engine/ops/global-average-pool.ts';
 import { groupNorm } from '../../src/engine/ops/group-norm.ts';
 import { linear } from '../../src/engine/ops/linear.ts';
@@ -19,6 +21,8 @@ import { concatCases } from '../cases/concat.ts';
 import { convTranspose3dCases } from '../cases/conv-transpose3d.ts';
 import { conv3dCases } from '../cases/conv3d.ts';
 import { crossStitchCases } from '../cases/cross-stitch.ts';
+import { eluCases } from '../cases/elu.ts';
+import { geluCases } from '../cases/gelu.ts';
 import { globalAveragePoolCases } from '../cases/global-average-pool.ts';
 import { groupNormCases } from '../cases/group-norm.ts';
 import { linearCases } from '../cases/linear.ts';
@@ -33,6 +37,8 @@ import { concatReference } from '../reference/concat.ts';
 import { convTranspose3dReference } from '../reference/conv-transpose3d.ts';
 import { conv3dReference } from '../reference/conv3d.ts';
 import { crossStitchReference } from '../reference/cross-stitch.ts';
+import { eluReference } from '../reference/elu.ts';
+import { geluReference } from '../reference/gelu.ts';
 import { globalAveragePoolReference } from '../reference/global-average-pool.ts';
 import { groupNormReference } from '../reference/group-norm.ts';
 import { linearReference } from '../reference/linear.ts';
@@ -84,6 +90,8 @@ async function kernelCases(): Promise<CaseReport[]> {
     ...family(conv3d, conv3dReference, conv3dCases),
     ...family(convTranspose3d, convTranspose3dReference, convTranspose3dCases),
     ...family(crossStitch, crossStitchReference, crossStitchCases),
+    ...family(elu, eluReference, eluCases),
+    ...family(gelu, geluReference, geluCases),
     ...family(groupNorm, groupNormReference, groupNormCases),
     ...family(globalAveragePool, globalAveragePoolReference, globalAveragePoolCases),
     ...family(linear, linearReference, linearCases),

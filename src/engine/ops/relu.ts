@@ -1,52 +1,21 @@
-import type { Shape } from '../../core/shape.ts';
-import { expectInputs } from '../tape/check.ts';
-import { read, readWrite, write } from '../tape/command.ts';
-import { flatParts } from '../tape/flat-parts.ts';
 import type { Op } from '../tape/op.ts';
+import { activation } from './elementwise/activation.ts';
 
-/** `slope` is 0 for ReLU, and the slope below zero for leaky ReLU. */
+/** `slope` (default 0, at least 0) is that below zero: above 0 for a leaky ReLU. */
 export interface ReluAttributes {
-  readonly slope: number;
+  readonly slope?: number;
 }
-
-const FILE = 'relu.wgsl';
 
 /**
  * output = max(input, 0) + slope * min(input, 0). Any shape.
- * The gradient at 0 is `slope`, as in PyTorch.
+ * The gradient at 0 is `slope`, as in PyTorch. Backward needs the output only.
  */
-export const relu: Op<ReluAttributes, undefined> = {
+export const relu: Op<ReluAttributes, undefined> = activation<ReluAttributes>({
   name: 'relu',
-
-  shape(inputs: readonly Shape[]): Shape {
-    const [input] = expectInputs('relu', inputs, 1);
-    return input!;
+  file: 'relu.wgsl',
+  derivativeOf: 'output',
+  settings({ slope = 0 }, rule) {
+    rule(slope >= 0 && Number.isFinite(slope), `slope is at least 0 and finite (here ${slope})`);
+    return { alpha: slope };
   },
-
-  forward(emit, [input], output, { slope }): undefined {
-    for (const { spec, items, groups, part } of flatParts(output.shape, emit.capabilities))
-      emit.run({
-        label: 'relu/forward',
-        kernel: { file: FILE, entry: 'forward', spec },
-        bindings: [part(read(input!)), part(write(output))],
-        params: [items, { f32: slope }, groups[0]],
-        workgroups: groups,
-      });
-  },
-
-  backward({ inputs: [input], attributes: { slope } }, gradOutput) {
-    return [
-      (emit, gradInput, accumulate) => {
-        const target = accumulate ? readWrite(gradInput) : write(gradInput);
-        for (const { spec, items, groups, part } of flatParts(gradInput.shape, emit.capabilities))
-          emit.run({
-            label: 'relu/backward',
-            kernel: { file: FILE, entry: 'backward', spec: { ...spec, ACCUMULATE: accumulate ? 1 : 0 } },
-            bindings: [part(read(input!)), part(read(gradOutput)), part(target)],
-            params: [items, { f32: slope }, groups[0]],
-            workgroups: groups,
-          });
-      },
-    ];
-  },
-};
+});

@@ -1,5 +1,7 @@
 import { type Shape, sizeOf } from '../../core/shape.ts';
 import { add } from '../../engine/ops/add.ts';
+import { elu } from '../../engine/ops/elu.ts';
+import { gelu } from '../../engine/ops/gelu.ts';
 import { maxPool3d } from '../../engine/ops/max-pool3d.ts';
 import { relu } from '../../engine/ops/relu.ts';
 import { sigmoid } from '../../engine/ops/sigmoid.ts';
@@ -78,6 +80,11 @@ export function passes(
   }));
 }
 
+const SLOPE = Math.sqrt(2 / Math.PI);
+const CUBIC = 0.044715;
+/** The hyperbolic tangent in the approximation of GELU. */
+const bend = (x: number): number => Math.tanh(SLOPE * (x + CUBIC * x ** 3));
+
 /** The kernels of single elements. */
 export function pointwiseCases(shape: Shape): BenchCase[] {
   const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
@@ -88,6 +95,23 @@ export function pointwiseCases(shape: Shape): BenchCase[] {
       shape,
       (x) => Math.max(0, x),
       (x) => (x > 0 ? 1 : 0),
+      'output',
+    ),
+    ...pointwise(
+      elu,
+      {},
+      shape,
+      (x) => (x > 0 ? x : Math.expm1(x)),
+      (x) => (x > 0 ? 1 : Math.exp(x)),
+      'output',
+    ),
+    // The exact function needs an error function that JavaScript has not; its approximation takes as long.
+    ...pointwise(
+      gelu,
+      { approximate: 'tanh' },
+      shape,
+      (x) => (x * (1 + bend(x))) / 2,
+      (x) => (1 + bend(x) + x * (1 - bend(x) ** 2) * SLOPE * (1 + 3 * CUBIC * x * x)) / 2,
       'input',
     ),
     ...pointwise(sigmoid, {}, shape, logistic, (x) => logistic(x) * (1 - logistic(x)), 'output'),
