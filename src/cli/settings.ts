@@ -2,7 +2,8 @@ import type { ArgDef } from 'citty';
 import { UsageError } from '../core/errors.ts';
 import { type Setting, setting, Wording, worded } from '../core/wording.ts';
 import { VARIANTS, type Variant } from '../engine/nn/variants.ts';
-import { type AnyEntry, kindOf } from '../pipeline/train/setting-entry.ts';
+import { kindOf } from '../pipeline/train/setting-checks.ts';
+import type { AnyEntry } from '../pipeline/train/setting-entry.ts';
 import { DURATIONS, settingEntries, type TrainSettings, trainSettings } from '../pipeline/train/settings.ts';
 import type { Options, SharedName } from './common.ts';
 

@@ -1,4 +1,5 @@
 import { StorageError } from './errors.ts';
+import type { ByteStream } from './globals.ts';
 
 /** One entry of a folder. */
 export interface FileEntry {
@@ -10,10 +11,10 @@ export interface FileEntry {
 export interface FileContent {
   /** Bytes. */
   readonly size: number;
-  /** Rejects with a StorageError where the file can no longer be read. */
-  stream(): ReadableStream<Uint8Array>;
+  /** Of `Uint8Array`; rejects with a StorageError if the file can no longer be read. */
+  stream(): ByteStream;
   /** The content of a gzip file inflated, where the platform has a better way than its DecompressionStream. */
-  inflated?(): ReadableStream<Uint8Array>;
+  inflated?(): ByteStream;
 }
 
 /** Bytes in memory as content. */

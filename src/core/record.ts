@@ -1,6 +1,6 @@
-import type { z } from 'zod';
 import { FileFormatError } from './errors.ts';
 import { canonicalJson, toJson } from './json.ts';
+import type { Schema } from './schema.ts';
 
 /** A record as the bytes of its file: indented JSON, keys sorted, so that equal records are equal files. */
 export function formatRecord(record: unknown): Uint8Array {
@@ -12,7 +12,7 @@ export function formatRecord(record: unknown): Uint8Array {
  * @param path how messages call it
  * @throws FileFormatError naming the field that is not as the schema has it.
  */
-export function parseRecord<T>(schema: z.ZodType<T>, bytes: Uint8Array, path: string): T {
+export function parseRecord<T>(schema: Schema<T>, bytes: Uint8Array, path: string): T {
   const hint = 'The file is damaged or was made by another program.';
   let value: unknown;
   try {

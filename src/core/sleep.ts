@@ -1,3 +1,4 @@
+import type { AbortSignal } from './globals.ts';
 /** Waits. @throws the signal's reason as soon as it is aborted. */
 export async function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();

@@ -4,7 +4,7 @@ import { Gpu } from '../engine/gpu/gpu.ts';
 /** Settings of {@link openBrowserGpu}. */
 export interface BrowserGpuOptions {
   /** Where a machine has two GPUs (default `high-performance`). */
-  readonly powerPreference?: GPUPowerPreference;
+  readonly powerPreference?: 'low-power' | 'high-performance';
 }
 
 /**

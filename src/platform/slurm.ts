@@ -18,7 +18,7 @@ export async function openSlurm(
   folder: NodeFolder,
   name: string,
   logs: string,
-  env: NodeJS.ProcessEnv = process.env,
+  env: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<(program: string, words: readonly string[]) => Promise<string>> {
   const cwd = join(folder.root, name);
   // It puts the folder before the pattern of the logs' names, and reads both as one pattern.

@@ -1,4 +1,5 @@
 import { StoppedError } from '../core/errors.ts';
+import type { AbortSignal } from '../core/globals.ts';
 
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 type StopSignal = keyof typeof EXIT_CODES;

@@ -1,3 +1,4 @@
+import type { GPUAdapterInfo, GPUDevice } from '../../core/globals.ts';
 /** How an adapter wants its kernels: the family that the built-in variant tables are keyed by. */
 export type AdapterFamily = 'lavapipe' | 'swiftshader' | 'gpu';
 
@@ -28,9 +29,11 @@ export interface Capabilities {
 }
 
 /** Family by the adapter's own description. */
-export function familyOf(
-  info: Pick<GPUAdapterInfo, 'description' | 'vendor' | 'architecture'>,
-): AdapterFamily {
+export function familyOf(info: {
+  readonly description: string;
+  readonly vendor: string;
+  readonly architecture: string;
+}): AdapterFamily {
   const text = `${info.description} ${info.vendor} ${info.architecture}`.toLowerCase();
   if (text.includes('llvmpipe') || text.includes('lavapipe')) return 'lavapipe';
   if (text.includes('swiftshader')) return 'swiftshader';

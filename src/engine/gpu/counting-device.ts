@@ -1,3 +1,4 @@
+import type { GPUDevice } from '../../core/globals.ts';
 /**
  * A device that allocates, compiles and runs nothing and refuses nothing: what is made on it leaves its sizes and no
  * more. With it, what a computation would allocate is found by the very code that would allocate it.

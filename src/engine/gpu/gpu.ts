@@ -1,5 +1,6 @@
 import { formatBytes } from '../../core/bytes.ts';
 import { DeviceLostError, GpuError, OutOfMemoryError } from '../../core/errors.ts';
+import type { GPUAdapter, GPUBuffer, GPUDevice } from '../../core/globals.ts';
 import { setting, worded } from '../../core/wording.ts';
 import { type Capabilities, capabilitiesOf, type DriverOrigin } from './capabilities.ts';
 import { countingDevice } from './counting-device.ts';
@@ -32,7 +33,7 @@ const FEATURES: readonly GPUFeatureName[] = ['subgroups', 'shader-f16', 'timesta
 export interface BufferRequest {
   readonly label: string;
   readonly bytes: number;
-  readonly usage: GPUBufferUsageFlags;
+  readonly usage: number;
 }
 
 /** Settings of {@link Gpu.open}. */

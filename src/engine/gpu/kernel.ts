@@ -1,4 +1,5 @@
 import { GpuError } from '../../core/errors.ts';
+import type { GPUComputePipeline, GPUDevice } from '../../core/globals.ts';
 import { type Spec, shaderName, specialise } from './specialise.ts';
 
 /** One entry point of a shader, specialised. */

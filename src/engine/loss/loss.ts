@@ -1,5 +1,6 @@
 import { z } from 'zod/mini';
 import { UsageError } from '../../core/errors.ts';
+import type { InputOf, ObjectSchema, OutputOf } from '../../core/schema.ts';
 import type { Shape } from '../../core/shape.ts';
 import type { Tape } from '../tape/tape.ts';
 import type { Tensor } from '../tape/tensor.ts';
@@ -43,7 +44,7 @@ export interface BoundLoss {
 }
 
 /** What `defineLoss` makes a loss of. */
-export interface LossDefinition<Schema extends z.ZodMiniObject> {
+export interface LossDefinition<Checked extends ObjectSchema> {
   /** `dice-ce`: in task files, settings and messages. */
   readonly name: string;
   /** `Dice + cross entropy`. */
@@ -53,9 +54,9 @@ export interface LossDefinition<Schema extends z.ZodMiniObject> {
   /** Whether it takes a weight per voxel. */
   readonly takesMask?: boolean;
   /** Its settings: each with its description, bounds and default. */
-  readonly schema: Schema;
+  readonly schema: Checked;
   /** Records it as a scalar [1]. */
-  record(tape: Tape, inputs: LossInputs, settings: z.output<Schema>): Tensor;
+  record(tape: Tape, inputs: LossInputs, settings: OutputOf<Checked>): Tensor;
 }
 
 /** A loss of the registry. Called, it takes its settings: `diceCe({ batch: true })`. */
@@ -65,7 +66,7 @@ export interface Loss<Settings = never> {
   readonly title: string;
   readonly activations: readonly Activation[];
   readonly takesMask: boolean;
-  readonly schema: z.ZodMiniObject;
+  readonly schema: ObjectSchema;
   /**
    * The same for settings from a file.
    * @param activation default: the first of `activations`
@@ -83,9 +84,9 @@ export interface Loss<Settings = never> {
  *   record: (tape, { output, target }) => tape.apply(meanErrorOp, [output], { target }),
  * });
  */
-export function defineLoss<Schema extends z.ZodMiniObject>(
-  definition: LossDefinition<Schema>,
-): Loss<z.input<Schema>> {
+export function defineLoss<Checked extends ObjectSchema>(
+  definition: LossDefinition<Checked>,
+): Loss<InputOf<Checked>> {
   const { name, title, activations, takesMask = false, schema } = definition;
   const bind = (given: unknown, activation: Activation = activations[0]): BoundLoss => {
     if (!activations.includes(activation))
@@ -96,7 +97,7 @@ export function defineLoss<Schema extends z.ZodMiniObject>(
     return {
       name,
       activation,
-      settings: { ...settings },
+      settings: { ...settings } as Readonly<Record<string, unknown>>,
       targetShape: (output) => targetShape(activation, output),
       record: (tape, output, target, mask) => {
         if (mask && !takesMask) throw new UsageError(`loss ${name}: takes no mask`);
@@ -116,18 +117,18 @@ function targetShape(activation: Activation, output: Shape): Shape {
   return [items, labels - 1, ...volume];
 }
 
-function parseSettings<Schema extends z.ZodMiniObject>(
+function parseSettings<Checked extends ObjectSchema>(
   name: string,
-  schema: Schema,
+  schema: Checked,
   settings: unknown,
-): z.output<Schema> {
+): OutputOf<Checked> {
   const parsed = schema.safeParse(settings);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   const names = Object.keys(schema.shape);
   const hint = names.length === 0 ? 'It has no settings.' : `Its settings are ${names.join(', ')}.`;
   if (issue.code === 'unrecognized_keys')
-    throw new UsageError(`loss ${name}: there is no setting ${JSON.stringify(issue.keys[0])}`, { hint });
+    throw new UsageError(`loss ${name}: there is no setting ${JSON.stringify(issue.keys?.[0])}`, { hint });
   const key = issue.path[0];
   if (key === undefined)
     throw new UsageError(`loss ${name}: settings are an object, not ${JSON.stringify(settings)}`, { hint });

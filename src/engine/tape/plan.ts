@@ -1,4 +1,10 @@
 import { GpuError } from '../../core/errors.ts';
+import type {
+  GPUBindGroup,
+  GPUBuffer,
+  GPUComputePassEncoder,
+  GPUComputePipeline,
+} from '../../core/globals.ts';
 import { roundUp, sizeOf } from '../../core/shape.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { type Lifetime, placeLifetimes } from './arena.ts';

@@ -1,3 +1,4 @@
+import type { GPUBuffer } from '../../core/globals.ts';
 import { fromHalves } from '../../core/half.ts';
 import { formatShape, roundUp, type Shape, sizeOf } from '../../core/shape.ts';
 

@@ -1,4 +1,5 @@
 import { DatasetError } from '../../core/errors.ts';
+import type { AbortSignal } from '../../core/globals.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { scanName } from '../dataset/dataset.ts';
 import type { LoadedScan } from '../dataset/load-scan.ts';

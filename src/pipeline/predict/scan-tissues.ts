@@ -1,4 +1,5 @@
 import { DatasetError } from '../../core/errors.ts';
+import type { AbortSignal } from '../../core/globals.ts';
 import { setting, worded } from '../../core/wording.ts';
 import type { Model } from '../../engine/checkpoint/checkpoint.ts';
 import type { ModelInfo } from '../../engine/checkpoint/model-info.ts';

@@ -1,4 +1,5 @@
 import { OutOfMemoryError, UsageError } from '../../core/errors.ts';
+import type { AbortSignal } from '../../core/globals.ts';
 import { Resources } from '../../core/resources.ts';
 import { setting, worded } from '../../core/wording.ts';
 import type { Model } from '../../engine/checkpoint/checkpoint.ts';

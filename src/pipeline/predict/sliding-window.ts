@@ -1,4 +1,5 @@
 import { ShapeError } from '../../core/errors.ts';
+import type { AbortSignal } from '../../core/globals.ts';
 import { Resources } from '../../core/resources.ts';
 import { ceilDiv, formatShape, sizeOf } from '../../core/shape.ts';
 import type { Capabilities } from '../../engine/gpu/capabilities.ts';

@@ -1,4 +1,5 @@
 import { DatasetError, ShapeError, UsageError } from '../../core/errors.ts';
+import type { GPUComputePassEncoder } from '../../core/globals.ts';
 import { Random } from '../../core/random.ts';
 import { formatShape, sizeOf } from '../../core/shape.ts';
 import { setting, worded } from '../../core/wording.ts';

@@ -1,4 +1,5 @@
 import { GpuError } from '../../core/errors.ts';
+import type { GPUBuffer } from '../../core/globals.ts';
 import { roundUp } from '../../core/shape.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { Kernel } from '../../engine/gpu/kernel.ts';
@@ -9,9 +10,16 @@ import type { Region } from '../../engine/tape/tensor.ts';
 /** Bytes that every device accepts as a binding's offset. */
 const ALIGNMENT = 256;
 
+/** Bytes of a buffer, as a bind group takes them. */
+export interface BufferRange {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly size: number;
+}
+
 /** Part of a region that starts at any element: bound from the last aligned offset before it. */
 export interface Slice {
-  readonly resource: GPUBufferBinding;
+  readonly resource: BufferRange;
   /** Elements between the binding's start and the slice's. */
   readonly first: number;
 }
@@ -57,7 +65,7 @@ export class UniformSlots {
   }
 
   /** The binding of a block of `fields` 4-byte fields. */
-  resource(slot: number, fields: number): GPUBufferBinding {
+  resource(slot: number, fields: number): BufferRange {
     return { buffer: this.#buffer, offset: slot * ALIGNMENT, size: roundUp(fields * 4, 16) };
   }
 
@@ -69,7 +77,7 @@ export class UniformSlots {
 /** A dispatch to be bound: resources in the order of their `@binding` numbers. */
 export interface Unbound {
   readonly label: string;
-  readonly resources: readonly GPUBufferBinding[];
+  readonly resources: readonly BufferRange[];
   readonly workgroups: readonly [number, number, number];
 }
 

@@ -1,4 +1,5 @@
 import type { DeviceLostError } from '../../core/errors.ts';
+import type { AbortSignal } from '../../core/globals.ts';
 import type { Model } from '../../engine/checkpoint/checkpoint.ts';
 import type { TrainingState } from '../../engine/checkpoint/training-state.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';

@@ -5,7 +5,8 @@ import { setting, Wording, worded } from '../../core/wording.ts';
 import type { SegmentationLossSettings } from '../../engine/loss/segmentation-loss.ts';
 import { VARIANTS, type Variant } from '../../engine/nn/variants.ts';
 import type { Element } from '../../engine/tape/tensor.ts';
-import { type AnyEntry, checkOf, lossEntries, type SettingEntry, type Values } from './setting-entry.ts';
+import { checkOf, lossEntries } from './setting-checks.ts';
+import type { AnyEntry, SettingEntry, Values } from './setting-entry.ts';
 
 /** How the learning rate goes on from `lr`: as it is, to 0 along half a cosine, or to 0 as (1 - progress)^0.9. */
 export type Schedule = 'constant' | 'cosine' | 'polynomial';

@@ -1,5 +1,6 @@
 import type { DeviceLostError } from '../../core/errors.ts';
 import type { FileStore } from '../../core/files.ts';
+import type { AbortSignal } from '../../core/globals.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { Dataset } from '../../imaging/dataset/dataset.ts';
 import type { ResolvedTrainSettings } from '../../pipeline/train/settings.ts';

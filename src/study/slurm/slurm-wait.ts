@@ -1,5 +1,6 @@
 import { SchedulerError } from '../../core/errors.ts';
 import type { FileStore } from '../../core/files.ts';
+import type { AbortSignal } from '../../core/globals.ts';
 import { sleep } from '../../core/sleep.ts';
 import { readJobs, SLURM_FOLDER, tasksOf, type UnitTask } from './slurm-jobs.ts';
 import type { TaskState } from './slurm-queue.ts';

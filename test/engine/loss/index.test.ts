@@ -49,7 +49,7 @@ describe('every loss of the registry', () => {
 
   it('describes each of its settings and has a default for it', () => {
     for (const { name, schema, bind } of allLosses()) {
-      const { properties } = z.toJSONSchema(schema);
+      const { properties } = z.toJSONSchema(schema as unknown as z.ZodMiniObject);
       for (const [key, setting] of Object.entries(properties ?? {}))
         expect(typeof setting === 'object' && setting.description, `${name}, ${key}`).toMatch(/\w/);
       expect(Object.keys(bind({}).settings)).toEqual(Object.keys(schema.shape));

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod/mini';
 import { SETTING_ARGS } from '../../../src/cli/settings.ts';
 import { defineLoss } from '../../../src/engine/loss/loss.ts';
-import { type AnyEntry, checkOf, kindOf, lossEntries } from '../../../src/pipeline/train/setting-entry.ts';
+import { checkOf, kindOf, lossEntries } from '../../../src/pipeline/train/setting-checks.ts';
+import type { AnyEntry } from '../../../src/pipeline/train/setting-entry.ts';
 import { settingEntries, trainSettings } from '../../../src/pipeline/train/settings.ts';
 
 const entries = Object.entries(settingEntries());
