@@ -4,8 +4,7 @@
  * were not at hand. Prints the table of bench/README.md; nothing is measured.
  */
 import { ceilDiv } from '../src/core/shape.ts';
-import { cicekConfig } from '../src/engine/nn/unet-config.ts';
-import { LESION_HEAD } from '../src/engine/nn/variants.ts';
+import { cicekConfig } from '../src/engine/nn/networks/unet.ts';
 import { channelsPerPart } from '../src/engine/ops/conv3d/tile.ts';
 
 /** What the model needs to know of a chip. */
@@ -48,7 +47,7 @@ interface Layer {
 }
 
 function layers(): Layer[] {
-  const { inChannels, encoder, up, decoder } = cicekConfig(3, [LESION_HEAD]);
+  const { inChannels, encoder, up, decoder } = cicekConfig(3, [{ name: 'labels', classes: 2 }]);
   const list: Layer[] = [];
   const block = (name: string, from: number, widths: readonly [number, number], level: number): void => {
     const extent = PATCH >> level;

@@ -3,7 +3,7 @@
  * Adds a line to results/scaling.jsonl and replaces results/scaling.md and results/scaling.svg.
  */
 import { appendFileSync, writeFileSync } from 'node:fs';
-import type { StepShape } from '../src/engine/tune/training-step.ts';
+import type { StepShape } from '../src/pipeline/bench/bench-step.ts';
 import { type Axis, measureScaling } from '../src/pipeline/bench/scaling.ts';
 import { formatScaling, scalingPicture } from '../src/pipeline/bench/scaling-report.ts';
 import { checkout } from '../src/platform/checkout.ts';
@@ -11,8 +11,7 @@ import { machineLoad } from '../src/platform/machine.ts';
 import { openNodeGpu } from '../src/platform/node.ts';
 
 const FIXED: StepShape = {
-  variant: 'single',
-  modalities: ['FLAIR', 'T1w', 'PDw', 'T2w'],
+  channels: 4,
   baseChannels: 8,
   levels: 3,
   patch: 32,

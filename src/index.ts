@@ -80,19 +80,38 @@ export {
   segmentationLoss,
   type TprTerm,
 } from './engine/loss/segmentation-loss.ts';
+export { type Declaration, declare, type Forward } from './engine/nn/declare.ts';
+export { he, type Initialisation, ones, zeros } from './engine/nn/init.ts';
+export type { DesignRequest, NetworkKind } from './engine/nn/kind.ts';
+export { type Layer, sequential } from './engine/nn/layer.ts';
+export * as nn from './engine/nn/layers.ts';
 export {
-  cicekConfig,
+  type Architecture,
   countParameters,
-  type HeadConfig,
-  type ParameterCount,
-  type ParameterSpec,
-  parameterSpecs,
-  patchMultiple,
-  stateSpecs,
-  type UNetConfig,
-  unetConfig,
-} from './engine/nn/unet-config.ts';
-export { UNet3d } from './engine/nn/unet3d.ts';
+  declareNetwork,
+  type Head,
+  Network,
+  type NetworkSpec,
+} from './engine/nn/network.ts';
+export {
+  architectureOf,
+  declarationOf,
+  designNetwork,
+  networkKinds,
+  parseNetworkSpec,
+  registerNetwork,
+} from './engine/nn/networks/index.ts';
+export { cicekConfig, type UNetConfig, unetConfig } from './engine/nn/networks/unet.ts';
+export { type PredictionOptions, recordPrediction } from './engine/nn/prediction.ts';
+export type { Mode, ParameterSpec, Scope } from './engine/nn/scope.ts';
+export {
+  type HeadLoss,
+  type Objective,
+  recordTrainingStep,
+  type StepRequest,
+  type TargetLoss,
+  type TrainingStep,
+} from './engine/nn/training-step.ts';
 export {
   inputChannels,
   PAPER_VARIANTS,

@@ -6,6 +6,7 @@ import type { Gpu } from '../engine/gpu/gpu.ts';
 import { tunedKernels } from '../engine/tune/tuner.ts';
 import type { Dataset } from '../imaging/dataset/dataset.ts';
 import { openDataset } from '../imaging/dataset/open-dataset.ts';
+import { stepRequest } from '../pipeline/train/step-request.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
@@ -238,7 +239,8 @@ async function work(
         signal: stop.signal,
         gpu: () => device.get(),
         reopen: (lost) => device.reopen(lost),
-        kernels: async (settings) => tunedKernels((await device.get()).capabilities, settings, cache),
+        kernels: async (settings) =>
+          tunedKernels((await device.get()).capabilities, stepRequest(settings), cache),
         async lock(unit) {
           const lock = await tryLockFolder(new NodeFolder(`${out.root}/${EXPERIMENT_FILES.units}/${unit}`));
           return typeof lock === 'function' ? lock : `process ${lock.pid} on ${lock.host} works on it`;

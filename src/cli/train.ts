@@ -24,6 +24,7 @@ import { spacingOf } from '../pipeline/train/session.ts';
 import type { ResolvedTrainSettings, TrainSettings } from '../pipeline/train/settings.ts';
 import { requireStageOne } from '../pipeline/train/stage-one.ts';
 import { parseLog } from '../pipeline/train/step-log.ts';
+import { stepRequest } from '../pipeline/train/step-request.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { lockFolder } from '../platform/run-lock.ts';
@@ -161,7 +162,7 @@ async function chooseKernels(
   config: string | undefined,
 ): Promise<Readonly<Record<string, string>>> {
   const recorded = config === undefined ? {} : recordedKernels(config, gpu.capabilities.description);
-  const tuned = await tunedKernels(gpu.capabilities, settings, new NodeFolder(cacheFolder()));
+  const tuned = await tunedKernels(gpu.capabilities, stepRequest(settings), new NodeFolder(cacheFolder()));
   return Object.keys(tuned).some((slot) => slot in recorded) ? recorded : { ...tuned, ...recorded };
 }
 

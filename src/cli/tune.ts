@@ -1,11 +1,11 @@
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { VARIANTS } from '../engine/nn/variants.ts';
 import { compilesAtFirstRun } from '../engine/tune/compile-ahead.ts';
-import { describeStep, type StepShape } from '../engine/tune/training-step.ts';
 import { DEFAULT_TUNING } from '../engine/tune/tune.ts';
 import { type TuningResult, tuneNetwork } from '../engine/tune/tuner.ts';
 import { formatTable } from '../imaging/evaluate/tables.ts';
 import { trainSettings } from '../pipeline/train/settings.ts';
+import { stepRequest } from '../pipeline/train/step-request.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
@@ -59,7 +59,8 @@ export const tune: Command = command({
     const known = Object.entries(given).filter(([, value]) => value !== undefined);
     const settings = trainSettings(Object.fromEntries(known));
     const compileSeconds = options.number('compile-seconds', { above: 0 }) ?? DEFAULT_TUNING.compileSeconds;
-    const shape: StepShape = { ...settings, modalities: settings.modalities ?? MODALITIES };
+    const modalities = settings.modalities ?? MODALITIES;
+    const { variant, baseChannels, levels, patch, batch } = settings;
     const folder = new NodeFolder(cacheFolder());
     await folder.checkWritable();
     const gpu = await openNodeGpu();
@@ -67,10 +68,12 @@ export const tune: Command = command({
     try {
       if (compilesAtFirstRun(gpu.capabilities)) beside = await openNodeGpu();
       const { description } = gpu.capabilities;
-      output.note(`tuning ${describeStep(shape)} on ${description}`);
+      output.note(
+        `tuning ${variant} ${modalities.length} modalities, base ${baseChannels}, ${levels} levels, patch ${patch}, batch ${batch} on ${description}`,
+      );
       const start = performance.now();
       let bar: Progress | undefined;
-      const results = await tuneNetwork(gpu, shape, folder, {
+      const results = await tuneNetwork(gpu, stepRequest({ ...settings, modalities }), folder, {
         compileSeconds,
         again: options.flag('again'),
         ...(beside ? { beside } : {}),

@@ -27,3 +27,11 @@ export function roundUp(n: number, step: number): number {
 export function ceilDiv(n: number, d: number): number {
   return Math.ceil(n / d);
 }
+
+/** Three numbers of a volume, slowest axis first: [z, y, x] or [depth, height, width]. */
+export type Triple = readonly [number, number, number];
+
+/** `[2, 2, 1]` as it is, 2 as `[2, 2, 2]`. */
+export function toTriple(value: number | Triple): Triple {
+  return typeof value === 'number' ? [value, value, value] : value;
+}

@@ -2,7 +2,8 @@ import { GridMismatchError, UsageError } from '../core/errors.ts';
 import { MemoryFiles } from '../core/files.ts';
 import { decodeModel, encodeModel, type Model } from '../engine/checkpoint/checkpoint.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
-import { countParameters } from '../engine/nn/unet-config.ts';
+import { countParameters } from '../engine/nn/network.ts';
+import { declarationOf } from '../engine/nn/networks/index.ts';
 import { takesTissues } from '../engine/nn/variants.ts';
 import type { FileRole } from '../imaging/dataset/file-role.ts';
 import { loadScan } from '../imaging/dataset/load-scan.ts';
@@ -308,7 +309,7 @@ export class Engine {
   #modelReport(): ModelReport {
     const { name, model } = this.#requireModel();
     const { variant, modalities, threshold, patch, network } = model.info;
-    const parameters = countParameters(network).total;
+    const parameters = countParameters(declarationOf(network).parameters);
     const stageOne = takesTissues(variant) ? { stageOne: this.#stageOne?.name ?? null } : {};
     return { name, variant, modalities, threshold, patch, parameters, ...stageOne };
   }

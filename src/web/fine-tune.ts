@@ -15,12 +15,12 @@ export function fineTuneSettings(
   steps: number,
   subjects: readonly string[],
 ): ResolvedTrainSettings {
-  const { variant, modalities, patch, network } = model.info;
-  const widths = { baseChannels: network.encoder[0]![0], levels: network.encoder.length };
-  requireModel(model, { network: variantConfig(variant, modalities, widths) }, 'fine-tuning');
+  const { variant, modalities, patch } = model.info;
+  const { baseChannels, levels } = model.info.settings as { baseChannels?: number; levels?: number };
   const settings = trainSettings({
     variant,
-    ...widths,
+    baseChannels,
+    levels,
     patch,
     // One patch a step: the page's GPU may be a processor.
     batch: 1,
@@ -30,5 +30,6 @@ export function fineTuneSettings(
     crossEntropy: 1,
     lesionShare: 0.5,
   });
+  requireModel(model, { network: variantConfig(variant, modalities, settings) }, 'fine-tuning');
   return { ...settings, subjects, modalities };
 }

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sizeOf } from '../../src/core/shape.ts';
 import { encodeModel } from '../../src/engine/checkpoint/checkpoint.ts';
-import { parameterSpecs, stateSpecs } from '../../src/engine/nn/unet-config.ts';
 import { variantConfig } from '../../src/engine/nn/variants.ts';
 import { buildWeb } from '../support/chromium.ts';
 import { buildCli, errorLines, runCli, startCli } from '../support/cli.ts';
+import { tensorsOf } from '../support/network-tensors.ts';
 
 let folder: string;
 
@@ -26,10 +26,7 @@ afterAll(() => {
 function smallModel(): Uint8Array {
   const network = variantConfig('single', ['FLAIR'], { baseChannels: 2, levels: 2 });
   const weights = new Map(
-    [...parameterSpecs(network), ...stateSpecs(network)].map(({ name, shape }) => [
-      name,
-      new Float32Array(sizeOf(shape)).fill(0.1),
-    ]),
+    tensorsOf(network).map(({ name, shape }) => [name, new Float32Array(sizeOf(shape)).fill(0.1)]),
   );
   const info = {
     variant: 'single',

@@ -13,11 +13,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sizeOf } from '../../src/core/shape.ts';
 import { decodeModel, encodeModel } from '../../src/engine/checkpoint/checkpoint.ts';
-import { parameterSpecs, stateSpecs } from '../../src/engine/nn/unet-config.ts';
 import { variantConfig } from '../../src/engine/nn/variants.ts';
 import { readNifti } from '../../src/imaging/nifti/read.ts';
 import { sameGrid } from '../../src/imaging/volume/volume.ts';
 import { buildCli, errorLines, runCli } from '../support/cli.ts';
+import { tensorsOf } from '../support/network-tensors.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-train-'));
 const dataset = join(folder, 'phantoms');
@@ -326,7 +326,7 @@ describe('predict', () => {
     const bare = at('no-t1');
     cpSync(dataset, bare, { recursive: true, filter: (path) => !/\/c[123][^/]*$|_mprage_/.test(path) });
     const network = variantConfig('multi-input', ['FLAIR'], { baseChannels: 2, levels: 2 });
-    const specs = [...parameterSpecs(network), ...stateSpecs(network)];
+    const specs = tensorsOf(network);
     const weights = new Map(specs.map(({ name, shape }) => [name, new Float32Array(sizeOf(shape))]));
     const info = { network, modalities: ['FLAIR'], threshold: 0.5, patch: 16, settings: {} } as const;
     mkdirSync(at('flair-only'));

@@ -1,6 +1,7 @@
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { type SegmentationLossSettings, segmentationLoss } from '../../src/engine/loss/segmentation-loss.ts';
-import { UNet3d } from '../../src/engine/nn/unet3d.ts';
+import { Network } from '../../src/engine/nn/network.ts';
+import { architectureOf } from '../../src/engine/nn/networks/index.ts';
 import { inputChannels, type Variant, variantConfig } from '../../src/engine/nn/variants.ts';
 import { TensorStore } from '../../src/engine/tape/store.ts';
 import type { Root, Tape } from '../../src/engine/tape/tape.ts';
@@ -22,11 +23,11 @@ const MODALITIES = ['FLAIR', 'T1w', 'PD', 'T2w'];
 /** A variant with the weights of its golden file, and the batch that all variants share. */
 export class GoldenNetwork {
   readonly golden: Golden<VariantCase>;
-  readonly net: UNet3d;
+  readonly net: Network;
   readonly #case: VariantCase;
   readonly #batch: TensorStore;
 
-  private constructor(golden: Golden<VariantCase>, net: UNet3d, batch: TensorStore) {
+  private constructor(golden: Golden<VariantCase>, net: Network, batch: TensorStore) {
     this.golden = golden;
     this.net = net;
     this.#case = golden.cases[0]!;
@@ -37,7 +38,9 @@ export class GoldenNetwork {
     const golden = loadGolden<VariantCase>(variant);
     const scan = loadGolden('scan');
     const { widths, heads } = golden.cases[0]!;
-    const net = await UNet3d.create(gpu, variantConfig(variant, MODALITIES, widths), { training: true });
+    const net = await Network.create(gpu, architectureOf(variantConfig(variant, MODALITIES, widths)), {
+      training: true,
+    });
     net.load(golden.below('before/'));
     const images = scan.get('images');
     const channels = inputChannels(variant, MODALITIES).length;
@@ -58,7 +61,8 @@ export class GoldenNetwork {
 
   /** Records forward. @returns logits by head */
   forward(tape: Tape, training: boolean): Map<string, Tensor> {
-    return this.net.forward(tape, this.#batch.get('input'), training);
+    const outputs = this.net.forward(tape, this.#batch.get('input'), training ? 'train' : 'predict');
+    return new Map([...outputs].map(([head, [logits]]) => [head, logits!]));
   }
 
   /** Records the heads' losses and backward. @returns losses by head */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/core/random.ts';
-import { UNet3d } from '../../src/engine/nn/unet3d.ts';
+import { Network } from '../../src/engine/nn/network.ts';
+import { architectureOf } from '../../src/engine/nn/networks/index.ts';
 import { LESION_HEAD, variantConfig } from '../../src/engine/nn/variants.ts';
 import { compilePlan } from '../../src/engine/tape/plan.ts';
 import { TensorStore } from '../../src/engine/tape/store.ts';
@@ -15,7 +16,7 @@ describe('a network that fills normalised activations again in backward', () => 
   async function step(recompute: boolean): Promise<{ grads: Map<string, Float32Array>; arena: number }> {
     const { gpu } = context;
     const config = variantConfig('single', ['FLAIR', 'T1w'], { baseChannels: 4, levels: 3 });
-    const net = await UNet3d.create(gpu, config, { training: true, random: new Random(3) });
+    const net = await Network.create(gpu, architectureOf(config), { training: true, random: new Random(3) });
     const store = await TensorStore.create(gpu, 'data', [
       { name: 'input', shape: [2, 2, 16, 16, 16] },
       { name: 'grad', shape: [2, 2, 16, 16, 16] },
@@ -23,7 +24,7 @@ describe('a network that fills normalised activations again in backward', () => 
     store.write('input', toFloat32(normal([2, 2, 16, 16, 16], 1)));
     store.write('grad', toFloat32(normal([2, 2, 16, 16, 16], 2)));
     const tape = new Tape(gpu.capabilities, undefined, { recompute });
-    const logits = net.forward(tape, store.get('input'), true).get(LESION_HEAD.name)!;
+    const logits = net.forward(tape, store.get('input'), 'train').get(LESION_HEAD.name)![0]!;
     tape.backward([{ output: logits, grad: store.get('grad') }]);
     const plan = await compilePlan(gpu, tape.commands, { label: 'step', poison: true });
     plan.run();

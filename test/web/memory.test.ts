@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatBytes } from '../../src/core/bytes.ts';
 import { sizeOf } from '../../src/core/shape.ts';
 import { encodeModel, type Model } from '../../src/engine/checkpoint/checkpoint.ts';
-import { parameterSpecs, stateSpecs } from '../../src/engine/nn/unet-config.ts';
 import { variantConfig } from '../../src/engine/nn/variants.ts';
 import { writeNifti } from '../../src/imaging/nifti/write.ts';
 import { axisAlignedGrid, voxelCount } from '../../src/imaging/volume/volume.ts';
@@ -15,6 +14,7 @@ import {
   countGpuBytes,
   type NamedBytes,
 } from '../support/chromium.ts';
+import { tensorsOf } from '../support/network-tensors.ts';
 
 const MODALITIES = ['FLAIR', 'T1w', 'T2w', 'PDw'];
 const SHAPE = [182, 218, 182] as const;
@@ -23,7 +23,7 @@ const LIMIT = 1.5e9;
 /** The network of the paper's size; of zeros, so that it finds nothing and takes what any would. */
 function largeModel(): Model {
   const network = variantConfig('single', MODALITIES, { baseChannels: 16, levels: 4 });
-  const specs = [...parameterSpecs(network), ...stateSpecs(network)];
+  const specs = tensorsOf(network);
   const weights = new Map(specs.map(({ name, shape }) => [name, new Float32Array(sizeOf(shape))]));
   const settings = { variant: 'single', lr: 5e-4 };
   return {

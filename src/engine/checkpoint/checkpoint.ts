@@ -1,19 +1,20 @@
 import { CheckpointError } from '../../core/errors.ts';
-import { canonicalJson, type Json } from '../../core/json.ts';
+import { canonicalJson, type Json, toJson } from '../../core/json.ts';
 import { formatShape, type Shape, sameShape, sizeOf } from '../../core/shape.ts';
 import { setting, worded } from '../../core/wording.ts';
-import { parameterSpecs, stateSpecs, type UNetConfig } from '../nn/unet-config.ts';
+import type { NetworkSpec } from '../nn/network.ts';
+import { declarationOf } from '../nn/networks/index.ts';
 import type { Variant } from '../nn/variants.ts';
 import { type ModelInfo, parseModelInfo } from './model-info.ts';
 import { readSafetensors, type StoredTensor, writeSafetensors } from './safetensors.ts';
 
 /** The format of the metadata; raised when a reader of the old one would misunderstand the new one. */
-export const CHECKPOINT_VERSION = 1;
+export const CHECKPOINT_VERSION = 2;
 
 /** A trained network as `model.safetensors` holds it. */
 export interface Model {
   readonly info: ModelInfo;
-  /** Parameters and running statistics by name, as `UNet3d.save` returns and `UNet3d.load` takes them. */
+  /** Parameters and running statistics by name, as `Network.save` returns and `Network.load` takes them. */
   readonly weights: ReadonlyMap<string, Float32Array>;
 }
 
@@ -48,7 +49,7 @@ export function requireModel(
   wanted: {
     readonly variant?: Variant;
     readonly modalities?: readonly string[];
-    readonly network?: UNetConfig;
+    readonly network?: NetworkSpec;
   },
   path: string,
 ): void {
@@ -74,14 +75,13 @@ export function requireModel(
 }
 
 /** Shapes of a network's parameters by name. */
-export function parameterShapes(network: UNetConfig): Map<string, Shape> {
-  return new Map(parameterSpecs(network).map(({ name, shape }) => [name, shape]));
+export function parameterShapes(network: NetworkSpec): Map<string, Shape> {
+  return new Map(declarationOf(network).parameters.map(({ name, shape }) => [name, shape]));
 }
 
-function modelShapes(network: UNetConfig): Map<string, Shape> {
-  return new Map(
-    [...parameterSpecs(network), ...stateSpecs(network)].map(({ name, shape }) => [name, shape]),
-  );
+function modelShapes(network: NetworkSpec): Map<string, Shape> {
+  const { parameters, state } = declarationOf(network);
+  return new Map([...parameters, ...state].map(({ name, shape }) => [name, shape]));
 }
 
 /** The tensors of a model as they are stored. @throws CheckpointError as {@link checkTensors}. */
@@ -117,7 +117,7 @@ export function checkTensors(
 
 /** Parameters and running statistics among the tensors of a file. @throws CheckpointError. */
 export function takeWeights(
-  network: UNetConfig,
+  network: NetworkSpec,
   tensors: ReadonlyMap<string, StoredTensor>,
   path: string,
 ): Map<string, Float32Array> {
@@ -157,15 +157,7 @@ export type Kind = 'model' | 'training';
 /** A network's description as metadata. */
 export function describeModel(info: ModelInfo): { readonly model: Json } {
   const { variant, modalities, threshold, patch, spacing, settings } = info;
-  const { inChannels, encoder, up, decoder, heads, crossStitch } = info.network;
-  const network = {
-    inChannels,
-    encoder,
-    up,
-    decoder,
-    heads: heads.map(({ name, classes }) => ({ name, classes })),
-    ...(crossStitch ? { crossStitch } : {}),
-  };
+  const network = toJson(info.network);
   const sizes = spacing && { spacing: spacing.map(({ mm, scans }) => ({ mm, scans })) };
   return { model: { variant, network, modalities, threshold, patch, ...sizes, settings } };
 }

@@ -1,5 +1,6 @@
 import { UsageError } from '../../core/errors.ts';
-import { type HeadConfig, type UNetConfig, unetConfig } from './unet-config.ts';
+import type { Head, NetworkSpec } from './network.ts';
+import { DEFAULT_KIND, designNetwork } from './networks/index.ts';
 
 /** The paper's three ways to use tissue information: not at all, as inputs, as a second output. */
 export const PAPER_VARIANTS = ['single', 'multi-input', 'multi-output'] as const;
@@ -15,9 +16,9 @@ export type Variant = (typeof VARIANTS)[number];
 export const TISSUES = ['GM', 'WM', 'CSF'] as const;
 
 /** Softmax over {background, lesion}. */
-export const LESION_HEAD: HeadConfig = { name: 'lesion', classes: 2 };
+export const LESION_HEAD: Head = { name: 'lesion', channels: 2 };
 /** Softmax over {background, GM, WM, CSF}. */
-export const TISSUE_HEAD: HeadConfig = { name: 'tissue', classes: 4 };
+export const TISSUE_HEAD: Head = { name: 'tissue', channels: 4 };
 
 /** Whether a variant reads tissue maps as input channels. */
 export function takesTissues(variant: Variant): boolean {
@@ -35,21 +36,26 @@ export function inputChannels(variant: Variant, modalities: readonly string[]): 
 }
 
 /**
- * A variant as a configuration of the one U-Net builder.
+ * A variant as a network of the default kind.
  * @param modalities image modalities, one input channel each
- * @throws UsageError for no modality or widths that no U-Net has.
+ * @throws UsageError for no modality or widths that no network has.
  */
 export function variantConfig(
   variant: Variant,
   modalities: readonly string[],
   widths: { readonly baseChannels: number; readonly levels: number },
-): UNetConfig {
+): NetworkSpec {
   if (modalities.length === 0) throw new UsageError(`${variant}: at least one modality is needed`);
-  return unetConfig({
-    inChannels: inputChannels(variant, modalities).length,
-    baseChannels: widths.baseChannels,
-    levels: widths.levels,
-    heads: predictsTissues(variant) ? [LESION_HEAD, TISSUE_HEAD] : [LESION_HEAD],
-    crossStitch: variant === 'cross-stitch',
-  });
+  const multiple = 2 ** (widths.levels - 1);
+  return designNetwork(
+    DEFAULT_KIND,
+    {
+      inChannels: inputChannels(variant, modalities).length,
+      baseChannels: widths.baseChannels,
+      levels: widths.levels,
+      heads: predictsTissues(variant) ? [LESION_HEAD, TISSUE_HEAD] : [LESION_HEAD],
+      patch: [multiple, multiple, multiple],
+    },
+    variant === 'cross-stitch' ? { crossStitch: true } : {},
+  );
 }

@@ -1,11 +1,11 @@
 import type { Capabilities } from '../gpu/capabilities.ts';
 import { Gpu } from '../gpu/gpu.ts';
-import { UNet3d } from '../nn/unet3d.ts';
-import { variantConfig } from '../nn/variants.ts';
+import { Network } from '../nn/network.ts';
+import { recordPrediction } from '../nn/prediction.ts';
+import { recordTrainingStep, type StepRequest } from '../nn/training-step.ts';
 import { TensorStore } from '../tape/store.ts';
 import { Tape } from '../tape/tape.ts';
 import { cutSection, type Section } from './isolated.ts';
-import { recordTrainingStep, type StepShape } from './training-step.ts';
 import { endOfChoice, watchChoices } from './watch-choices.ts';
 
 /** A slot that a network asks for, with what each candidate would run. */
@@ -17,10 +17,11 @@ export interface NetworkSlot {
 
 /**
  * The slots of a training run: of its step, and of the forward pass on single tiles that chooses the threshold. The
- * network is recorded on a device that only counts, once for each place in the candidates' order.
+ * network is recorded on a device that only counts, once for each place in the candidates' order, with activations of 32
+ * bits: a choice holds for 16, too.
  * @throws UsageError, ShapeError for settings that no network has; OutOfMemoryError for limits that are too small.
  */
-export async function networkSlots(capabilities: Capabilities, shape: StepShape): Promise<NetworkSlot[]> {
+export async function networkSlots(capabilities: Capabilities, request: StepRequest): Promise<NetworkSlot[]> {
   const slots = new Map<string, { variant: string; section: Section }[]>();
   for (const record of [recordStep, recordTile]) {
     const names = new Map<string, readonly string[]>();
@@ -28,7 +29,7 @@ export async function networkSlots(capabilities: Capabilities, shape: StepShape)
       const wanted = (slot: string): string | undefined => names.get(slot)?.[place];
       const tape = new Tape(capabilities, wanted);
       const choices = watchChoices(tape);
-      await record(Gpu.counting(capabilities), shape, tape);
+      await record(Gpu.counting(capabilities), { ...request, stored: 'f32' }, tape);
       const fresh = new Set<string>();
       choices.forEach(({ slot, candidates, chosen, first }, i) => {
         if (place === 0) names.set(slot, candidates);
@@ -45,18 +46,13 @@ export async function networkSlots(capabilities: Capabilities, shape: StepShape)
   return [...slots].map(([slot, candidates]) => ({ slot, candidates }));
 }
 
-async function recordStep(gpu: Gpu, shape: StepShape, tape: Tape): Promise<void> {
-  await recordTrainingStep(gpu, shape, tape);
+async function recordStep(gpu: Gpu, request: StepRequest, tape: Tape): Promise<void> {
+  await recordTrainingStep(gpu, request, tape);
 }
 
-async function recordTile(
-  gpu: Gpu,
-  { variant, modalities, patch, ...widths }: StepShape,
-  tape: Tape,
-): Promise<void> {
-  const config = variantConfig(variant, modalities, widths);
-  const net = await UNet3d.create(gpu, config, { training: false });
-  const shape = [1, config.inChannels, patch, patch, patch];
+async function recordTile(gpu: Gpu, { network, patch }: StepRequest, tape: Tape): Promise<void> {
+  const shape = [1, network.inChannels, ...patch];
+  const net = await Network.create(gpu, network, { training: false, input: shape });
   const store = await TensorStore.create(gpu, 'tile', [{ name: 'input', shape }]);
-  net.forward(tape, store.get('input'), false);
+  recordPrediction(tape, net, store.get('input'));
 }

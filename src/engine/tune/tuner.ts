@@ -1,10 +1,10 @@
 import type { FileSink, FileSource } from '../../core/files.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import type { StepRequest } from '../nn/training-step.ts';
 import { type TunedSlot, TuningCache, tuningKey } from './cache.ts';
 import { compileAhead } from './compile-ahead.ts';
 import { type NetworkSlot, networkSlots } from './network-slots.ts';
-import type { StepShape } from './training-step.ts';
 import { DEFAULT_TUNING, searched, type TuneOptions, tuneSlot } from './tune.ts';
 
 /** A slot of a network and what it got. */
@@ -27,20 +27,20 @@ export interface TunerOptions extends Partial<TuneOptions> {
 }
 
 /**
- * Searches every slot that a training run of this shape asks for, and keeps each choice at once, so that an
+ * Searches every slot that a training step asks for, and keeps each choice at once, so that an
  * interrupted search goes on where it was.
  * @throws UsageError, ShapeError, OutOfMemoryError, GpuError; StorageError where the cache cannot be written.
  */
 export async function tuneNetwork(
   gpu: Gpu,
-  shape: StepShape,
+  request: StepRequest,
   files: FileSource & FileSink,
   options: TunerOptions,
 ): Promise<TuningResult[]> {
   const cache = new TuningCache(files);
   const key = await tuningKey(gpu.capabilities);
   const known = await cache.read(key);
-  const slots = await networkSlots(gpu.capabilities, shape);
+  const slots = await networkSlots(gpu.capabilities, request);
   const tuning = { ...DEFAULT_TUNING, ...options };
   const knownOf = ({ slot, candidates }: NetworkSlot): TunedSlot | undefined => {
     const old = options.again ? undefined : known.get(slot);
@@ -70,17 +70,17 @@ export async function tuneNetwork(
 }
 
 /**
- * Tuned variants by slot for a run of this shape: those of its slots that an earlier search found. Empty where nothing
+ * Tuned variants by slot for a run with this step: those of its slots that an earlier search found. Empty where nothing
  * was tuned, so that the built-in table decides.
  */
 export async function tunedKernels(
   capabilities: Capabilities,
-  shape: StepShape,
+  request: StepRequest,
   files: FileSource & FileSink,
 ): Promise<Readonly<Record<string, string>>> {
   const known = await new TuningCache(files).read(await tuningKey(capabilities));
   if (known.size === 0) return {};
-  const slots = await networkSlots(capabilities, shape);
+  const slots = await networkSlots(capabilities, request);
   return Object.fromEntries(
     slots.flatMap(({ slot, candidates }) => {
       const variant = known.get(slot)?.variant;

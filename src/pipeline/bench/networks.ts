@@ -1,17 +1,16 @@
 import { Random } from '../../core/random.ts';
 import { sizeOf } from '../../core/shape.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
-import { UNet3d } from '../../engine/nn/unet3d.ts';
-import { variantConfig } from '../../engine/nn/variants.ts';
-import { softmax } from '../../engine/ops/softmax.ts';
+import { Network } from '../../engine/nn/network.ts';
+import { recordPrediction } from '../../engine/nn/prediction.ts';
 import type { Command } from '../../engine/tape/command.ts';
 import { compilePlan } from '../../engine/tape/plan.ts';
 import { TensorStore } from '../../engine/tape/store.ts';
 import { Tape } from '../../engine/tape/tape.ts';
 import { median, timeRoundRobin } from '../../engine/tune/timing.ts';
-import { recordTrainingStep, type StepShape } from '../../engine/tune/training-step.ts';
 import { Predictor } from '../predict/predictor.ts';
 import { tileCorners } from '../predict/tiles.ts';
+import { recordStep, requestOf, type StepShape } from './bench-step.ts';
 import { STEP_SHAPE } from './step.ts';
 
 /** A whole network at work, as other engines can be asked for it. */
@@ -53,12 +52,12 @@ export const NETWORK_CASES: readonly NetworkCase[] = [
 /** `4->2@2x32x32x32, base 8, 3 levels`; of a volume with its extents and how it is cut. */
 export function describeNetwork({ kernel, network }: NetworkCase): string {
   if (kernel !== 'network/volume') return describePass(network);
-  const { modalities, baseChannels, levels, patch } = network;
-  return `${modalities.length}->2@${VOLUME.join('x')}, base ${baseChannels}, ${levels} levels, tiles of ${patch}, overlap ${OVERLAP}`;
+  const { channels, baseChannels, levels, patch } = network;
+  return `${channels}->2@${VOLUME.join('x')}, base ${baseChannels}, ${levels} levels, tiles of ${patch}, overlap ${OVERLAP}`;
 }
 
-function describePass({ modalities, baseChannels, levels, patch, batch }: StepShape): string {
-  return `${modalities.length}->2@${[batch, patch, patch, patch].join('x')}, base ${baseChannels}, ${levels} levels`;
+function describePass({ channels, baseChannels, levels, patch, batch }: StepShape): string {
+  return `${channels}->2@${[batch, patch, patch, patch].join('x')}, base ${baseChannels}, ${levels} levels`;
 }
 
 /**
@@ -87,7 +86,7 @@ type Time = (gpu: Gpu, network: StepShape, options: Parameters<typeof timeNetwor
 
 const timeTrainingStep: Time = async (gpu, network, { seconds, wanted }) => {
   const tape = new Tape(gpu.capabilities, wanted);
-  const step = await recordTrainingStep(gpu, network, tape, { random: new Random(1) });
+  const step = await recordStep(gpu, network, tape);
   try {
     return await timeCommands(gpu, step.commands, seconds);
   } finally {
@@ -99,8 +98,7 @@ const timeForward: Time = async (gpu, network, { seconds, wanted }) => {
   const { net, input } = await networkOf(gpu, network);
   try {
     const tape = new Tape(gpu.capabilities, wanted);
-    for (const logits of net.forward(tape, input.get('input'), false).values())
-      tape.apply(softmax, [logits], {});
+    recordPrediction(tape, net, input.get('input'));
     return await timeCommands(gpu, tape.commands, seconds);
   } finally {
     input.destroy();
@@ -125,18 +123,12 @@ async function timeVolume(
 ): Promise<{ ms: number; tiles: number }> {
   const { net, input } = await networkOf(gpu, network);
   input.destroy();
-  const predictor = await Predictor.create(
-    gpu,
-    net,
-    network.variant,
-    network.patch,
-    wanted ? { wanted } : {},
-  );
+  const predictor = await Predictor.create(gpu, net, 'single', network.patch, wanted ? { wanted } : {});
   const window = await predictor.window(VOLUME);
   try {
     const brain = ellipsoid();
     const random = new Random(2);
-    const channels = network.modalities.map(() =>
+    const channels = Array.from({ length: network.channels }, () =>
       Float32Array.from({ length: sizeOf(VOLUME) }, () => random.normal()),
     );
     const { patch } = network;
@@ -151,18 +143,15 @@ async function timeVolume(
   }
 }
 
-async function networkOf(
-  gpu: Gpu,
-  { variant, modalities, patch, batch, ...widths }: StepShape,
-): Promise<{ net: UNet3d; input: TensorStore }> {
-  const config = variantConfig(variant, modalities, widths);
+async function networkOf(gpu: Gpu, shape: StepShape): Promise<{ net: Network; input: TensorStore }> {
+  const { network, batch, patch } = requestOf(shape);
   const random = new Random(1);
-  const net = await UNet3d.create(gpu, config, { training: false, random });
-  const shape = [batch, config.inChannels, patch, patch, patch];
-  const input = await TensorStore.create(gpu, 'batch', [{ name: 'input', shape }]);
+  const net = await Network.create(gpu, network, { training: false, random });
+  const extents = [batch, network.inChannels, ...patch];
+  const input = await TensorStore.create(gpu, 'batch', [{ name: 'input', shape: extents }]);
   input.write(
     'input',
-    Float32Array.from({ length: sizeOf(shape) }, () => random.uniform(-1.7, 1.7)),
+    Float32Array.from({ length: sizeOf(extents) }, () => random.uniform(-1.7, 1.7)),
   );
   return { net, input };
 }

@@ -1,9 +1,8 @@
-import { Random } from '../../core/random.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { compilePlan } from '../../engine/tape/plan.ts';
 import { Tape } from '../../engine/tape/tape.ts';
 import { timeRuns } from '../../engine/tune/timing.ts';
-import { recordTrainingStep, type StepShape } from '../../engine/tune/training-step.ts';
+import { recordStep, type StepShape } from './bench-step.ts';
 
 /** What is varied, while the rest stays as the series says. */
 export type Axis = 'patch' | 'baseChannels' | 'batch';
@@ -72,7 +71,7 @@ async function measureStep(
   replays: number,
 ): Promise<{ ms: number; tensorBytes: number }> {
   const tape = new Tape(gpu.capabilities);
-  const step = await recordTrainingStep(gpu, shape, tape, { random: new Random(1) });
+  const step = await recordStep(gpu, shape, tape);
   try {
     const plan = await compilePlan(gpu, step.commands, { label: 'scaling' });
     try {

@@ -1,11 +1,10 @@
 import Benchmark from 'benchmark';
-import { Random } from '../../core/random.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { compilePlan, type Dispatch, encodeDispatches, type Plan } from '../../engine/tape/plan.ts';
 import { profilePlan } from '../../engine/tape/profile.ts';
 import { Tape } from '../../engine/tape/tape.ts';
 import { median, timeRoundRobin } from '../../engine/tune/timing.ts';
-import { recordTrainingStep, type StepShape } from '../../engine/tune/training-step.ts';
+import { recordStep, type StepShape } from './bench-step.ts';
 
 /** Dispatches of a step that bear one label. */
 export interface StepKernel {
@@ -40,8 +39,7 @@ export interface StepTiming {
 
 /** The paper's patch and depth, with half of its channels: what two processor cores can be timed on. */
 export const STEP_SHAPE: StepShape = {
-  variant: 'single',
-  modalities: ['FLAIR', 'T1w', 'PDw', 'T2w'],
+  channels: 4,
   baseChannels: 16,
   levels: 4,
   patch: 64,
@@ -63,7 +61,7 @@ export async function timeStep(
   options: { readonly seconds: number; wanted?(slot: string): string | undefined },
 ): Promise<StepTiming> {
   const tape = new Tape(gpu.capabilities, options.wanted);
-  const step = await recordTrainingStep(gpu, shape, tape, { random: new Random(1) });
+  const step = await recordStep(gpu, shape, tape);
   try {
     const plan = await compilePlan(gpu, step.commands, { label: 'train' });
     try {

@@ -2,8 +2,8 @@ import { setting, worded } from '../../core/wording.ts';
 import type { ModelInfo } from '../../engine/checkpoint/model-info.ts';
 import type { Capabilities } from '../../engine/gpu/capabilities.ts';
 import { Gpu } from '../../engine/gpu/gpu.ts';
-import { patchMultiple } from '../../engine/nn/unet-config.ts';
-import { UNet3d } from '../../engine/nn/unet3d.ts';
+import { Network } from '../../engine/nn/network.ts';
+import { architectureOf } from '../../engine/nn/networks/index.ts';
 import {
   type Budgeted,
   largestFit,
@@ -44,7 +44,7 @@ export async function estimatePrediction(
   { tile, ...how }: PredictedWindow,
 ): Promise<MemoryEstimate> {
   const gpu = Gpu.counting(capabilities);
-  const net = await UNet3d.create(gpu, network, { training: false });
+  const net = await Network.create(gpu, architectureOf(network), { training: false });
   const window = await (await Predictor.create(gpu, net, variant, tile, how)).window(volume);
   const buffers = gpu.buffers.sort((a, b) => b.bytes - a.bytes);
   // A map's slab is read back through a buffer of its own size.
@@ -70,7 +70,7 @@ export function memoryOfPrediction(
     unit: 'tile',
     estimate: () => estimate(tile),
     async fits(_, budget) {
-      const values = multiplesBelow(tile, patchMultiple(info.network));
+      const values = multiplesBelow(tile, Math.max(...architectureOf(info.network).patchMultiple));
       const fit = await largestFit('tile', values, budget, async (edge) => {
         const smaller = await estimate(edge).catch(() => undefined);
         return smaller?.bytes ?? Number.POSITIVE_INFINITY;

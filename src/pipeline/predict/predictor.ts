@@ -3,9 +3,9 @@ import { sizeOf } from '../../core/shape.ts';
 import { setting, worded } from '../../core/wording.ts';
 import type { Capabilities } from '../../engine/gpu/capabilities.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
-import type { UNet3d } from '../../engine/nn/unet3d.ts';
+import type { Network } from '../../engine/nn/network.ts';
+import { recordPrediction } from '../../engine/nn/prediction.ts';
 import { takesTissues, type Variant } from '../../engine/nn/variants.ts';
-import { softmax } from '../../engine/ops/softmax.ts';
 import { TensorStore } from '../../engine/tape/store.ts';
 import { Tape } from '../../engine/tape/tape.ts';
 import type { Element } from '../../engine/tape/tensor.ts';
@@ -82,7 +82,7 @@ export class Predictor {
    */
   static async create(
     gpu: Gpu,
-    net: UNet3d,
+    net: Network,
     variant: Variant,
     patch: number,
     options: {
@@ -90,17 +90,12 @@ export class Predictor {
       readonly precision?: Element | undefined;
     } = {},
   ): Promise<Predictor> {
-    const shape = [1, net.config.inChannels, patch, patch, patch];
+    const shape = [1, net.architecture.inChannels, patch, patch, patch];
     const store = await TensorStore.create(gpu, 'tile', [{ name: 'input', shape }]);
     const input = store.get('input');
     const { wanted, precision = 'f32' } = options;
     const tape = new Tape(gpu.capabilities, wanted);
-    const probabilities = new Map(
-      [...net.forward(tape, input, false, precision)].map(([head, logits]) => [
-        head,
-        tape.apply(softmax, [logits], {}),
-      ]),
-    );
+    const probabilities = recordPrediction(tape, net, input, { stored: precision });
     const model = { input, commands: tape.commands, probabilities };
     return new Predictor(gpu, variant, patch, model, store, tape.choices, precision);
   }

@@ -6,8 +6,8 @@ import type { Model } from '../../engine/checkpoint/checkpoint.ts';
 import type { ModelInfo } from '../../engine/checkpoint/model-info.ts';
 import type { Capabilities } from '../../engine/gpu/capabilities.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
-import { patchMultiple } from '../../engine/nn/unet-config.ts';
-import { UNet3d } from '../../engine/nn/unet3d.ts';
+import { Network } from '../../engine/nn/network.ts';
+import { architectureOf } from '../../engine/nn/networks/index.ts';
 import { LESION_HEAD, TISSUE_HEAD, TISSUES } from '../../engine/nn/variants.ts';
 import { describeShortage, requireBudget } from '../../engine/tape/memory.ts';
 import type { Element } from '../../engine/tape/tensor.ts';
@@ -30,7 +30,7 @@ export interface SegmentOptions {
   readonly threshold?: number;
   /** Overlap of neighbouring windows, as a share of their edge; 0 to below 1 (default 0.5). */
   readonly overlap?: number;
-  /** Edge of the window in voxels, a multiple of 2^(levels - 1) (default: the patch of training). */
+  /** Edge of the window in voxels, a multiple of what the network's strides divide by (default: the patch of training). */
   readonly tile?: number | undefined;
   /** Bytes that the network and its window may take on the GPU; checked before the first tile (default: no limit). */
   readonly memory?: number | undefined;
@@ -118,7 +118,7 @@ export async function withPredictor<T>(
       [tile, tile, tile],
       { tile, ...how },
       async () => {
-        const net = owned.add(await UNet3d.create(gpu, info.network, { training: false }));
+        const net = owned.add(await Network.create(gpu, architectureOf(info.network), { training: false }));
         net.load(weights);
         return owned.add(await Predictor.create(gpu, net, info.variant, tile, how));
       },
@@ -131,7 +131,7 @@ export async function withPredictor<T>(
 
 /** @throws UsageError for a tile that the network's levels do not divide. */
 export function requireTile({ network }: ModelInfo, tile: number): void {
-  const multiple = patchMultiple(network);
+  const multiple = Math.max(...architectureOf(network).patchMultiple);
   if (Number.isInteger(tile) && tile > 0 && tile % multiple === 0) return;
   throw new UsageError(
     worded`${setting('tile')} must be a multiple of ${multiple} for this network, not ${tile}`,

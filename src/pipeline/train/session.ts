@@ -7,24 +7,22 @@ import { setting, worded } from '../../core/wording.ts';
 import type { TrainedSpacing } from '../../engine/checkpoint/model-info.ts';
 import type { TrainingProgress, TrainingState } from '../../engine/checkpoint/training-state.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
-import { type SegmentationLossSettings, segmentationLoss } from '../../engine/loss/segmentation-loss.ts';
-import { UNet3d } from '../../engine/nn/unet3d.ts';
+import type { Network, NetworkSpec } from '../../engine/nn/network.ts';
+import { type HeadLoss, recordTrainingStep } from '../../engine/nn/training-step.ts';
 import {
-  inputChannels,
   LESION_HEAD,
   predictsTissues,
   TISSUE_HEAD,
-  TISSUES,
   type Variant,
   variantConfig,
 } from '../../engine/nn/variants.ts';
-import { Adam } from '../../engine/optim/adam.ts';
+import type { Adam } from '../../engine/optim/adam.ts';
 import { firstLossScale, type LossScale, nextLossScale } from '../../engine/optim/loss-scale.ts';
 import { firstNonFinite } from '../../engine/tape/diagnose.ts';
 import { compilePlan, type Plan } from '../../engine/tape/plan.ts';
-import { TensorStore } from '../../engine/tape/store.ts';
-import { type Root, Tape } from '../../engine/tape/tape.ts';
-import { describeTensor, type Tensor } from '../../engine/tape/tensor.ts';
+import type { TensorStore } from '../../engine/tape/store.ts';
+import { Tape } from '../../engine/tape/tape.ts';
+import { describeTensor } from '../../engine/tape/tensor.ts';
 import { scanName } from '../../imaging/dataset/dataset.ts';
 import type { PreparedScan } from '../../imaging/dataset/preprocess.ts';
 import { channelsOf, networkInput } from '../predict/predictor.ts';
@@ -33,6 +31,7 @@ import { DEFAULT_SAMPLER } from '../sampler/draw-patch.ts';
 import { PatchSampler, type SamplerScan } from '../sampler/sampler.ts';
 import { dataFingerprint, requireSameData, requireSameSettings } from './same-run.ts';
 import { type ResolvedTrainSettings, settingsHash } from './settings.ts';
+import { stepRequest } from './step-request.ts';
 
 /** One finished step. */
 export interface StepResult {
@@ -50,19 +49,13 @@ export interface StepResult {
   readonly skipped?: true;
 }
 
-interface HeadLoss {
-  readonly name: string;
-  readonly weight: number;
-  readonly output: Tensor;
-}
-
 /**
  * A network in training on one GPU: scans uploaded, one step (sample, forward, loss, backward, Adam) recorded and
  * compiled. `step` replays it; between host and GPU move only the step's random numbers and the loss.
  */
 export class TrainingSession {
   readonly settings: ResolvedTrainSettings;
-  readonly net: UNet3d;
+  readonly net: Network;
   readonly adam: Adam;
   readonly sampler: PatchSampler;
   readonly plan: Plan;
@@ -85,7 +78,7 @@ export class TrainingSession {
     gpu: Gpu,
     settings: ResolvedTrainSettings,
     parts: {
-      net: UNet3d;
+      net: Network;
       adam: Adam;
       sampler: PatchSampler;
       plan: Plan;
@@ -115,8 +108,8 @@ export class TrainingSession {
 
   #setLossScale(lossScale: LossScale | undefined): void {
     this.#lossScale = lossScale;
-    for (const { name, weight } of this.#losses)
-      this.#seeds.write(name, Float32Array.of(weight * (lossScale?.scale ?? 1)));
+    for (const { head, weight } of this.#losses)
+      this.#seeds.write(head, Float32Array.of(weight * (lossScale?.scale ?? 1)));
   }
 
   /**
@@ -141,49 +134,15 @@ export class TrainingSession {
     wanted: ((slot: string) => string | undefined) | undefined,
     owned: Resources,
   ): Promise<TrainingSession> {
-    const { variant, modalities, patch, batch, precision } = settings;
+    const { variant, modalities } = settings;
     const random = new Random(settings.seed);
-    const config = variantConfig(variant, modalities, settings);
-    const net = owned.add(
-      await UNet3d.create(gpu, config, { training: true, random: random.fork('weights') }),
-    );
-    const channels = inputChannels(variant, modalities).length;
-    const volume = [patch, patch, patch];
-    const tissues = predictsTissues(variant);
-    const batches = owned.add(
-      await TensorStore.create(gpu, 'batch', [
-        { name: 'input', shape: [batch, channels, ...volume] },
-        { name: 'lesion', shape: [batch, 1, ...volume] },
-        ...(tissues ? [{ name: 'tissue', shape: [batch, TISSUES.length, ...volume] }] : []),
-      ]),
-    );
-    const seeds = owned.add(
-      await TensorStore.create(gpu, 'loss weights', [
-        { name: LESION_HEAD.name, shape: [1] },
-        { name: TISSUE_HEAD.name, shape: [1] },
-      ]),
-    );
-
     const tape = new Tape(gpu.capabilities, wanted, { recompute: settings.recompute });
-    const losses: HeadLoss[] = [];
-    const roots: Root[] = [];
-    for (const [name, logits] of net.forward(tape, batches.get('input'), true, precision)) {
-      const output = tape.scope(`loss.${name}`, () =>
-        tape.apply(segmentationLoss, [logits], { ...lossOf(settings, name), target: batches.get(name) }),
-      );
-      losses.push({ name, output, weight: name === TISSUE_HEAD.name ? settings.tissueWeight : 1 });
-      roots.push({ output, grad: seeds.get(name) });
-    }
-    tape.backward(roots);
-    const adam = owned.add(
-      await Adam.create(gpu, net.parameters, net.grads!, {
-        weightDecay: settings.weightDecay,
-        maxGradNorm: settings.clip > 0 ? settings.clip : null,
-      }),
+    const step = owned.add(
+      await recordTrainingStep(gpu, stepRequest(settings), tape, random.fork('weights')),
     );
-    adam.record(tape.emitter, losses[0]!.output);
+    const { net, batch, seeds, losses, adam, choices } = step;
     const keep = losses.map((loss) => loss.output);
-    const plan = owned.add(await compilePlan(gpu, tape.commands, { label: 'train', keep }));
+    const plan = owned.add(await compilePlan(gpu, step.commands, { label: 'train', keep }));
     const samplerScans = scans.map((scan) => samplerScan(scan, variant));
     const sampler = owned.add(
       await PatchSampler.create(gpu, samplerScans, {
@@ -191,7 +150,7 @@ export class TrainingSession {
         lesionShare: settings.lesionShare,
         flips: settings.flips,
         intensity: settings.intensity,
-        outputs: batches,
+        outputs: batch,
         images: modalities.length,
         random: random.fork('patches'),
       }),
@@ -202,7 +161,7 @@ export class TrainingSession {
       adam,
       sampler,
       plan,
-      choices: tape.choices,
+      choices,
       data,
       spacing: spacingOf(scans),
       seeds,
@@ -231,7 +190,7 @@ export class TrainingSession {
         hint: 'Start again with the same settings and seed: the first state follows from them.',
       });
     const { variant, modalities, patch } = this.settings;
-    const network = this.net.config;
+    const network = networkOf(this.settings);
     const spacing = this.#spacing;
     const settings = toJson(this.settings);
     const info = { variant, network, modalities, threshold: 0.5, patch, spacing, settings };
@@ -298,9 +257,9 @@ export class TrainingSession {
     const status = await this.adam.readStatus();
     const losses = new Map<string, number>();
     let total = 0;
-    for (const [i, { name, weight, output }] of this.#losses.entries()) {
+    for (const [i, { head, weight, output }] of this.#losses.entries()) {
       const value = i === 0 ? status.loss : (await this.plan.read(output))[0]!;
-      losses.set(name, value);
+      losses.set(head, value);
       total += weight * value;
     }
     this.#step++;
@@ -355,9 +314,9 @@ export class TrainingSession {
   }
 }
 
-/** The paper adds the TPR term for "our main task", the lesions; tissues get the overlap loss alone. */
-function lossOf(settings: ResolvedTrainSettings, head: string): SegmentationLossSettings {
-  return head === TISSUE_HEAD.name ? { ...settings, tpr: 'off' } : settings;
+/** The network that settings ask for. */
+function networkOf({ variant, modalities, ...widths }: ResolvedTrainSettings): NetworkSpec {
+  return variantConfig(variant, modalities, widths);
 }
 
 /** The voxel sizes of what is trained on. */

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { CheckpointError } from '../../../src/core/errors.ts';
-import { decodeModel, encodeModel, requireModel } from '../../../src/engine/checkpoint/checkpoint.ts';
+import {
+  decodeModel,
+  encodeModel,
+  type Model,
+  requireModel,
+} from '../../../src/engine/checkpoint/checkpoint.ts';
 import { readSafetensors, writeSafetensors } from '../../../src/engine/checkpoint/safetensors.ts';
 import { variantConfig } from '../../../src/engine/nn/variants.ts';
 import { makeModel } from './make.ts';
@@ -8,8 +13,9 @@ import { makeModel } from './make.ts';
 /** The bytes of a model with something of its file changed. */
 function tampered(
   change: (parts: { tensors: Map<string, unknown>; metadata: Record<string, string> }) => void,
+  model: Model = makeModel(),
 ): Uint8Array {
-  const { tensors, metadata } = readSafetensors(encodeModel(makeModel()), 'm');
+  const { tensors, metadata } = readSafetensors(encodeModel(model), 'm');
   const parts = { tensors: new Map(tensors) as Map<string, never>, metadata: Object.fromEntries(metadata) };
   change(parts);
   return writeSafetensors(parts.tensors, parts.metadata);
@@ -17,7 +23,8 @@ function tampered(
 
 /** What the metadata holds. */
 interface Description {
-  model?: { network: object };
+  version: number;
+  model?: { network: { config: object } };
 }
 
 /** The same with the description changed. */
@@ -35,6 +42,16 @@ describe('a model', () => {
     const back = decodeModel(encodeModel(model), 'm');
     expect(back.info).toEqual(model.info);
     expect(new Map([...back.weights].sort())).toEqual(new Map([...model.weights].sort()));
+  });
+
+  it('is read from a file of version 1, which holds the configuration of its network alone', () => {
+    const model = makeModel('cross-stitch');
+    const old = tampered(({ metadata }) => {
+      const content = JSON.parse(metadata.voxelgrad!) as Description;
+      const before = { ...content.model, network: content.model!.network.config };
+      metadata.voxelgrad = JSON.stringify({ ...content, version: 1, model: before });
+    }, model);
+    expect(decodeModel(old, 'm').info).toEqual(model.info);
   });
 
   it('has equal bytes for equal content, whatever the order it was gathered in', () => {
@@ -112,8 +129,8 @@ describe('a model', () => {
     ],
     [
       'a newer version',
-      () => redescribed((d) => Object.assign(d, { version: 2 })),
-      'checkpoint version 2; this program reads up to 1',
+      () => redescribed((d) => Object.assign(d, { version: 3 })),
+      'checkpoint version 3; this program reads up to 2',
     ],
     [
       'another kind',
@@ -133,13 +150,13 @@ describe('a model', () => {
     ],
     [
       'an enormous network',
-      () => redescribed((d) => Object.assign(d.model!.network, { inChannels: 1e9 })),
-      /is wrong: network.inChannels: /,
+      () => redescribed((d) => Object.assign(d.model!.network.config, { inChannels: 1e9 })),
+      /is wrong: network unet: inChannels: /,
     ],
     [
       'levels that do not pair up',
-      () => redescribed((d) => Object.assign(d.model!.network, { up: [] })),
-      /is wrong: network: the decoder has one level less/,
+      () => redescribed((d) => Object.assign(d.model!.network.config, { up: [] })),
+      /is wrong: network unet: the configuration: the decoder has one level less/,
     ],
     [
       'a missing tensor',

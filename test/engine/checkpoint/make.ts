@@ -2,8 +2,9 @@ import { Random } from '../../../src/core/random.ts';
 import { sizeOf } from '../../../src/core/shape.ts';
 import type { Model } from '../../../src/engine/checkpoint/checkpoint.ts';
 import type { TrainingState } from '../../../src/engine/checkpoint/training-state.ts';
-import { parameterSpecs, stateSpecs } from '../../../src/engine/nn/unet-config.ts';
+import { declarationOf } from '../../../src/engine/nn/networks/index.ts';
 import { type Variant, variantConfig } from '../../../src/engine/nn/variants.ts';
+import { tensorsOf } from '../../support/network-tensors.ts';
 
 /** The widths of the small network. */
 export const WIDTHS: { readonly baseChannels: number; readonly levels: number } = {
@@ -16,7 +17,7 @@ export function makeModel(variant: Variant = 'single', seed = 1): Model {
   const random = new Random(seed);
   const modalities = ['FLAIR', 'T1w'];
   const network = variantConfig(variant, modalities, WIDTHS);
-  const specs = [...parameterSpecs(network), ...stateSpecs(network)];
+  const specs = tensorsOf(network);
   const weights = new Map(
     specs.map(({ name, shape }) => [
       name,
@@ -32,7 +33,7 @@ export function makeState(seed = 1): TrainingState {
   const model = makeModel('multi-output', seed);
   const moments = (value: number): Map<string, Float32Array> =>
     new Map(
-      parameterSpecs(model.info.network).map(({ name, shape }) => [
+      declarationOf(model.info.network).parameters.map(({ name, shape }) => [
         name,
         new Float32Array(sizeOf(shape)).fill(value),
       ]),

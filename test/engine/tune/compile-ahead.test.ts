@@ -4,17 +4,15 @@ import { compileAhead, kernelsOf } from '../../../src/engine/tune/compile-ahead.
 import { networkSlots } from '../../../src/engine/tune/network-slots.ts';
 import { searched } from '../../../src/engine/tune/tune.ts';
 import { tuneNetwork } from '../../../src/engine/tune/tuner.ts';
+import { stepRequest } from '../../../src/pipeline/train/step-request.ts';
 import { openNodeGpu } from '../../../src/platform/node.ts';
+import { tinySettings } from '../../pipeline/train/fixture.ts';
 import { useGpu } from '../../support/gpu.ts';
 
-const SHAPE = {
-  variant: 'single',
+const SHAPE = stepRequest({
+  ...tinySettings({ batch: 1 }),
   modalities: ['FLAIR', 'T1w'],
-  baseChannels: 2,
-  levels: 2,
-  patch: 8,
-  batch: 1,
-} as const;
+});
 
 const host = useGpu();
 

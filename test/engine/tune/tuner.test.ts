@@ -6,17 +6,14 @@ import { networkSlots } from '../../../src/engine/tune/network-slots.ts';
 import { tuneSlot } from '../../../src/engine/tune/tune.ts';
 import { tunedKernels, tuneNetwork } from '../../../src/engine/tune/tuner.ts';
 import { TrainingSession } from '../../../src/pipeline/train/session.ts';
-import { tinyData } from '../../pipeline/train/fixture.ts';
+import { stepRequest } from '../../../src/pipeline/train/step-request.ts';
+import { tinyData, tinySettings } from '../../pipeline/train/fixture.ts';
 import { useGpu } from '../../support/gpu.ts';
 
-const SHAPE = {
-  variant: 'single',
+const SHAPE = stepRequest({
+  ...tinySettings({ batch: 2 }),
   modalities: ['FLAIR', 'T1w'],
-  baseChannels: 2,
-  levels: 2,
-  patch: 8,
-  batch: 2,
-} as const;
+});
 
 const host = useGpu();
 
@@ -25,7 +22,7 @@ describe('networkSlots', () => {
     const { settings, scans } = await tinyData();
     const { capabilities } = host.gpu;
     const session = await TrainingSession.create(Gpu.counting(capabilities), scans, settings);
-    const slots = await networkSlots(capabilities, settings);
+    const slots = await networkSlots(capabilities, stepRequest(settings));
     const found = new Map(slots.map(({ slot, candidates }) => [slot, candidates[0]!.variant]));
     for (const [slot, variant] of session.choices) expect(found.get(slot), slot).toBe(variant);
     // Beside the step's, only those of single tiles.

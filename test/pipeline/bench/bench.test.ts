@@ -88,8 +88,7 @@ describe('runCase', () => {
 
 describe('timeNetwork', () => {
   const network = {
-    variant: 'single',
-    modalities: ['a', 'b'],
+    channels: 2,
     baseChannels: 2,
     levels: 2,
     patch: 8,
@@ -108,8 +107,7 @@ describe('timeNetwork', () => {
 describe('timeStep', () => {
   it('takes a step apart by kernel', async () => {
     const shape = {
-      variant: 'multi-output',
-      modalities: ['a'],
+      channels: 1,
       baseChannels: 2,
       levels: 2,
       patch: 8,

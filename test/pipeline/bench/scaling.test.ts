@@ -29,8 +29,7 @@ describe('fitExponent', () => {
 describe('measureScaling', () => {
   it('measures a step at each size, with memory linear in the batch', async () => {
     const fixed = {
-      variant: 'single',
-      modalities: ['a'],
+      channels: 1,
       baseChannels: 4,
       levels: 2,
       patch: 16,
@@ -56,7 +55,7 @@ describe('the report of a scaling bench', () => {
     series: [
       {
         axis: 'batch',
-        fixed: { variant: 'single', modalities: ['a'], baseChannels: 4, levels: 2, patch: 8, batch: 1 },
+        fixed: { channels: 1, baseChannels: 4, levels: 2, patch: 8, batch: 1 },
         timeExponent: 1.5,
         memoryExponent: 1,
         points: [

@@ -9,10 +9,11 @@ import { openDataset } from '../../../src/imaging/dataset/open-dataset.ts';
 import { estimatePrediction } from '../../../src/pipeline/predict/memory.ts';
 import { type SegmentOptions, segment, withPredictor } from '../../../src/pipeline/predict/segment.ts';
 import { train } from '../../../src/pipeline/train/run.ts';
+import { stepRequest } from '../../../src/pipeline/train/step-request.ts';
 import { bidsPatient, tree } from '../../imaging/dataset/make.ts';
 import { mostAllocated, withoutBuffer } from '../../support/buffers.ts';
 import { useGpu } from '../../support/gpu.ts';
-import { tinyData } from '../train/fixture.ts';
+import { tinyData, tinySettings } from '../train/fixture.ts';
 
 const context = useGpu();
 let scan: LoadedScan;
@@ -44,13 +45,12 @@ describe('the memory of a prediction', () => {
   it('is known of other kernels than the usual, which are used', async () => {
     const { gpu } = context;
     const model = models.get('single')!;
-    const { network, modalities, patch } = model.info;
-    const widths = { baseChannels: 4, levels: network.encoder.length };
-    const shape = { variant: 'single', modalities, patch, batch: 1, ...widths } as const;
+    const { modalities, patch } = model.info;
+    const settings = tinySettings({ variant: 'single', patch, batch: 1, baseChannels: 4 });
     const usual = await withPredictor(gpu, model, (predictor) => Promise.resolve(predictor.choices));
     // The plainest of the candidates, which stands last, for every slot.
     const kernels = Object.fromEntries(
-      (await networkSlots(gpu.capabilities, shape))
+      (await networkSlots(gpu.capabilities, stepRequest({ ...settings, modalities })))
         .filter(({ slot }) => usual.has(slot))
         .map(({ slot, candidates }) => [slot, candidates.at(-1)!.variant]),
     );

@@ -1,7 +1,8 @@
 import { Random } from '../../../src/core/random.ts';
 import type { Model } from '../../../src/engine/checkpoint/checkpoint.ts';
 import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
-import { UNet3d } from '../../../src/engine/nn/unet3d.ts';
+import { Network } from '../../../src/engine/nn/network.ts';
+import { architectureOf } from '../../../src/engine/nn/networks/index.ts';
 import { type Variant, variantConfig } from '../../../src/engine/nn/variants.ts';
 
 /** A small network that was never trained: what it says is nonsense, but the same nonsense everywhere. */
@@ -13,7 +14,7 @@ export async function untrained(
   patch = 16,
 ): Promise<Model> {
   const network = variantConfig(variant, modalities, { baseChannels: 2, levels: 2 });
-  const net = await UNet3d.create(gpu, network, { training: true, random: new Random(7) });
+  const net = await Network.create(gpu, architectureOf(network), { training: true, random: new Random(7) });
   try {
     const spacing = [{ mm, scans: ['sub-01'] }];
     const info = { variant, network, modalities, threshold: 0.5, patch, spacing, settings: {} };

@@ -10,7 +10,8 @@ import {
 import type { Capabilities } from '../../../src/engine/gpu/capabilities.ts';
 import { Gpu } from '../../../src/engine/gpu/gpu.ts';
 import { DEFAULT_LOSS, segmentationLoss } from '../../../src/engine/loss/segmentation-loss.ts';
-import { UNet3d } from '../../../src/engine/nn/unet3d.ts';
+import { Network } from '../../../src/engine/nn/network.ts';
+import { architectureOf } from '../../../src/engine/nn/networks/index.ts';
 import { LESION_HEAD, type Variant, variantConfig } from '../../../src/engine/nn/variants.ts';
 import { LOSS_SCALING } from '../../../src/engine/optim/loss-scale.ts';
 import { compilePlan, type PlanStatistics } from '../../../src/engine/tape/plan.ts';
@@ -34,16 +35,19 @@ async function withNetwork<T>(
   gpu: Gpu,
   shape: { readonly patch: number; readonly baseChannels: number; readonly levels: number },
   { variant, stored, scale }: { readonly variant: Variant; readonly stored: Element; readonly scale: number },
-  run: (net: UNet3d, statistics: PlanStatistics, replay: () => void) => Promise<T>,
+  run: (net: Network, statistics: PlanStatistics, replay: () => void) => Promise<T>,
 ): Promise<T> {
   const { patch } = shape;
   const modalities = ['FLAIR', 'T1w', 'T2w', 'PD'];
   const config = variantConfig(variant, modalities, shape);
   const random = gpu.executes ? { random: new Random(3) } : {};
-  const net = await UNet3d.create(gpu, config, { training: true, ...random });
+  const net = await Network.create(gpu, architectureOf(config), { training: true, ...random });
   const specs = [
     { name: 'input', shape: [1, 4, patch, patch, patch] },
-    ...config.heads.map(({ name, classes }) => ({ name, shape: [1, classes - 1, patch, patch, patch] })),
+    ...net.architecture.heads.map(({ name, channels }) => ({
+      name,
+      shape: [1, channels - 1, patch, patch, patch],
+    })),
     { name: 'scale', shape: [1] },
   ];
   const store = await TensorStore.create(gpu, 'data', specs);
@@ -57,8 +61,8 @@ async function withNetwork<T>(
     store.write('scale', Float32Array.of(scale));
   }
   const tape = new Tape(gpu.capabilities);
-  const roots = [...net.forward(tape, store.get('input'), true, stored)].map(([head, logits]) => ({
-    output: tape.apply(segmentationLoss, [logits], { ...DEFAULT_LOSS, target: store.get(head) }),
+  const roots = [...net.forward(tape, store.get('input'), 'train', stored)].map(([head, [logits]]) => ({
+    output: tape.apply(segmentationLoss, [logits!], { ...DEFAULT_LOSS, target: store.get(head) }),
     grad: store.get('scale'),
   }));
   tape.backward(roots);

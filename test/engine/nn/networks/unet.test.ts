@@ -1,16 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import {
-  cicekConfig,
-  countParameters,
-  parameterSpecs,
-  stateSpecs,
-  unetConfig,
-} from '../../../src/engine/nn/unet-config.ts';
-import { variantConfig } from '../../../src/engine/nn/variants.ts';
+import { countParameters, type NetworkSpec } from '../../../../src/engine/nn/network.ts';
+import { architectureOf, declarationOf } from '../../../../src/engine/nn/networks/index.ts';
+import { cicekConfig, countConvolutions, unet, unetConfig } from '../../../../src/engine/nn/networks/unet.ts';
+import { variantConfig } from '../../../../src/engine/nn/variants.ts';
 
-describe('unet config', () => {
+/** In the order in which a stitched network lists them. */
+const MODULES = ['lesion', 'tissue', 'stitch'];
+
+const namesOf = (network: NetworkSpec): string[] => declarationOf(network).parameters.map(({ name }) => name);
+const convolutionsOf = (network: NetworkSpec): number => countConvolutions(declarationOf(network).parameters);
+
+describe('the U-Net', () => {
   it('has the published 19,069,955 parameters with the widths of Çiçek 2016, 3 channels in and 3 out', () => {
-    expect(countParameters(cicekConfig(3, [{ name: 'out', classes: 3 }])).convolutions).toBe(19_069_955);
+    const config = cicekConfig(3, [{ name: 'out', classes: 3 }]);
+    expect(convolutionsOf({ kind: unet.kind, config })).toBe(19_069_955);
   });
 
   it('builds the three variants from one builder', () => {
@@ -19,14 +22,16 @@ describe('unet config', () => {
     const single = variantConfig('single', modalities, widths);
     const input = variantConfig('multi-input', modalities, widths);
     const output = variantConfig('multi-output', modalities, widths);
-    expect([single.inChannels, input.inChannels, output.inChannels]).toEqual([4, 7, 4]);
-    expect(output.heads.map((head) => head.classes)).toEqual([2, 4]);
-    const names = (config: typeof single): string[] => parameterSpecs(config).map((spec) => spec.name);
-    expect(names(output).filter((name) => !names(single).includes(name))).toEqual([
+    const architectures = [single, input, output].map(architectureOf);
+    expect(architectures.map(({ inChannels }) => inChannels)).toEqual([4, 7, 4]);
+    expect(architectures[2]!.heads.map((head) => head.channels)).toEqual([2, 4]);
+    expect(architectures[0]!.patchMultiple).toEqual([8, 8, 8]);
+    expect(namesOf(output).filter((name) => !namesOf(single).includes(name))).toEqual([
       'heads.tissue.weight',
       'heads.tissue.bias',
     ]);
-    expect(countParameters(input).total - countParameters(single).total).toBe(3 * 27 * 16);
+    const total = (network: NetworkSpec): number => countParameters(declarationOf(network).parameters);
+    expect(total(input) - total(single)).toBe(3 * 27 * 16);
   });
 
   it('builds cross-stitch as a whole network a task, and a unit a block, task and channel', () => {
@@ -34,7 +39,7 @@ describe('unet config', () => {
     const widths = { baseChannels: 4, levels: 3 };
     const stitched = variantConfig('cross-stitch', modalities, widths);
     const shared = variantConfig('multi-output', modalities, widths);
-    const specs = parameterSpecs(stitched);
+    const specs = declarationOf(stitched).parameters;
     const units = specs.filter(({ name }) => name.startsWith('stitch.'));
     expect(units.map(({ name, shape }) => `${name} ${shape.join('x')}`)).toEqual([
       'stitch.encoder.0.lesion.weight 2x4',
@@ -51,10 +56,13 @@ describe('unet config', () => {
     expect(new Set(units.map(({ init }) => JSON.stringify(init)))).toEqual(
       new Set(['{"kind":"rows","values":[0.9,0.1]}']),
     );
-    const trunk = countParameters({ ...shared, heads: [] }).convolutions;
-    const heads = countParameters(shared).convolutions - trunk;
-    expect(countParameters(stitched).convolutions).toBe(2 * trunk + heads);
-    expect(stateSpecs(stitched)).toHaveLength(2 * stateSpecs(shared).length);
+    const heads = declarationOf(shared).parameters.filter(({ name }) => name.startsWith('heads.'));
+    const trunk = convolutionsOf(shared) - countConvolutions(heads);
+    expect(convolutionsOf(stitched)).toBe(2 * trunk + countConvolutions(heads));
+    expect(declarationOf(stitched).state).toHaveLength(2 * declarationOf(shared).state.length);
+    // The random numbers of a start go to the parameters in this order.
+    const order = specs.map(({ name }) => name.split('.')[0]!);
+    expect(order).toEqual([...order].sort((a, b) => MODULES.indexOf(a) - MODULES.indexOf(b)));
     expect(specs.filter(({ name }) => name.includes('heads.')).map(({ name }) => name)).toEqual([
       'lesion.heads.lesion.weight',
       'lesion.heads.lesion.bias',
@@ -70,8 +78,9 @@ describe('unet config', () => {
       levels: 2,
       heads: [{ name: 'a', classes: 2 }],
     });
-    expect(stateSpecs(config).map((spec) => spec.name)).toContain('decoder.0.norm2.running_var');
-    expect(stateSpecs(config)).toHaveLength(12);
+    const { state } = declarationOf({ kind: unet.kind, config });
+    expect(state.map((spec) => spec.name)).toContain('decoder.0.norm2.running_var');
+    expect(state).toHaveLength(12);
   });
 
   it('refuses widths that no network has', () => {

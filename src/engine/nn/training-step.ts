@@ -1,0 +1,133 @@
+import { UsageError } from '../../core/errors.ts';
+import type { Random } from '../../core/random.ts';
+import { Resources } from '../../core/resources.ts';
+import type { Shape, Triple } from '../../core/shape.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import { Adam, type AdamSettings } from '../optim/adam.ts';
+import type { Command } from '../tape/command.ts';
+import { TensorStore } from '../tape/store.ts';
+import type { Root, Tape } from '../tape/tape.ts';
+import type { Element, Tensor } from '../tape/tensor.ts';
+import { declare } from './declare.ts';
+import { type Architecture, Network } from './network.ts';
+
+/** What an output is compared with, and how. */
+export interface TargetLoss {
+  /** Shape of the target for an output. */
+  targetShape(output: Shape): Shape;
+  /** Records the loss as a scalar [1]. */
+  record(tape: Tape, output: Tensor, target: Tensor): Tensor;
+}
+
+/** What a head learns. */
+export interface Objective {
+  readonly head: string;
+  readonly loss: TargetLoss;
+  /** Of its loss in the sum that is minimised. */
+  readonly weight: number;
+}
+
+/** A training step to be recorded. */
+export interface StepRequest {
+  readonly network: Architecture;
+  /** Patches a step. */
+  readonly batch: number;
+  /** Extents of a patch, [z, y, x]. */
+  readonly patch: Triple;
+  /** One per head that learns, the main one first. */
+  readonly objectives: readonly Objective[];
+  readonly optimizer?: Partial<AdamSettings>;
+  /** What activations and their gradients are stored as (default f32). */
+  readonly stored?: Element;
+}
+
+/** The loss of one head. */
+export interface HeadLoss {
+  readonly head: string;
+  readonly weight: number;
+  /** The scalar, [1], before it is weighted. */
+  readonly output: Tensor;
+}
+
+/** Forward, losses, backward and Adam, recorded on data of its own. What fills `batch` is the caller's. */
+export interface TrainingStep {
+  readonly net: Network;
+  /** `input` [batch, channels, z, y, x], and the target of each head under the head's name. */
+  readonly batch: TensorStore;
+  /** Where backward starts, [1] by head: the head's weight, times the scale of the loss where there is one. */
+  readonly seeds: TensorStore;
+  readonly losses: readonly HeadLoss[];
+  readonly adam: Adam;
+  readonly commands: readonly Command[];
+  /** The kernel variant that each slot got. */
+  readonly choices: ReadonlyMap<string, string>;
+  destroy(): void;
+}
+
+/** The name of the input among a batch's tensors; no head has it. */
+export const INPUT = 'input';
+
+/**
+ * Records a training step, for a run, for tuning and for timing alike.
+ * @param tape where it is recorded; the caller may watch its emitter
+ * @param random draws the first parameters; without it they stay zero, to be loaded, or for a recording that is not run
+ * @throws ShapeError for a patch that the network does not take; OutOfMemoryError; GpuError where the device does not
+ *   store such elements.
+ */
+export async function recordTrainingStep(
+  gpu: Gpu,
+  request: StepRequest,
+  tape: Tape,
+  random?: Random,
+): Promise<TrainingStep> {
+  return await Resources.build(async (owned) => {
+    const { network, batch: patches, patch, objectives, stored = 'f32' } = request;
+    const shape = [patches, network.inChannels, ...patch];
+    const options = { training: true, input: shape, ...(random ? { random } : {}) };
+    const net = owned.add(await Network.create(gpu, network, options));
+    const targets = targetShapes(network, shape, objectives);
+    const batch = owned.add(
+      await TensorStore.create(gpu, 'batch', [
+        { name: INPUT, shape },
+        ...objectives.map(({ head }, i) => ({ name: head, shape: targets[i]! })),
+      ]),
+    );
+    const seeds = owned.add(
+      await TensorStore.create(
+        gpu,
+        'loss weights',
+        objectives.map(({ head }) => ({ name: head, shape: [1] })),
+      ),
+    );
+    for (const { head, weight } of objectives) seeds.write(head, Float32Array.of(weight));
+    const outputs = net.forward(tape, batch.get(INPUT), 'train', stored);
+    const losses = objectives.map(({ head, loss, weight }): HeadLoss => {
+      const [output] = outputs.get(head)!;
+      return {
+        head,
+        weight,
+        output: tape.scope(`loss.${head}`, () => loss.record(tape, output!, batch.get(head))),
+      };
+    });
+    tape.backward(losses.map(({ head, output }): Root => ({ output, grad: seeds.get(head) })));
+    const adam = owned.add(await Adam.create(gpu, net.parameters, net.grads!, request.optimizer));
+    adam.record(tape.emitter, losses[0]!.output);
+    const { commands, choices } = tape;
+    return { net, batch, seeds, losses, adam, commands, choices, destroy: () => owned.destroy() };
+  });
+}
+
+function targetShapes(
+  { forward }: Architecture,
+  input: Shape,
+  objectives: readonly Objective[],
+): readonly Shape[] {
+  const { outputs } = declare(forward, input, 'train');
+  return objectives.map(({ head, loss }) => {
+    const output = outputs.get(head)?.[0];
+    if (output) return loss.targetShape(output.shape);
+    throw new UsageError(`the network has no head ${JSON.stringify(head)}`, {
+      hint: `Its heads are ${[...outputs.keys()].join(', ')}.`,
+    });
+  });
+}

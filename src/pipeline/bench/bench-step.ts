@@ -1,0 +1,62 @@
+import { Random } from '../../core/random.ts';
+import type { Gpu } from '../../engine/gpu/gpu.ts';
+import { generalizedDice } from '../../engine/loss/paper.ts';
+import { architectureOf, DEFAULT_KIND, designNetwork } from '../../engine/nn/networks/index.ts';
+import {
+  INPUT,
+  recordTrainingStep,
+  type StepRequest,
+  type TrainingStep,
+} from '../../engine/nn/training-step.ts';
+import type { Tape } from '../../engine/tape/tape.ts';
+
+/** A step at one size, of the default network with one head of two labels. */
+export interface StepShape {
+  readonly channels: number;
+  readonly baseChannels: number;
+  readonly levels: number;
+  /** Edge of the cubic patch. */
+  readonly patch: number;
+  readonly batch: number;
+}
+
+const HEAD = 'labels';
+const LABELS = 2;
+/** Of the voxels, that are of the foreground label. */
+const FOREGROUND = 0.02;
+
+/** The step as it is recorded. @throws UsageError for widths that no network has. */
+export function requestOf({ channels, baseChannels, levels, patch, batch }: StepShape): StepRequest {
+  const extents = [patch, patch, patch] as const;
+  const heads = [{ name: HEAD, channels: LABELS }];
+  const request = { inChannels: channels, heads, baseChannels, levels, patch: extents };
+  return {
+    network: architectureOf(designNetwork(DEFAULT_KIND, request)),
+    batch,
+    patch: extents,
+    objectives: [
+      {
+        head: HEAD,
+        loss: generalizedDice(),
+        weight: 1,
+      },
+    ],
+  };
+}
+
+/** Records a step that can be replayed: with random parameters and a random batch. @throws OutOfMemoryError. */
+export async function recordStep(gpu: Gpu, shape: StepShape, tape: Tape): Promise<TrainingStep> {
+  const step = await recordTrainingStep(gpu, requestOf(shape), tape, new Random(1));
+  const random = new Random(1);
+  const voxels = shape.batch * shape.patch ** 3;
+  step.batch.write(
+    INPUT,
+    Float32Array.from({ length: shape.channels * voxels }, () => random.uniform(-1.7, 1.7)),
+  );
+  step.batch.write(
+    HEAD,
+    Float32Array.from({ length: voxels }, () => (random.uniform() < FOREGROUND ? 1 : 0)),
+  );
+  step.adam.setStep(1, 5e-4);
+  return step;
+}
