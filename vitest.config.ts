@@ -4,6 +4,8 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config';
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // Every way in knows the paper's presets.
+    setupFiles: ['src/study/presets/index.ts'],
     pool: 'forks',
     fileParallelism: false,
     testTimeout: 60_000,

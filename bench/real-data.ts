@@ -22,7 +22,7 @@ const SETTINGS = {
   tpr: 'off',
   lr: 2e-3,
   schedule: 'cosine',
-  lesionShare: 0.5,
+  foregroundShare: 0.5,
 };
 
 const data = sharedData();

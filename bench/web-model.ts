@@ -27,7 +27,7 @@ const settings = trainSettings({
   lr: 4e-3,
   schedule: 'cosine',
   steps: Number(process.argv[2] ?? 600),
-  lesionShare: 0.5,
+  foregroundShare: 0.5,
   crossEntropy: 1,
   intensity: 0.3,
   overlap: 0,

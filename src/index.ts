@@ -112,14 +112,7 @@ export {
   type TargetLoss,
   type TrainingStep,
 } from './engine/nn/training-step.ts';
-export {
-  inputChannels,
-  PAPER_VARIANTS,
-  TISSUES,
-  VARIANTS,
-  type Variant,
-  variantConfig,
-} from './engine/nn/variants.ts';
+export { variantConfig } from './engine/nn/variants.ts';
 export { type AddAttributes, add } from './engine/ops/add.ts';
 export { type BatchNormAttributes, batchNorm } from './engine/ops/batch-norm.ts';
 export { type ConcatAttributes, concat } from './engine/ops/concat.ts';
@@ -189,8 +182,7 @@ export {
   type LoadScanOptions,
   loadScan,
   loadStoredScan,
-  type RaterChoice,
-  withTissueMaps,
+  withInputMaps,
 } from './imaging/dataset/load-scan.ts';
 export { type LooseScan, scanOfFiles } from './imaging/dataset/loose-files.ts';
 export { openDataset } from './imaging/dataset/open-dataset.ts';
@@ -201,9 +193,13 @@ export {
   type PreprocessOptions,
   preprocess,
 } from './imaging/dataset/preprocess.ts';
+// Tasks and presets.
+export type { RaterChoice } from './imaging/dataset/raters.ts';
 export { type ResampledScan, resampleScan, type ScanVoxels } from './imaging/dataset/resample-scan.ts';
+export type { TargetRequest, TargetSource } from './imaging/dataset/targets.ts';
 export { withTissues } from './imaging/dataset/tissue-files.ts';
 export type { TissueMaps } from './imaging/dataset/tissue-maps.ts';
+export { TISSUES } from './imaging/dataset/tissue-maps.ts';
 export { applyFlairThreshold, type FlairThreshold, fitFlairThreshold } from './imaging/evaluate/baseline.ts';
 // Evaluation and reports.
 export {
@@ -330,6 +326,8 @@ export {
   type SpacingChange,
   spacingChange,
 } from './pipeline/predict/voxel-size.ts';
+export { findPreset, type Preset, registerPresets } from './pipeline/task/presets.ts';
+export { parseTask, type Task, type TaskHead, type TaskMaps } from './pipeline/task/task.ts';
 export { Checkpoints } from './pipeline/train/checkpoints.ts';
 export { estimateMemory, requireMemory } from './pipeline/train/memory.ts';
 export { chooseTraining, prepareTraining, type TrainingData } from './pipeline/train/prepare.ts';
@@ -395,6 +393,7 @@ export {
   type WrittenScan,
   writePhantomDataset,
 } from './study/phantom/index.ts';
+export { PAPER_VARIANTS, PRESETS, VARIANTS, type Variant } from './study/presets/index.ts';
 export { type DemoReportData, type DemoVariant, demoReport, demoTable } from './study/report/demo-report.ts';
 export { type Answer, answerQuestion } from './study/report/experiment-answer.ts';
 export { type Effect, effect, LEAST_PATIENTS } from './study/report/experiment-effects.ts';

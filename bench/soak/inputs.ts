@@ -8,7 +8,7 @@ import { decodeTrainingState, encodeTrainingState } from '../../src/engine/check
 import { findScans } from '../../src/imaging/dataset/dataset.ts';
 import { loadScan } from '../../src/imaging/dataset/load-scan.ts';
 import { openDataset } from '../../src/imaging/dataset/open-dataset.ts';
-import { checkParticipants } from '../../src/imaging/dataset/participants.ts';
+import { readParticipants } from '../../src/imaging/dataset/participants.ts';
 import { readNifti } from '../../src/imaging/nifti/read.ts';
 import { readManifest, readRunConfig } from '../../src/pipeline/train/run-record.ts';
 import { trainSettings } from '../../src/pipeline/train/settings.ts';
@@ -137,7 +137,7 @@ export async function inputTargets(headers: readonly Uint8Array[] = []): Promise
       name: 'participants.tsv',
       corpus: [encode('participant_id\tage\nsub-01\t40\nsub-02\tn/a\n')],
       async read(bytes) {
-        for (const warning of await checkParticipants(root('participants.tsv', bytes), ['01']))
+        for (const warning of (await readParticipants(root('participants.tsv', bytes), ['01'])).warnings)
           if (/[\n\r]/.test(warning)) throw new Error('a warning of more than one line');
       },
     },

@@ -49,6 +49,25 @@ export function checkArguments(
   checkPositionals(positionals, args, hint, many);
 }
 
+/** Options by the names that they had before. */
+const OLD_OPTIONS: Readonly<Record<string, string>> = {
+  variant: 'preset',
+  tissue: 'maps',
+  'tissue-weight': 'auxiliary-weight',
+  'lesion-share': 'foreground-share',
+};
+
+/** A command line with the names that options have now, if the command has such options. */
+export function renameOptions(words: readonly string[], args: ArgsDef): string[] {
+  const end = words.indexOf('--');
+  return words.map((word, i) => {
+    const [, old, rest] = /^--([a-z0-9-]+)(=.*)?$/s.exec(word) ?? [];
+    const name = old !== undefined && Object.hasOwn(OLD_OPTIONS, old) ? OLD_OPTIONS[old] : undefined;
+    if (name === undefined || (end >= 0 && i > end) || !optionOf(args, name)) return word;
+    return `--${name}${rest ?? ''}`;
+  });
+}
+
 function checkPositionals(given: readonly string[], args: ArgsDef, hint: string, many: boolean): void {
   const wanted = Object.entries(args).filter(([, definition]) => definition.type === 'positional');
   for (const [i, [name, definition]] of wanted.entries()) {

@@ -1,5 +1,5 @@
 import { type ArgsDef, parseArgs, renderUsage } from 'citty';
-import { checkArguments } from './arguments.ts';
+import { checkArguments, renameOptions } from './arguments.ts';
 import { Options, SHARED_ARGS, type SharedName } from './common.ts';
 import { Output } from './output.ts';
 
@@ -45,7 +45,8 @@ export function command<const Args extends ArgsDef>(spec: CommandSpec<Args>): Co
       const examples = spec.examples.map(({ line, does }) => `  ${PROGRAM} ${line}\n      ${does}`);
       return `${usage.trimEnd()}\n\nEXAMPLES\n\n${examples.join('\n')}\n`;
     },
-    async run(words) {
+    async run(given) {
+      const words = renameOptions(given, args);
       checkArguments(words, args, `${PROGRAM} ${name}`, spec.many);
       const parsed = parseArgs([...words], args);
       const output = new Output(parsed.json === true);

@@ -1,10 +1,10 @@
 import { canonicalJson, toJson } from '../core/json.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
-import { PAPER_VARIANTS, predictsTissues, TISSUES } from '../engine/nn/variants.ts';
 import { type Dataset, findScans, type Scan } from '../imaging/dataset/dataset.ts';
 import { type LoadedScan, loadScan } from '../imaging/dataset/load-scan.ts';
 import { openDataset } from '../imaging/dataset/open-dataset.ts';
 import { predictionPath } from '../imaging/dataset/prediction-path.ts';
+import { TISSUES } from '../imaging/dataset/tissue-maps.ts';
 import { applyFlairThreshold, fitFlairThreshold } from '../imaging/evaluate/baseline.ts';
 import { evaluateScan } from '../imaging/evaluate/metrics.ts';
 import { formatTable } from '../imaging/evaluate/tables.ts';
@@ -17,6 +17,7 @@ import { NodeFolder } from '../platform/node-files.ts';
 import { backendName } from '../platform/system.ts';
 import { packageVersion } from '../platform/terminal.ts';
 import { writePhantomDataset } from '../study/phantom/index.ts';
+import { PAPER_VARIANTS, predictsTissues, type Variant } from '../study/presets/index.ts';
 import { type DemoReportData, type DemoVariant, demoReport, demoTable } from '../study/report/demo-report.ts';
 import { type Command, command } from './command.ts';
 import type { Output } from './output.ts';
@@ -37,7 +38,7 @@ const SETTINGS = {
   levels: 2,
   lr: 4e-3,
   schedule: 'cosine',
-  lesionShare: 0.5,
+  foregroundShare: 0.5,
   crossEntropy: 1,
   overlap: 0.25,
 } as const;
@@ -75,7 +76,7 @@ export const demo: Command = command({
       const variants: DemoVariant[] = [];
       for (const variant of PAPER_VARIANTS) {
         const subjects = [...new Set(training.map((scan) => scan.subject))];
-        const settings = trainSettings({ ...SETTINGS, variant, subjects, steps, seed });
+        const settings = trainSettings({ ...SETTINGS, preset: variant, subjects, steps, seed });
         variants.push(await runVariant(gpu, folder, dataset, heldOut, settings, output));
       }
       const data: DemoReportData = {
@@ -121,7 +122,7 @@ async function runVariant(
   settings: TrainSettings,
   output: Output,
 ): Promise<DemoVariant> {
-  const { variant } = settings;
+  const variant = settings.preset as Variant;
   const run = new NodeFolder(`${folder.root}/runs/${variant}`);
   const data = await prepareTraining(dataset, settings);
   const { result, losses } = await runTraining(gpu, data, run, output);

@@ -1,14 +1,14 @@
 import type { ArgDef } from 'citty';
 import { UsageError } from '../core/errors.ts';
-import { PAPER_VARIANTS, VARIANTS, type Variant } from '../engine/nn/variants.ts';
 import { type ExperimentOptions, experimentOptions, type Protocol } from '../study/experiment/options.ts';
 import type { Shard } from '../study/experiment/share.ts';
 import { sharedSettings } from '../study/experiment/unit-settings.ts';
+import { PAPER_VARIANTS, VARIANTS, type Variant } from '../study/presets/index.ts';
 import { type Options, parseInteger, type SharedName } from './common.ts';
 import { gatherSettings, SETTING_ARGS, type SettingOption } from './settings.ts';
 
 /** Options that the experiment has in another form, or decides for each net. */
-type Decided = 'variant' | 'subjects' | 'tissue' | 'rater' | 'loss' | 'tpr' | 'cross-entropy';
+type Decided = 'preset' | 'task' | 'subjects' | 'maps' | 'rater' | 'loss' | 'tpr' | 'cross-entropy';
 type SharedOption = Exclude<SettingOption, Decided>;
 
 type OwnOption =
@@ -20,7 +20,7 @@ type OwnOption =
   | 'seeds'
   | 'rater'
   | 'subjects'
-  | 'tissue';
+  | 'maps';
 
 /** An option that says what the experiment is, as against which part of it is done now. */
 export type ExperimentOption = OwnOption | SharedOption;
@@ -62,7 +62,7 @@ const OWN_ARGS: Readonly<Record<OwnOption, ArgDef>> = {
       "Whose mask is trained on and judged by: a rater's name or number, union, intersection, mean (default 1)",
   },
   subjects: { type: 'string', valueHint: 'ID,ID', description: 'Patients (default: all)' },
-  tissue: {
+  maps: {
     type: 'string',
     valueHint: 'DIR',
     description:
@@ -70,7 +70,7 @@ const OWN_ARGS: Readonly<Record<OwnOption, ArgDef>> = {
   },
 };
 
-const { variant: _v, subjects: _s, tissue: _t, rater: _r, loss: _l, ...others } = SETTING_ARGS;
+const { preset: _v, task: _k, subjects: _s, maps: _t, rater: _r, loss: _l, ...others } = SETTING_ARGS;
 const { tpr: _p, 'cross-entropy': _c, ...SHARED } = others;
 
 /** Everything that says what an experiment is. */
@@ -104,7 +104,7 @@ export function gatherExperiment(
     seeds: options.list('seeds')?.map(parseSeed) ?? before?.seeds,
     rater: options.text('rater') ?? before?.rater,
     subjects: options.list('subjects') ?? before?.subjects,
-    tissue: options.text('tissue') ?? before?.tissue,
+    tissue: options.text('maps') ?? before?.tissue,
     shared: sharedSettings(gatherSettings(sharedOnly(options), config, 'single')),
   });
 }

@@ -23,7 +23,7 @@ export const predict: Command = command({
     tile: PREDICTION_ARGS.tile,
     memory: PREDICTION_ARGS.memory,
     precision: PREDICTION_ARGS.precision,
-    tissue: PREDICTION_ARGS.tissue,
+    maps: PREDICTION_ARGS.maps,
     'make-tissues': PREDICTION_ARGS['make-tissues'],
     'no-resample': PREDICTION_ARGS['no-resample'],
   },

@@ -24,7 +24,7 @@ export const PREDICTION_ARGS: {
   readonly tile: ArgDef;
   readonly memory: ArgDef;
   readonly precision: ArgDef;
-  readonly tissue: ArgDef;
+  readonly maps: ArgDef;
   readonly 'make-tissues': ArgDef;
   readonly 'no-resample': ArgDef;
 } = {
@@ -55,7 +55,7 @@ export const PREDICTION_ARGS: {
     options: ['f32', 'f16'],
     description: 'Floats that activations are stored as; f16 takes half the memory (default f32)',
   },
-  tissue: {
+  maps: {
     type: 'string',
     valueHint: 'DIR',
     description: "Tissue maps' folder, or a derivative's name",
@@ -99,10 +99,10 @@ export async function openPrediction(
   const run = new NodeFolder(options.required('run'));
   const model = decodeModel(await run.read(RUN_FILES.model), `${run.name}/${RUN_FILES.model}`);
   if (tile !== undefined) requireTile(model.info, tile);
-  const tissue = options.text('tissue') ?? null;
+  const tissue = options.text('maps') ?? null;
   const make = options.flag('make-tissues');
   if (make && tissue !== null)
-    throw new UsageError('--tissue and --make-tissues exclude each other', { hint: 'Give one of them.' });
+    throw new UsageError('--maps and --make-tissues exclude each other', { hint: 'Give one of them.' });
   const dataset = await attachTissues(await openDataset(new NodeFolder(options.required('dataset'))), tissue);
   return {
     run,

@@ -1,11 +1,14 @@
 import type { ArgDef } from 'citty';
 import { UsageError } from '../core/errors.ts';
-import { type Setting, setting, Wording, worded } from '../core/wording.ts';
-import { VARIANTS, type Variant } from '../engine/nn/variants.ts';
+import { type Setting, Wording } from '../core/wording.ts';
+import { presetNames, renameSettings } from '../pipeline/task/presets.ts';
 import { kindOf } from '../pipeline/train/setting-checks.ts';
 import type { AnyEntry } from '../pipeline/train/setting-entry.ts';
 import { DURATIONS, settingEntries, type TrainSettings, trainSettings } from '../pipeline/train/settings.ts';
+import type { Variant } from '../study/presets/index.ts';
+import '../study/presets/index.ts';
 import type { Options, SharedName } from './common.ts';
+import { readTextFile } from './read-text-file.ts';
 
 /** `base-channels` for `baseChannels`. */
 type Kebab<Name extends string> = Name extends `${infer First}${infer Rest}`
@@ -19,11 +22,16 @@ export type SettingOption = Exclude<Kebab<keyof TrainSettings & string>, 'seed'>
 export const SETTING_ARGS: Readonly<Record<SettingOption, ArgDef>> = Object.fromEntries(
   Object.entries(settingEntries())
     .filter(([name]) => name !== 'seed')
-    .map(([name, entry]) => [optionOf(name), argumentOf(entry)]),
+    .map(([name, entry]) => [optionOf(name), name === 'preset' ? presetArgument(entry) : argumentOf(entry)]),
 ) as Record<SettingOption, ArgDef>;
 
 function optionOf(setting: string): string {
   return setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+function presetArgument(entry: AnyEntry): ArgDef {
+  const { description = '' } = argumentOf(entry);
+  return { type: 'enum', options: [...presetNames()], description };
 }
 
 function argumentOf(entry: AnyEntry): ArgDef {
@@ -47,26 +55,34 @@ function defaultWords(value: unknown): string | undefined {
  * The settings of a training run: the options over a config file over the defaults.
  *
  * @param config text of the file given with `--config`, and its name.
- * @param variant where neither names one; left out: one must be named
+ * @param preset if neither names one, nor a task; left out: one must be named
+ * @param task content of the task file that the command line names
  * @throws UsageError naming the option or the file and the setting.
  */
 export function gatherSettings(
   options: Options<SettingOption | SharedName>,
   config?: { readonly name: string; readonly text: string },
-  variant?: Variant,
+  preset?: Variant,
+  task?: unknown,
 ): TrainSettings {
-  const file = config ? parseConfig(config.name, config.text) : {};
+  const file = config ? renameSettings(parseConfig(config.name, config.text)) : {};
   // The file alone first, so that a message blames the right one.
-  if (config) trainSettings({ variant: 'single', ...file }, config.name);
+  if (config)
+    trainSettings(
+      { ...file, ...(file.task == null ? { preset: file.preset ?? 'single' } : {}) },
+      config.name,
+    );
   const given = givenSettings(options);
   const merged: Record<string, unknown> = { ...file };
   if (DURATIONS.some((name) => given[name] !== undefined)) for (const name of DURATIONS) delete merged[name];
+  if (task !== undefined) given.task = task;
+  // What is learned is said once: on the command line, or in the file.
+  if (given.preset !== undefined || given.task !== undefined) {
+    delete merged.preset;
+    delete merged.task;
+  }
   Object.assign(merged, given);
-  merged.variant ??= variant;
-  if (merged.variant === undefined)
-    throw new UsageError(worded`${setting('variant')} is missing`, {
-      hint: `Give one of ${VARIANTS.join(', ')}.`,
-    });
+  if (merged.task == null) merged.preset ??= preset;
   return trainSettings(merged);
 }
 
@@ -80,6 +96,7 @@ export function optionWords({ setting: name, value }: Setting): string {
 function givenSettings(options: Options<string>): Record<string, unknown> {
   const given: Record<string, unknown> = {};
   for (const [name, entry] of Object.entries(settingEntries())) {
+    if (name === 'task') continue;
     const value = name === 'seed' ? givenSeed(options) : givenValue(options, optionOf(name), entry);
     if (value !== undefined) given[name] = value;
   }
@@ -105,14 +122,22 @@ function givenValue(options: Options<string>, option: string, entry: AnyEntry): 
   }
 }
 
-function parseConfig(name: string, text: string): Record<string, unknown> {
-  let value: unknown;
+/** The content of a task file; undefined if none is named. @throws UsageError if it is no JSON; StorageError. */
+export async function readTaskFile(path: string | undefined): Promise<unknown> {
+  return path === undefined ? undefined : parseJson(path, await readTextFile(path));
+}
+
+function parseJson(name: string, text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new UsageError(`${name} is no JSON: ${why}`, { hint: 'Correct the file.', cause });
   }
+}
+
+function parseConfig(name: string, text: string): Record<string, unknown> {
+  const value = parseJson(name, text);
   // A run's own config.json holds the settings beside what they ran on.
   const settings = isObject(value) && isObject(value.settings) ? value.settings : value;
   if (isObject(settings)) return { ...settings };

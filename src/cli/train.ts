@@ -3,7 +3,6 @@ import { StoppedError, StorageError, UsageError } from '../core/errors.ts';
 import { toJson } from '../core/json.ts';
 import { decodeModel } from '../engine/checkpoint/checkpoint.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
-import { takesTissues } from '../engine/nn/variants.ts';
 import { tunedKernels } from '../engine/tune/tuner.ts';
 import type { Dataset } from '../imaging/dataset/dataset.ts';
 import { openDataset } from '../imaging/dataset/open-dataset.ts';
@@ -21,8 +20,13 @@ import {
 import { RUN_FILES, type RunManifest, readManifest, readRunConfig } from '../pipeline/train/run-record.ts';
 import { requireSameSettings } from '../pipeline/train/same-run.ts';
 import { spacingOf } from '../pipeline/train/session.ts';
-import type { ResolvedTrainSettings, TrainSettings } from '../pipeline/train/settings.ts';
-import { requireStageOne } from '../pipeline/train/stage-one.ts';
+import {
+  type ResolvedTrainSettings,
+  type TrainSettings,
+  taskName,
+  taskOf,
+} from '../pipeline/train/settings.ts';
+import { netKind, requireStageOne } from '../pipeline/train/stage-one.ts';
 import { parseLog } from '../pipeline/train/step-log.ts';
 import { stepRequest } from '../pipeline/train/step-request.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
@@ -37,7 +41,13 @@ import { LastingGpu } from './lasting-gpu.ts';
 import type { Output } from './output.ts';
 import type { Progress, ProgressOptions } from './progress.ts';
 import { readTextFile } from './read-text-file.ts';
-import { gatherSettings, recordedKernels, SETTING_ARGS, type SettingOption } from './settings.ts';
+import {
+  gatherSettings,
+  readTaskFile,
+  recordedKernels,
+  SETTING_ARGS,
+  type SettingOption,
+} from './settings.ts';
 
 export { RUN_FILES } from '../pipeline/train/run-record.ts';
 
@@ -90,19 +100,19 @@ export const train: Command = command({
   },
   examples: [
     {
-      line: 'train ./dataset ./run --variant single --subjects 07,19',
+      line: 'train ./dataset ./run --preset single --subjects 07,19',
       does: "the paper's plain U-Net on two patients",
     },
     {
-      line: 'train ./dataset ./run --variant multi-input --subjects 07,19 --stage-1 ./single-run',
+      line: 'train ./dataset ./run --preset multi-input --subjects 07,19 --stage-1 ./single-run',
       does: "the paper's best net, with what predicts new patients from their MRI alone",
     },
     {
-      line: 'train ./isbi ./run --variant multi-output --subjects 01,02 --minutes 30',
+      line: 'train ./isbi ./run --preset multi-output --subjects 01,02 --minutes 30',
       does: 'lesions and tissues at once, for half an hour',
     },
     {
-      line: 'train ./dataset ./run --variant single --subjects 07 --patch 32 --levels 3 --base-channels 8 --steps 200',
+      line: 'train ./dataset ./run --preset single --subjects 07 --patch 32 --levels 3 --base-channels 8 --steps 200',
       does: 'a small net for a machine without a GPU',
     },
     {
@@ -121,9 +131,10 @@ export const train: Command = command({
     const { resume } = folderOptions;
     const path = options.text('config') ?? (resume ? `${run.name}/${RUN_FILES.config}` : undefined);
     const config = path === undefined ? undefined : { name: path, text: await readTextFile(path) };
-    const settings = gatherSettings(options, config);
+    const task = await readTaskFile(options.text('task'));
+    const settings = gatherSettings(options, config, undefined, task);
     const found = await openDataset(new NodeFolder(options.required('dataset')));
-    const dataset = await attachTissues(found, settings.tissue);
+    const dataset = await attachTissues(found, settings.maps);
     for (const warning of dataset.warnings) output.note(`note: ${warning}`);
     // What the names alone can tell comes before images are read.
     const { scans, settings: resolved } = chooseTraining(dataset, settings);
@@ -201,14 +212,14 @@ async function readStageOneOf(
   settings: ResolvedTrainSettings,
 ): Promise<Uint8Array | undefined> {
   if (path === undefined) return undefined;
-  if (!takesTissues(settings.variant))
-    throw new UsageError(`--stage-1 means nothing with --variant ${settings.variant}`, {
-      hint: 'It goes with multi-input, the variant that reads tissue maps.',
+  if (!taskOf(settings).maps)
+    throw new UsageError(`--stage-1 means nothing with --preset ${taskName(settings)}`, {
+      hint: 'It goes with multi-input, the preset that reads tissue maps.',
     });
   const run = new NodeFolder(path);
   const name = `${run.name}/${RUN_FILES.model}`;
   const bytes = await run.read(RUN_FILES.model);
-  requireStageOne(decodeModel(bytes, name).info, settings, name);
+  requireStageOne(decodeModel(bytes, name).info, netKind(settings), name);
   return bytes;
 }
 
@@ -272,7 +283,7 @@ export async function runTraining(
       output.note(`error: ${name}: the step did not end in time; ${kept()}\nhint: ${resumeHint(run)}`),
   );
   try {
-    output.note(`training ${settings.variant} on ${gpu.capabilities.description}, scans: ${scans.length}`);
+    output.note(`training ${taskName(settings)} on ${gpu.capabilities.description}, scans: ${scans.length}`);
     const mixed = describeMixedSpacing(spacingOf(scans));
     if (mixed !== undefined)
       output.note(`note: ${mixed}; predict resamples a scan to the nearest of these sizes`);
@@ -305,8 +316,9 @@ function resumeHint(run: NodeFolder): string {
   return `Go on with the same command and --resume: ${PROGRAM} train DATASET ${run.name} --resume`;
 }
 
-function trainingLength({ variant, epochs, steps, minutes, stepsPerEpoch }: TrainSettings): ProgressOptions {
-  const label = `training, ${variant}`;
+function trainingLength(settings: TrainSettings): ProgressOptions {
+  const { epochs, steps, minutes, stepsPerEpoch } = settings;
+  const label = `training, ${taskName(settings)}`;
   if (minutes !== null) return { label, total: minutes * 60, unit: 's' };
   return { label, total: steps ?? (epochs ?? 0) * stepsPerEpoch, unit: 'step' };
 }

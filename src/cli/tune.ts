@@ -1,14 +1,14 @@
 import type { Gpu } from '../engine/gpu/gpu.ts';
-import { VARIANTS } from '../engine/nn/variants.ts';
 import { compilesAtFirstRun } from '../engine/tune/compile-ahead.ts';
 import { DEFAULT_TUNING } from '../engine/tune/tune.ts';
 import { type TuningResult, tuneNetwork } from '../engine/tune/tuner.ts';
 import { formatTable } from '../imaging/evaluate/tables.ts';
-import { trainSettings } from '../pipeline/train/settings.ts';
+import { taskName, trainSettings } from '../pipeline/train/settings.ts';
 import { stepRequest } from '../pipeline/train/step-request.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
+import { VARIANTS } from '../study/presets/index.ts';
 import { type Command, command } from './command.ts';
 import type { Progress } from './progress.ts';
 import { SETTING_ARGS } from './settings.ts';
@@ -20,7 +20,7 @@ export const tune: Command = command({
   name: 'tune',
   description: 'Find the fastest kernels for a network on this adapter, for training runs to come',
   args: {
-    variant: {
+    preset: {
       type: 'enum',
       options: [...VARIANTS],
       default: 'single',
@@ -49,7 +49,7 @@ export const tune: Command = command({
   ],
   async run(options, output) {
     const given = {
-      variant: options.text('variant'),
+      preset: options.text('preset'),
       modalities: options.list('modalities') ?? MODALITIES,
       patch: options.number('patch'),
       batch: options.number('batch'),
@@ -60,7 +60,7 @@ export const tune: Command = command({
     const settings = trainSettings(Object.fromEntries(known));
     const compileSeconds = options.number('compile-seconds', { above: 0 }) ?? DEFAULT_TUNING.compileSeconds;
     const modalities = settings.modalities ?? MODALITIES;
-    const { variant, baseChannels, levels, patch, batch } = settings;
+    const { baseChannels, levels, patch, batch } = settings;
     const folder = new NodeFolder(cacheFolder());
     await folder.checkWritable();
     const gpu = await openNodeGpu();
@@ -69,7 +69,7 @@ export const tune: Command = command({
       if (compilesAtFirstRun(gpu.capabilities)) beside = await openNodeGpu();
       const { description } = gpu.capabilities;
       output.note(
-        `tuning ${variant} ${modalities.length} modalities, base ${baseChannels}, ${levels} levels, patch ${patch}, batch ${batch} on ${description}`,
+        `tuning ${taskName(settings)} ${modalities.length} modalities, base ${baseChannels}, ${levels} levels, patch ${patch}, batch ${batch} on ${description}`,
       );
       const start = performance.now();
       let bar: Progress | undefined;

@@ -4,7 +4,6 @@ import { decodeModel, encodeModel, type Model } from '../engine/checkpoint/check
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { countParameters } from '../engine/nn/network.ts';
 import { declarationOf } from '../engine/nn/networks/index.ts';
-import { takesTissues } from '../engine/nn/variants.ts';
 import type { FileRole } from '../imaging/dataset/file-role.ts';
 import { loadScan } from '../imaging/dataset/load-scan.ts';
 import { predictionPath } from '../imaging/dataset/prediction-path.ts';
@@ -16,6 +15,7 @@ import type { PredictionInput } from '../pipeline/predict/scan-tissues.ts';
 import { segment } from '../pipeline/predict/segment.ts';
 import { OriginFiles } from '../platform/origin-files.ts';
 import { withOriginLock } from '../platform/origin-lock.ts';
+import { takesTissues } from '../study/presets/index.ts';
 import { Devices } from './devices.ts';
 import { KeptModels } from './kept-models.ts';
 import type { Learning, NamedModel } from './learning.ts';

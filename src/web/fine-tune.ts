@@ -18,7 +18,7 @@ export function fineTuneSettings(
   const { variant, modalities, patch } = model.info;
   const { baseChannels, levels } = model.info.settings as { baseChannels?: number; levels?: number };
   const settings = trainSettings({
-    variant,
+    preset: variant,
     baseChannels,
     levels,
     patch,
@@ -28,7 +28,7 @@ export function fineTuneSettings(
     lr: LEARNING_RATE,
     schedule: 'cosine',
     crossEntropy: 1,
-    lesionShare: 0.5,
+    foregroundShare: 0.5,
   });
   requireModel(model, { network: variantConfig(variant, modalities, settings) }, 'fine-tuning');
   return { ...settings, subjects, modalities };

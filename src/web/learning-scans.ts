@@ -84,12 +84,12 @@ export class LearningScans {
 
   /**
    * Reads a scan with its true mask.
-   * @param reads modalities in the order of the channels, and whether tissue maps are wanted (default: all modalities)
+   * @param reads modalities in the order of the channels, and targets and maps (default: all modalities)
    * @throws DatasetError for a modality or map that is not there; StorageError.
    */
   async load(
     { id, name }: LearningScan,
-    reads: Pick<LoadScanOptions, 'modalities' | 'tissue'> = {},
+    reads: Pick<LoadScanOptions, 'modalities' | 'targets' | 'maps'> = {},
   ): Promise<LoadedScan> {
     return await loadFrom(new Subfolder(this.#files, id), name, reads);
   }

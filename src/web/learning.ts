@@ -4,18 +4,20 @@ import type { FileStore } from '../core/files.ts';
 import { canonicalJson, toJson } from '../core/json.ts';
 import { Subfolder } from '../core/subfolder.ts';
 import { decodeModel, encodeModel, type Model } from '../engine/checkpoint/checkpoint.ts';
-import { predictsTissues, takesTissues } from '../engine/nn/variants.ts';
 import type { FileRole } from '../imaging/dataset/file-role.ts';
 import { preprocess } from '../imaging/dataset/preprocess.ts';
 import { resampleScan } from '../imaging/dataset/resample-scan.ts';
 import { evaluateScan } from '../imaging/evaluate/metrics.ts';
 import { segment } from '../pipeline/predict/segment.ts';
 import { spacingChange } from '../pipeline/predict/voxel-size.ts';
+import { targetRequest } from '../pipeline/task/task.ts';
 import { Checkpoints } from '../pipeline/train/checkpoints.ts';
 import type { TrainingData } from '../pipeline/train/prepare.ts';
 import { trainInFolder } from '../pipeline/train/run-folder.ts';
 import { hasFile, RUN_FILES } from '../pipeline/train/run-record.ts';
+import { taskOf } from '../pipeline/train/settings.ts';
 import { parseLog } from '../pipeline/train/step-log.ts';
+import { presetOf } from '../study/presets/index.ts';
 import type { Devices } from './devices.ts';
 import { fineTuneSettings } from './fine-tune.ts';
 import { type LearningScan, LearningScans, type ScanFileToKeep } from './learning-scans.ts';
@@ -195,7 +197,8 @@ export class Learning {
       const known = judged.dice[scan.id] ?? { before: null, after: null };
       if (known[phase] !== null) continue;
       const { modalities, variant } = model.info;
-      const loaded = await this.scans.load(scan, { modalities, tissue: takesTissues(variant) });
+      const maps = presetOf(variant).task.maps ?? undefined;
+      const loaded = await this.scans.load(scan, { modalities, maps });
       const { mask } = await this.#devices.use((gpu) =>
         segment(gpu, model, loaded, {
           overlap: OVERLAP,
@@ -213,7 +216,7 @@ export class Learning {
 
   /** Loads the scans of a plan. @throws DatasetError, CheckpointError, UsageError. */
   async #data(model: Model, plan: Plan): Promise<TrainingData> {
-    const { variant, modalities, patch } = model.info;
+    const { modalities, patch } = model.info;
     const all = await this.scans.list();
     const scans = plan.scans.map((id): LearningScan => {
       const scan = all.find((each) => each.id === id);
@@ -227,10 +230,14 @@ export class Learning {
       plan.steps,
       scans.map(({ name }) => name),
     );
+    const task = taskOf(settings);
     const prepared: TrainingData['scans'][number][] = [];
     for (const scan of scans) {
-      const tissue = takesTissues(variant) || predictsTissues(variant);
-      const loaded = await this.scans.load(scan, { modalities, tissue });
+      const loaded = await this.scans.load(scan, {
+        modalities,
+        targets: task.heads.map(targetRequest),
+        maps: task.maps ?? undefined,
+      });
       // At the size that the network knows, so that it need not learn lesions anew.
       const change = spacingChange(model.info, loaded.grid);
       const seen = change ? resampleScan(loaded, change.to).scan : loaded;

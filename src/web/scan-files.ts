@@ -1,11 +1,12 @@
 import type { Model } from '../engine/checkpoint/checkpoint.ts';
-import { TISSUES, takesTissues } from '../engine/nn/variants.ts';
 import { type Dataset, findScans, type Scan, scanName } from '../imaging/dataset/dataset.ts';
 import { type FileRole, guessRole, MODALITY_ROLES } from '../imaging/dataset/file-role.ts';
 import { type LooseScan, scanOfFiles } from '../imaging/dataset/loose-files.ts';
+import { TISSUES } from '../imaging/dataset/tissue-maps.ts';
 import { readNifti } from '../imaging/nifti/read.ts';
 import { describeGrid, type Grid, sameGrid } from '../imaging/volume/volume.ts';
 import { describeChange, spacingChange } from '../pipeline/predict/voxel-size.ts';
+import { takesTissues } from '../study/presets/index.ts';
 import { DroppedFiles } from './dropped-files.ts';
 import { problem, problemOf, sentence } from './problem.ts';
 import type { DroppedFile, FileReport, FilesReport, Problem } from './protocol.ts';

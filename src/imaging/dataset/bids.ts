@@ -1,9 +1,9 @@
 import type { FileSource } from '../../core/files.ts';
 import { type BidsName, compareCandidates, folderLabel, parseBidsName } from './bids-name.ts';
-import type { Dataset, Scan, Subject, TissuePaths } from './dataset.ts';
+import type { Dataset, LabelFiles, Scan, Subject, TissuePaths } from './dataset.ts';
 import { scanFolder, scanName } from './dataset.ts';
 import { canonicalModality, compareModalities } from './modality.ts';
-import { checkParticipants } from './participants.ts';
+import { readParticipants } from './participants.ts';
 import { type Folder, joinPath, listFiles, sortTissues, tissuesIn } from './tissue-files.ts';
 
 /** The raw data (path '') or one folder of derivatives. */
@@ -20,9 +20,10 @@ const LESION_LABELS = new Set(['lesion', 'lesions', 'l']);
 
 /**
  * Reads a BIDS tree: `sub-07[/ses-01]/anat/*_{FLAIR,T1w,T2w,PDw,...}.nii[.gz]`, with lesion masks
- * (`label-lesion_mask`, told apart by `rater-` or `desc-`), brain masks (`desc-brain_mask`) and tissue maps
- * beside the images or in `derivatives/*`. Of several files for one purpose the plainest name is taken (see
- * `compareCandidates`). Lesion masks in derivatives that voxelgrad generated are predictions and left out.
+ * (`label-lesion_mask`, told apart by `rater-` or `desc-`), brain masks (`desc-brain_mask`), tissue maps, and whatever
+ * else says what voxels are (masks and `_probseg` of other labels, `_dseg`, maps of values) beside the images or in
+ * `derivatives/*`. Of several files for one purpose the plainest name is taken (see `compareCandidates`). What voxelgrad
+ * generated is a prediction and left out, except for tissue maps.
  * @returns undefined where there is no `sub-*` folder.
  */
 export async function openBids(files: FileSource): Promise<Dataset | undefined> {
@@ -44,8 +45,9 @@ export async function openBids(files: FileSource): Promise<Dataset | undefined> 
     }
     if (scans.length > 0) subjects.push({ id, scans });
   }
-  warnings.push(...(await checkParticipants(files, ids)));
-  return { layout: 'bids', name: files.name, files, subjects, warnings };
+  const table = await readParticipants(files, ids);
+  warnings.push(...table.warnings);
+  return { layout: 'bids', name: files.name, files, subjects, warnings, participants: table.participants };
 }
 
 async function subjectIds(files: FileSource, path: string): Promise<string[]> {
@@ -99,6 +101,7 @@ async function readScan(
   const lesions: Candidate[] = [];
   const lesionMaps: Candidate[] = [];
   const brains: Candidate[] = [];
+  const others: Candidate[] = [];
   const tissues: TissuePaths[] = [];
   for (const pipeline of pipelines) {
     const folder: Folder = await listFiles(files, joinPath(pipeline.path, scanFolder(id)));
@@ -113,11 +116,13 @@ async function readScan(
       else if (isLesion(name)) lesions.push(candidate);
       else if (isBrain(name)) brains.push(candidate);
       else if (pipeline.path === '' && !NOT_IMAGES.has(name.suffix)) images.push(candidate);
+      else others.push(candidate);
     }
   }
   const truths = lesions.filter((c) => !c.pipeline.ours);
   for (const c of lesions)
     if (c.pipeline.ours) warnings.push(`${c.path}: a prediction by voxelgrad, not used as truth`);
+  const labelled = pickLabelled([...others, ...lesionMaps].filter((c) => !c.pipeline.ours));
   if (images.length + truths.length + lesionMaps.length === 0) return undefined;
   return {
     ...id,
@@ -129,6 +134,44 @@ async function readScan(
     )?.path,
     brainMask: best(brains, ['sub', 'ses', 'desc', 'label'])?.path,
     tissues: sortTissues(tissues),
+    labelled,
+  };
+}
+
+/** Masks, label images and maps by what they are of; undefined if there are none. */
+function pickLabelled(files: readonly Candidate[]): LabelFiles | undefined {
+  const of = (group: (candidate: Candidate) => string | undefined): [string, Candidate[]][] => {
+    const groups = new Map<string, Candidate[]>();
+    for (const file of files) {
+      const key = group(file);
+      if (key !== undefined) groups.set(key, [...(groups.get(key) ?? []), file]);
+    }
+    return [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
+  };
+  const label = ({ name }: Candidate, ...suffixes: readonly string[]): string | undefined =>
+    suffixes.includes(name.suffix) ? name.entities.get('label') : undefined;
+  const source = ({ pipeline }: Candidate): string => pipeline.name;
+  const masks = of((c) => label(c, 'mask', 'roi')).map(([key, found]) => [key, pickRaters(found)] as const);
+  const segmentations = of((c) => (c.name.suffix === 'dseg' ? source(c) : undefined)).map(
+    ([key, found]) => [key, best(found, ['sub', 'ses', 'desc'])!.path] as const,
+  );
+  const maps = of((c) => (label(c, 'probseg') === undefined ? undefined : source(c))).map(([key, found]) => {
+    const labels = [...new Set(found.map((c) => label(c, 'probseg')!))];
+    const paths = labels.map((each) => {
+      const own = found.filter((c) => label(c, 'probseg') === each);
+      return [each, best(own, ['sub', 'ses', 'label'])!.path] as const;
+    });
+    return [key, new Map(paths)] as const;
+  });
+  const values = of(({ name, pipeline }) =>
+    pipeline.path === '' || NOT_IMAGES.has(name.suffix) ? undefined : name.suffix,
+  ).map(([key, found]) => [key, best(found, ['sub', 'ses', 'desc'])!.path] as const);
+  if (masks.length + segmentations.length + maps.length + values.length === 0) return undefined;
+  return {
+    masks: new Map(masks),
+    segmentations: new Map(segmentations),
+    maps: new Map(maps),
+    values: new Map(values),
   };
 }
 

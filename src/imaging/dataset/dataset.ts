@@ -1,6 +1,7 @@
 import { DatasetError } from '../../core/errors.ts';
 import type { FileSource } from '../../core/files.ts';
 import { compareModalities } from './modality.ts';
+import type { Participants } from './participants.ts';
 
 /** Where the three tissue probability maps of a scan are. */
 export interface TissuePaths {
@@ -11,6 +12,18 @@ export interface TissuePaths {
   readonly source: string;
   /** The tree that holds them, where it is not the data set's own. */
   readonly files?: FileSource;
+}
+
+/** Files of a scan, beside lesion masks and tissue maps, that say what its voxels are: what a task can learn. */
+export interface LabelFiles {
+  /** Masks by label (`label-stroke_mask`), then by rater. */
+  readonly masks: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  /** Label images (`_dseg`) by source: the derivatives folder's name, or `raw` for those beside the images. */
+  readonly segmentations: ReadonlyMap<string, string>;
+  /** Probability maps (`label-stroke_probseg`) by source, then by label. */
+  readonly maps: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  /** Other maps of values in derivatives by suffix (`T1map`). */
+  readonly values: ReadonlyMap<string, string>;
 }
 
 /** One visit of one patient. All paths are relative to the data set's root. */
@@ -27,6 +40,8 @@ export interface Scan {
   readonly brainMask?: string | undefined;
   /** Tissue maps by source; the first is the one used unless another is asked for (SPM's before others). */
   readonly tissues: ReadonlyMap<string, TissuePaths>;
+  /** Masks, label images and maps of anything else; missing in layouts that have no names for them. */
+  readonly labelled?: LabelFiles | undefined;
 }
 
 /** A patient with all visits. Folds are made of patients, never of scans. */
@@ -45,6 +60,8 @@ export interface Dataset {
   readonly subjects: readonly Subject[];
   /** Things found that were left aside, and why. */
   readonly warnings: readonly string[];
+  /** The table `participants.tsv`, if there is one. */
+  readonly participants?: Participants | undefined;
 }
 
 /** `sub-07` or `sub-07_ses-02`: how messages and BIDS file names call a scan. */

@@ -1,24 +1,34 @@
-import { DatasetError, GridMismatchError } from '../../core/errors.ts';
-import type { FileSource } from '../../core/files.ts';
-import { setting, worded } from '../../core/wording.ts';
+import { DatasetError } from '../../core/errors.ts';
 import type { NiftiHeader } from '../nifti/header.ts';
-import { readMask, readNifti, readVoxels } from '../nifti/read.ts';
-import { orderBetween, reorient } from '../volume/orientation.ts';
-import { describeGrid, type Grid, sameGrid, type Volume } from '../volume/volume.ts';
+import { readMask, readVoxels } from '../nifti/read.ts';
+import type { Grid } from '../volume/volume.ts';
 import { toFloat32, type Voxels } from '../volume/voxels.ts';
 import { brainOfSkullStripped } from './brain-mask.ts';
-import { type Dataset, type Scan, scanName, type TissuePaths } from './dataset.ts';
+import { type Dataset, type Scan, scanName } from './dataset.ts';
 import { findModality } from './modality.ts';
-import { repairTissues, type TissueMaps } from './tissue-maps.ts';
-
-/** How the raters' masks become one target: a rater's own, all of them, those all agree on, or their mean. */
-export type RaterChoice = 'union' | 'intersection' | 'mean' | (string & {});
+import { requireGrid } from './on-grid.ts';
+import { combineRaters, type RaterChoice } from './raters.ts';
+import {
+  loadMaps,
+  loadTarget,
+  type MapSource,
+  type MapsRequest,
+  type Target,
+  type TargetRequest,
+} from './targets.ts';
+import { type LabelMap, repairMaps, TISSUES, type TissueMaps, tissuesOf } from './tissue-maps.ts';
 
 export interface LoadScanOptions {
   /** Names or aliases, in the order of the channels. Default: all that the scan has. */
   readonly modalities?: readonly string[];
   /** Load tissue maps: true for the preferred ones, or a source's name. Default false. */
   readonly tissue?: boolean | string;
+  /** Load what a task learns; the lesion masks then only if they are among it. */
+  readonly targets?: readonly TargetRequest[] | undefined;
+  /** Load maps that a network reads beside the images. */
+  readonly maps?: MapsRequest | undefined;
+  /** Whose probability maps `targets` and `maps` mean. Default true: the preferred ones. */
+  readonly mapSource?: MapSource | undefined;
   /** Default `1`: the rater of that name, else the first. */
   readonly rater?: RaterChoice;
   /** Refuse a scan without a lesion mask. Default false: it is predicted, not scored. */
@@ -51,6 +61,19 @@ export interface LoadedScan<T extends Voxels = Float32Array> {
   /** Every rater's own mask, for evaluation. */
   readonly raters: ReadonlyMap<string, Uint8Array>;
   readonly tissues?: TissueMaps;
+  /** What a task learns, by name. */
+  readonly targets?: ReadonlyMap<string, Target> | undefined;
+  /** Maps that a network reads beside the images. */
+  readonly maps?: InputMaps | undefined;
+}
+
+/** Probability maps that a network reads, in the order of its channels. */
+export interface InputMaps {
+  /** What they are called together: `tissue`. */
+  readonly name: string;
+  readonly list: readonly LabelMap[];
+  /** Whether their labels make up the whole brain. */
+  readonly complete: boolean;
 }
 
 /**
@@ -80,7 +103,7 @@ export async function loadScan(
 export async function loadStoredScan(
   dataset: Dataset,
   scan: Scan,
-  options: Pick<LoadScanOptions, 'modalities' | 'tissue'> = {},
+  options: Pick<LoadScanOptions, 'modalities' | 'tissue' | 'maps' | 'mapSource'> = {},
 ): Promise<LoadedScan<Voxels>> {
   return await loadAs(dataset, { ...scan, lesionMasks: new Map() }, options, (voxels) => voxels);
 }
@@ -126,12 +149,24 @@ async function loadAs<T extends Voxels>(
     });
   }
   const raters = new Map<string, Uint8Array>();
-  for (const [rater, path] of scan.lesionMasks) raters.set(rater, await mask(path));
+  if (!options.targets) for (const [rater, path] of scan.lesionMasks) raters.set(rater, await mask(path));
   const lesions = combineRaters(raters, options.rater ?? '1', name);
 
-  const paths = options.tissue ? chooseTissues(scan, options.tissue) : undefined;
-  const tissues = paths && (await loadTissues(dataset, paths, grid, firstPath, name, readOptions));
-  if (tissues) repairTissues(tissues, brain, name);
+  const at = { grid, brain, path: firstPath };
+  const { tissue: source = false, mapSource = true, rater } = options;
+  const mapsOf = async (request: MapsRequest, from: MapSource): Promise<LabelMap[]> =>
+    await loadMaps(dataset, scan, request, at, from, readOptions);
+  const tissues = source
+    ? tissuesOf(await mapsOf({ name: 'tissue', labels: TISSUES, complete: true }, source))
+    : undefined;
+  const maps = options.maps && {
+    name: options.maps.name,
+    list: await mapsOf(options.maps, mapSource),
+    complete: options.maps.complete,
+  };
+  const targets = options.targets && new Map<string, Target>();
+  for (const request of options.targets ?? [])
+    targets?.set(request.name, await loadTarget(dataset, scan, request, at, { rater, maps: mapSource }));
   return {
     subject: scan.subject,
     session: scan.session,
@@ -143,34 +178,28 @@ async function loadAs<T extends Voxels>(
     ...(lesions ? { lesions } : {}),
     raters,
     ...(tissues ? { tissues } : {}),
+    targets,
+    maps,
   };
 }
 
-/** The scan with other tissue maps, made a probability as those of files are; the given arrays stay as they are. */
-export function withTissueMaps<T extends Voxels>(
-  scan: LoadedScan<T>,
-  { GM, WM, CSF }: TissueMaps,
-): LoadedScan<T> {
-  const tissues = { GM: GM.slice(), WM: WM.slice(), CSF: CSF.slice() };
-  repairTissues(tissues, scan.brain, scanName(scan));
-  return { ...scan, tissues };
+/** The scan with other input maps, made a probability as those of files are; the given arrays stay as they are. */
+export function withInputMaps<T extends Voxels>(scan: LoadedScan<T>, maps: InputMaps): LoadedScan<T> {
+  const copies = maps.list.map(({ label, data }) => ({ label, data: data.slice() }));
+  repairMaps(copies, scan.brain, scanName(scan), maps.complete);
+  return { ...scan, maps: { ...maps, list: copies } };
 }
 
 /**
- * Where patches may be centred in training: the brain and every lesion voxel, also those outside the brain mask.
+ * Where patches may be centred in training: the brain, and every voxel that a mask or label image marks, also outside
+ * the brain mask.
  * @returns 1 inside.
  */
-export function samplingMask(scan: Pick<LoadedScan, 'brain' | 'lesions'>): Uint8Array {
-  const { brain, lesions } = scan;
-  return lesions ? brain.map((v, i) => (v !== 0 || lesions[i]! > 0 ? 1 : 0)) : brain;
-}
-
-function requireGrid(grid: Grid, path: string, first: Grid, firstPath: string, scan: string): void {
-  if (sameGrid(grid, first)) return;
-  throw new GridMismatchError(
-    `${scan}: ${path} is ${describeGrid(grid)}, but ${firstPath} is ${describeGrid(first)}`,
-    { hint: 'Register and resample all images of a scan to one grid first.' },
-  );
+export function samplingMask({ brain, targets }: Pick<LoadedScan, 'brain' | 'targets'>): Uint8Array {
+  const marks = [...(targets?.values() ?? [])].flatMap((target) => (target.marks ? target.channels : []));
+  return marks.length === 0
+    ? brain
+    : brain.map((v, i) => (v !== 0 || marks.some((channel) => channel[i]! > 0) ? 1 : 0));
 }
 
 /**
@@ -192,76 +221,4 @@ export function chooseModalities(scan: Scan, wanted?: readonly string[]): [name:
   const twice = chosen.find(([key], i) => chosen.findIndex(([other]) => other === key) !== i);
   if (twice) throw new DatasetError(`modality ${twice[0]} is asked for twice (${wanted.join(', ')})`);
   return chosen;
-}
-
-/**
- * One target out of the raters' masks.
- * @returns undefined where there are none; float32 shares for `mean`, else 0 and 1.
- * @throws DatasetError for a rater that is not there.
- */
-export function combineRaters(
-  raters: ReadonlyMap<string, Uint8Array>,
-  choice: RaterChoice,
-  scan: string,
-): Uint8Array | Float32Array | undefined {
-  const masks = [...raters.values()];
-  const [first] = masks;
-  if (!first) return undefined;
-  switch (choice) {
-    case 'union':
-      return first.map((_, i) => (masks.some((m) => m[i] !== 0) ? 1 : 0));
-    case 'intersection':
-      return first.map((_, i) => (masks.every((m) => m[i] !== 0) ? 1 : 0));
-    case 'mean':
-      return Float32Array.from(first, (_, i) => masks.reduce((sum, m) => sum + m[i]!, 0) / masks.length);
-    default: {
-      // Raters that are named otherwise are counted: `1` is the first, `2` the second.
-      const own = raters.get(choice) ?? (/^[1-9]$/.test(choice) ? masks[Number(choice) - 1] : undefined);
-      if (own) return own;
-      throw new DatasetError(
-        `${scan}: there is no lesion mask of rater ${choice}; there are ${[...raters.keys()].join(', ')}`,
-        { hint: 'Choose another rater, or union, intersection or mean.' },
-      );
-    }
-  }
-}
-
-function chooseTissues(scan: Scan, wanted: true | string): TissuePaths {
-  const found = wanted === true ? scan.tissues.values().next().value : scan.tissues.get(wanted);
-  if (found) return found;
-  const present = [...scan.tissues.keys()].join(', ') || 'none';
-  throw new DatasetError(
-    `${scanName(scan)}: there are no tissue maps${wanted === true ? '' : ` from ${wanted}; there are ${present}`}`,
-    {
-      hint: worded`Make them with SPM (c1, c2, c3 beside the T1 or in derivatives), or give their folder with ${setting('tissue')}.`,
-    },
-  );
-}
-
-async function loadTissues(
-  dataset: Dataset,
-  paths: TissuePaths,
-  grid: Grid,
-  firstPath: string,
-  scan: string,
-  options: { readonly nonFinite: 'error' | 'zero' },
-): Promise<TissueMaps> {
-  const files: FileSource = paths.files ?? dataset.files;
-  const read = async (path: string): Promise<Float32Array> => {
-    const { volume } = await readNifti(await files.open(path), path, options);
-    return toGrid(volume, path, grid, firstPath, scan);
-  };
-  return { GM: await read(paths.GM), WM: await read(paths.WM), CSF: await read(paths.CSF) };
-}
-
-/** The map's voxels in the scan's order. */
-function toGrid(volume: Volume, path: string, grid: Grid, firstPath: string, scan: string): Float32Array {
-  if (sameGrid(volume.grid, grid)) return volume.data;
-  const order = orderBetween(volume.grid, grid);
-  if (order) return reorient(volume, order).data;
-  throw new GridMismatchError(
-    `${scan}: tissue map ${path} is ${describeGrid(volume.grid)}, but ${firstPath} is ${describeGrid(grid)}, ` +
-      'and no swap or flip of axes makes them agree',
-    { hint: 'Make the maps from the registered T1, or resample them to its grid.' },
-  );
 }

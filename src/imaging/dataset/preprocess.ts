@@ -6,6 +6,7 @@ import { scanName } from './dataset.ts';
 import { type LoadedScan, samplingMask } from './load-scan.ts';
 import type { ScanVoxels } from './resample-scan.ts';
 import { SortedValues } from './sorted-values.ts';
+import type { Target } from './targets.ts';
 
 export interface PreprocessOptions {
   /**
@@ -13,7 +14,10 @@ export interface PreprocessOptions {
    * negatives of spline ringing; null clips nothing. Default [0.1, 99.9].
    */
   readonly clip?: readonly [low: number, high: number] | null;
-  /** Cut to the brain's (and lesions') bounding box; `minimum` [nx, ny, nz] keeps room for a patch. Default: no cut. */
+  /**
+   * Cut to the bounding box of the brain and of what masks mark; `minimum` [nx, ny, nz] keeps room for a patch.
+   * Default: no cut.
+   */
   readonly crop?: { readonly margin: number; readonly minimum?: readonly [number, number, number] } | null;
 }
 
@@ -41,20 +45,26 @@ export interface PreparedScan {
   readonly channels: readonly ChannelStatistics[];
   /** [D, H, W], 1 inside the brain. */
   readonly brain: Uint8Array;
-  /** [D, H, W], as in the loaded scan. */
-  readonly lesions?: Uint8Array | Float32Array;
-  /** [3, D, H, W]: GM, WM, CSF. */
-  readonly tissues?: Float32Array;
+  /** What a task learns, by name. */
+  readonly targets?: ReadonlyMap<string, PreparedTarget> | undefined;
+  /** Maps that a network reads beside the images, [M, D, H, W], and what they are called together. */
+  readonly maps?: { readonly name: string; readonly data: Float32Array } | undefined;
+}
+
+/** A target in the cut volume. */
+export interface PreparedTarget extends Pick<Target, 'value' | 'marks' | 'found'> {
+  /** [K, D, H, W]: a channel a label, or one of values; empty for a number of the whole scan. */
+  readonly data: Uint8Array | Float32Array;
 }
 
 /**
  * Standardises every modality inside the brain (z-score, after clipping at percentiles), sets the outside to 0,
- * and cuts to the brain where asked. Lesion voxels outside the brain stay in the target, but their input is 0
+ * and cuts to the brain where asked. Marked voxels outside the brain stay in the target, but their input is 0
  * in training as in prediction, where nobody knows them.
  * @throws DatasetError where an image has one value only in the whole brain.
  */
 export function preprocess(scan: ScanVoxels<Voxels>, options: PreprocessOptions = {}): PreparedScan {
-  const { grid, brain, lesions, tissues } = scan;
+  const { grid, brain, targets, maps } = scan;
   const box = cutBox(scan, options.crop);
   const cut = <T extends Float32Array | Uint8Array>(data: T): T => cropData(data, grid.shape, box);
   const count = box.shape[0] * box.shape[1] * box.shape[2];
@@ -65,11 +75,16 @@ export function preprocess(scan: ScanVoxels<Voxels>, options: PreprocessOptions 
       standardise(channel, brain, from, length, input, c * count + at);
     });
   });
-  const maps = tissues && new Float32Array(3 * count);
-  if (tissues && maps)
-    [tissues.GM, tissues.WM, tissues.CSF].forEach((map, i) => {
-      maps.set(cut(map), i * count);
+  const together = (list: readonly (Uint8Array | Float32Array)[]): Uint8Array | Float32Array => {
+    const [only] = list;
+    if (only && list.length === 1) return cut(only);
+    const masks = list.length > 0 && list.every((channel) => channel instanceof Uint8Array);
+    const all = masks ? new Uint8Array(list.length * count) : new Float32Array(list.length * count);
+    list.forEach((channel, i) => {
+      all.set(cut(channel), i * count);
     });
+    return all;
+  };
   return {
     subject: scan.subject,
     session: scan.session,
@@ -80,14 +95,24 @@ export function preprocess(scan: ScanVoxels<Voxels>, options: PreprocessOptions 
     input,
     channels: channels.map(({ statistics }) => statistics),
     brain: cut(brain),
-    ...(lesions ? { lesions: cut(lesions) } : {}),
-    ...(maps ? { tissues: maps } : {}),
+    targets:
+      targets &&
+      new Map(
+        [...targets].map(([name, { channels: own, value, marks, found }]) => [
+          name,
+          { data: together(own), value, marks, found },
+        ]),
+      ),
+    maps: maps && {
+      name: maps.name,
+      data: together(maps.list.map(({ data }) => data)) as Float32Array,
+    },
   };
 }
 
-/** The part of a scan that a network sees: the brain's (and lesions') bounding box, or all of it. */
+/** The part of a scan that a network sees: the bounding box of the brain and of what masks mark, or all of it. */
 export function cutBox(
-  scan: Pick<LoadedScan, 'grid' | 'brain' | 'lesions'>,
+  scan: Pick<LoadedScan, 'grid' | 'brain' | 'targets'>,
   crop: PreprocessOptions['crop'],
 ): Box {
   const { grid } = scan;

@@ -5,10 +5,14 @@ import { describeGrid, voxelCount } from '../volume/volume.ts';
 import { toFloat32, type Voxels } from '../volume/voxels.ts';
 import { scanName } from './dataset.ts';
 import type { LoadedScan } from './load-scan.ts';
-import { repairTissues } from './tissue-maps.ts';
+import { firstOnly, type Target } from './targets.ts';
+import { repairMaps } from './tissue-maps.ts';
 
 /** What of a scan is resampled: all that a network reads or learns from. */
-export type ScanVoxels<T extends Voxels = Float32Array> = Omit<LoadedScan<T>, 'header' | 'raters'>;
+export type ScanVoxels<T extends Voxels = Float32Array> = Pick<
+  LoadedScan<T>,
+  'subject' | 'session' | 'grid' | 'channels' | 'brain' | 'targets' | 'maps'
+>;
 
 /** A scan with voxels of another size, and the way back. */
 export interface ResampledScan {
@@ -18,8 +22,8 @@ export interface ResampledScan {
    * alone.
    * @param map one value a voxel of the new grid; what lies outside its brain is not looked at
    * @param middle what lies half way between a sure no and a sure yes. With a threshold the border between voxels above
-   *   and below it comes to lie half way too: plain interpolation would make lesions smaller for a threshold above .5.
-   *   Default .5, plain interpolation.
+   *   and below it comes to lie half way too: plain interpolation would make what is found smaller for a threshold above 0.5.
+   *   Default 0.5, plain interpolation.
    * @returns one value a voxel of the scan's own grid; 0 outside its brain
    */
   back(map: Float32Array, middle?: number): Float32Array;
@@ -33,7 +37,7 @@ const LARGEST = 2 ** 28;
 /**
  * Resamples a scan to voxels of another size over the same field of view; its axes stay as they are, oblique ones too.
  * Images are averaged and interpolated between brain voxels alone, so that neither the skull nor the zeros around a
- * skull-stripped image reach into the brain's rim. A voxel is brain, or lesion, where half of it was.
+ * skull-stripped image reach into the brain's rim. A voxel is brain, or of a mask's label, if half of it was.
  *
  * @param spacing edges of the new voxels in mm, along the axes as they are stored
  * @throws DatasetError where the sizes are too far apart, or nothing is left of the brain.
@@ -42,7 +46,7 @@ export function resampleScan(
   scan: ScanVoxels<Voxels>,
   spacing: readonly [number, number, number],
 ): ResampledScan {
-  const { grid, brain, lesions, tissues } = scan;
+  const { grid, brain, targets } = scan;
   const name = scanName(scan);
   const to = resizedGrid(grid, spacing);
   const apart = grid.spacing.some((mm, axis) => Math.max(mm / spacing[axis]!, spacing[axis]! / mm) > MOST);
@@ -69,13 +73,18 @@ export function resampleScan(
     );
     return { ...channel, data: sums.map((v, i) => (inside[i] !== 0 ? v / share[i]! : 0)) };
   });
-  const maps = tissues && {
-    GM: resize(tissues.GM, grid, to),
-    WM: resize(tissues.WM, grid, to),
-    CSF: resize(tissues.CSF, grid, to),
+  const maps = scan.maps && {
+    ...scan.maps,
+    list: scan.maps.list.map(({ label, data }) => ({ label, data: resize(data, grid, to) })),
   };
   const there = Uint8Array.from(inside);
-  if (maps) repairTissues(maps, there, name);
+  if (maps) repairMaps(maps.list, there, name, maps.complete);
+  const learned = (target: Target): Target => {
+    const resized = target.channels.map((channel) =>
+      channel instanceof Uint8Array ? majority(channel) : resize(channel, grid, to),
+    );
+    return { ...target, channels: target.exclusive ? firstOnly(resized) : resized };
+  };
   let weights: Float32Array | undefined;
   return {
     scan: {
@@ -83,10 +92,8 @@ export function resampleScan(
       grid: to,
       channels,
       brain: there,
-      ...(lesions
-        ? { lesions: lesions instanceof Uint8Array ? majority(lesions) : resize(lesions, grid, to) }
-        : {}),
-      ...(maps ? { tissues: maps } : {}),
+      targets: targets && new Map([...targets].map(([key, target]) => [key, learned(target)])),
+      maps,
     },
     back(map, middle = 0.5) {
       // 0 and 1 would leave one side without a scale.

@@ -17,34 +17,79 @@ export interface TissueMaps {
  *   0..255 values, labels), or where all three are 0 in the whole brain.
  */
 export function repairTissues(maps: TissueMaps, brain: Uint8Array, scan: string): void {
+  repairMaps(tissueList(maps), brain, scan, true);
+}
+
+/** Tissues in the order of SPM's c1, c2, c3. */
+export const TISSUES = ['GM', 'WM', 'CSF'] as const;
+
+/** Tissue maps as labelled ones, in the order of {@link TISSUES}. */
+export function tissueList({ GM, WM, CSF }: TissueMaps): LabelMap[] {
+  return [
+    { label: 'GM', data: GM },
+    { label: 'WM', data: WM },
+    { label: 'CSF', data: CSF },
+  ];
+}
+
+/** Labelled maps in the order of {@link TISSUES} as tissue maps. */
+export function tissuesOf(maps: readonly LabelMap[]): TissueMaps {
+  const [GM, WM, CSF] = maps;
+  return { GM: GM!.data, WM: WM!.data, CSF: CSF!.data };
+}
+
+/** A probability map of one label. */
+export interface LabelMap {
+  readonly label: string;
+  readonly data: Float32Array;
+}
+
+/** How messages call maps of some labels: `tissue maps`, `maps of stroke, oedema`. */
+export function mapsName(labels: readonly string[]): string {
+  return labels.join() === 'GM,WM,CSF' ? 'tissue maps' : `maps of ${labels.join(', ')}`;
+}
+
+/**
+ * Makes maps of some labels a probability, in place: each clamped to [0, 1], and divided by their sum if that is above
+ * 1. What is left of 1 is background.
+ * @param brain 1 inside the brain
+ * @param scan what messages call the scan
+ * @param complete whether the labels make up the whole brain: inside it the maps are divided by their sum wherever that
+ *   is above 1e-3
+ * @throws DatasetError if a map reaches beyond 1.5 or below -0.5, or if complete maps are all 0 in the whole brain.
+ */
+export function repairMaps(
+  maps: readonly LabelMap[],
+  brain: Uint8Array,
+  scan: string,
+  complete: boolean,
+): void {
   requireProbabilities(maps, scan);
-  const { GM, WM, CSF } = maps;
   let present = 0;
   for (let i = 0; i < brain.length; i++) {
-    const g = Math.min(1, Math.max(0, GM[i]!));
-    const w = Math.min(1, Math.max(0, WM[i]!));
-    const c = Math.min(1, Math.max(0, CSF[i]!));
-    const sum = g + w + c;
-    const inside = brain[i] !== 0;
-    if (inside && sum > 1e-3) present++;
-    const scale = (inside && sum > 1e-3) || sum > 1 ? 1 / sum : 1;
-    GM[i] = g * scale;
-    WM[i] = w * scale;
-    CSF[i] = c * scale;
+    let sum = 0;
+    for (const { data } of maps) {
+      data[i] = Math.min(1, Math.max(0, data[i]!));
+      sum += data[i]!;
+    }
+    const inside = complete && brain[i] !== 0 && sum > 1e-3;
+    if (inside) present++;
+    const scale = inside || sum > 1 ? 1 / sum : 1;
+    for (const { data } of maps) data[i]! *= scale;
   }
-  if (present === 0) {
-    throw new DatasetError(`${scan}: the tissue maps are 0 everywhere in the brain`, {
-      hint: 'Check that they belong to this scan.',
-    });
-  }
+  if (complete && present === 0)
+    throw new DatasetError(
+      `${scan}: the ${mapsName(maps.map(({ label }) => label))} are 0 everywhere in the brain`,
+      { hint: 'Check that they belong to this scan.' },
+    );
 }
 
 /**
  * @param scan what messages call the scan.
  * @throws DatasetError where a map reaches beyond 1.5 or below -0.5, so that it holds no probabilities.
  */
-export function requireProbabilities(maps: TissueMaps, scan: string): void {
-  for (const [name, map] of Object.entries(maps) as [string, Float32Array][]) {
+export function requireProbabilities(maps: readonly LabelMap[], scan: string): void {
+  for (const { label: name, data: map } of maps) {
     let low = 0;
     let high = 0;
     for (let i = 0; i < map.length; i++) {

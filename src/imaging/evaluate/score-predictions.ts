@@ -2,7 +2,7 @@ import { DatasetError } from '../../core/errors.ts';
 import type { FileSource } from '../../core/files.ts';
 import { setting, worded } from '../../core/wording.ts';
 import { type Dataset, type Scan, scanName } from '../dataset/dataset.ts';
-import { combineRaters } from '../dataset/load-scan.ts';
+import { combineRaters } from '../dataset/raters.ts';
 import type { Connectivity } from '../volume/components.ts';
 import {
   type RaterScore,

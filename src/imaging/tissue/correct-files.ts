@@ -1,7 +1,7 @@
 import { DatasetError, GridMismatchError } from '../../core/errors.ts';
 import type { FileSink, FileSource } from '../../core/files.ts';
-import { TISSUES } from '../../engine/nn/variants.ts';
 import { scanName } from '../dataset/dataset.ts';
+import { TISSUES } from '../dataset/tissue-maps.ts';
 import { ESTIMATE_INTENT } from '../nifti/encode.ts';
 import { type NiftiImage, readMask, readNifti } from '../nifti/read.ts';
 import { writeNifti } from '../nifti/write.ts';

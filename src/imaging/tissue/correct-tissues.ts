@@ -1,5 +1,5 @@
 import { ShapeError } from '../../core/errors.ts';
-import { requireProbabilities, type TissueMaps } from '../dataset/tissue-maps.ts';
+import { requireProbabilities, type TissueMaps, tissueList } from '../dataset/tissue-maps.ts';
 
 /**
  * Tissue maps in the presence of lesions (Abolvardi et al., Fig. 9): lesion voxels become white matter, which
@@ -24,7 +24,7 @@ export function correctTissues(
       'GM, WM, CSF and lesions have one value for each voxel of one grid',
       lengths.join(', '),
     );
-  requireProbabilities(maps, scan);
+  requireProbabilities(tissueList(maps), scan);
   const [GM, WM, CSF] = [maps.GM.slice(), maps.WM.slice(), maps.CSF.slice()];
   const mask = lesions instanceof Uint8Array;
   for (let i = 0; i < lesions.length; i++) {

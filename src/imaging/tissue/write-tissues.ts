@@ -1,9 +1,8 @@
 import type { FileSink } from '../../core/files.ts';
-import { TISSUES } from '../../engine/nn/variants.ts';
 import { type Scan, scanFolder, scanName } from '../dataset/dataset.ts';
 import type { LoadedScan } from '../dataset/load-scan.ts';
 import { predictionPath } from '../dataset/prediction-path.ts';
-import type { TissueMaps } from '../dataset/tissue-maps.ts';
+import { TISSUES, type TissueMaps } from '../dataset/tissue-maps.ts';
 import { ESTIMATE_INTENT } from '../nifti/encode.ts';
 import { type WriteNiftiOptions, writeNifti } from '../nifti/write.ts';
 

@@ -21,8 +21,8 @@ export interface CutScan {
   readonly images: readonly RowChannel[];
   /** [D, H, W], 1 inside the brain. */
   readonly brain: Uint8Array;
-  /** GM, WM, CSF. */
-  readonly tissues?: readonly RowChannel[];
+  /** Maps that a network reads beside the images. */
+  readonly maps?: readonly RowChannel[] | undefined;
 }
 
 /**
@@ -30,7 +30,7 @@ export interface CutScan {
  * @throws DatasetError where an image has one value only in the whole brain.
  */
 export function cutScan(scan: ScanVoxels<Voxels>, crop: PreprocessOptions['crop']): CutScan {
-  const { subject, session, grid, brain, tissues } = scan;
+  const { subject, session, grid, brain, maps } = scan;
   const box = cutBox(scan, crop);
   const { shape, start } = box;
   const isWhole = shape.every((n, a) => n === grid.shape[a]);
@@ -50,13 +50,9 @@ export function cutScan(scan: ScanVoxels<Voxels>, crop: PreprocessOptions['crop'
       rows((from, count, target, at) => standardise(channel, brain, from, count, target, at)),
     ),
     brain: isWhole ? brain : cropData(brain, grid.shape, box),
-    ...(tissues
-      ? {
-          tissues: [tissues.GM, tissues.WM, tissues.CSF].map((map) =>
-            rows((from, count, target, at) => copyVoxels(map, from, count, target, at)),
-          ),
-        }
-      : {}),
+    maps: maps?.list.map(({ data }) =>
+      rows((from, count, target, at) => copyVoxels(data, from, count, target, at)),
+    ),
   };
 }
 

@@ -18,8 +18,8 @@ import type { TileChannel } from './tiles.ts';
 /** A scan's input channels for a variant, [D, H, W] each: modalities, then the tissue maps where it reads them. */
 export function networkInput(scan: PreparedScan, variant: Variant): Float32Array[] {
   const images = channelsOf(scan.input, scan.shape);
-  const { tissues } = scan;
-  return withTissues(scan, variant, images, tissues && channelsOf(tissues, scan.shape));
+  const { maps } = scan;
+  return withTissues(scan, variant, images, maps && channelsOf(maps.data, scan.shape));
 }
 
 /** The channels that a variant reads. @throws DatasetError where it reads tissue maps and there are none. */
@@ -32,7 +32,7 @@ function withTissues<T extends TileChannel>(
   if (!takesTissues(variant)) return [...images];
   if (tissues) return [...images, ...tissues];
   throw new DatasetError(`${scanName(scan)}: ${variant} reads tissue maps, and the scan has none`, {
-    hint: worded`Point ${setting('tissue')} at a folder with c1, c2 and c3 maps (SPM), or use the single variant.`,
+    hint: worded`Point ${setting('maps')} at a folder with c1, c2 and c3 maps (SPM), or use the single variant.`,
   });
 }
 
@@ -124,7 +124,7 @@ export class Predictor {
   ): Promise<Map<string, Float32Array[]>> {
     const channels =
       'images' in scan
-        ? withTissues(scan, this.variant, scan.images, scan.tissues)
+        ? withTissues(scan, this.variant, scan.images, scan.maps)
         : networkInput(scan, this.variant);
     const window = await this.window(scan.shape);
     try {

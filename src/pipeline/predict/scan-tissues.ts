@@ -4,15 +4,15 @@ import { setting, worded } from '../../core/wording.ts';
 import type { Model } from '../../engine/checkpoint/checkpoint.ts';
 import type { ModelInfo } from '../../engine/checkpoint/model-info.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
-import { takesTissues, type Variant } from '../../engine/nn/variants.ts';
+import { TISSUES, takesTissues, type Variant } from '../../engine/nn/variants.ts';
 import { type Dataset, type Scan, scanName } from '../../imaging/dataset/dataset.ts';
 import {
   type LoadedScan,
   type LoadScanOptions,
   loadStoredScan,
-  withTissueMaps,
+  withInputMaps,
 } from '../../imaging/dataset/load-scan.ts';
-import type { TissueMaps } from '../../imaging/dataset/tissue-maps.ts';
+import { type TissueMaps, tissueList } from '../../imaging/dataset/tissue-maps.ts';
 import { correctTissues } from '../../imaging/tissue/correct-tissues.ts';
 import { segmentTissues } from '../../imaging/tissue/segment-tissues.ts';
 import { toFloat32, type Voxels } from '../../imaging/volume/voxels.ts';
@@ -37,7 +37,7 @@ export interface MakeScanTissuesOptions {
 export type LoadInput<T extends Voxels> = (
   dataset: Dataset,
   scan: Scan,
-  options: Pick<LoadScanOptions, 'modalities' | 'tissue'>,
+  options: Pick<LoadScanOptions, 'modalities' | 'maps' | 'mapSource'>,
 ) => Promise<LoadedScan<T>>;
 
 /** What a network takes in, with the maps that had to be made for it. */
@@ -68,10 +68,19 @@ export async function loadPredictionInput<T extends Voxels>(
 ): Promise<PredictionInput<T>> {
   const make = needsTissues(scan, variant, choice);
   const read = takesTissues(variant) && !make;
-  const loaded = await load(dataset, scan, { modalities, tissue: read && choice });
+  const maps = { name: 'tissue', labels: TISSUES, complete: true };
+  const loaded = await load(dataset, scan, {
+    modalities,
+    maps: read ? maps : undefined,
+    mapSource: choice === false ? undefined : choice,
+  });
   if (!make) return { loaded, tissue: read ? 'supplied' : null, made: undefined };
   const made = await makeScanTissues(gpu, dataset, scan, loaded, stageOne, options);
-  return { loaded: withTissueMaps(loaded, made), tissue: stageOne ? 'corrected' : 'uncorrected', made };
+  return {
+    loaded: withInputMaps(loaded, { ...maps, list: tissueList(made) }),
+    tissue: stageOne ? 'corrected' : 'uncorrected',
+    made,
+  };
 }
 
 /** The one image that tells tissues apart: where the others are added, lesions pass for tissue (bench/results). */
@@ -87,14 +96,14 @@ export function needsTissues(scan: Scan, variant: Variant, choice: TissueChoice)
     if (scan.tissues.has(choice)) return false;
     throw new DatasetError(
       `${scanName(scan)}: the ${variant} model reads tissue maps; there are none from ${choice}`,
-      { hint: worded`Leave ${setting('tissue')} out: maps are then made if a scan has none.` },
+      { hint: worded`Leave ${setting('maps')} out: maps are then made if a scan has none.` },
     );
   }
   if (choice && scan.tissues.size > 0) return false;
   if (scan.modalities.has(T1)) return true;
   throw new DatasetError(
     `${scanName(scan)}: the ${variant} model reads tissue maps; there are none, and no ${T1} image to make them from`,
-    { hint: worded`Add the T1w image, or give a folder of maps with ${setting('tissue')}.` },
+    { hint: worded`Add the T1w image, or give a folder of maps with ${setting('maps')}.` },
   );
 }
 

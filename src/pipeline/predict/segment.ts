@@ -192,7 +192,7 @@ export async function segmentBox(
   const { tile, precision, capabilities, choices } = predictor;
   const window: PredictedWindow = { tile, precision, wanted: (slot) => choices.get(slot) };
   // Without the true lesions: they would move the cut, and the windows with it, where they reach out of the brain.
-  const { lesions: _lesions, ...blind } = scan;
+  const { targets: _targets, ...blind } = scan;
   const change = resample ? spacingChange(info, scan.grid) : undefined;
   // What few scans need is loaded when one does, in the browser.
   const { resampleScan } = change ? await import('../../imaging/dataset/resample-scan.ts') : {};

@@ -4,8 +4,8 @@ import type { VoxelSet } from './voxel-set.ts';
 
 /** How patches are drawn. */
 export interface SamplerSettings {
-  /** Share of the patches that hold a chosen lesion voxel; the others are centred uniformly in the brain. */
-  readonly lesionShare: number;
+  /** Share of the patches that hold a chosen voxel of a label; the others are centred uniformly in the brain. */
+  readonly foregroundShare: number;
   /** Mirror each axis with probability 1/2. */
   readonly flips: boolean;
   /** Each image channel is multiplied by 1 ± this at most, and ± this is added; 0 for none. */
@@ -15,7 +15,7 @@ export interface SamplerSettings {
 }
 
 export const DEFAULT_SAMPLER: SamplerSettings = {
-  lesionShare: 1 / 3,
+  foregroundShare: 1 / 3,
   flips: true,
   intensity: 0.1,
   scans: 'uniform',
@@ -26,7 +26,8 @@ export interface DrawScan {
   /** [depth, height, width]; at least the patch along each axis. */
   readonly shape: Extent3;
   readonly brain: VoxelSet;
-  readonly lesions: VoxelSet;
+  /** The voxels of each label that patches are centred on; those without any are left out. */
+  readonly foreground: readonly VoxelSet[];
 }
 
 /** One patch. */
@@ -42,9 +43,9 @@ export interface PatchDraw {
 }
 
 /**
- * Draws one patch. A chosen lesion voxel comes to lie anywhere in the middle half of the patch along each axis, so
- * that lesions are not always central; a brain voxel in the middle. Then the window is moved into the volume. A scan
- * without lesions gives a patch of the brain.
+ * Draws one patch. A chosen voxel of a label comes to lie anywhere in the middle half of the patch along each axis, so
+ * that labels are not always central; a brain voxel in the middle. Then the window is moved into the volume. Each label
+ * that a scan has is as likely as the others, however large it is; a scan without any gives a patch of the brain.
  * @param images channels that get an intensity of their own
  */
 export function drawPatch(
@@ -55,16 +56,16 @@ export function drawPatch(
   settings: SamplerSettings,
 ): PatchDraw {
   const scan = drawScan(random, scans, settings.scans);
-  const { shape, brain, lesions } = scans[scan]!;
-  const onLesion = random.uniform() < settings.lesionShare && lesions.count > 0;
-  const set = onLesion ? lesions : brain;
+  const { shape, brain, foreground } = scans[scan]!;
+  const onLabel = random.uniform() < settings.foregroundShare && foreground.length > 0;
+  const set = onLabel ? foreground[foreground.length > 1 ? random.integer(foreground.length) : 0]! : brain;
   const voxel = set.at(random.integer(set.count));
   const [, height, width] = shape;
   const centre = [Math.floor(voxel / (height * width)), Math.floor(voxel / width) % height, voxel % width];
   const corner = [0, 1, 2].map((a) => {
     const extent = patch[a]!;
     const quarter = Math.floor(extent / 4);
-    const offset = onLesion ? quarter + random.integer(extent - 2 * quarter) : Math.floor(extent / 2);
+    const offset = onLabel ? quarter + random.integer(extent - 2 * quarter) : Math.floor(extent / 2);
     return Math.max(0, Math.min(shape[a]! - extent, centre[a]! - offset));
   });
   const mirror = [0, 1, 2].map(() => settings.flips && random.uniform() < 0.5);

@@ -1,7 +1,7 @@
 import { DatasetError, ShapeError, UsageError } from '../../core/errors.ts';
 import type { GPUComputePassEncoder } from '../../core/globals.ts';
 import { Random } from '../../core/random.ts';
-import { formatShape, sizeOf } from '../../core/shape.ts';
+import { formatShape, type Shape, sizeOf } from '../../core/shape.ts';
 import { setting, worded } from '../../core/wording.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { type Dispatch, encodeDispatches } from '../../engine/tape/plan.ts';
@@ -18,19 +18,21 @@ export interface SamplerScan {
   readonly shape: Extent3;
   /** Where patches are centred: not 0 inside the brain. */
   readonly brain: ArrayLike<number>;
-  /** Not 0 in lesions; left out where there are none. */
-  readonly lesions?: ArrayLike<number>;
+  /** A mask, not 0 inside, for each label that patches are centred on (default: none). */
+  readonly foreground?: readonly ArrayLike<number>[] | undefined;
   /** Channels by the name of the output tensor they go to, each [depth, height, width]. */
   readonly volumes: Readonly<Record<string, readonly Float32Array[]>>;
+  /** Numbers of the whole scan by the name of the output tensor they go to. */
+  readonly values?: Readonly<Record<string, number>> | undefined;
 }
 
 export interface SamplerOptions extends SamplerSettings {
   /**
-   * Tensors [batch, channels, depth, height, width] that are filled: `input` and the targets. All have the same
-   * batch and patch.
+   * Tensors that are filled: `input` and targets, [batch, channels, depth, height, width] with one batch and one patch,
+   * and targets [batch, 1] that take a scan's number.
    */
   readonly outputs: TensorStore;
-  /** Leading channels of `input` that are images and change their intensity; the rest (tissue maps) is only cut. */
+  /** Leading channels of `input` that are images and change their intensity; the rest (maps) is only cut. */
   readonly images: number;
   readonly random: Random;
 }
@@ -48,6 +50,8 @@ interface Output {
  */
 export class PatchSampler {
   readonly #outputs: readonly Output[];
+  /** Each scan's number by the name of the output. */
+  readonly #values: ReadonlyMap<string, readonly number[]>;
   readonly #stores: readonly TensorStore[];
   readonly #scans: readonly DrawScan[];
   /** By scan, then by item of the batch. */
@@ -61,11 +65,13 @@ export class PatchSampler {
     options: SamplerOptions,
     patch: Extent3,
     outputs: readonly Output[],
+    values: ReadonlyMap<string, readonly number[]>,
     stores: readonly TensorStore[],
     scans: readonly DrawScan[],
     dispatches: readonly (readonly (readonly Dispatch[])[])[],
   ) {
     this.#options = options;
+    this.#values = values;
     this.#patch = patch;
     this.#outputs = outputs;
     this.#stores = stores;
@@ -89,13 +95,21 @@ export class PatchSampler {
     const drawn = scans.map((scan) => checkScan(scan, patch, options.outputs));
     if (scans.length === 0)
       throw new DatasetError('sampler: there is no scan to draw patches from', {
-        hint: 'Choose at least one subject with a lesion mask.',
+        hint: 'Choose at least one subject to train on.',
       });
+    const values = new Map<string, readonly number[]>();
+    for (const [name, { shape }] of options.outputs.tensors)
+      if (isNumber(shape))
+        values.set(
+          name,
+          scans.map((scan) => scan.values![name]!),
+        );
     const stores: TensorStore[] = [];
     const outputs: Output[] = [];
     try {
       for (const [name, target] of options.outputs.tensors)
-        outputs.push({ name, channels: target.shape[1]!, cutter: await PatchCutter.create(gpu, target) });
+        if (!values.has(name))
+          outputs.push({ name, channels: target.shape[1]!, cutter: await PatchCutter.create(gpu, target) });
       const dispatches: Dispatch[][][] = [];
       for (const scan of scans) {
         const store = await upload(gpu, scan, outputs);
@@ -109,7 +123,7 @@ export class PatchSampler {
         }
         dispatches.push(items);
       }
-      return new PatchSampler(options, patch, outputs, stores, drawn, dispatches);
+      return new PatchSampler(options, patch, outputs, values, stores, drawn, dispatches);
     } catch (error) {
       for (const store of stores) store.destroy();
       for (const { cutter } of outputs) cutter.destroy();
@@ -152,6 +166,11 @@ export class PatchSampler {
       });
       cutter.upload();
     }
+    for (const [name, values] of this.#values)
+      this.#options.outputs.write(
+        name,
+        Float32Array.from(draws, ({ scan }) => values[scan]!),
+      );
     return (pass) => {
       draws.forEach(({ scan }, item) => {
         encodeDispatches(pass, this.#dispatches[scan]![item]!);
@@ -176,15 +195,22 @@ async function upload(gpu: Gpu, scan: SamplerScan, outputs: readonly Output[]): 
   return store;
 }
 
+/** Whether an output takes one number of a scan per item. */
+function isNumber(shape: Shape): boolean {
+  return shape.length === 2 && shape[1] === 1;
+}
+
 function batchOf(outputs: TensorStore): [number, Extent3] {
   const shapes = [...outputs.tensors.values()].map(({ shape }) => shape);
-  const [first] = shapes;
+  const first = outputs.tensors.get('input')?.shape;
   const same = (shape: readonly number[]): boolean =>
-    shape.length === 5 && [0, 2, 3, 4].every((a) => shape[a] === first![a]);
-  if (!first || !outputs.tensors.has('input') || !shapes.every(same))
+    isNumber(shape)
+      ? shape[0] === first![0]
+      : shape.length === 5 && [0, 2, 3, 4].every((a) => shape[a] === first![a]);
+  if (!first || isNumber(first) || !shapes.every(same))
     throw new ShapeError(
       'sampler',
-      'outputs are `input` and targets, [batch, channels, depth, height, width] with one batch and one patch',
+      'outputs are `input` and targets, [batch, channels, depth, height, width] with one batch and one patch, or [batch, 1]',
       [...outputs.tensors].map(([name, { shape }]) => `${name} ${formatShape(shape)}`).join(', ') ||
         'nothing',
     );
@@ -200,6 +226,11 @@ function checkScan(scan: SamplerScan, patch: Extent3, outputs: TensorStore): Dra
     );
   const size = sizeOf(shape);
   for (const [output, target] of outputs.tensors) {
+    if (isNumber(target.shape)) {
+      if (!Number.isFinite(scan.values?.[output]))
+        throw new ShapeError('sampler', `${name} gives ${output} a number`, String(scan.values?.[output]));
+      continue;
+    }
     const channels = volumes[output] ?? [];
     if (channels.length !== target.shape[1] || channels.some((data) => data.length !== size))
       throw new ShapeError(
@@ -209,10 +240,11 @@ function checkScan(scan: SamplerScan, patch: Extent3, outputs: TensorStore): Dra
       );
   }
   const width = shape[2];
+  const { foreground = [] } = scan;
   for (const [what, mask] of [
-    ['brain', scan.brain],
-    ['lesions', scan.lesions ?? scan.brain],
-  ] as const)
+    ['brain', scan.brain] as const,
+    ...foreground.map((own) => ['foreground', own] as const),
+  ])
     if (mask.length !== size)
       throw new ShapeError('sampler', `${name}: ${what} has ${size} voxels`, String(mask.length));
   const brain = new VoxelSet(scan.brain, width);
@@ -220,13 +252,14 @@ function checkScan(scan: SamplerScan, patch: Extent3, outputs: TensorStore): Dra
     throw new DatasetError(`${name}: the brain mask is empty, so no patch can be drawn`, {
       hint: 'Check the mask, or leave this scan out.',
     });
-  return { shape, brain, lesions: new VoxelSet(scan.lesions ?? [], width) };
+  const sets = foreground.map((mask) => new VoxelSet(mask, width));
+  return { shape, brain, foreground: sets.filter(({ count }) => count > 0) };
 }
 
-function checkSettings({ lesionShare, intensity, images, outputs }: SamplerOptions): void {
+function checkSettings({ foregroundShare, intensity, images, outputs }: SamplerOptions): void {
   const channels = outputs.tensors.get('input')?.shape[1] ?? 0;
   const rules: readonly (readonly [string, number, boolean])[] = [
-    ['lesionShare lies in [0, 1]', lesionShare, lesionShare >= 0 && lesionShare <= 1],
+    ['foregroundShare lies in [0, 1]', foregroundShare, foregroundShare >= 0 && foregroundShare <= 1],
     ['intensity lies in [0, 1)', intensity, intensity >= 0 && intensity < 1],
     [
       `images lies in [0, ${channels}]`,

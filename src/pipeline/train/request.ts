@@ -3,7 +3,6 @@ import type { AbortSignal } from '../../core/globals.ts';
 import type { Model } from '../../engine/checkpoint/checkpoint.ts';
 import type { TrainingState } from '../../engine/checkpoint/training-state.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
-import type { Variant } from '../../engine/nn/variants.ts';
 import type { PreparedScan } from '../../imaging/dataset/preprocess.ts';
 import type { ResolvedTrainSettings } from './settings.ts';
 
@@ -65,7 +64,8 @@ export interface TrainRequest {
 
 /** What came of a training run. */
 export interface TrainResult {
-  readonly variant: Variant;
+  /** The preset, or the task. */
+  readonly variant: string;
   readonly steps: number;
   /** Of the training steps alone. */
   readonly seconds: number;

@@ -2,7 +2,7 @@ import { OutOfMemoryError } from '../../core/errors.ts';
 import { stateHash, type TrainingState } from '../../engine/checkpoint/training-state.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { withRecovery } from '../../engine/gpu/recovery.ts';
-import { LESION_HEAD } from '../../engine/nn/variants.ts';
+import { LESION_HEAD, type Variant } from '../../engine/nn/variants.ts';
 import {
   constantSchedule,
   cosineSchedule,
@@ -17,7 +17,7 @@ import { Predictor } from '../predict/predictor.ts';
 import { memoryOf } from './memory.ts';
 import type { TrainRequest, TrainResult } from './request.ts';
 import { TrainingSession } from './session.ts';
-import type { ResolvedTrainSettings } from './settings.ts';
+import { type ResolvedTrainSettings, taskName } from './settings.ts';
 
 /** What outlives a lost device. */
 interface Run {
@@ -65,7 +65,7 @@ async function attempt(gpu: Gpu, run: Run): Promise<TrainResult> {
     const state = await session.save();
     const { seconds, loss, best } = state.progress;
     return {
-      variant: settings.variant,
+      variant: taskName(settings),
       steps: state.step,
       seconds,
       finalLoss: loss,
@@ -135,7 +135,9 @@ async function chooseThreshold(
 ): Promise<{ threshold: number; dice: number }> {
   const { settings, scans, onKernels, onThreshold, signal } = run.request;
   const wanted = (slot: string): string | undefined => run.kernels[slot];
-  const predictor = await Predictor.create(gpu, session.net, settings.variant, settings.patch, { wanted });
+  const predictor = await Predictor.create(gpu, session.net, settings.preset as Variant, settings.patch, {
+    wanted,
+  });
   const search = new ThresholdSearch();
   try {
     run.kernels = { ...run.kernels, ...Object.fromEntries(predictor.choices) };
@@ -155,7 +157,8 @@ async function chooseThreshold(
 }
 
 /** The target as a mask: voxels whose lesion probability (share of raters) is at least half. */
-function lesionMask({ lesions, brain }: PreparedScan): Uint8Array {
+function lesionMask({ targets, brain }: PreparedScan): Uint8Array {
+  const lesions = targets?.get(LESION_HEAD.name)?.data;
   if (lesions instanceof Uint8Array) return lesions;
   return Uint8Array.from(lesions ?? new Float32Array(brain.length), (p) => (p >= 0.5 ? 1 : 0));
 }

@@ -24,14 +24,16 @@ export async function dataFingerprint(scans: readonly PreparedScan[]): Promise<R
   return Object.fromEntries(entries);
 }
 
-async function scanPrint({ shape, input, brain, lesions, tissues }: PreparedScan): Promise<string> {
+async function scanPrint({ shape, input, brain, targets, maps }: PreparedScan): Promise<string> {
   const arrays: [string, ArrayBufferView][] = [
     ['shape', Int32Array.from(shape)],
     ['input', input],
     ['brain', brain],
   ];
-  if (lesions) arrays.push(['lesions', lesions]);
-  if (tissues) arrays.push(['tissues', tissues]);
+  // In the plural, as runs before tasks had names recorded them.
+  for (const [name, { data, value }] of targets ?? [])
+    arrays.push([`${name}s`, value === undefined ? data : Float64Array.of(value)]);
+  if (maps) arrays.push([`${maps.name}s`, maps.data]);
   return await sha256OfArrays(arrays);
 }
 

@@ -134,7 +134,8 @@ export class TrainingSession {
     wanted: ((slot: string) => string | undefined) | undefined,
     owned: Resources,
   ): Promise<TrainingSession> {
-    const { variant, modalities } = settings;
+    const { preset, modalities } = settings;
+    const variant = preset as Variant;
     const random = new Random(settings.seed);
     const tape = new Tape(gpu.capabilities, wanted, { recompute: settings.recompute });
     const step = owned.add(
@@ -147,7 +148,7 @@ export class TrainingSession {
     const sampler = owned.add(
       await PatchSampler.create(gpu, samplerScans, {
         ...DEFAULT_SAMPLER,
-        lesionShare: settings.lesionShare,
+        foregroundShare: settings.foregroundShare,
         flips: settings.flips,
         intensity: settings.intensity,
         outputs: batch,
@@ -189,7 +190,8 @@ export class TrainingSession {
       throw new CheckpointError('there is nothing to save before the first step of a training run', {
         hint: 'Start again with the same settings and seed: the first state follows from them.',
       });
-    const { variant, modalities, patch } = this.settings;
+    const { preset, modalities, patch } = this.settings;
+    const variant = preset as Variant;
     const network = networkOf(this.settings);
     const spacing = this.#spacing;
     const settings = toJson(this.settings);
@@ -315,8 +317,8 @@ export class TrainingSession {
 }
 
 /** The network that settings ask for. */
-function networkOf({ variant, modalities, ...widths }: ResolvedTrainSettings): NetworkSpec {
-  return variantConfig(variant, modalities, widths);
+function networkOf({ preset, modalities, ...widths }: ResolvedTrainSettings): NetworkSpec {
+  return variantConfig(preset as Variant, modalities, widths);
 }
 
 /** The voxel sizes of what is trained on. */
@@ -327,18 +329,20 @@ export function spacingOf(scans: readonly PreparedScan[]): TrainedSpacing[] {
 /** A scan's channels under the names of the tensors that patches go to. */
 function samplerScan(scan: PreparedScan, variant: Variant): SamplerScan {
   const name = scanName(scan);
-  if (!scan.lesions)
+  const lesions = scan.targets?.get(LESION_HEAD.name)?.data;
+  const tissues = scan.targets?.get(TISSUE_HEAD.name)?.data;
+  if (!lesions)
     throw new DatasetError(`${name}: there is no lesion mask to train on`, { hint: 'Leave this scan out.' });
   const volumes: Record<string, readonly Float32Array[]> = {
     input: networkInput(scan, variant),
-    [LESION_HEAD.name]: [Float32Array.from(scan.lesions)],
+    [LESION_HEAD.name]: [Float32Array.from(lesions)],
   };
   if (predictsTissues(variant)) {
-    if (!scan.tissues)
+    if (!tissues)
       throw new DatasetError(`${name}: ${variant} learns tissue maps, and the scan has none`, {
-        hint: worded`Point ${setting('tissue')} at a folder with c1, c2 and c3 maps (SPM), or use the single variant.`,
+        hint: worded`Point ${setting('maps')} at a folder with c1, c2 and c3 maps (SPM), or use the single variant.`,
       });
-    volumes[TISSUE_HEAD.name] = channelsOf(scan.tissues, scan.shape);
+    volumes[TISSUE_HEAD.name] = channelsOf(tissues as Float32Array, scan.shape);
   }
-  return { name, shape: scan.shape, brain: scan.brain, lesions: scan.lesions, volumes };
+  return { name, shape: scan.shape, brain: scan.brain, foreground: [lesions], volumes };
 }

@@ -1,10 +1,11 @@
 import { z } from 'zod/mini';
 import { UsageError } from '../../core/errors.ts';
-import { hashJson } from '../../core/json.ts';
+import { hashJson, toJson } from '../../core/json.ts';
 import { setting, Wording, worded } from '../../core/wording.ts';
 import type { SegmentationLossSettings } from '../../engine/loss/segmentation-loss.ts';
-import { VARIANTS, type Variant } from '../../engine/nn/variants.ts';
 import type { Element } from '../../engine/tape/tensor.ts';
+import { findPreset, type Preset, presetNames, renameSettings } from '../task/presets.ts';
+import { parseTask, type Task } from '../task/task.ts';
 import { checkOf, lossEntries } from './setting-checks.ts';
 import type { AnyEntry, SettingEntry, Values } from './setting-entry.ts';
 
@@ -25,17 +26,28 @@ const words = z.array(text).check(z.minLength(1));
  * and help texts of commands follow from this record. The settings of losses are declared with the losses.
  */
 export const SETTING_ENTRIES = {
-  variant: {
-    help: 'Tissue maps: not used, as input channels, as a second output',
-    schema: z.enum(VARIANTS),
-  } as SettingEntry<Variant>,
+  /** Of one's own task it is null. */
+  preset: {
+    help: 'A known task with its network, by name',
+    hint: 'NAME',
+    schema: z.nullable(text),
+    default: null,
+  } as SettingEntry<string | null>,
+  /** Of a preset it is null. */
+  task: {
+    help: 'A task of your own: its channels, labels, targets and losses',
+    hint: 'FILE.json',
+    // Checked by itself, with messages of its own.
+    schema: z.nullable(z.record(z.string(), z.unknown())) as unknown as z.ZodMiniType<Task | null>,
+    default: null,
+  } as SettingEntry<Task | null>,
   /** Patients, or single visits (`07_ses-02`). */
   subjects: {
     help: 'Patients to train on',
     hint: 'ID,ID',
     schema: z.nullable(words),
     default: null,
-    defaultText: 'all with a mask',
+    defaultText: 'all that have what is learned',
   } as SettingEntry<Words>,
   modalities: {
     help: 'Input images in order',
@@ -44,8 +56,8 @@ export const SETTING_ENTRIES = {
     default: null,
     defaultText: 'those that all the scans share',
   } as SettingEntry<Words>,
-  tissue: {
-    help: "Tissue maps' folder, or a derivative's name",
+  maps: {
+    help: "Probability maps' folder, or a derivative's name",
     hint: 'DIR',
     schema: z.nullable(text),
     default: null,
@@ -134,15 +146,16 @@ export const SETTING_ENTRIES = {
     schema: z.enum(['generalized-dice', 'dice', 'literal']),
     default: 'generalized-dice',
   } as SettingEntry<SegmentationLossSettings['loss']>,
-  tissueWeight: {
-    help: "Weight of the tissue loss beside the main head's",
+  /** On top of the weights that the task gives its heads. */
+  auxiliaryWeight: {
+    help: "Weight of further heads' losses beside the first head's",
     hint: 'W',
     schema: within(0, 1e3),
     default: 1,
   } as SettingEntry<number>,
   /** The other patches are uniform in the brain. */
-  lesionShare: {
-    help: 'Share of patches centred on a lesion',
+  foregroundShare: {
+    help: 'Share of patches centred on a label',
     hint: 'X',
     schema: within(0, 1),
     default: 1 / 3,
@@ -201,13 +214,13 @@ export function settingEntries(): Readonly<Record<string, AnyEntry>> {
   return Object.fromEntries(own.flatMap((entry) => (entry[0] === 'loss' ? [entry, ...losses] : [entry])));
 }
 
-/** Settings of losses whose default depends on others. */
+/** Settings of losses whose default depends on the preset. */
 const OVERRIDDEN: Readonly<Record<string, AnyEntry>> = {
   tpr: {
     help: 'True-positive-rate term; +tpr is the paper as printed',
-    schema: z.nullable(z.enum(['off', '1-tpr', '+tpr'])),
-    default: null,
-    defaultText: '1-tpr, single: off',
+    schema: z.enum(['off', '1-tpr', '+tpr']),
+    default: 'off',
+    defaultText: "the preset's, off",
   },
 };
 
@@ -219,7 +232,7 @@ const DEFAULT_EPOCHS = 100;
 /**
  * Checks settings and fills in the defaults.
  *
- * @param input some of {@link TrainSettings}; `variant` is required.
+ * @param input some of {@link TrainSettings}, also by names that older files use; `preset` or `task` is required
  * @param file what holds them: messages begin with it and name settings as they stand there
  * @throws UsageError naming the setting, the rule and the value.
  */
@@ -235,9 +248,13 @@ function checkSettings(input: unknown): TrainSettings | UsageError {
   const schema = z.strictObject(
     Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name, checkOf(entry)])),
   );
-  const parsed = schema.safeParse(input);
-  if (!parsed.success) return settingError(parsed.error.issues[0], input, Object.keys(entries));
-  const settings = parsed.data as unknown as Omit<TrainSettings, 'tpr'> & Partial<Pick<TrainSettings, 'tpr'>>;
+  const named = isObject(input) ? renameSettings(input) : input;
+  const chosen = isObject(named) ? choiceOf(named) : undefined;
+  if (chosen instanceof UsageError) return chosen;
+  const wanted = isObject(named) ? { ...chosen?.preset?.settings, ...withoutNulls(named) } : named;
+  const parsed = schema.safeParse(wanted);
+  if (!parsed.success) return settingError(parsed.error.issues[0], named, Object.keys(entries));
+  const settings = parsed.data as unknown as TrainSettings;
   const given = DURATIONS.filter((name) => settings[name] !== null);
   if (given.length > 1)
     return new UsageError(
@@ -257,15 +274,54 @@ function checkSettings(input: unknown): TrainSettings | UsageError {
   }
   return {
     ...settings,
+    task: chosen?.task ?? null,
     epochs: given.length === 0 ? DEFAULT_EPOCHS : settings.epochs,
-    // The paper adds the term to both multi-task nets; printed, it rewards misses (see the loss's documentation).
-    tpr: settings.tpr ?? (settings.variant === 'single' ? 'off' : '1-tpr'),
   };
+}
+
+/** What settings say is to be learned: a preset, or a task of one's own. */
+function choiceOf(
+  settings: Readonly<Record<string, unknown>>,
+): { readonly preset?: Preset; readonly task?: Task } | UsageError {
+  const { preset = null, task = null } = settings;
+  try {
+    if (preset !== null && task !== null)
+      return new UsageError(worded`${setting('preset')} and ${setting('task')} exclude each other`, {
+        hint: 'Give one of them.',
+      });
+    if (task !== null) return { task: parseTask(task, 'task') };
+    if (preset !== null) return { preset: findPreset(String(preset)) };
+  } catch (error) {
+    if (error instanceof UsageError) return error;
+    throw error;
+  }
+  return new UsageError(worded`${setting('preset')} is missing`, {
+    hint: worded`Give one of ${presetNames().join(', ')}, or a task of your own with ${setting('task')}.`,
+  });
+}
+
+/** Null stands for a setting that is not given. */
+function withoutNulls(settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== null));
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What settings say is to be learned. @throws UsageError for a preset that is not known. */
+export function taskOf({ preset, task }: Pick<TrainSettings, 'preset' | 'task'>): Task {
+  return task ?? findPreset(String(preset)).task;
+}
+
+/** What messages call it: the preset, or the task. */
+export function taskName({ preset, task }: Pick<TrainSettings, 'preset' | 'task'>): string {
+  return task?.name ?? String(preset);
 }
 
 /** A hash of all settings, by which a resumed run knows its own. */
 export async function settingsHash(settings: TrainSettings): Promise<string> {
-  return await hashJson({ ...settings });
+  return await hashJson(toJson(settings));
 }
 
 function settingError(

@@ -2,11 +2,17 @@ import { CheckpointError } from '../../core/errors.ts';
 import type { FileSource } from '../../core/files.ts';
 import { decodeModel, type Model } from '../../engine/checkpoint/checkpoint.ts';
 import type { ModelInfo } from '../../engine/checkpoint/model-info.ts';
-import { takesTissues } from '../../engine/nn/variants.ts';
+import { takesTissues, type Variant } from '../../engine/nn/variants.ts';
 import { hasFile, RUN_FILES } from './run-record.ts';
+import type { ResolvedTrainSettings } from './settings.ts';
 
 /** What a stage-1 net and the net that it serves are told apart by. */
 type NetKind = Pick<ModelInfo, 'variant' | 'modalities'>;
+
+/** The net that settings make. */
+export function netKind({ preset, modalities }: ResolvedTrainSettings): NetKind {
+  return { variant: preset as Variant, modalities };
+}
 
 /**
  * A net that reads tissue maps was trained on maps in which the lesions that another net had found were made white

@@ -2,13 +2,13 @@ import { paperLoss } from '../../engine/loss/paper.ts';
 import type { SegmentationLossSettings } from '../../engine/loss/segmentation-loss.ts';
 import { architectureOf } from '../../engine/nn/networks/index.ts';
 import type { StepRequest } from '../../engine/nn/training-step.ts';
-import { TISSUE_HEAD, variantConfig } from '../../engine/nn/variants.ts';
+import { TISSUE_HEAD, type Variant, variantConfig } from '../../engine/nn/variants.ts';
 import type { ResolvedTrainSettings } from './settings.ts';
 
 /** What of a run's settings makes its step. */
 export type StepSettings = Pick<
   ResolvedTrainSettings,
-  | 'variant'
+  | 'preset'
   | 'modalities'
   | 'baseChannels'
   | 'levels'
@@ -17,7 +17,7 @@ export type StepSettings = Pick<
   | 'precision'
   | 'weightDecay'
   | 'clip'
-  | 'tissueWeight'
+  | 'auxiliaryWeight'
   | keyof SegmentationLossSettings
 >;
 
@@ -26,8 +26,8 @@ export type StepSettings = Pick<
  * @throws UsageError for widths that no network has.
  */
 export function stepRequest(settings: StepSettings): StepRequest {
-  const { variant, modalities, batch, patch, precision, weightDecay, clip, tissueWeight } = settings;
-  const network = architectureOf(variantConfig(variant, modalities, settings));
+  const { preset, modalities, batch, patch, precision, weightDecay, clip, auxiliaryWeight } = settings;
+  const network = architectureOf(variantConfig(preset as Variant, modalities, settings));
   return {
     network,
     batch,
@@ -36,7 +36,7 @@ export function stepRequest(settings: StepSettings): StepRequest {
       head: name,
       // The paper adds the TPR term for "our main task" alone.
       loss: paperLoss(name === TISSUE_HEAD.name ? { ...settings, tpr: 'off' } : settings),
-      weight: name === TISSUE_HEAD.name ? tissueWeight : 1,
+      weight: name === TISSUE_HEAD.name ? auxiliaryWeight : 1,
     })),
     optimizer: { weightDecay, maxGradNorm: clip > 0 ? clip : null },
     stored: precision,

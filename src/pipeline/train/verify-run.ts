@@ -15,8 +15,8 @@ import {
   readRunConfig,
 } from './run-record.ts';
 import { requireSameData, requireSameSettings } from './same-run.ts';
-import { settingsHash } from './settings.ts';
-import { requireStageOne } from './stage-one.ts';
+import { settingsHash, taskName } from './settings.ts';
+import { netKind, requireStageOne } from './stage-one.ts';
 import { parseLog } from './step-log.ts';
 
 /** One thing that was looked at. */
@@ -62,7 +62,7 @@ export async function verifyRun(files: FileStore): Promise<RunVerification> {
     const found = await readRunConfig(files);
     return [
       found,
-      `${found.settings.variant}, ${Object.keys(found.data).length} scans, seed ${found.settings.seed}`,
+      `${taskName(found.settings)}, ${Object.keys(found.data).length} scans, seed ${found.settings.seed}`,
     ];
   });
   const log = await check(RUN_FILES.log, () => checkLog(files, status));
@@ -170,6 +170,6 @@ async function checkStageOne(
   config: RunConfig | undefined,
 ): Promise<readonly [undefined, string]> {
   const { info } = decodeModel(await files.read(RUN_FILES.stageOne), RUN_FILES.stageOne);
-  if (config) requireStageOne(info, config.settings, RUN_FILES.stageOne);
+  if (config) requireStageOne(info, netKind(config.settings), RUN_FILES.stageOne);
   return [undefined, `${info.variant}, reads ${info.modalities.join(', ')}, threshold ${info.threshold}`];
 }

@@ -1,7 +1,7 @@
 import { CheckpointError } from '../../core/errors.ts';
 import { canonicalJson, toJson } from '../../core/json.ts';
-import type { Variant } from '../../engine/nn/variants.ts';
 import type { Dataset } from '../../imaging/dataset/dataset.ts';
+import type { Variant } from '../presets/index.ts';
 import type { ExperimentRecord, ExperimentUnit } from '../report/experiment-record.ts';
 import type { ExperimentOptions } from './options.ts';
 import { planExperiment } from './plan.ts';

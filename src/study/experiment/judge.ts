@@ -1,7 +1,7 @@
 import type { FileSource } from '../../core/files.ts';
 import { type Dataset, scanName } from '../../imaging/dataset/dataset.ts';
-import { combineRaters } from '../../imaging/dataset/load-scan.ts';
 import { predictionPath } from '../../imaging/dataset/prediction-path.ts';
+import { combineRaters } from '../../imaging/dataset/raters.ts';
 import { evaluatePredictions, readPair } from '../../imaging/evaluate/evaluate-predictions.ts';
 import type { LesionSizeCount } from '../../imaging/evaluate/lesion-sizes.ts';
 import { addSizes, countBySize } from '../../imaging/evaluate/lesion-sizes.ts';

@@ -1,6 +1,6 @@
 import { UsageError } from '../../core/errors.ts';
 import type { SegmentationLossSettings } from '../../engine/loss/segmentation-loss.ts';
-import type { Variant } from '../../engine/nn/variants.ts';
+import type { Variant } from '../presets/index.ts';
 
 /** What a loss's name decides. */
 export type NamedLoss = Pick<SegmentationLossSettings, 'loss' | 'tpr' | 'crossEntropy'>;

@@ -1,5 +1,5 @@
-import { PAPER_VARIANTS, type Variant } from '../../engine/nn/variants.ts';
 import { trainSettings } from '../../pipeline/train/settings.ts';
+import { PAPER_VARIANTS, type Variant } from '../presets/index.ts';
 import type { ExperimentRecord } from '../report/experiment-record.ts';
 import { type RecordedSettings, type SharedSettings, sharedSettings } from './unit-settings.ts';
 
@@ -49,7 +49,7 @@ export function experimentOptions(
     rater: wanted.rater ?? '1',
     subjects: wanted.subjects ?? null,
     tissue: wanted.tissue ?? null,
-    shared: wanted.shared ?? sharedSettings(trainSettings({ variant: 'single' })),
+    shared: wanted.shared ?? sharedSettings(trainSettings({ preset: 'single' })),
   };
 }
 

@@ -1,7 +1,6 @@
 import { DatasetError } from '../../core/errors.ts';
 import { toJson } from '../../core/json.ts';
 import { setting, worded } from '../../core/wording.ts';
-import type { Variant } from '../../engine/nn/variants.ts';
 import {
   commonModalities,
   type Dataset,
@@ -12,6 +11,7 @@ import {
 import { type Fold, patientFolds } from '../../imaging/dataset/folds.ts';
 import { chooseModalities } from '../../imaging/dataset/load-scan.ts';
 import { requireTissueInputs } from '../../imaging/tissue/make-tissues.ts';
+import type { Variant } from '../presets/index.ts';
 import type {
   CorrectionUnit,
   ExperimentRecord,

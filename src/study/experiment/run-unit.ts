@@ -2,7 +2,6 @@ import type { FileStore } from '../../core/files.ts';
 import { formatRecord } from '../../core/record.ts';
 import { Subfolder } from '../../core/subfolder.ts';
 import { removeUnfinished } from '../../core/unfinished-files.ts';
-import { takesTissues, type Variant } from '../../engine/nn/variants.ts';
 import { type Dataset, scanName } from '../../imaging/dataset/dataset.ts';
 import { DESCRIPTION_FILE, derivativeDescription } from '../../imaging/dataset/derivative.ts';
 import { loadScan } from '../../imaging/dataset/load-scan.ts';
@@ -13,6 +12,7 @@ import { correctTissues } from '../../imaging/tissue/correct-tissues.ts';
 import { makeTissues } from '../../imaging/tissue/make-tissues.ts';
 import { spmPath, writeTissueDerivative } from '../../imaging/tissue/write-tissues.ts';
 import { hasFile, RUN_FILES } from '../../pipeline/train/run-record.ts';
+import { takesTissues, type Variant } from '../presets/index.ts';
 import {
   type CorrectionUnit,
   EXPERIMENT_FILES,

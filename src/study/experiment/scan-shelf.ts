@@ -1,8 +1,8 @@
-import { predictsTissues, takesTissues } from '../../engine/nn/variants.ts';
 import { type Dataset, scanName } from '../../imaging/dataset/dataset.ts';
 import type { PreparedScan } from '../../imaging/dataset/preprocess.ts';
 import { chooseTraining, prepareScan, type TrainingData } from '../../pipeline/train/prepare.ts';
 import type { TrainSettings } from '../../pipeline/train/settings.ts';
+import { predictsTissues, takesTissues, type Variant } from '../presets/index.ts';
 
 /**
  * Training scans, prepared once and kept for the units that follow: those without tissue maps for good, those with
@@ -21,11 +21,11 @@ export class ScanShelf {
     onScan: (done: number, total: number, name: string) => void = () => {},
   ): Promise<TrainingData> {
     const { settings, scans } = chooseTraining(dataset, wanted);
-    const { variant, tissue } = settings;
-    const withMaps = takesTissues(variant) || predictsTissues(variant);
-    if (withMaps && this.#source !== tissue) {
+    const { preset, maps } = settings;
+    const withMaps = takesTissues(preset as Variant) || predictsTissues(preset as Variant);
+    if (withMaps && this.#source !== maps) {
       this.#mapped.clear();
-      this.#source = tissue;
+      this.#source = maps;
     }
     const shelf = withMaps ? this.#mapped : this.#plain;
     const prepared: PreparedScan[] = [];

@@ -1,16 +1,17 @@
 import type { Json } from '../../core/json.ts';
-import type { Variant } from '../../engine/nn/variants.ts';
 import { type TrainSettings, trainSettings } from '../../pipeline/train/settings.ts';
+import type { Variant } from '../presets/index.ts';
 import type { ExperimentRecord, NetUnit, StageOneUnit } from '../report/experiment-record.ts';
 import { namedLoss } from './losses.ts';
 
-type Decided = 'variant' | 'subjects' | 'tissue' | 'rater' | 'loss' | 'tpr' | 'crossEntropy' | 'seed';
+type Decided = 'preset' | 'task' | 'subjects' | 'maps' | 'rater' | 'loss' | 'tpr' | 'crossEntropy' | 'seed';
 
 /** Settings of training that an experiment decides for each net by itself. */
 export const DECIDED: Readonly<Record<Decided, true>> = {
-  variant: true,
+  preset: true,
+  task: true,
   subjects: true,
-  tissue: true,
+  maps: true,
   rater: true,
   loss: true,
   tpr: true,
@@ -55,8 +56,8 @@ export function unitSettings(
   const all = {
     ...shared,
     ...namedLoss(loss, variant),
-    variant,
-    tissue,
+    preset: variant,
+    maps: tissue,
     subjects: trainingOf(record, unit),
     rater: record.rater,
     seed: unit.seed,

@@ -87,7 +87,9 @@ describe('a whole scan', () => {
   it('keeps lesion voxels outside the brain, in the target and where patches are taken', async () => {
     const scan = await load(patient());
     expect([scan.brain[0], scan.lesions![0]]).toEqual([0, 1]);
-    const mask = samplingMask(scan);
+    const { brain, lesions } = scan;
+    const targets = new Map([['lesion', { channels: [lesions!], marks: true, exclusive: true }]]);
+    const mask = samplingMask({ brain, targets });
     expect(mask[0]).toBe(1);
     expect(mask.filter((v) => v !== 0)).toHaveLength(scan.brain.filter((v) => v !== 0).length + 1);
   });

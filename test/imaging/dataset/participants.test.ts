@@ -1,11 +1,21 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { openDataset } from '../../../src/imaging/dataset/open-dataset.ts';
-import { checkParticipants } from '../../../src/imaging/dataset/participants.ts';
+import { readParticipants } from '../../../src/imaging/dataset/participants.ts';
 import { bidsPatient, tree } from './make.ts';
 
-const check = (text: string | Uint8Array): Promise<string[]> =>
-  checkParticipants(tree({ 'participants.tsv': text }), ['07', '19']);
+const check = async (text: string | Uint8Array): Promise<readonly string[]> =>
+  (await readParticipants(tree({ 'participants.tsv': text }), ['07', '19'])).warnings;
+
+it('reads the cells of every column', async () => {
+  const text = '\uFEFFage\tparticipant_id\tedss\r\n40\tsub-07\t 1.5\r\n41\tsub-26\r\n';
+  const { participants } = await readParticipants(tree({ 'participants.tsv': text }), ['07', '26']);
+  expect(participants!.columns).toEqual(['age', 'edss']);
+  expect([...participants!.rows].map(([id, row]) => [id, ...row])).toEqual([
+    ['07', ['age', '40'], ['edss', '1.5']],
+    ['26', ['age', '41'], ['edss', '']],
+  ]);
+});
 
 it('names who is listed and has no folder', async () => {
   expect(await check('participant_id\tage\nsub-07\t40\nsub-19\tn/a\n')).toEqual([]);
@@ -24,7 +34,7 @@ it('does not stumble over a table of another kind, nor over odd names', async ()
   expect(await check('participant_id\n../../etc\u0000')).toEqual([
     'participants.tsv: there is no folder for "../../etc\\u0000"',
   ]);
-  expect(await checkParticipants(tree({}), ['07'])).toEqual([]);
+  expect(await readParticipants(tree({}), ['07'])).toEqual({ warnings: [] });
 });
 
 it('is among the warnings of a data set', async () => {

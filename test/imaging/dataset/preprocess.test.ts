@@ -4,14 +4,25 @@ import { findScans } from '../../../src/imaging/dataset/dataset.ts';
 import { type LoadedScan, loadScan } from '../../../src/imaging/dataset/load-scan.ts';
 import { openDataset } from '../../../src/imaging/dataset/open-dataset.ts';
 import { channelStatistics, preprocess } from '../../../src/imaging/dataset/preprocess.ts';
+import { TISSUES } from '../../../src/imaging/dataset/tissue-maps.ts';
 import { uncrop } from '../../../src/imaging/volume/crop.ts';
 import { sameGrid } from '../../../src/imaging/volume/volume.ts';
 import { bidsPatient, GRID, tree } from './make.ts';
 
 async function scan(): Promise<LoadedScan> {
   const dataset = await openDataset(tree(bidsPatient('07')));
-  return loadScan(dataset, findScans(dataset)[0]!, { tissue: true });
+  return loadScan(dataset, findScans(dataset)[0]!, {
+    targets: [LESION],
+    maps: { name: 'tissue', labels: TISSUES, complete: true },
+  });
 }
+
+const LESION = {
+  name: 'lesion',
+  labels: ['lesion'],
+  source: { from: 'mask' },
+  exclusive: true,
+} as const;
 
 describe('standardising', () => {
   it('gives mean 0 and deviation 1 in the brain and 0 outside', async () => {
@@ -63,7 +74,9 @@ describe('cutting', () => {
   it('keeps brain and lesions, and finds the way back', async () => {
     const loaded = await scan();
     const whole = preprocess(loaded);
-    const inner = { ...loaded, lesions: loaded.lesions!.map((v, i) => (i === 0 ? 0 : v)) };
+    const target = loaded.targets!.get('lesion')!;
+    const lesions = target.channels[0]!.map((v, i) => (i === 0 ? 0 : v));
+    const inner = { ...loaded, targets: new Map([['lesion', { ...target, channels: [lesions] }]]) };
     const cut = preprocess(inner, { crop: { margin: 1 } });
     expect(cut.box).toEqual({ start: [1, 1, 1], shape: [10, 12, 8] });
     expect(cut.shape).toEqual([8, 12, 10]);
@@ -72,18 +85,20 @@ describe('cutting', () => {
     const back = uncrop(cut.input.slice(0, count), cut.box, cut.fullGrid);
     expect([...back.data]).toEqual([...whole.input.slice(0, 12 * 14 * 10)]);
     expect([...uncrop(cut.brain, cut.box, cut.fullGrid).data]).toEqual([...loaded.brain]);
-    expect([...uncrop(cut.lesions as Uint8Array, cut.box, cut.fullGrid).data]).toEqual([...inner.lesions]);
-    expect([...uncrop(cut.tissues!.slice(count, 2 * count), cut.box, cut.fullGrid).data]).toEqual([
-      ...loaded.tissues!.WM,
+    expect([...uncrop(cut.targets!.get('lesion')!.data as Uint8Array, cut.box, cut.fullGrid).data]).toEqual([
+      ...lesions,
+    ]);
+    expect([...uncrop(cut.maps!.data.slice(count, 2 * count), cut.box, cut.fullGrid).data]).toEqual([
+      ...loaded.maps!.list[1]!.data,
     ]);
     // The lesion voxel in the corner, outside the brain, widens the box.
     expect(preprocess(loaded, { crop: { margin: 0 } }).box.start).toEqual([0, 0, 0]);
   });
   it('leaves room for a patch', async () => {
     const loaded = await scan();
-    const { lesions: _, ...plain } = loaded;
+    const { targets: _, ...plain } = loaded;
     const cut = preprocess(plain, { crop: { margin: 0, minimum: [12, 12, 12] } });
     expect(cut.box.shape).toEqual([12, 12, 10]);
-    expect(cut.lesions).toBeUndefined();
+    expect(cut.targets).toBeUndefined();
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { resampleScan, type ScanVoxels } from '../../../src/imaging/dataset/resample-scan.ts';
+import { TISSUES } from '../../../src/imaging/dataset/tissue-maps.ts';
 import { axisAlignedGrid, type Grid, voxelCount } from '../../../src/imaging/volume/volume.ts';
 import { type Value, values } from './make.ts';
 
@@ -15,7 +16,6 @@ function scan(extra: Partial<ScanVoxels> = {}): ScanVoxels {
     // A skull brighter than any brain, and a brain of one value.
     channels: [{ name: 'T1w', data: values((x, y, z) => (inBrain(x, y, z) ? 100 : 4000), GRID) }],
     brain: Uint8Array.from(values(inBrain, GRID)),
-    brainSource: 'mask',
     ...extra,
   };
 }
@@ -43,16 +43,28 @@ describe('resampleScan', () => {
   it('keeps tissue maps a probability, and lesions a mask or shares', () => {
     const half = values((x, y, z) => inBrain(x, y, z) * (x < 10 ? 1 : 0), GRID);
     const rest = values((x, y, z) => inBrain(x, y, z) * (x < 10 ? 0 : 1), GRID);
-    const tissues = { GM: half, WM: rest, CSF: new Float32Array(half.length) };
+    const list = [half, rest, new Float32Array(half.length)].map((data, i) => ({
+      label: TISSUES[i]!,
+      data,
+    }));
+    const maps = { name: 'tissue', list, complete: true };
+    const lesions = (data: Uint8Array | Float32Array): ScanVoxels['targets'] =>
+      new Map([['lesion', { channels: [data], marks: true, exclusive: true }]]);
     const before = half.slice();
-    const { scan: there } = resampleScan(scan({ tissues, lesions: Uint8Array.from(half) }), [2, 2, 2]);
-    const { GM, WM, CSF } = there.tissues!;
+    const { scan: there } = resampleScan(scan({ maps, targets: lesions(Uint8Array.from(half)) }), [2, 2, 2]);
+    const [GM, WM, CSF] = there.maps!.list.map(({ data }) => data) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
+    const mask = there.targets!.get('lesion')!.channels[0]!;
     const sums = Array.from(GM, (gm, i) => gm + WM[i]! + CSF[i]!).filter((_, i) => there.brain[i] !== 0);
     expect(Math.max(...sums.map((total) => Math.abs(total - 1)))).toBeLessThan(1e-5);
     expect(half).toEqual(before);
-    expect(new Set(there.lesions)).toEqual(new Set([0, 1]));
-    expect((sum(there.lesions!) * 8) / (sum(half) * 1.5)).toBeCloseTo(1, 1);
-    const shares = resampleScan(scan({ lesions: half }), [2, 2, 2]).scan.lesions!;
+    expect(new Set(mask)).toEqual(new Set([0, 1]));
+    expect((sum(mask) * 8) / (sum(half) * 1.5)).toBeCloseTo(1, 1);
+    const shares = resampleScan(scan({ targets: lesions(half) }), [2, 2, 2]).scan.targets!.get('lesion')!
+      .channels[0]!;
     expect(shares).toBeInstanceOf(Float32Array);
     expect(new Set(shares).size).toBeGreaterThan(2);
   });

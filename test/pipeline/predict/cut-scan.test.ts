@@ -7,6 +7,7 @@ import { writeNifti } from '../../../src/imaging/nifti/write.ts';
 import { cutScan } from '../../../src/pipeline/predict/cut-scan.ts';
 import { channelsOf } from '../../../src/pipeline/predict/predictor.ts';
 import { cutTile, type TileChannel } from '../../../src/pipeline/predict/tiles.ts';
+import { TISSUE_MAPS } from '../../../src/study/presets/index.ts';
 import { bidsPatient, brainImage, GRID, tree, values } from '../../imaging/dataset/make.ts';
 
 it('cuts tiles that are bit for bit those of a prepared scan, from voxels as they are stored', async () => {
@@ -17,10 +18,10 @@ it('cuts tiles that are bit for bit those of a prepared scan, from voxels as the
   const files = { ...bidsPatient('07'), 'sub-07/anat/sub-07_T2w.nii.gz': stored };
   const dataset = await openDataset(tree(files));
   const [scan] = findScans(dataset);
-  const loaded = await loadStoredScan(dataset, scan!, { tissue: true });
+  const loaded = await loadStoredScan(dataset, scan!, { maps: TISSUE_MAPS });
   expect(loaded.channels.map(({ data }) => data instanceof Float32Array)).toEqual([true, true, false]);
   expect(loaded.raters.size).toBe(0);
-  const { lesions: _, ...plain } = await loadScan(dataset, scan!, { tissue: true });
+  const plain = await loadScan(dataset, scan!, { maps: TISSUE_MAPS });
   for (const margin of [0, 1, 20]) {
     const whole = preprocess(plain, { crop: { margin } });
     const cut = cutScan(loaded, { margin });
@@ -31,6 +32,6 @@ it('cuts tiles that are bit for bit those of a prepared scan, from voxels as the
       return out;
     };
     expect(tile(cut.images)).toEqual(tile(channelsOf(whole.input, whole.shape)));
-    expect(tile(cut.tissues!)).toEqual(tile(channelsOf(whole.tissues!, whole.shape)));
+    expect(tile(cut.maps!)).toEqual(tile(channelsOf(whole.maps!.data, whole.shape)));
   }
 });

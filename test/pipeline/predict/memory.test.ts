@@ -10,6 +10,7 @@ import { estimatePrediction } from '../../../src/pipeline/predict/memory.ts';
 import { type SegmentOptions, segment, withPredictor } from '../../../src/pipeline/predict/segment.ts';
 import { train } from '../../../src/pipeline/train/run.ts';
 import { stepRequest } from '../../../src/pipeline/train/step-request.ts';
+import { TISSUE_MAPS } from '../../../src/study/presets/index.ts';
 import { bidsPatient, tree } from '../../imaging/dataset/make.ts';
 import { mostAllocated, withoutBuffer } from '../../support/buffers.ts';
 import { useGpu } from '../../support/gpu.ts';
@@ -20,7 +21,7 @@ let scan: LoadedScan;
 const models = new Map<Variant, Model>();
 beforeAll(async () => {
   const dataset = await openDataset(tree(bidsPatient('01')));
-  scan = await loadScan(dataset, findScans(dataset)[0]!, { tissue: true });
+  scan = await loadScan(dataset, findScans(dataset)[0]!, { maps: TISSUE_MAPS });
   for (const variant of VARIANTS) {
     const data = await tinyData({ variant, steps: 1, patch: 8, baseChannels: 4 });
     models.set(variant, (await train(context.gpu, data)).model);

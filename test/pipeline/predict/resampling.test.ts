@@ -71,7 +71,7 @@ async function trained(): Promise<Model> {
     lr: 1e-2,
     batch: 1,
     crossEntropy: 1,
-    lesionShare: 0.5,
+    foregroundShare: 0.5,
   });
   return (await train(context.gpu, await prepareTraining(dataset, settings))).model;
 }

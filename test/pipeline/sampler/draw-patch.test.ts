@@ -12,12 +12,16 @@ type Extent3 = readonly [number, number, number];
 
 const indexOf = ([, h, w]: Extent3, [z, y, x]: Extent3): number => (z * h + y) * w + x;
 
-function scan(shape: Extent3, lesions: readonly Extent3[], brainShare = 1): DrawScan {
+function scan(shape: Extent3, marked: readonly Extent3[], brainShare = 1): DrawScan {
   const size = shape[0] * shape[1] * shape[2];
   const mask = new Uint8Array(size);
-  for (const voxel of lesions) mask[indexOf(shape, voxel)] = 1;
+  for (const voxel of marked) mask[indexOf(shape, voxel)] = 1;
   const brain = new Uint8Array(size).fill(1, 0, Math.round(size * brainShare));
-  return { shape, brain: new VoxelSet(brain, shape[2]), lesions: new VoxelSet(mask, shape[2]) };
+  return {
+    shape,
+    brain: new VoxelSet(brain, shape[2]),
+    foreground: [new VoxelSet(mask, shape[2])].filter(({ count }) => count > 0),
+  };
 }
 
 function draw(
@@ -42,7 +46,7 @@ describe('drawing a patch', () => {
       [8, 6, 5],
     ];
     for (const shape of shapes) {
-      for (const { corner } of draw(300, [scan(shape, [[0, 0, 0]])], patch, { lesionShare: 0.5 }))
+      for (const { corner } of draw(300, [scan(shape, [[0, 0, 0]])], patch, { foregroundShare: 0.5 }))
         corner.forEach((c, a) => {
           expect(c).toBeGreaterThanOrEqual(0);
           expect(c + patch[a]!).toBeLessThanOrEqual(shape[a]!);
@@ -52,7 +56,7 @@ describe('drawing a patch', () => {
 
   it('holds the lesion in its middle half, at every place there', () => {
     const voxel: Extent3 = [20, 15, 16];
-    const draws = draw(2000, [scan([40, 31, 33], [voxel])], patch, { lesionShare: 1 });
+    const draws = draw(2000, [scan([40, 31, 33], [voxel])], patch, { foregroundShare: 1 });
     for (const [a, places] of [
       [2, 3, 4, 5],
       [1, 2, 3, 4],
@@ -63,16 +67,16 @@ describe('drawing a patch', () => {
     }
   });
 
-  it('is centred on lesions as often as asked, and on every brain voxel alike', () => {
+  it('is centred on labels as often as asked, and on every brain voxel alike', () => {
     const shape: Extent3 = [40, 40, 40];
     const voxel: Extent3 = [5, 35, 20];
     const brain = scan(shape, [voxel], 0.5);
     const near = (d: PatchDraw): boolean =>
       d.corner.every((c, a) => voxel[a]! - c >= 1 && voxel[a]! - c < patch[a]!);
-    const share = draw(3000, [brain], patch, { lesionShare: 1 / 3 }).filter(near).length / 3000;
+    const share = draw(3000, [brain], patch, { foregroundShare: 1 / 3 }).filter(near).length / 3000;
     expect(share).toBeGreaterThan(0.31);
     expect(share).toBeLessThan(0.37);
-    const centres = draw(3000, [brain], patch, { lesionShare: 0 }).map(({ corner }) => corner[0] + 4);
+    const centres = draw(3000, [brain], patch, { foregroundShare: 0 }).map(({ corner }) => corner[0] + 4);
     // The brain is the half of the volume with z below 20.
     expect(Math.max(...centres)).toBe(19);
     const low = centres.filter((z) => z < 10).length / 3000;
@@ -80,8 +84,8 @@ describe('drawing a patch', () => {
     expect(low).toBeLessThan(0.54);
   });
 
-  it('draws from the brain where a scan has no lesions', () => {
-    const draws = draw(50, [scan([20, 20, 20], [])], patch, { lesionShare: 1 });
+  it('draws from the brain if a scan has no label', () => {
+    const draws = draw(50, [scan([20, 20, 20], [])], patch, { foregroundShare: 1 });
     expect(new Set(draws.map(({ corner }) => corner.join())).size).toBeGreaterThan(20);
   });
 

@@ -135,7 +135,7 @@ function scans(): SamplerScan[] {
       name: `sub-0${s}`,
       shape,
       brain,
-      lesions,
+      foreground: [lesions],
       volumes: {
         input: [0, 1, 2].map((c) => randomVolume(shape, 10 * s + c)),
         lesion: [Float32Array.from(lesions)],
@@ -221,7 +221,7 @@ describe('the patch sampler', () => {
     const sampler = await PatchSampler.create(
       gpu,
       scans(),
-      optionsFor(store, { lesionShare: 1, flips: false }),
+      optionsFor(store, { foregroundShare: 1, flips: false }),
     );
     const expected: Float32Array[] = [];
     const region = (of: TensorStore, name: string): { buffer: GPUBuffer; offset: number } =>
@@ -268,8 +268,8 @@ describe('the patch sampler', () => {
     await expect(make([{ ...first, volumes: { ...first.volumes, tissue: [] } }])).rejects.toThrow(
       /sub-00 gives tissue 3 channels of 2431 voxels; got 0 of none/,
     );
-    await expect(make([first], { lesionShare: 1.5 })).rejects.toThrow(
-      /lesionShare lies in \[0, 1\]; got 1.5/,
+    await expect(make([first], { foregroundShare: 1.5 })).rejects.toThrow(
+      /foregroundShare lies in \[0, 1\]; got 1.5/,
     );
     await expect(make([first], { intensity: 1 })).rejects.toThrow(/intensity lies in \[0, 1\); got 1/);
     await expect(make([first], { images: 4 })).rejects.toThrow(/images lies in \[0, 3\]; got 4/);

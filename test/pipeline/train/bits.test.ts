@@ -2,7 +2,6 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it, vi } from 'vitest';
 import { MemoryFiles } from '../../../src/core/files.ts';
 import { sha256OfArrays } from '../../../src/core/hash.ts';
-import { VARIANTS } from '../../../src/engine/nn/variants.ts';
 import type { Dataset } from '../../../src/imaging/dataset/dataset.ts';
 import { loadScan } from '../../../src/imaging/dataset/load-scan.ts';
 import { openDataset } from '../../../src/imaging/dataset/open-dataset.ts';
@@ -10,6 +9,7 @@ import { segment } from '../../../src/pipeline/predict/segment.ts';
 import { prepareTraining } from '../../../src/pipeline/train/prepare.ts';
 import { train } from '../../../src/pipeline/train/run.ts';
 import { writePhantomDataset } from '../../../src/study/phantom/index.ts';
+import { presetOf, VARIANTS } from '../../../src/study/presets/index.ts';
 import { useGpu } from '../../support/gpu.ts';
 import { tinySettings } from './fixture.ts';
 
@@ -59,7 +59,7 @@ describe('twenty steps and a prediction have the bits that were committed', () =
         const { model, hash } = await train(gpu, await prepareTraining(dataset, settings));
         const scan = await loadScan(dataset, dataset.subjects[2]!.scans[0]!, {
           modalities: model.info.modalities,
-          tissue: variant === 'multi-input',
+          maps: presetOf(variant).task.maps ?? undefined,
         });
         const { probabilities, tissues } = await segment(gpu, model, scan, { precision });
         const prediction = await sha256OfArrays([['lesion', probabilities], ...tissues]);

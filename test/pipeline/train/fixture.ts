@@ -5,15 +5,16 @@ import { bidsPatient, tree } from '../../imaging/dataset/make.ts';
 
 /** The smallest settings that have every part. */
 export function tinySettings(extra: object = {}): TrainSettings {
+  const { variant = 'single', ...rest } = extra as { variant?: string };
   return trainSettings({
-    variant: 'single',
+    preset: variant,
     patch: 8,
     levels: 2,
     baseChannels: 2,
     steps: 6,
     lr: 2e-3,
     schedule: 'cosine',
-    ...extra,
+    ...rest,
   });
 }
 

@@ -60,11 +60,11 @@ describe('prepareTraining', () => {
     );
     expect(seen).toEqual(['1/2 sub-01', '2/2 sub-02']);
     expect(single.scans[0]!.channels.map((channel) => channel.name)).toEqual(['T1w', 'FLAIR']);
-    expect(single.scans[0]!.tissues).toBeUndefined();
+    expect(single.scans[0]!.maps).toBeUndefined();
     for (const extent of single.scans[0]!.shape) expect(extent).toBeGreaterThanOrEqual(8);
     for (const variant of ['multi-input', 'multi-output']) {
       const { scans } = await prepareTraining(dataset, settings({ variant, subjects: ['02'] }));
-      expect(scans[0]!.tissues).toBeDefined();
+      expect(scans[0]!.maps ?? scans[0]!.targets!.get('tissue')).toBeDefined();
     }
     await expect(
       prepareTraining(dataset, settings({ variant: 'multi-input', tissue: 'fsl' })),

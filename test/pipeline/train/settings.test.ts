@@ -7,7 +7,7 @@ import { settingsHash, trainSettings } from '../../../src/pipeline/train/setting
 
 describe('trainSettings', () => {
   it("fills in the paper's settings", () => {
-    expect(trainSettings({ variant: 'single' })).toMatchObject({
+    expect(trainSettings({ preset: 'single' })).toMatchObject({
       epochs: 100,
       steps: null,
       minutes: null,
@@ -19,7 +19,7 @@ describe('trainSettings', () => {
       loss: 'generalized-dice',
       weights: 'square',
       tpr: 'off',
-      lesionShare: 1 / 3,
+      foregroundShare: 1 / 3,
       precision: 'f32',
       overlap: 0.5,
       rater: '1',
@@ -28,35 +28,56 @@ describe('trainSettings', () => {
   });
 
   it('adds the corrected TPR term to the multi-task nets unless told otherwise', () => {
-    expect(trainSettings({ variant: 'multi-input' }).tpr).toBe('1-tpr');
-    expect(trainSettings({ variant: 'multi-output' }).tpr).toBe('1-tpr');
-    expect(trainSettings({ variant: 'multi-output', tpr: 'off' }).tpr).toBe('off');
-    expect(trainSettings({ variant: 'single', tpr: '+tpr' }).tpr).toBe('+tpr');
+    expect(trainSettings({ preset: 'multi-input' }).tpr).toBe('1-tpr');
+    expect(trainSettings({ preset: 'multi-output' }).tpr).toBe('1-tpr');
+    expect(trainSettings({ preset: 'multi-output', tpr: 'off' }).tpr).toBe('off');
+    expect(trainSettings({ preset: 'single', tpr: '+tpr' }).tpr).toBe('+tpr');
+  });
+
+  it('knows settings by the names that older files have', () => {
+    const old = { variant: 'multi-input', tissue: 'spm', tissueWeight: 2, lesionShare: 0.5 };
+    expect(trainSettings(old)).toMatchObject({
+      preset: 'multi-input',
+      task: null,
+      maps: 'spm',
+      auxiliaryWeight: 2,
+      foregroundShare: 0.5,
+      tpr: '1-tpr',
+    });
+  });
+
+  it('takes a task in place of a preset, with the usual loss', () => {
+    const task = { name: 'x', heads: [{ name: 'a', labels: ['b'], target: { from: 'mask' } }] };
+    const settings = trainSettings({ task });
+    expect(settings).toMatchObject({ preset: null, tpr: 'off', task: { name: 'x', channels: null } });
+    expect(trainSettings(toJson(settings))).toEqual(settings);
   });
 
   it('takes its own result again', () => {
-    const settings = trainSettings({ variant: 'multi-output', minutes: 3, subjects: ['07'] });
+    const settings = trainSettings({ preset: 'multi-output', minutes: 3, subjects: ['07'] });
     expect(settings.epochs).toBeNull();
     expect(trainSettings(toJson(settings))).toEqual(settings);
   });
 
   it.each<[object, string | RegExp]>([
-    [{}, 'variant is missing'],
-    [{ variant: 'double' }, /^variant is "double"; expected one of "single"/],
-    [{ variant: 'single', epoch: 3 }, 'there is no setting "epoch"'],
-    [{ variant: 'single', epochs: 3, steps: 4 }, 'epochs and steps exclude each other'],
-    [{ variant: 'single', patch: 60 }, 'patch must be a multiple of 8 with 4 levels, not 60'],
-    [{ variant: 'single', patch: 4, levels: 4 }, /multiple of 8/],
-    [{ variant: 'single', batch: 0 }, /^batch is 0; /],
-    [{ variant: 'single', batch: 1.5 }, /^batch is 1.5; /],
-    [{ variant: 'single', batch: '2' }, /^batch is "2"; expected/],
-    [{ variant: 'single', lr: 0 }, /^lr is 0; /],
-    [{ variant: 'single', lr: Number.NaN }, /^lr is /],
-    [{ variant: 'single', overlap: 1 }, /^overlap is 1; /],
-    [{ variant: 'single', precision: 'f64' }, /^precision is "f64"; expected one of "f32"/],
-    [{ variant: 'single', subjects: [] }, /^subjects is \[\]; /],
-    [{ variant: 'single', subjects: ['07', 8] }, /^subjects.1 is 8; /],
-    [{ variant: 'single', seed: -1 }, /^seed is -1; /],
+    [{}, 'preset is missing'],
+    [{ preset: 'single', task: {} }, 'preset and task exclude each other'],
+    [{ task: { name: 'x' } }, 'task: heads is missing'],
+    [{ preset: 'double' }, 'there is no preset "double"'],
+    [{ preset: 'single', epoch: 3 }, 'there is no setting "epoch"'],
+    [{ preset: 'single', epochs: 3, steps: 4 }, 'epochs and steps exclude each other'],
+    [{ preset: 'single', patch: 60 }, 'patch must be a multiple of 8 with 4 levels, not 60'],
+    [{ preset: 'single', patch: 4, levels: 4 }, /multiple of 8/],
+    [{ preset: 'single', batch: 0 }, /^batch is 0; /],
+    [{ preset: 'single', batch: 1.5 }, /^batch is 1.5; /],
+    [{ preset: 'single', batch: '2' }, /^batch is "2"; expected/],
+    [{ preset: 'single', lr: 0 }, /^lr is 0; /],
+    [{ preset: 'single', lr: Number.NaN }, /^lr is /],
+    [{ preset: 'single', overlap: 1 }, /^overlap is 1; /],
+    [{ preset: 'single', precision: 'f64' }, /^precision is "f64"; expected one of "f32"/],
+    [{ preset: 'single', subjects: [] }, /^subjects is \[\]; /],
+    [{ preset: 'single', subjects: ['07', 8] }, /^subjects.1 is 8; /],
+    [{ preset: 'single', seed: -1 }, /^seed is -1; /],
     [[1, 2], 'settings are a JSON object, not [1,2]'],
   ])('refuses %j', (input, message) => {
     expect(() => trainSettings(input)).toThrow(UsageError);
@@ -65,7 +86,7 @@ describe('trainSettings', () => {
 
   it('hints at a patch that fits', () => {
     try {
-      trainSettings({ variant: 'single', patch: 61 });
+      trainSettings({ preset: 'single', patch: 61 });
       expect.unreachable();
     } catch (error) {
       expect((error as VoxelgradError).hint).toBe('Choose 64, or fewer levels.');
@@ -73,8 +94,8 @@ describe('trainSettings', () => {
   });
 
   it('has a hash that every setting counts in, and the order of keys does not', async () => {
-    const a = trainSettings({ variant: 'single', seed: 1, lr: 0.001 });
-    const b = trainSettings({ lr: 0.001, seed: 1, variant: 'single' });
+    const a = trainSettings({ preset: 'single', seed: 1, lr: 0.001 });
+    const b = trainSettings({ lr: 0.001, seed: 1, preset: 'single' });
     expect(await settingsHash(a)).toMatch(/^[0-9a-f]{64}$/);
     expect(await settingsHash(b)).toBe(await settingsHash(a));
     expect(await settingsHash({ ...a, seed: 2 })).not.toBe(await settingsHash(a));
@@ -92,9 +113,9 @@ describe('gatherSettings', () => {
     gatherSettings(new Options(values), text === undefined ? undefined : { name: 'run.json', text });
 
   it('puts options over the file and the file over the defaults', () => {
-    const file = '{"variant":"multi-input","batch":4,"lr":0.01,"flips":false}';
+    const file = '{"preset":"multi-input","batch":4,"lr":0.01,"flips":false}';
     expect(gather({ batch: '3', 'base-channels': '8', subjects: '07,19' }, file)).toMatchObject({
-      variant: 'multi-input',
+      preset: 'multi-input',
       batch: 3,
       baseChannels: 8,
       subjects: ['07', '19'],
@@ -107,18 +128,18 @@ describe('gatherSettings', () => {
   });
 
   it("lets an option replace the file's kind of length", () => {
-    const text = '{"variant":"single","epochs":7,"steps":null}';
+    const text = '{"preset":"single","epochs":7,"steps":null}';
     expect(gather({}, text).epochs).toBe(7);
     expect(gather({ steps: '5' }, text)).toMatchObject({ epochs: null, steps: 5 });
   });
 
   it("keeps the file's seed unless one is given", () => {
-    expect(gather({}, '{"variant":"single","seed":9}').seed).toBe(9);
-    expect(gather({ seed: '3' }, '{"variant":"single","seed":9}').seed).toBe(3);
+    expect(gather({}, '{"preset":"single","seed":9}').seed).toBe(9);
+    expect(gather({ seed: '3' }, '{"preset":"single","seed":9}').seed).toBe(3);
   });
 
   it('takes a file that holds the settings beside other things', () => {
-    expect(gather({}, '{"settings":{"variant":"single","batch":1},"adapter":{}}').batch).toBe(1);
+    expect(gather({}, '{"settings":{"preset":"single","batch":1},"adapter":{}}').batch).toBe(1);
   });
 
   it('blames the option or the file', () => {
@@ -130,15 +151,15 @@ describe('gatherSettings', () => {
       }
       return expect.unreachable();
     };
-    expect(told({ variant: 'single', 'base-channels': '0' })).toMatch(/^--base-channels is 0; /);
-    expect(told({ variant: 'single', epochs: '1', minutes: '2' })).toBe(
+    expect(told({ preset: 'single', 'base-channels': '0' })).toMatch(/^--base-channels is 0; /);
+    expect(told({ preset: 'single', epochs: '1', minutes: '2' })).toBe(
       '--epochs and --minutes exclude each other',
     );
-    expect(told({})).toBe('--variant is missing');
-    expect(() => gather({ variant: 'single', lr: 'fast' })).toThrow('--lr must be a number, not "fast"');
+    expect(told({})).toBe('--preset is missing');
+    expect(() => gather({ preset: 'single', lr: 'fast' })).toThrow('--lr must be a number, not "fast"');
     expect(() => gather({ batch: '1' }, '{"batch":0}')).toThrow(/^run.json: batch is 0; /);
     expect(() => gather({}, '{"batch":1,}')).toThrow(/^run.json is no JSON: /);
     expect(() => gather({}, '[]')).toThrow('run.json must hold a JSON object');
-    expect(() => gather({}, '{"__proto__":{"a":1},"variant":"single"}')).toThrow('no setting "__proto__"');
+    expect(() => gather({}, '{"__proto__":{"a":1},"preset":"single"}')).toThrow('no setting "__proto__"');
   });
 });

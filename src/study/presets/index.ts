@@ -1,0 +1,108 @@
+import type { TargetRequest } from '../../imaging/dataset/targets.ts';
+import { TISSUES } from '../../imaging/dataset/tissue-maps.ts';
+import { type Preset, registerPresets } from '../../pipeline/task/presets.ts';
+import { type Task, type TaskHead, type TaskMaps, targetRequest } from '../../pipeline/task/task.ts';
+
+/** Softmax over {background, lesion}. */
+export const LESION_HEAD: TaskHead = {
+  name: 'lesion',
+  labels: ['lesion'],
+  activation: 'softmax',
+  target: { from: 'mask' },
+  loss: null,
+  weight: 1,
+  decision: 'threshold',
+};
+
+/** The mask of lesions as something to load. */
+export const LESION_TARGET: TargetRequest = targetRequest(LESION_HEAD);
+
+/**
+ * Softmax over {background, GM, WM, CSF}. The paper adds the TPR term for "our main task", the lesions; tissues get the
+ * overlap loss alone. They are a means to an end: nothing is decided about them.
+ */
+export const TISSUE_HEAD: TaskHead = {
+  name: 'tissue',
+  labels: TISSUES,
+  activation: 'softmax',
+  target: { from: 'probseg', complete: true },
+  loss: { tpr: 'off' },
+  weight: 1,
+  decision: 'probabilities',
+};
+
+/** Tissue maps as input channels. */
+export const TISSUE_MAPS: TaskMaps = { name: 'tissue', labels: TISSUES, complete: true };
+
+/** The paper's three ways to use tissue information: not at all, as inputs, as a second output. */
+export const PAPER_VARIANTS = ['single', 'multi-input', 'multi-output'] as const;
+
+/**
+ * All presets: the paper's, and the soft sharing of its section II.B. `cross-stitch` learns what `multi-output` learns,
+ * with a U-Net for each task and cross-stitch units (Misra et al. 2016) between them.
+ */
+export const VARIANTS = ['single', 'multi-input', 'multi-output', 'cross-stitch'] as const;
+export type Variant = (typeof VARIANTS)[number];
+
+function task(name: Variant, parts: Partial<Task> = {}): Task {
+  return { name, channels: null, maps: null, heads: [LESION_HEAD], centre: null, ...parts };
+}
+
+/** The paper adds the TPR term to its multi-task nets; printed, it rewards misses (see the loss's documentation). */
+const MULTI_TASK = { tpr: '1-tpr' } as const;
+
+/** The paper's set-ups: tasks, with networks and settings. */
+export const PRESETS: readonly (Preset & { readonly name: Variant })[] = [
+  {
+    name: 'single',
+    title: 'lesions from images alone',
+    task: task('single'),
+    network: { kind: 'unet', given: {} },
+    settings: {},
+  },
+  {
+    name: 'multi-input',
+    title: 'lesions from images and tissue maps',
+    task: task('multi-input', { maps: TISSUE_MAPS }),
+    network: { kind: 'unet', given: {} },
+    settings: MULTI_TASK,
+  },
+  {
+    name: 'multi-output',
+    title: 'lesions and tissues from images',
+    task: task('multi-output', { heads: [LESION_HEAD, TISSUE_HEAD] }),
+    network: { kind: 'unet', given: {} },
+    settings: MULTI_TASK,
+  },
+  {
+    name: 'cross-stitch',
+    title: 'lesions and tissues by two stitched networks',
+    task: task('cross-stitch', { heads: [LESION_HEAD, TISSUE_HEAD] }),
+    network: { kind: 'unet', given: { crossStitch: true } },
+    settings: MULTI_TASK,
+  },
+];
+
+/** What settings were called when every task was about lesions. */
+export const OLD_SETTINGS: Readonly<Record<string, string>> = {
+  tissue: 'maps',
+  tissueWeight: 'auxiliaryWeight',
+  lesionShare: 'foregroundShare',
+};
+
+registerPresets(PRESETS, OLD_SETTINGS);
+
+/** A preset that is one of the paper's set-ups. */
+export function presetOf(variant: Variant): Preset {
+  return PRESETS.find(({ name }) => name === variant)!;
+}
+
+/** Whether a preset reads tissue maps as input channels. */
+export function takesTissues(variant: Variant): boolean {
+  return presetOf(variant).task.maps !== null;
+}
+
+/** Whether a preset learns to predict tissue maps. */
+export function predictsTissues(variant: Variant): boolean {
+  return presetOf(variant).task.heads.includes(TISSUE_HEAD);
+}
