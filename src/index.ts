@@ -104,6 +104,7 @@ export {
 export { cicekConfig, type UNetConfig, unetConfig } from './engine/nn/networks/unet.ts';
 export { type PredictionOptions, recordPrediction } from './engine/nn/prediction.ts';
 export type { Mode, ParameterSpec, Scope } from './engine/nn/scope.ts';
+export { StepSeed } from './engine/nn/step-seed.ts';
 export {
   type HeadLoss,
   type Objective,
@@ -119,6 +120,7 @@ export { type ConcatAttributes, concat } from './engine/ops/concat.ts';
 export { type ConvTranspose3dAttributes, convTranspose3d } from './engine/ops/conv-transpose3d.ts';
 export { type Conv3dAttributes, conv3d } from './engine/ops/conv3d.ts';
 export { crossStitch } from './engine/ops/cross-stitch.ts';
+export { type DropoutAttributes, dropout } from './engine/ops/dropout.ts';
 export { type EluAttributes, elu } from './engine/ops/elu.ts';
 export { type GeluAttributes, gelu } from './engine/ops/gelu.ts';
 export { type GlobalAveragePoolAttributes, globalAveragePool } from './engine/ops/global-average-pool.ts';

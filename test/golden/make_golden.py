@@ -201,6 +201,31 @@ def more_op_cases(golden):
                 [golden.normal(2, 2, 3, 4, 5, scale=2.0)], lambda x, a=approximate: F.gelu(x, approximate=a))
 
 
+def pcg4d(a, b, c, d):
+    """Jarzynski and Olano's hash of four 32-bit words to four."""
+    bits = 0xFFFFFFFF
+    v = [(x * 1664525 + 1013904223) & bits for x in (a, b, c, d)]
+    for turn in range(2):
+        for to, x, y in [(0, 1, 3), (1, 2, 0), (2, 0, 1), (3, 1, 2)]:
+            v[to] = (v[to] + v[x] * v[y]) & bits
+        if turn == 0:
+            v = [x ^ (x >> 16) for x in v]
+    return v
+
+
+def dropout_cases(golden):
+    """The mask is a hash of each unit's index; what PyTorch's own generator would drop does not matter."""
+    for name, p, per_channel, stream in [("elements", 0.3, False, 5), ("channels", 0.5, True, 0)]:
+        x = golden.normal(2, 6, 2, 3, 5)
+        seed = golden.normal(2)
+        words = struct.unpack("<2I", struct.pack("<2f", *seed.tolist()))
+        units = 12 if per_channel else x.numel()
+        kept = torch.tensor([pcg4d(unit // 4, stream, *words)[unit % 4] >= int(p * 2**32) for unit in range(units)])
+        mask = kept.double().reshape((2, 6, 1, 1, 1) if per_channel else x.shape) / (1 - p)
+        attributes = {"p": p, "perChannel": per_channel, "stream": stream}
+        op_case(golden, f"dropout/{name}", "dropout", attributes, [x], lambda x, m=mask: x * m, [("seed", seed)])
+
+
 def make_ops():
     golden = Golden("ops")
     conv3d_cases(golden)
@@ -208,6 +233,7 @@ def make_ops():
     batch_norm_cases(golden)
     other_op_cases(golden)
     more_op_cases(golden)
+    dropout_cases(golden)
     golden.write()
 
 

@@ -5,6 +5,7 @@ import { batchNorm } from '../../src/engine/ops/batch-norm.ts';
 import { concat } from '../../src/engine/ops/concat.ts';
 import { convTranspose3d } from '../../src/engine/ops/conv-transpose3d.ts';
 import { conv3d } from '../../src/engine/ops/conv3d.ts';
+import { dropout } from '../../src/engine/ops/dropout.ts';
 import { elu } from '../../src/engine/ops/elu.ts';
 import { gelu } from '../../src/engine/ops/gelu.ts';
 import { globalAveragePool } from '../../src/engine/ops/global-average-pool.ts';
@@ -56,6 +57,7 @@ const runners: ReadonlyMap<string, Run> = new Map([
   runner(sigmoid),
   runner(add),
   runner(groupNorm),
+  runner(dropout),
   runner(elu),
   runner(gelu),
 ]);

@@ -4,6 +4,7 @@ import { concat } from '../../src/engine/ops/concat.ts';
 import { convTranspose3d } from '../../src/engine/ops/conv-transpose3d.ts';
 import { conv3d } from '../../src/engine/ops/conv3d.ts';
 import { crossStitch } from '../../src/engine/ops/cross-stitch.ts';
+import { dropout } from '../../src/engine/ops/dropout.ts';
 import { elu } from '../../src/engine/ops/elu.ts';
 import { gelu } from '../../src/engine/ops/gelu.ts';
 import { globalAveragePool } from '../../src/engine/ops/global-average-pool.ts';
@@ -21,6 +22,7 @@ import { concatCases } from '../cases/concat.ts';
 import { convTranspose3dCases } from '../cases/conv-transpose3d.ts';
 import { conv3dCases } from '../cases/conv3d.ts';
 import { crossStitchCases } from '../cases/cross-stitch.ts';
+import { dropoutCases } from '../cases/dropout.ts';
 import { eluCases } from '../cases/elu.ts';
 import { geluCases } from '../cases/gelu.ts';
 import { globalAveragePoolCases } from '../cases/global-average-pool.ts';
@@ -37,6 +39,7 @@ import { concatReference } from '../reference/concat.ts';
 import { convTranspose3dReference } from '../reference/conv-transpose3d.ts';
 import { conv3dReference } from '../reference/conv3d.ts';
 import { crossStitchReference } from '../reference/cross-stitch.ts';
+import { dropoutReference } from '../reference/dropout.ts';
 import { eluReference } from '../reference/elu.ts';
 import { geluReference } from '../reference/gelu.ts';
 import { globalAveragePoolReference } from '../reference/global-average-pool.ts';
@@ -90,6 +93,7 @@ async function kernelCases(): Promise<CaseReport[]> {
     ...family(conv3d, conv3dReference, conv3dCases),
     ...family(convTranspose3d, convTranspose3dReference, convTranspose3dCases),
     ...family(crossStitch, crossStitchReference, crossStitchCases),
+    ...family(dropout, dropoutReference, dropoutCases),
     ...family(elu, eluReference, eluCases),
     ...family(gelu, geluReference, geluCases),
     ...family(groupNorm, groupNormReference, groupNormCases),

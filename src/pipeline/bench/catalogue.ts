@@ -3,7 +3,7 @@ import type { BenchCase } from './cases.ts';
 import { convTranspose3dCases } from './conv-transpose3d-cases.ts';
 import { type ConvShape, conv3dCases } from './conv3d-cases.ts';
 import { crossStitchCases } from './cross-stitch-cases.ts';
-import { addCases, maxPoolCases, pointwiseCases, softmaxCases } from './elementwise-cases.ts';
+import { addCases, dropoutCases, maxPoolCases, pointwiseCases, softmaxCases } from './elementwise-cases.ts';
 import { concatCases, globalAveragePoolCases, linearCases } from './head-cases.ts';
 import { describeNetwork, NETWORK_CASES, type NetworkCase } from './networks.ts';
 import { batchNormCases, groupNormCases } from './norm-cases.ts';
@@ -74,6 +74,7 @@ function allCases(): BenchCase[] {
     ...crossStitchCases(ACTIVATION),
     ...pointwiseCases(ACTIVATION),
     ...addCases(ACTIVATION),
+    ...dropoutCases(ACTIVATION),
     ...maxPoolCases(ACTIVATION),
     ...softmaxCases([1, 4, 64, 64, 64]),
     ...concatCases([1, 8, 64, 64, 64]),

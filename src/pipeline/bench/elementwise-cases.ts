@@ -1,5 +1,6 @@
 import { type Shape, sizeOf } from '../../core/shape.ts';
 import { add } from '../../engine/ops/add.ts';
+import { dropout } from '../../engine/ops/dropout.ts';
 import { elu } from '../../engine/ops/elu.ts';
 import { gelu } from '../../engine/ops/gelu.ts';
 import { maxPool3d } from '../../engine/ops/max-pool3d.ts';
@@ -137,6 +138,21 @@ export function addCases(shape: Shape): BenchCase[] {
       record,
     },
   ];
+}
+
+/** Dropout that drops nothing, so that the result is known: the kernel draws its numbers all the same. */
+export function dropoutCases(shape: Shape): BenchCase[] {
+  return passes('dropout', shape, { forward: 2, backward: 2 }, (tape, pass) => {
+    const input = tensor('input', shape, 'arena', { requiresGrad: true });
+    const seed = tensor('seed', [2], 'arena');
+    const attributes = { p: 0, seed };
+    const { section, output, grad, gradInput } = recordPass(tape, dropout, [input], attributes, pass, [seed]);
+    const values = noiseOf(pass === 'forward' ? input : grad);
+    return {
+      section,
+      check: { tensor: pass === 'forward' ? output : gradInput!, expected: (i) => values[i]! },
+    };
+  });
 }
 
 /** Softmax over the channels. */

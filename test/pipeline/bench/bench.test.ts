@@ -8,6 +8,7 @@ import { convTranspose3dCases } from '../../../src/pipeline/bench/conv-transpose
 import { conv3dCases } from '../../../src/pipeline/bench/conv3d-cases.ts';
 import {
   addCases,
+  dropoutCases,
   maxPoolCases,
   pointwiseCases,
   softmaxCases,
@@ -39,6 +40,7 @@ const SMALL = [
   ...batchNormCases([2, 3, 4, 4, 4]),
   ...groupNormCases([2, 3, 4, 4, 4]),
   ...addCases([1, 2, 4, 4, 4]),
+  ...dropoutCases([1, 2, 4, 4, 4]),
   ...pointwiseCases([1, 2, 4, 4, 4]),
   ...maxPoolCases([2, 3, 4, 6, 8]),
   ...softmaxCases([2, 4, 3, 4, 4]),
