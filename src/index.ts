@@ -81,10 +81,9 @@ export {
   type TprTerm,
 } from './engine/loss/segmentation-loss.ts';
 export { type Declaration, declare, type Forward } from './engine/nn/declare.ts';
-export { he, type Initialisation, ones, zeros } from './engine/nn/init.ts';
+export type { Initialisation } from './engine/nn/init.ts';
 export type { DesignRequest, NetworkKind } from './engine/nn/kind.ts';
-export { type Layer, sequential } from './engine/nn/layer.ts';
-export * as nn from './engine/nn/layers.ts';
+export type { Layer } from './engine/nn/layer.ts';
 export {
   type Architecture,
   countParameters,
@@ -132,6 +131,7 @@ export { type SigmoidAttributes, sigmoid } from './engine/ops/sigmoid.ts';
 export { type SoftmaxAttributes, softmax } from './engine/ops/softmax.ts';
 export { Adam, type AdamSettings, type AdamStatus, DEFAULT_ADAM } from './engine/optim/adam.ts';
 export { LOSS_SCALING, type LossScale, type LossScaling, nextLossScale } from './engine/optim/loss-scale.ts';
+export { adam, type Optimizer } from './engine/optim/optimizer.ts';
 export {
   constantSchedule,
   cosineSchedule,
@@ -165,6 +165,8 @@ export { type TensorSpec, TensorStore } from './engine/tape/store.ts';
 export { type Root, Tape, TapeError } from './engine/tape/tape.ts';
 export { type Element, type Tensor, tensor } from './engine/tape/tensor.ts';
 export { flatChunks, flatGroups } from './engine/tape/workgroups.ts';
+export * as nn from './engine/trainer/nn.ts';
+export type { PerHead, TrainerOptions } from './engine/trainer/trainer.ts';
 // Data sets.
 export {
   commonModalities,

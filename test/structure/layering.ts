@@ -13,6 +13,7 @@ const DIRECTLY_BELOW: Readonly<Record<string, readonly string[]>> = {
   'engine/optim': ['engine/tape'],
   'engine/nn': ['engine/ops', 'engine/loss', 'engine/optim'],
   'engine/checkpoint': ['engine/nn'],
+  'engine/trainer': ['engine/checkpoint'],
   'engine/tune': ['engine/nn'],
   'imaging/volume': ['core'],
   'imaging/nifti': ['imaging/volume'],
@@ -29,7 +30,7 @@ const DIRECTLY_BELOW: Readonly<Record<string, readonly string[]>> = {
   platform: ['engine/gpu'],
   cli: ['study', 'platform', 'pipeline/bench'],
   web: ['study', 'platform'],
-  'index.ts': ['study', 'platform', 'web'],
+  'index.ts': ['engine/trainer', 'study', 'platform', 'web'],
   'node.ts': ['index.ts'],
 };
 

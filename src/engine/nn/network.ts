@@ -41,15 +41,17 @@ export interface Architecture {
 }
 
 /**
- * What a network keeps, found without a GPU.
+ * What a network keeps, and its outputs, found without a GPU.
  * @param input the shape it is for (default: a small one)
+ * @throws ShapeError for an input that it does not take.
  */
 export function declareNetwork(
-  { inChannels, patchMultiple, forward }: Architecture,
-  input: Shape = [2, inChannels, ...patchMultiple.map((extent) => 2 * extent)],
-): Declaration {
+  architecture: Architecture,
+  input: Shape = [2, architecture.inChannels, ...architecture.patchMultiple.map((extent) => 2 * extent)],
+): Declaration & { readonly outputs: ReadonlyMap<string, readonly Tensor[]> } {
+  requirePatch(architecture, input);
   // In training: there a network asks for all that it has, deep supervision included.
-  return declare(forward, input, 'train');
+  return declare(architecture.forward, input, 'train');
 }
 
 /** How many numbers a network learns: all that an optimizer holds, biases and norms included. */

@@ -8,8 +8,7 @@ import type { Command } from '../tape/command.ts';
 import { TensorStore } from '../tape/store.ts';
 import type { Root, Tape } from '../tape/tape.ts';
 import type { Element, Tensor } from '../tape/tensor.ts';
-import { declare } from './declare.ts';
-import { type Architecture, Network } from './network.ts';
+import { type Architecture, declareNetwork, Network } from './network.ts';
 
 /** What an output is compared with, and how. */
 export interface TargetLoss {
@@ -118,11 +117,11 @@ export async function recordTrainingStep(
 }
 
 function targetShapes(
-  { forward }: Architecture,
+  network: Architecture,
   input: Shape,
   objectives: readonly Objective[],
 ): readonly Shape[] {
-  const { outputs } = declare(forward, input, 'train');
+  const { outputs } = declareNetwork(network, input);
   return objectives.map(({ head, loss }) => {
     const output = outputs.get(head)?.[0];
     if (output) return loss.targetShape(output.shape);
