@@ -7,7 +7,7 @@
 
 export { type NodeGpuOptions, openNodeGpu, openNullGpu } from './platform/node.ts';
 export { NodeFolder } from './platform/node-files.ts';
-export { type HeldFolder, lockFolder, tryLockFolder } from './platform/run-lock.ts';
+export { describeHolder, type HeldFolder, lockFolder, tryLockFolder } from './platform/run-lock.ts';
 export { openSlurm } from './platform/slurm.ts';
 export { type StopWatch, watchStopSignals } from './platform/stop-signals.ts';
 export { SLURM_FOLDER, type SubmittedJob } from './study/slurm/slurm-jobs.ts';

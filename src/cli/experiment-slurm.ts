@@ -1,5 +1,6 @@
 import type { ArgDef } from 'citty';
 import { StoppedError, UsageError } from '../core/errors.ts';
+import { removeUnfinished } from '../core/unfinished-files.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { lockFolder } from '../platform/run-lock.ts';
 import { openSlurm } from '../platform/slurm.ts';
@@ -82,14 +83,17 @@ export async function runOnSlurm(
     run: await openSlurm(out, SLURM_FOLDER, LOGS),
   };
   // Two who submit at once would submit everything twice.
-  const unlock = await lockFolder(new NodeFolder(`${out.root}/${SLURM_FOLDER}`));
+  const lock = await lockFolder(new NodeFolder(`${out.root}/${SLURM_FOLDER}`), (text) =>
+    output.note(`waiting: ${text}`),
+  );
+  await removeUnfinished(out, SLURM_FOLDER);
   const submission = await submitUnits(request, {
     version: packageVersion(),
     most,
     options,
     folder: workingFolder(),
     command: [...ownProgram(), 'experiment', dataset, out.root, '--units'],
-  }).finally(unlock);
+  }).finally(() => lock.release());
   for (const { id, script, units } of submission.submitted)
     output.note(`submitted ${out.name}/${SLURM_FOLDER}/${script} as job ${id}: ${units.length} units`);
   if (submitOnly) return submission;

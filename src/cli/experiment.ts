@@ -1,4 +1,5 @@
 import { type DeviceLostError, StoppedError, StorageError, UsageError } from '../core/errors.ts';
+import type { FolderLock } from '../core/locked-files.ts';
 import { formatRecord } from '../core/record.ts';
 import { sleep } from '../core/sleep.ts';
 import { removeUnfinished } from '../core/unfinished-files.ts';
@@ -10,7 +11,7 @@ import { stepRequest } from '../pipeline/train/step-request.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
-import { tryLockFolder } from '../platform/run-lock.ts';
+import { describeHolder, lockFolder, tryLockFolder } from '../platform/run-lock.ts';
 import { watchStopSignals } from '../platform/stop-signals.ts';
 import { packageVersion } from '../platform/terminal.ts';
 import { extendExperiment, extensionNote } from '../study/experiment/extend-experiment.ts';
@@ -41,6 +42,9 @@ import {
 import { EXECUTOR_ARGS, gatherExecutor, runOnSlurm } from './experiment-slurm.ts';
 import type { Output } from './output.ts';
 import type { Progress } from './progress.ts';
+
+/** Longest that a plan may take: every scan is read once. */
+const PLANNING_MS = 60 * 60_000;
 
 export const experiment: Command = command({
   name: 'experiment',
@@ -158,7 +162,7 @@ async function settle(
   // Bad options are told before anything is written.
   const first = await decide(options, found, out);
   if (first.record === first.recorded) return first;
-  const unlock = await waitForLock(out, output);
+  const lock = await waitForLock(out, output);
   try {
     const { record, dataset, recorded } = await decide(options, found, out);
     if (record === recorded) return { record, dataset, recorded };
@@ -175,16 +179,22 @@ async function settle(
     await out.write(EXPERIMENT_FILES.plan, formatRecord(whole));
     return { record: whole, dataset, recorded };
   } finally {
-    await unlock();
+    await lock.release();
   }
 }
 
-async function waitForLock(out: NodeFolder, output: Output): Promise<() => Promise<void>> {
+/** @throws StorageError if another process has the folder for longer than any plan takes. */
+async function waitForLock(out: NodeFolder, output: Output): Promise<FolderLock> {
+  const started = performance.now();
   for (let tries = 0; ; tries++) {
     const lock = await tryLockFolder(out);
-    if (typeof lock === 'function') return lock;
-    if (tries === 0)
-      output.note(`waiting for process ${lock.pid} on ${lock.host}, which plans the experiment`);
+    if ('release' in lock) return lock;
+    const holder = describeHolder(lock);
+    if (performance.now() - started > PLANNING_MS)
+      throw new StorageError(`${out.name}: ${holder} has been planning for ${PLANNING_MS / 60_000} minutes`, {
+        hint: 'Find out whether it still works, and stop it if it does not.',
+      });
+    if (tries === 0) output.note(`waiting for ${holder}, which plans the experiment`);
     await sleep(500);
   }
 }
@@ -242,8 +252,12 @@ async function work(
         kernels: async (settings) =>
           tunedKernels((await device.get()).capabilities, stepRequest(settings), cache),
         async lock(unit) {
-          const lock = await tryLockFolder(new NodeFolder(`${out.root}/${EXPERIMENT_FILES.units}/${unit}`));
-          return typeof lock === 'function' ? lock : `process ${lock.pid} on ${lock.host} works on it`;
+          const folder = new NodeFolder(`${out.root}/${EXPERIMENT_FILES.units}/${unit}`);
+          // Nobody waits for what is asked for by name, but whether its holder lives is worth some minutes.
+          if (!waits)
+            return await lockFolder(folder, (text) => display.note(`waiting: ${text}`), stop.signal);
+          const lock = await tryLockFolder(folder);
+          return 'release' in lock ? lock : `${describeHolder(lock)} works on it`;
         },
         onUnit: (done, total, unit) => display.unit(done, total, unit?.id),
         onProgress: (part, detail) => display.part(part, detail),

@@ -13,6 +13,7 @@ import { packageVersion } from '../platform/terminal.ts';
 export async function claimFolder(out: NodeFolder, name: string): Promise<void> {
   await out.checkWritable();
   await requireOwnFolder(out, name);
+  await out.tidy();
   await out.write(DESCRIPTION_FILE, derivativeDescription(name, packageVersion()));
 }
 

@@ -34,6 +34,7 @@ export const report: Command = command({
     const out = new NodeFolder(options.required('out'));
     const experiment = await readExperiment(out);
     await out.checkWritable();
+    await out.tidy();
     const numbers = experimentNumbers(experiment);
     const figures = await figuresOf(experiment, out, options.text('dataset'));
     for (const note of [...experiment.problems, ...figures.missing]) output.note(`note: ${note}`);

@@ -51,6 +51,7 @@ export const submission: Command = command({
     requireModelInputs(scans, inputs, output);
     const out = new NodeFolder(options.required('out'));
     await out.checkWritable();
+    await out.tidy();
     const foreign = foreignNames(
       (await out.list('')).map(({ name }) => name),
       team,

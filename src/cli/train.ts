@@ -1,6 +1,8 @@
 import type { ArgDef } from 'citty';
 import { StoppedError, StorageError, UsageError } from '../core/errors.ts';
+import type { FileStore } from '../core/files.ts';
 import { toJson } from '../core/json.ts';
+import { LockedFiles } from '../core/locked-files.ts';
 import { decodeModel } from '../engine/checkpoint/checkpoint.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { tunedKernels } from '../engine/tune/tuner.ts';
@@ -139,7 +141,7 @@ export const train: Command = command({
     // What the names alone can tell comes before images are read.
     const { scans, settings: resolved } = chooseTraining(dataset, settings);
     const stageOne = await readStageOneOf(options.text('stage-1'), resolved);
-    const unlock = await lockFolder(run);
+    const lock = await lockFolder(run, (text) => output.note(`waiting: ${text}`));
     try {
       if (resume && (await reportFinished(run, resolved, output))) return;
       if (!resume && !options.flag('overwrite')) await requireNoRun(run);
@@ -147,7 +149,7 @@ export const train: Command = command({
       const device = await LastingGpu.open(output, 'the last checkpoint');
       const kernels = await chooseKernels(device.gpu, data, config?.text);
       try {
-        const { result } = await runTraining(device.gpu, data, run, output, {
+        const { result } = await runTraining(device.gpu, data, new LockedFiles(run, lock), output, {
           kernels,
           reopen: device.reopen,
           ...(stageOne ? { stageOne } : {}),
@@ -158,7 +160,7 @@ export const train: Command = command({
         await device.close();
       }
     } finally {
-      await unlock();
+      await lock.release();
     }
   },
 });
@@ -269,7 +271,7 @@ async function readScans(
 export async function runTraining(
   gpu: Gpu,
   data: TrainingData,
-  run: NodeFolder,
+  run: FileStore,
   output: Output,
   options: Partial<RunFolderOptions> = {},
 ): Promise<RunFolderResult> {
@@ -312,7 +314,7 @@ export async function runTraining(
   }
 }
 
-function resumeHint(run: NodeFolder): string {
+function resumeHint(run: FileStore): string {
   return `Go on with the same command and --resume: ${PROGRAM} train DATASET ${run.name} --resume`;
 }
 

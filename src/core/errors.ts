@@ -79,8 +79,15 @@ export class CheckpointError extends VoxelgradError {
 
 /** A file or folder that cannot be read or written. */
 export class StorageError extends VoxelgradError {
+  constructor(message: string | Wording, options: ErrorOptionsWithHint = {}, code = 'storage') {
+    super(code, message, options);
+  }
+}
+
+/** A folder that another process has taken over while this one worked in it; this one has written nothing since. */
+export class FolderLostError extends StorageError {
   constructor(message: string | Wording, options: ErrorOptionsWithHint = {}) {
-    super('storage', message, options);
+    super(message, options, 'folder-lost');
   }
 }
 

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import {
   access,
   type FileHandle,
@@ -17,55 +17,21 @@ import type { ReadableStream as NodeStream } from 'node:stream/web';
 import { createGunzip } from 'node:zlib';
 import { StorageError, VoxelgradError } from '../core/errors.ts';
 import type { FileContent, FileEntry, FileStore, WrittenContent } from '../core/files.ts';
-import { unfinishedName } from '../core/unfinished-files.ts';
-
-/** What to do about an error of the file system, by its code. */
-const HINTS: Readonly<Record<string, string>> = {
-  EACCES: 'Check the permissions of the folder, or choose another one.',
-  EPERM: 'Check the permissions of the folder, or choose another one.',
-  ENOSPC: 'Free some disk space, or choose a folder on another disk.',
-  EDQUOT: 'Your disk quota is used up: free some space, or choose a folder on another disk.',
-  EROFS: 'The file system is read-only: choose another folder.',
-  ENOTDIR: 'A part of the path is a file where a folder is needed.',
-  EISDIR: 'A folder stands where a file is needed.',
-  EEXIST: 'A file stands where a folder is needed.',
-  ENOENT: 'Check the path.',
-  ENAMETOOLONG: 'Choose a shorter path.',
-  ELOOP: 'The path holds links that lead in a circle.',
-  EMFILE: 'Too many files are open: raise the limit (ulimit -n).',
-};
-
-const REASONS: Readonly<Record<string, string>> = {
-  EACCES: 'permission denied',
-  EPERM: 'not permitted',
-  ENOSPC: 'no space left on the disk',
-  EDQUOT: 'disk quota exceeded',
-  EROFS: 'the file system is read-only',
-  ENOTDIR: 'not a folder',
-  EISDIR: 'is a folder',
-  EEXIST: 'is in the way',
-  ENOENT: 'no such file or folder',
-  ENAMETOOLONG: 'the name is too long',
-  ELOOP: 'too many links',
-  EMFILE: 'too many open files',
-};
+import { isUnfinished, unfinishedName } from '../core/unfinished-files.ts';
+import { codeOf, storageError } from './storage-error.ts';
 
 /** Bytes that a stream reads at a time. */
 const PIECE = 1 << 18;
 
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
-}
+/** What nobody has written to for so long was left by a process that is gone. */
+const LEFT_MS = 10 * 60_000;
 
-function storageError(path: string, doing: string, cause: unknown): StorageError {
-  if (cause instanceof StorageError) return cause;
-  const code = codeOf(cause);
-  const reason = REASONS[code] ?? (cause instanceof Error ? cause.message : String(cause));
-  return new StorageError(`${path}: cannot be ${doing}: ${reason}${code ? ` (${code})` : ''}`, {
-    hint: HINTS[code] ?? 'Check the path and the disk.',
-    cause,
-  });
-}
+/** A pipe that nobody writes to would keep a reader, and its process, waiting for ever. */
+const FLAGS = {
+  r: constants.O_RDONLY | (constants.O_NONBLOCK ?? 0),
+  a: constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NONBLOCK ?? 0),
+  wx: constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL,
+} as const;
 
 /**
  * A folder of the disk. Paths are relative to its root and `/`-separated; a path that would leave the root
@@ -76,7 +42,6 @@ export class NodeFolder implements FileStore {
   /** The folder as the user gave it. */
   readonly name: string;
   readonly #root: string;
-  #writes = 0;
 
   constructor(folder: string) {
     if (folder.includes('\0')) throw new StorageError('a folder name holds a NUL character');
@@ -131,7 +96,7 @@ export class NodeFolder implements FileStore {
     try {
       // Not readFile: that one refuses files of 2 GiB and more.
       return await withFile(full, 'r', async (file) => {
-        const { size } = await file.stat();
+        const { size } = await requireRegular(file);
         const bytes = new Uint8Array(size);
         let filled = 0;
         while (filled < size) {
@@ -151,7 +116,7 @@ export class NodeFolder implements FileStore {
   async open(path: string): Promise<FileContent> {
     const full = this.#resolve(path);
     try {
-      const { size } = await withFile(full, 'r', (file) => file.stat());
+      const { size } = await withFile(full, 'r', requireRegular);
       return { size, stream: () => streamOf(full), inflated: () => inflate(streamOf(full)) };
     } catch (error) {
       throw storageError(full, 'read', error);
@@ -171,7 +136,7 @@ export class NodeFolder implements FileStore {
     try {
       await this.#makeFolder(folder);
       // A file or link under the name is replaced; a folder there makes the rename fail.
-      temporary = join(folder, unfinishedName(basename(full), process.pid, this.#writes++));
+      temporary = join(folder, unfinishedName(basename(full)));
       await withFile(temporary, 'wx', async (file) => {
         if (content instanceof Uint8Array) await file.writeFile(content);
         else for (const piece of content) await file.writeFile(piece);
@@ -192,7 +157,10 @@ export class NodeFolder implements FileStore {
     const full = this.#resolve(path);
     try {
       await this.#makeFolder(dirname(full));
-      await withFile(full, 'a', (file) => file.writeFile(bytes));
+      await withFile(full, 'a', async (file) => {
+        await requireRegular(file);
+        await file.writeFile(bytes);
+      });
     } catch (error) {
       throw storageError(full, 'written', error);
     }
@@ -232,11 +200,34 @@ export class NodeFolder implements FileStore {
     try {
       await this.#makeFolder(this.#root);
       await access(this.#root, constants.W_OK);
-      const probe = join(this.#root, `.voxelgrad-${process.pid}-${this.#writes++}.tmp`);
-      await withFile(probe, 'wx', (file) => file.writeFile('x'));
-      await rm(probe);
+      const probe = join(this.#root, unfinishedName('voxelgrad'));
+      try {
+        await withFile(probe, 'wx', (file) => file.writeFile('x'));
+      } finally {
+        await rm(probe, { force: true });
+      }
     } catch (error) {
       throw storageError(this.#root, 'written to', error);
+    }
+  }
+
+  /**
+   * Takes away what processes that are gone left half-written here and in the folders inside. Other processes may be
+   * at work in the folder: what was written to in the last ten minutes stays.
+   * @throws StorageError
+   */
+  async tidy(): Promise<void> {
+    await this.#tidy('', Date.now() - LEFT_MS);
+  }
+
+  async #tidy(path: string, before: number): Promise<void> {
+    for (const { name, kind } of await this.list(path)) {
+      const inside = path === '' ? name : `${path}/${name}`;
+      const full = this.#resolve(inside);
+      const info = await lstat(full).catch(() => undefined);
+      // A folder that is a link may be somebody else's.
+      if (kind === 'folder' && info?.isDirectory()) await this.#tidy(inside, before);
+      else if (info?.isFile() && isUnfinished(name) && info.mtimeMs < before) await this.remove(inside);
     }
   }
 
@@ -278,7 +269,7 @@ function streamOf(path: string): ReadableStream<Uint8Array> {
     {
       async pull(controller): Promise<void> {
         try {
-          file ??= await open(path, 'r');
+          file ??= await open(path, FLAGS.r);
           const bytes = new Uint8Array(PIECE);
           const { bytesRead } = await file.read(bytes, 0, PIECE, null);
           if (bytesRead > 0) {
@@ -349,13 +340,20 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
+/** @throws what the file system would say of a pipe, a socket or a device: that it is none of the files meant here. */
+async function requireRegular(file: FileHandle): Promise<Stats> {
+  const info = await file.stat();
+  if (info.isFile()) return info;
+  throw Object.assign(new Error('not a regular file'), { code: info.isDirectory() ? 'EISDIR' : 'ENXIO' });
+}
+
 /** Opens a file, works with it, and closes it whatever happens. */
 async function withFile<T>(
   path: string,
   flags: 'r' | 'wx' | 'a',
   work: (file: FileHandle) => Promise<T>,
 ): Promise<T> {
-  const file = await open(path, flags);
+  const file = await open(path, FLAGS[flags]);
   try {
     return await work(file);
   } finally {

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import {
+  appendFileSync,
   chmodSync,
   existsSync,
   mkdirSync,
@@ -8,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -125,6 +127,22 @@ describe('paths', () => {
   });
 });
 
+describe.skipIf(process.platform === 'win32')('a pipe in place of a file', () => {
+  it('is refused at once instead of waited for', async () => {
+    execFileSync('mkfifo', [join(root, 'pipe')]);
+    for (const attempt of [
+      folder.read('pipe'),
+      folder.open('pipe'),
+      folder.append('pipe', data),
+      folder.sync('pipe'),
+    ])
+      expect((await refusal(attempt)).message).toMatch(/not a regular file \(ENXIO\)/);
+    expect(await folder.list('')).toEqual([]);
+    await folder.write('pipe', data);
+    expect(await folder.read('pipe')).toEqual(data);
+  });
+});
+
 describe('writing', () => {
   it('makes folders, replaces whole files and leaves nothing else', async () => {
     await folder.write('sub-01/anat/x.nii', new Uint8Array(1000));
@@ -177,6 +195,16 @@ describe('writing', () => {
       await refusal(new NodeFolder('/proc').write('x', data));
     },
   );
+  it('is tidied: what processes that are gone left half-written, but not what is written now', async () => {
+    const left = ['.x.0123456789abcdef.tmp', 'sub-01/.y.nii.gz.77-0.tmp', '.voxelgrad-77-1.tmp'];
+    const kept = ['.x.fedcba9876543210.tmp', 'x', '.lock', 'notes.tmp'];
+    for (const path of [...left, ...kept]) await folder.write(path, data);
+    const old = new Date(Date.now() - 11 * 60_000);
+    for (const path of [...left, 'x', '.lock', 'notes.tmp']) utimesSync(join(root, path), old, old);
+    await folder.tidy();
+    expect(readdirSync(root).sort()).toEqual([...kept, 'sub-01'].sort());
+    expect(readdirSync(join(root, 'sub-01'))).toEqual([]);
+  });
   it('onto a full or read-only disk keeps the old file', async (context) => {
     const small = mountSmallDisk();
     if (small === undefined) return context.skip('needs the right to mount a small disk');
@@ -186,6 +214,12 @@ describe('writing', () => {
       expect((await refusal(disk.write('x', new Uint8Array(1 << 20)))).message).toContain('ENOSPC');
       expect(await disk.read('x')).toEqual(data);
       expect(readdirSync(small)).toEqual(['x']);
+      // Not even a place for the probe's single byte is left.
+      expect(() => {
+        for (;;) appendFileSync(join(small, 'filler'), new Uint8Array(4096));
+      }).toThrow('ENOSPC');
+      expect((await refusal(disk.checkWritable())).message).toContain('ENOSPC');
+      expect(readdirSync(small).sort()).toEqual(['filler', 'x']);
       execFileSync('mount', ['-o', 'remount,ro', small]);
       expect((await refusal(disk.write('x', new Uint8Array(1)))).message).toContain('EROFS');
       expect((await refusal(disk.checkWritable())).message).toContain('EROFS');

@@ -1,4 +1,5 @@
 import { StorageError } from '../../core/errors.ts';
+import { type FolderLock, LockedFiles } from '../../core/locked-files.ts';
 import { sleep } from '../../core/sleep.ts';
 import { setting, worded } from '../../core/wording.ts';
 import type { ExperimentUnit } from '../report/experiment-record.ts';
@@ -13,9 +14,9 @@ const POLL_MS = 2000;
 export interface ExperimentContext extends UnitContext {
   /**
    * Takes a unit for this process; left out where no other process works in the folder.
-   * @returns gives it free again; or, in words, who has it
+   * @returns the lock; or, in words, who has it
    */
-  lock?(unit: string): Promise<(() => Promise<void>) | string>;
+  lock?(unit: string): Promise<FolderLock | string>;
   /**
    * Told before each unit that is worked on, and after the last.
    * @param done of the units that were not finished when the work began, those that are now
@@ -86,12 +87,12 @@ export async function runUnits(
         if (await isFinished(unit.id)) skipped.push(unit.id);
         else {
           context.onUnit?.(countFinished() - before, units.length - before, unit);
-          await runUnit(unit, context);
+          await runUnit(unit, lock ? { ...context, out: new LockedFiles(context.out, lock) } : context);
           finished.add(unit.id);
           done.push(unit.id);
         }
       } finally {
-        await lock?.();
+        await lock?.release();
       }
       advanced = true;
       break;
