@@ -12,7 +12,7 @@ import { describeChange, SPACING_TOLERANCE, type SpacingChange } from '../pipeli
 import { RUN_FILES } from '../pipeline/train/run-record.ts';
 import { readStageOne } from '../pipeline/train/stage-one.ts';
 import { NodeFolder } from '../platform/node-files.ts';
-import { attachTissues } from './attach-tissues.ts';
+import { allowImages, attachTissues } from './attach-tissues.ts';
 import { type Options, parseNumber } from './common.ts';
 import type { Output } from './output.ts';
 
@@ -48,7 +48,7 @@ export const PREDICTION_ARGS: {
     type: 'string',
     valueHint: '512M',
     description:
-      'Most that the network and its window may take on the GPU, not the scan in main memory; checked before the first tile',
+      'Most that the network and its window may take on the GPU, not the scan in main memory; checked before the first tile. More than 2G also lets single images take more main memory',
   },
   precision: {
     type: 'enum',
@@ -103,7 +103,8 @@ export async function openPrediction(
   const make = options.flag('make-tissues');
   if (make && tissue !== null)
     throw new UsageError('--maps and --make-tissues exclude each other', { hint: 'Give one of them.' });
-  const dataset = await attachTissues(await openDataset(new NodeFolder(options.required('dataset'))), tissue);
+  const found = await openDataset(new NodeFolder(options.required('dataset')));
+  const dataset = allowImages(await attachTissues(found, tissue), memory);
   return {
     run,
     model,

@@ -36,7 +36,7 @@ import { NodeFolder } from '../platform/node-files.ts';
 import { lockFolder } from '../platform/run-lock.ts';
 import { watchStopSignals } from '../platform/stop-signals.ts';
 import { packageVersion } from '../platform/terminal.ts';
-import { attachTissues } from './attach-tissues.ts';
+import { allowImages, attachTissues } from './attach-tissues.ts';
 import { type Command, command, PROGRAM } from './command.ts';
 import type { Options, SharedName } from './common.ts';
 import { LastingGpu } from './lasting-gpu.ts';
@@ -60,7 +60,8 @@ const RUN_ARGS = {
   memory: {
     type: 'string',
     valueHint: '512M',
-    description: 'Most that the run may take on the GPU, in bytes or with k, M, G; checked before it starts',
+    description:
+      'Most that the run may take on the GPU, in bytes or with k, M, G; checked before it starts. More than 2G also lets single images take more main memory',
   },
   'checkpoint-seconds': {
     type: 'string',
@@ -136,7 +137,7 @@ export const train: Command = command({
     const task = await readTaskFile(options.text('task'));
     const settings = gatherSettings(options, config, undefined, task);
     const found = await openDataset(new NodeFolder(options.required('dataset')));
-    const dataset = await attachTissues(found, settings.maps);
+    const dataset = allowImages(await attachTissues(found, settings.maps), folderOptions.memory);
     for (const warning of dataset.warnings) output.note(`note: ${warning}`);
     // What the names alone can tell comes before images are read.
     const { scans, settings: resolved } = chooseTraining(dataset, settings);

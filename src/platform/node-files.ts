@@ -171,7 +171,10 @@ export class NodeFolder implements FileStore {
     const full = this.#resolve(path);
     try {
       // Not opened to read only: Windows syncs what can be written.
-      await withFile(full, 'a', (file) => file.sync());
+      await withFile(full, 'a', async (file) => {
+        await requireRegular(file);
+        await file.sync();
+      });
     } catch (error) {
       throw storageError(full, 'written', error);
     }

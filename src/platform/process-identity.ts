@@ -77,7 +77,7 @@ export async function hasJobEnded(
 ): Promise<boolean | undefined> {
   if (!other || !own || other.cluster !== own.cluster || other.id === own.id) return undefined;
   // An unknown job alone is an error to squeue; named twice it is passed over.
-  const words = ['--noheader', '--states=all', '--format=%T', `--jobs=${other.id},${other.id}`];
+  const words = ['-h', '-t', 'all', '-o', '%T', '-j', `${other.id},${other.id}`];
   return await new Promise((resolve) => {
     execFile('squeue', words, { timeout: 20_000 }, (error, stdout) =>
       resolve(error ? undefined : !RUNS.test(stdout)),

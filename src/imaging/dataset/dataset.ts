@@ -62,6 +62,8 @@ export interface Dataset {
   readonly warnings: readonly string[];
   /** The table `participants.tsv`, if there is one. */
   readonly participants?: Participants | undefined;
+  /** Most bytes of memory that one of its images may take (default: that of `readNifti`). */
+  readonly maxImageBytes?: number;
 }
 
 /** `sub-07` or `sub-07_ses-02`: how messages and BIDS file names call a scan. */

@@ -1,6 +1,6 @@
 import { DatasetError } from '../../core/errors.ts';
 import type { NiftiHeader } from '../nifti/header.ts';
-import { readMask, readVoxels } from '../nifti/read.ts';
+import { type ReadNiftiOptions, readMask, readVoxels } from '../nifti/read.ts';
 import type { Grid } from '../volume/volume.ts';
 import { toFloat32, type Voxels } from '../volume/voxels.ts';
 import { brainOfSkullStripped } from './brain-mask.ts';
@@ -116,7 +116,8 @@ async function loadAs<T extends Voxels>(
 ): Promise<LoadedScan<T>> {
   const { files } = dataset;
   const name = scanName(scan);
-  const readOptions = { nonFinite: options.nonFinite ?? 'error' } as const;
+  const { maxImageBytes: maxBytes } = dataset;
+  const readOptions: ReadNiftiOptions = { nonFinite: options.nonFinite ?? 'error', maxBytes };
   const channels: Channel<T>[] = [];
   let header: NiftiHeader | undefined;
   let firstPath = '';
@@ -129,7 +130,7 @@ async function loadAs<T extends Voxels>(
   if (!header) throw new DatasetError(`${name}: there are no images`, { hint: 'Check the folder.' });
   const { grid } = header;
   const mask = async (path: string): Promise<Uint8Array> => {
-    const { volume } = await readMask(await files.open(path), path);
+    const { volume } = await readMask(await files.open(path), path, { maxBytes });
     requireGrid(volume.grid, path, grid, firstPath, name);
     return volume.data;
   };

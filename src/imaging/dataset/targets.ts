@@ -221,7 +221,9 @@ export async function loadTarget(
       for (const label of maskLabels(request)) {
         const raters = new Map<string, Uint8Array>();
         for (const [name, path] of masksOf(scan, label) ?? []) {
-          const { volume } = await readMask(await files.open(path), path);
+          const { volume } = await readMask(await files.open(path), path, {
+            maxBytes: dataset.maxImageBytes,
+          });
           requireGrid(volume.grid, path, at.grid, at.path, scanName(scan));
           raters.set(name, volume.data);
         }
@@ -233,7 +235,7 @@ export async function loadTarget(
     case 'dseg': {
       const path = segmentationOf(scan, source.source);
       if (path === undefined) throw missing(dataset, scan, request);
-      const { volume } = await readNifti(await files.open(path), path);
+      const { volume } = await readNifti(await files.open(path), path, { maxBytes: dataset.maxImageBytes });
       const data = toGrid(volume, path, at.grid, at.path, scanName(scan));
       const values = source.values ?? labels.map((_, i) => i + 1);
       const found = labelValues(data, path);
@@ -253,7 +255,7 @@ export async function loadTarget(
     case 'map': {
       const path = valueMap(scan, source.suffix);
       if (path === undefined) throw missing(dataset, scan, request);
-      const { volume } = await readNifti(await files.open(path), path);
+      const { volume } = await readNifti(await files.open(path), path, { maxBytes: dataset.maxImageBytes });
       return {
         channels: [toGrid(volume, path, at.grid, at.path, scanName(scan))],
         marks: false,

@@ -1,6 +1,7 @@
 import { FileFormatError, VoxelgradError } from '../../core/errors.ts';
 import { contentOf, type FileContent } from '../../core/files.ts';
 import { formatShape } from '../../core/shape.ts';
+import { setting, worded } from '../../core/wording.ts';
 import { voxelCount } from '../volume/volume.ts';
 import { ByteReader, inflated, startsAsGzip } from './byte-reader.ts';
 import { DATATYPES, type NiftiDatatype, TYPED_ARRAYS, type TypedArrays } from './datatype.ts';
@@ -103,17 +104,21 @@ async function readPieces(
   }
 }
 
-/** Bytes of the stored voxels. @throws FileFormatError where they are more than the bound. */
+/** Bytes of the stored voxels. @throws FileFormatError if they, or as many floats, are more than the bound. */
 function bodyBytes(header: NiftiHeader, path: string, maxBytes: number): number {
-  const size = voxelCount(header.grid) * DATATYPES[header.datatype].bytes;
-  if (!(size <= maxBytes)) {
+  const voxels = voxelCount(header.grid);
+  const { bytes } = DATATYPES[header.datatype];
+  const held = voxels * Math.max(bytes, 4);
+  if (!(held <= maxBytes)) {
     throw new FileFormatError(
       path,
-      `promises ${formatShape(header.grid.shape)} voxels of ${header.datatype}, ${size} bytes; at most ${maxBytes} are read`,
-      { hint: 'If the header is right, crop or resample the image, or raise maxBytes.' },
+      `promises ${formatShape(header.grid.shape)} voxels of ${header.datatype}, which take ${held} bytes of memory; at most ${maxBytes} are allowed`,
+      {
+        hint: worded`If the header is right, crop or resample the image, or allow more with ${setting('memory')}.`,
+      },
     );
   }
-  return size;
+  return voxels * bytes;
 }
 
 function checkLength(present: number, promised: number, header: NiftiHeader, path: string): void {

@@ -1,6 +1,7 @@
 import { quat } from 'gl-matrix';
 import { NIFTI1, NIFTI2 } from 'nifti-reader-js';
 import { GridMismatchError, UsageError } from '../../core/errors.ts';
+import { VERSION } from '../../core/version.ts';
 import { describeGrid, type Grid, sameGrid, type Volume } from '../volume/volume.ts';
 import { IS_LITTLE_ENDIAN, swapBytes } from './body.ts';
 import { DATATYPES, TYPED_ARRAYS, type TypedArrays, type WritableDatatype } from './datatype.ts';
@@ -22,10 +23,10 @@ export interface NiftiStorage {
   readonly datatype: WritableDatatype;
   /**
    * Header of an image on the same grid. Its version, byte order, units, qform and sform (codes and numbers)
-   * are kept bit for bit. Without it qform and sform are written from the grid, both with code 1 (scanner).
+   * are kept bit for bit; free text, which may name a patient, is not. Without it qform and sform are written from the grid, both with code 1 (scanner).
    */
   readonly like?: NiftiHeader;
-  /** At most 79 bytes of UTF-8; the rest is cut off. Default `voxelgrad`. */
+  /** Follows `voxelgrad 0.1.0: ` in the header's description; at most 79 bytes of UTF-8 in all, the rest is cut off. */
   readonly description?: string;
   /** Brightest value that viewers show; 0 (default) leaves it to the viewer. */
   readonly calMax?: number;
@@ -183,6 +184,11 @@ const FIELDS = {
     glMax: 140,
     description: 148,
     intentName: 328,
+    // Free text of the scanner or of other programs: data_type, db_name, extents, session_error, regular; aux_file.
+    foreign: [
+      [4, 35],
+      [228, 24],
+    ],
   },
   2: {
     dim: 16,
@@ -198,6 +204,11 @@ const FIELDS = {
     glMax: undefined,
     description: 240,
     intentName: 508,
+    // aux_file, and the bytes that the format leaves unused.
+    foreign: [
+      [320, 24],
+      [525, 15],
+    ],
   },
 } as const;
 
@@ -248,5 +259,7 @@ function patchHeader(
     view.setInt32(at.glMax, 0, littleEndian);
     view.setInt32(at.glMax + 4, 0, littleEndian);
   }
-  text(at.description, 80, options.description ?? 'voxelgrad');
+  const what = options.description === undefined ? '' : `: ${options.description}`;
+  text(at.description, 80, `voxelgrad ${VERSION}${what}`);
+  for (const [first, length] of at.foreign) new Uint8Array(view.buffer, first, length).fill(0);
 }

@@ -16,11 +16,15 @@ export interface NiftiImage {
 export interface ReadNiftiOptions {
   /** What to do about NaN and infinite voxels: refuse the image (default), or set them to 0. */
   readonly nonFinite?: 'error' | 'zero';
-  /** Largest image that is read, in decompressed bytes. Default 4 GiB. */
-  readonly maxBytes?: number;
+  /**
+   * Largest image that is read, in bytes of its voxels as they are stored or as floats, whichever is more: a small file
+   * may hold a large image. Default 2 GiB, which is 800 voxels along each axis.
+   */
+  readonly maxBytes?: number | undefined;
 }
 
-const DEFAULT_MAX_BYTES = 4 * 2 ** 30;
+/** Most bytes that one image may take where nothing else is said. */
+export const DEFAULT_MAX_BYTES: number = 2 * 2 ** 30;
 
 /**
  * Reads a NIfTI-1 or NIfTI-2 image (.nii, or .nii.gz told by its magic number) as float32. Content is read as a

@@ -189,10 +189,20 @@ describe('dimensions', () => {
     expect(error.message).toContain(message);
     expect(error.hint).toBeTruthy();
   });
+  it('counts what bytes become as floats, so that a small file cannot take all memory', async () => {
+    // 700 million voxels of one byte are less than the bound as they are stored, and more as floats.
+    const dims = [3, 1000, 1000, 700, 1, 1, 1, 1];
+    const error = await failure(rawNifti({ dims, datatype: 'uint8' }));
+    expect(error.message).toContain('which take 2800000000 bytes of memory; at most 2147483648 are allowed');
+    expect(error.hint).toContain('allow more with memory');
+    expect((await failure(rawNifti({ dims, datatype: 'uint8' }), { maxBytes: 3e9 })).message).toContain(
+      'but holds',
+    );
+  });
   it('refuses huge extents without allocating them', async () => {
     const dims = [3, 32767, 32767, 32767, 1, 1, 1, 1];
     for (const bytes of [rawNifti({ dims }), rawNiftiGz({ dims })])
-      expect((await failure(bytes)).message).toContain('at most 4294967296 are read');
+      expect((await failure(bytes)).message).toContain('at most 2147483648 are allowed');
     const huge = [3, 2 ** 50, 2 ** 50, 2 ** 50, 1, 1, 1, 1];
     for (const littleEndian of [true, false])
       expect((await failure(rawNifti({ version: 2, dims: huge, littleEndian }))).message).toContain(
@@ -318,7 +328,7 @@ describe('memory', () => {
     }
   });
   it('has a bound that the caller can set', async () => {
-    expect((await failure(rawNiftiGz(), { maxBytes: 47 })).message).toContain('at most 47 are read');
+    expect((await failure(rawNiftiGz(), { maxBytes: 47 })).message).toContain('at most 47 are allowed');
   });
 });
 

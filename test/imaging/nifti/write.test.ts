@@ -2,6 +2,7 @@ import { gunzipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
 import { GridMismatchError, UsageError } from '../../../src/core/errors.ts';
 import { collect } from '../../../src/core/files.ts';
+import { VERSION } from '../../../src/core/version.ts';
 import { ESTIMATE_INTENT, LABEL_INTENT } from '../../../src/imaging/nifti/encode.ts';
 import { isGzip, parseHeader } from '../../../src/imaging/nifti/header.ts';
 import { readNifti } from '../../../src/imaging/nifti/read.ts';
@@ -20,7 +21,7 @@ describe('a header made from the grid', () => {
     expect([...image.volume.data]).toEqual([...volume.data]);
     expect([...image.volume.grid.affine]).toEqual([...grid.affine]);
     expect([image.header.qformCode, image.header.sformCode]).toEqual([1, 1]);
-    expect(image.header.description).toBe('voxelgrad');
+    expect(image.header.description).toBe(`voxelgrad ${VERSION}`);
   });
 
   it('writes a qform that says the same as the sform', async () => {
@@ -101,7 +102,11 @@ describe('like another image', () => {
     expect([back.header.qformCode, back.header.sformCode]).toEqual([1, 0]);
     expect([...back.volume.grid.affine]).toEqual([...image.grid.affine]);
     expect([...back.volume.data]).toEqual([...mask.data]);
-    expect([back.header.slope, back.header.intercept, back.header.description]).toEqual([1, 0, 'mask']);
+    expect([back.header.slope, back.header.intercept, back.header.description]).toEqual([
+      1,
+      0,
+      `voxelgrad ${VERSION}: mask`,
+    ]);
     const probability = writeNifti(
       { grid: image.grid, data: volume.data },
       { datatype: 'float32', like: header, intent: ESTIMATE_INTENT },
@@ -156,10 +161,20 @@ describe('bytes', () => {
       }),
       'x',
     );
-    expect(new TextDecoder('utf-8', { fatal: true }).decode(header.bytes.slice(148, 148 + 78))).toBe(
-      'é'.repeat(39),
-    );
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(header.bytes.slice(148, 148 + 79));
+    expect(text.replace(/\0+$/, '')).toMatch(/^voxelgrad [\d.]+: é{28,31}$/);
     expect(header.bytes[148 + 79]).toBe(0);
+  });
+  it.each([1, 2] as const)('clear what NIfTI-%i has room for a patient in', async (version) => {
+    const source = rawNifti({ version });
+    const name = new TextEncoder().encode('DOE^JANE 1970-01-01');
+    const fields = version === 1 ? [4, 14, 148, 228, 328] : [240, 320, 508];
+    for (const at of fields) source.set(name.subarray(0, at === 4 ? 10 : 15), at);
+    expect(new TextDecoder('latin1').decode(source)).toContain('DOE^JANE');
+    const { header, volume: image } = await readNifti(source, 'x');
+    const out = writeNifti(image, { datatype: 'float32', like: header, gzip: false });
+    expect(new TextDecoder('latin1').decode(out)).not.toMatch(/DOE|JANE/);
+    expect((await readNifti(out, 'y')).header.description).toBe(`voxelgrad ${VERSION}`);
   });
 });
 
