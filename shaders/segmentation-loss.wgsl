@@ -5,17 +5,23 @@
 // respect to p[label] at a voxel is on_p[label] + on_rp[label] * r, with coefficients that do not depend on the voxel:
 //
 //   partial_sums   one lane sums PER_LANE steps of its item into P, R, I, CE; no barriers (they are dear on software)
-//   total_sums     one workgroup an item and value adds the lanes' partials in a fixed order (strided, then by one
-//                  lane: a tree's barriers cost more on software)
+//   total_sums     (label-sums.wgsl) adds the lanes' partials in a fixed order
 //   combine        one invocation: loss, its parts, and the coefficients
 //   backward       reads logits and targets once:
 //                  grad p_k = on_p[k] + on_rp[k] r_k
 //                  grad z_k = p_k (grad p_k - sum_l p_l grad p_l) + cross_entropy / voxels (p_k - r_k)
 //
-// logits [N, LABELS, voxels], target [N, LABELS - 1, voxels]; workgroup z = item. Lane is vec4f where the number of
+// With SIGMOID, labels are regions that may overlap: p = sigmoid(logits), each region has a target of its own, CE is the sum
+// of -r log p - (1 - r) log(1 - p) over regions, and grad z_k = grad p_k p_k (1 - p_k) + cross_entropy / values (p_k - r_k).
+// Its sums feed shaders/tversky-loss.wgsl.
+//
+// logits [N, LABELS, voxels], target [N, TARGETS, voxels]; workgroup z = item. Lane is vec4f where the number of
 // voxels divides by 4 (five times the throughput of scalars on software drivers), else f32.
 
 const LABELS = 2u; // @spec
+// 1: regions with a sigmoid each, in place of a softmax over labels.
+const SIGMOID = 0u; // @spec
+const TARGETS = LABELS - 1u + SIGMOID;
 alias Lane = vec4f; // @spec
 const FOLD = vec4f(1.0, 1.0, 1.0, 1.0); // @spec
 const PER_LANE = 16u; // @spec
@@ -113,35 +119,6 @@ fn partial_sums(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
     partials[first + (2u * LABELS + l) * sum_params.partials] = fold(sum_rp[l]);
   }
   partials[first + 3u * LABELS * sum_params.partials] = fold(sum_ce + log(product));
-}
-
-// ---- pass 2
-
-struct TotalParams {
-  partials: u32,
-}
-
-@group(0) @binding(0) var<storage, read_write> partial_values: array<f32>;
-@group(0) @binding(1) var<storage, read_write> totals: array<f32>;
-@group(0) @binding(2) var<uniform> total_params: TotalParams;
-
-var<workgroup> lane_sums: array<f32, LANES>;
-
-@compute @workgroup_size(LANES)
-fn total_sums(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let value = group.z * VALUES + group.x;
-  var sum = 0.0;
-  for (var i = lane; i < total_params.partials; i += LANES) {
-    sum += partial_values[value * total_params.partials + i];
-  }
-  lane_sums[lane] = sum;
-  workgroupBarrier();
-  if (lane == 0u) {
-    for (var i = 1u; i < LANES; i++) {
-      sum += lane_sums[i];
-    }
-    totals[value] = sum;
-  }
 }
 
 // ---- the loss from the sums, once a step

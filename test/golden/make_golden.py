@@ -364,6 +364,85 @@ def make_losses():
     golden.write()
 
 
+def overlap_loss(logits, target, activation, kind, pool="item", background=False, smooth=1e-5, diceWeight=1.0,
+                 crossEntropy=1.0, alpha=0.7, beta=0.3, gamma=0.75):
+    """soft-dice, dice-ce and focal-tversky.
+
+    Dice as nnU-Net's MemoryEfficientSoftDiceLoss has it, plus 1; cross entropy by PyTorch's own losses, as in nnU-Net's
+    DC_and_CE_loss and DC_and_BCE_loss. Focal Tversky after Abraham and Khan 2019: (1 - index)^gamma.
+    """
+    if activation == "softmax":
+        r = torch.cat([1 - target.sum(dim=1, keepdim=True), target], dim=1)
+        p = torch.softmax(logits, dim=1)
+        entropy = F.cross_entropy(logits, r)
+        if not background:
+            r, p = r[:, 1:], p[:, 1:]
+    else:
+        r, p = target, torch.sigmoid(logits)
+        entropy = F.binary_cross_entropy_with_logits(logits, r)
+    hits, misses, alarms = ((x).sum(dim=(2, 3, 4)) for x in (r * p, r * (1 - p), (1 - r) * p))
+    if pool == "batch":
+        hits, misses, alarms = (x.sum(0) for x in (hits, misses, alarms))
+    if kind == "focal-tversky":
+        index = (hits + smooth) / (hits + alpha * misses + beta * alarms + smooth)
+        return ((1 - index) ** gamma).mean()
+    dice = (2 * hits + smooth) / torch.clip(2 * hits + misses + alarms + smooth, 1e-8)
+    if kind == "soft-dice":
+        return 1 - dice.mean()
+    return diceWeight * (1 - dice.mean()) + crossEntropy * entropy
+
+
+def make_overlap_losses():
+    golden = Golden("overlap-losses")
+    labels = torch.softmax(golden.normal(2, 4, 3, 4, 5, scale=3.0), dim=1)[:, 1:].float().double()
+    lesion = (golden.uniform(2, 1, 3, 4, 5) < 0.15).double()
+    lesion[1] = 0
+    # Regions within one another: whole, core, and the mean of two raters' outlines of an inner part.
+    whole = (golden.uniform(2, 1, 3, 3, 5) < 0.5).double()
+    core = whole * (golden.uniform(2, 1, 3, 3, 5) < 0.5).double()
+    regions = torch.cat([whole, core, core / 2], dim=1)
+    empty = torch.zeros(2, 2, 2, 3, 4)
+    options = [
+        ("soft-dice", {}), ("soft-dice", {"pool": "batch"}), ("soft-dice", {"background": True, "smooth": 1.0}),
+        ("dice-ce", {}), ("dice-ce", {"pool": "batch", "diceWeight": 0.5, "crossEntropy": 2.0}),
+        ("dice-ce", {"background": True}),
+        ("focal-tversky", {}), ("focal-tversky", {"alpha": 0.3, "beta": 0.9, "gamma": 2.0, "pool": "batch"}),
+        ("focal-tversky", {"gamma": 1.0, "background": True}),
+    ]
+    for name, target, activation in [("lesion", lesion, "softmax"), ("labels", labels, "softmax"),
+                                     ("regions", regions, "sigmoid"), ("empty", empty, "sigmoid")]:
+        items, channels, *volume = target.shape
+        outputs = channels + 1 if activation == "softmax" else channels
+        logits = golden.normal(items, outputs, *volume, scale=2.0).requires_grad_(True)
+        golden.put(f"{name}/logits", logits)
+        golden.put(f"{name}/target", target)
+        for kind, settings in options:
+            if activation == "sigmoid" and "background" in settings:
+                continue
+            value = overlap_loss(logits, target, activation, kind, **settings)
+            (grad,) = torch.autograd.grad(value, logits)
+            assert torch.isfinite(grad).all(), settings
+            golden.case(f"{name}: {kind} {json.dumps(settings)}", {"value": value.reshape(1), "grad": grad},
+                        data=name, loss=kind, activation=activation, settings=settings)
+    # Numbers and maps.
+    for name, shape, mask_shape in [("map", (2, 2, 3, 4, 5), (2, 1, 3, 4, 5)), ("odd map", (1, 3, 3, 3, 5), (1, 1, 3, 3, 5)),
+                                    ("scalars", (3, 2), (3, 1))]:
+        output = golden.normal(*shape, scale=2.0).requires_grad_(True)
+        target = golden.normal(*shape)
+        mask = golden.uniform(*mask_shape)
+        mask[0] = (mask[0] < 0.5).double()
+        golden.put(f"{name}/logits", output)
+        golden.put(f"{name}/target", target)
+        golden.put(f"{name}/mask", mask)
+        for masked in [False, True]:
+            weight = mask.expand_as(output) if masked else torch.ones_like(output)
+            value = F.mse_loss(output, target) if not masked else (weight * (output - target) ** 2).sum() / weight.sum()
+            (grad,) = torch.autograd.grad(value, output)
+            golden.case(f"{name}: mse{', masked' if masked else ''}", {"value": value.reshape(1), "grad": grad},
+                        data=name, loss="mse", activation="none", settings={}, **({"mask": True} if masked else {}))
+    golden.write()
+
+
 # Networks -------------------------------------------------------------------------------------------------------
 
 
@@ -616,6 +695,7 @@ if __name__ == "__main__":
     make_convolutions()
     make_head_ops()
     make_losses()
+    make_overlap_losses()
     batch = make_scan()
     for each in VARIANTS:
         make_variant(each, batch)

@@ -1,3 +1,7 @@
+import { downsampleNearest } from '../../src/engine/loss/downsample-nearest.ts';
+import { mse } from '../../src/engine/loss/mse.ts';
+import { tverskyLoss } from '../../src/engine/loss/tversky-loss.ts';
+import { weightedSum } from '../../src/engine/loss/weighted-sum.ts';
 import { add } from '../../src/engine/ops/add.ts';
 import { batchNorm } from '../../src/engine/ops/batch-norm.ts';
 import { concat } from '../../src/engine/ops/concat.ts';
@@ -22,6 +26,7 @@ import { concatCases } from '../cases/concat.ts';
 import { convTranspose3dCases } from '../cases/conv-transpose3d.ts';
 import { conv3dCases } from '../cases/conv3d.ts';
 import { crossStitchCases } from '../cases/cross-stitch.ts';
+import { downsampleNearestCases } from '../cases/downsample-nearest.ts';
 import { dropoutCases } from '../cases/dropout.ts';
 import { eluCases } from '../cases/elu.ts';
 import { geluCases } from '../cases/gelu.ts';
@@ -29,16 +34,20 @@ import { globalAveragePoolCases } from '../cases/global-average-pool.ts';
 import { groupNormCases } from '../cases/group-norm.ts';
 import { linearCases } from '../cases/linear.ts';
 import { maxPool3dCases } from '../cases/max-pool3d.ts';
+import { mseCases } from '../cases/mse.ts';
 import { reluCases } from '../cases/relu.ts';
 import { segmentationLossCases } from '../cases/segmentation-loss.ts';
 import { sigmoidCases } from '../cases/sigmoid.ts';
 import { softmaxCases } from '../cases/softmax.ts';
+import { tverskyLossCases } from '../cases/tversky-loss.ts';
+import { weightedSumCases } from '../cases/weighted-sum.ts';
 import { addReference } from '../reference/add.ts';
 import { batchNormReference } from '../reference/batch-norm.ts';
 import { concatReference } from '../reference/concat.ts';
 import { convTranspose3dReference } from '../reference/conv-transpose3d.ts';
 import { conv3dReference } from '../reference/conv3d.ts';
 import { crossStitchReference } from '../reference/cross-stitch.ts';
+import { downsampleNearestReference } from '../reference/downsample-nearest.ts';
 import { dropoutReference } from '../reference/dropout.ts';
 import { eluReference } from '../reference/elu.ts';
 import { geluReference } from '../reference/gelu.ts';
@@ -46,10 +55,13 @@ import { globalAveragePoolReference } from '../reference/global-average-pool.ts'
 import { groupNormReference } from '../reference/group-norm.ts';
 import { linearReference } from '../reference/linear.ts';
 import { maxPool3dReference } from '../reference/max-pool3d.ts';
+import { mseReference } from '../reference/mse.ts';
 import { reluReference } from '../reference/relu.ts';
 import { segmentationLossReference } from '../reference/segmentation-loss.ts';
 import { sigmoidReference } from '../reference/sigmoid.ts';
 import { softmaxReference } from '../reference/softmax.ts';
+import { tverskyLossReference } from '../reference/tversky-loss.ts';
+import { weightedSumReference } from '../reference/weighted-sum.ts';
 import { expectation } from '../support/case-errors.ts';
 import type { OpCase, Reference } from '../support/describe-op.ts';
 import { type HostAttributes, runOp } from '../support/run-op.ts';
@@ -103,6 +115,10 @@ async function kernelCases(): Promise<CaseReport[]> {
     ...family(relu, reluReference, reluCases),
     ...family(sigmoid, sigmoidReference, sigmoidCases),
     ...family(softmax, softmaxReference, softmaxCases),
+    ...family(downsampleNearest, downsampleNearestReference, downsampleNearestCases),
+    ...family(mse, mseReference, mseCases),
+    ...family(tverskyLoss, tverskyLossReference, tverskyLossCases),
+    ...family(weightedSum, weightedSumReference, weightedSumCases),
     ...family(withTarget, segmentationLossReference, segmentationLossCases),
   ])
     reports.push(await run());

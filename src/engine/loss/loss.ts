@@ -19,10 +19,10 @@ z.config(z.locales.en());
 export type Activation = 'softmax' | 'sigmoid' | 'none';
 
 /** What a loss compares. */
-export interface LossInputs {
+export interface LossInputs<A extends Activation = Activation> {
   readonly output: Tensor;
   readonly target: Tensor;
-  readonly activation: Activation;
+  readonly activation: A;
   /** Weight of each voxel, [N, 1, D, H, W]; only for losses that take one. */
   readonly mask?: Tensor;
 }
@@ -44,22 +44,22 @@ export interface BoundLoss {
 }
 
 /** What `defineLoss` makes a loss of. */
-export interface LossDefinition<Checked extends ObjectSchema> {
+export interface LossDefinition<Checked extends ObjectSchema, A extends Activation> {
   /** `dice-ce`: in task files, settings and messages. */
   readonly name: string;
   /** `Dice + cross entropy`. */
   readonly title: string;
   /** What outputs it works on, the default first. */
-  readonly activations: readonly [Activation, ...Activation[]];
+  readonly activations: readonly [A, ...A[]];
   /** Whether it takes a weight per voxel. */
   readonly takesMask?: boolean;
   /** Its settings: each with its description, bounds and default. */
   readonly schema: Checked;
   /** Records it as a scalar [1]. */
-  record(tape: Tape, inputs: LossInputs, settings: OutputOf<Checked>): Tensor;
+  record(tape: Tape, inputs: LossInputs<A>, settings: OutputOf<Checked>): Tensor;
 }
 
-/** A loss of the registry. Called, it takes its settings: `diceCe({ batch: true })`. */
+/** A loss of the registry. Called, it takes its settings: `diceCe({ pool: 'batch' })`. */
 export interface Loss<Settings = never> {
   (settings?: Settings & { readonly activation?: Activation }): BoundLoss;
   readonly name: string;
@@ -84,13 +84,14 @@ export interface Loss<Settings = never> {
  *   record: (tape, { output, target }) => tape.apply(meanErrorOp, [output], { target }),
  * });
  */
-export function defineLoss<Checked extends ObjectSchema>(
-  definition: LossDefinition<Checked>,
+export function defineLoss<Checked extends ObjectSchema, A extends Activation>(
+  definition: LossDefinition<Checked, A>,
 ): Loss<InputOf<Checked>> {
   const { name, title, activations, takesMask = false, schema } = definition;
-  const bind = (given: unknown, activation: Activation = activations[0]): BoundLoss => {
-    if (!activations.includes(activation))
-      throw new UsageError(`loss ${name}: works on ${activations.join(' or ')}, not on ${activation}`, {
+  const bind = (given: unknown, wanted: Activation = activations[0]): BoundLoss => {
+    const activation = activations.find((each) => each === wanted);
+    if (activation === undefined)
+      throw new UsageError(`loss ${name}: works on ${activations.join(' or ')}, not on ${wanted}`, {
         hint: `Give the output another activation, or choose another loss.`,
       });
     const settings = parseSettings(name, schema, given);

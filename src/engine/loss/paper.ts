@@ -83,6 +83,9 @@ export const literal: Loss<PaperLossSettings> = defineLoss({
   record: recordPaperLoss('literal'),
 });
 
+/** The three, in the paper's order. */
+export const PAPER_LOSSES: readonly Loss[] = [generalizedDice, paperDice, literal];
+
 /** One of the three by a flat record of settings, such as those of a training run. */
 export function paperLoss(settings: SegmentationLossSettings): BoundLoss {
   const { loss, weights, tpr, tprWeight, crossEntropy, pool } = settings;

@@ -1,10 +1,10 @@
 import { ShapeError, UsageError } from '../../core/errors.ts';
-import { ceilDiv, formatShape, type Shape, sameShape, sizeOf } from '../../core/shape.ts';
+import { formatShape, type Shape, sameShape, sizeOf } from '../../core/shape.ts';
 import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
-import { type Binding, read, readWrite, slice, write } from '../tape/command.ts';
+import { read, write } from '../tape/command.ts';
 import type { Op } from '../tape/op.ts';
-import { inSlabs } from '../tape/slabs.ts';
 import type { Tensor } from '../tape/tensor.ts';
+import { COEFFICIENTS, labelGradient, labelSums, MOST_LABELS } from './label-sums.ts';
 
 /**
  * The overlap term. For one pool of voxels and label l: P = Σ p, R = Σ r, I = Σ r p over the pool's voxels, where p
@@ -82,36 +82,6 @@ export const LEAST_TRUTH = 0.5;
 const LOSSES: readonly OverlapLoss[] = ['generalized-dice', 'dice', 'literal'];
 const WEIGHTS: readonly LabelWeights[] = ['square', 'simple', 'uniform'];
 const TPR_TERMS: readonly TprTerm[] = ['off', '1-tpr', '+tpr'];
-const LANES = 64;
-const PER_LANE = 16;
-/** Stride of an item's coefficients. */
-const COEFFICIENTS = 64;
-
-interface Layout {
-  readonly items: number;
-  readonly labels: number;
-  readonly voxels: number;
-  /** Voxels of a lane's step: quadruples where they divide by 4. */
-  readonly width: 1 | 4;
-  /** Voxels of a workgroup. */
-  readonly perGroup: number;
-  readonly spec: Readonly<Record<string, number | string>>;
-}
-
-function layoutOf(shape: Shape): Layout {
-  const [items, labels, ...volume] = shape as [number, number, ...number[]];
-  const voxels = sizeOf(volume);
-  const vector = voxels % 4 === 0;
-  const width = vector ? 4 : 1;
-  const spec = {
-    LABELS: labels,
-    Lane: vector ? 'vec4f' : 'f32',
-    FOLD: vector ? 'vec4f(1.0, 1.0, 1.0, 1.0)' : 'vec4f(1.0, 0.0, 0.0, 0.0)',
-    PER_LANE,
-  };
-  return { items, labels, voxels, width, perGroup: LANES * PER_LANE * width, spec };
-}
-
 /**
  * Overlap loss, TPR term and cross entropy of logits [N, L, D, H, W] against {@link SegmentationLossAttributes.target}
  * as a scalar [1]. The sums are taken in a fixed order; the gradient kernel reads logits and targets once.
@@ -125,8 +95,8 @@ export const segmentationLoss: Op<SegmentationLossAttributes, SegmentationLossSa
     const [items, labels, ...volume] = expectActivation('segmentation-loss', logits, inputs);
     expectRule(
       'segmentation-loss',
-      labels >= 2 && 2 * labels <= COEFFICIENTS,
-      `logits hold 2 to ${COEFFICIENTS / 2} labels, of which the first is background`,
+      labels >= 2 && labels <= MOST_LABELS,
+      `logits hold 2 to ${MOST_LABELS} labels, of which the first is background`,
       inputs,
     );
     if (!sameShape(target.shape, [items, labels - 1, ...volume]))
@@ -146,82 +116,47 @@ export const segmentationLoss: Op<SegmentationLossAttributes, SegmentationLossSa
   },
 
   forward(emit, [logits], output, { target, parts, ...settings }): SegmentationLossSaved {
-    const { items, labels, voxels, width, perGroup, spec } = layoutOf(logits!.shape);
-    const values = 3 * labels + 1;
-    const count = ceilDiv(voxels, perGroup) * LANES;
-    const partials = emit.scratch('loss partials', [items, values, count]);
-    const sums = emit.scratch('loss sums', [items, values]);
+    const [items, labels, ...volume] = logits!.shape as [number, number, ...number[]];
+    const sums = labelSums(emit, 'segmentation-loss', 'softmax', logits!, target);
     const coefficients = emit.scratch('loss coefficients', [items, COEFFICIENTS]);
-    const sources = [read(logits!), read(target)].map((binding) => ({ ...binding, perGroup }));
-    const columns = [...sources, { ...write(partials), perGroup: LANES }];
-    inSlabs(emit, 'segmentation-loss/partial_sums', columns, (slab) => {
-      const groups = ceilDiv(slab.columns, perGroup);
-      emit.run({
-        label: 'segmentation-loss/partial_sums',
-        kernel: { file: 'segmentation-loss.wgsl', entry: 'partial_sums', spec },
-        bindings: slab.bindings,
-        params: [slab.columns / width, groups * LANES],
-        workgroups: [groups, 1, slab.samples],
-        samples: slab.samples,
-      });
-    });
-    emit.run({
-      label: 'segmentation-loss/total_sums',
-      kernel: { file: 'segmentation-loss.wgsl', entry: 'total_sums', spec },
-      bindings: [read(partials), write(sums)],
-      params: [count],
-      workgroups: [values, 1, items],
-    });
     emit.run({
       label: 'segmentation-loss/combine',
-      kernel: { file: 'segmentation-loss.wgsl', entry: 'combine', spec },
+      kernel: { file: 'segmentation-loss.wgsl', entry: 'combine', spec: { LABELS: labels } },
       bindings: [
         read(sums),
         write(output),
         write(parts ?? emit.scratch('loss parts', [3])),
         write(coefficients),
       ],
-      params: [
+      params: {
         items,
-        settings.pool === 'item' ? 1 : items,
-        LOSSES.indexOf(settings.loss),
-        WEIGHTS.indexOf(settings.weights),
-        TPR_TERMS.indexOf(settings.tpr),
-        { f32: settings.tprWeight },
-        { f32: settings.crossEntropy },
-        { f32: SMOOTH },
-        { f32: items * voxels },
-      ],
+        items_per_pool: settings.pool === 'item' ? 1 : items,
+        loss: LOSSES.indexOf(settings.loss),
+        weights: WEIGHTS.indexOf(settings.weights),
+        tpr: TPR_TERMS.indexOf(settings.tpr),
+        tpr_weight: { f32: settings.tprWeight },
+        cross_entropy: { f32: settings.crossEntropy },
+        smoothing: { f32: SMOOTH },
+        voxels: { f32: items * sizeOf(volume) },
+      },
       workgroups: [1, 1, 1],
     });
     return { coefficients };
   },
 
   backward({ inputs: [logits], attributes: { target, crossEntropy }, saved: { coefficients } }, gradOutput) {
+    const [items, , ...volume] = logits!.shape as [number, number, ...number[]];
+    const gradient = {
+      activation: 'softmax',
+      logits: logits!,
+      target,
+      coefficients,
+      gradOutput,
+      crossEntropy: crossEntropy / (items * sizeOf(volume)),
+    } as const;
     return [
       (emit, gradInput, accumulate) => {
-        const { items, voxels, width, perGroup, spec } = layoutOf(logits!.shape);
-        const grad = accumulate ? readWrite(gradInput) : write(gradInput);
-        const parts = [read(logits!), read(target), grad].map((binding) => ({ ...binding, perGroup }));
-        inSlabs(emit, 'segmentation-loss/backward', parts, ({ bindings, columns, sample, samples }) => {
-          const [own, truth, result] = bindings as [Binding, Binding, Binding];
-          emit.run({
-            label: 'segmentation-loss/backward',
-            kernel: { file: 'segmentation-loss.wgsl', entry: 'backward', spec },
-            bindings: [
-              own,
-              truth,
-              samples === items
-                ? read(coefficients, true)
-                : slice(read(coefficients), sample * COEFFICIENTS, COEFFICIENTS),
-              read(gradOutput),
-              result,
-            ],
-            params: [columns / width, accumulate ? 1 : 0, { f32: crossEntropy / (items * voxels) }],
-            workgroups: [ceilDiv(columns, perGroup), 1, samples],
-            samples,
-          });
-        });
+        labelGradient(emit, 'segmentation-loss', gradient, gradInput, accumulate);
       },
     ];
   },

@@ -2,6 +2,7 @@ import { z } from 'zod/mini';
 import { UsageError } from '../../core/errors.ts';
 import { hashJson, toJson } from '../../core/json.ts';
 import { setting, Wording, worded } from '../../core/wording.ts';
+import { PAPER_LOSSES } from '../../engine/loss/paper.ts';
 import type { SegmentationLossSettings } from '../../engine/loss/segmentation-loss.ts';
 import type { Element } from '../../engine/tape/tensor.ts';
 import { findPreset, type Preset, presetNames, renameSettings } from '../task/presets.ts';
@@ -210,7 +211,7 @@ export interface ResolvedTrainSettings extends TrainSettings {
 /** Every setting by its name, those of the losses included, in the order of help texts. */
 export function settingEntries(): Readonly<Record<string, AnyEntry>> {
   const own: [string, AnyEntry][] = Object.entries(SETTING_ENTRIES);
-  const losses = Object.entries({ ...lossEntries(), ...OVERRIDDEN });
+  const losses = Object.entries({ ...lossEntries(PAPER_LOSSES), ...OVERRIDDEN });
   return Object.fromEntries(own.flatMap((entry) => (entry[0] === 'loss' ? [entry, ...losses] : [entry])));
 }
 
