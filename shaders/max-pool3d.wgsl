@@ -1,13 +1,16 @@
-// Max pooling, kernel 2x2x2, stride 2; extents are halved, rounding down.
+// Max pooling, kernel = stride; extents are divided by the kernel's, rounding down.
 //
-//   forward   output[z, y, x] = max of input[2z..2z+1, 2y..2y+1, 2x..2x+1]
+//   forward   output[window] = max of the window's inputs
 //   backward  the gradient goes to the window's first largest value in memory order, as in PyTorch; the rest,
 //             and what no window covers, gets 0 (or keeps its value where gradients accumulate)
 //
 // Layout: [batch, channels, depth, height, width]. The winner is found again from the input: no index is stored.
 // Mapping: workgroup.y is the channel, workgroup.z the sample; a lane owns a window (forward and backward write
-// everything of it, so nothing overlaps), or four windows along x where the width is a multiple of 8: then every
-// load and store is a vec4f. No barriers.
+// everything of it, so nothing overlaps). No barriers. For the kernel 2x2x2 `forward` and `backward` are written out,
+// and if the width is a multiple of 8, a lane owns four windows along x: then every load and store is a vec4f. Other
+// kernels loop over their taps, for ITEMS windows of a lane that lie a workgroup apart.
+
+//!include common/window.wgsl
 
 // What the input, the output and the gradient of each are stored as, one by one and in fours.
 alias Input = f32; // @spec
@@ -15,28 +18,10 @@ alias Output = f32; // @spec
 alias Input4 = vec4f; // @spec
 alias Output4 = vec4f; // @spec
 const LANES = 64u;
+// Windows of a lane, for kernels other than 2x2x2.
+const ITEMS = 8u;
 // 1: gradients are added to what is there.
 const ACCUMULATE = 0u; // @spec
-
-struct Params {
-  channels: u32,
-  depth: u32,
-  height: u32,
-  width: u32,
-  out_depth: u32,
-  out_height: u32,
-  out_width: u32,
-  rows: u32,       // windows along y; backward counts the incomplete one at the end
-  columns: u32,    // windows (or groups of four) along x, likewise
-  items: u32,      // rows * columns * windows along z
-}
-
-// x, y, z of the window or group of windows.
-fn window_of(i: u32, p: Params) -> vec3u {
-  let row = i / p.columns;
-  let z = row / p.rows;
-  return vec3u(i - row * p.columns, row - z * p.rows, z);
-}
 
 @group(0) @binding(0) var<storage, read_write> input: array<Input>;
 @group(0) @binding(1) var<storage, read_write> output: array<Output>;
@@ -49,7 +34,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   let base = row * params.depth * plane;
   let i = group.x * LANES + lane;
   if (i < params.items) {
-    let w = window_of(i, params);
+    let w = place_of(i, params);
     var a = base + ((2u * w.z) * params.height + 2u * w.y) * params.width + 2u * w.x;
     var b = a + params.width;
     let near = max(max(f32(input[a]), f32(input[a + 1u])), max(f32(input[b]), f32(input[b + 1u])));
@@ -77,7 +62,7 @@ fn forward_vec4(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
   let base = row * params.depth * plane;
   let i = group.x * LANES + lane;
   if (i < params.items) {
-    let w = window_of(i, params);
+    let w = place_of(i, params);
     let at = base + ((2u * w.z) * params.height + 2u * w.y) * line + 2u * w.x;
     output4[row * params.items + i] = Output4(max(
       max(largest_pairs(at), largest_pairs(at + line)),
@@ -100,7 +85,7 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
   let out_extent = vec3u(back_params.out_width, back_params.out_height, back_params.out_depth);
   let i = group.x * LANES + lane;
   if (i < back_params.items) {
-    let w = window_of(i, back_params);
+    let w = place_of(i, back_params);
     let at = base + ((2u * w.z) * back_params.height + 2u * w.y) * back_params.width + 2u * w.x;
     var winner = 8u;
     var gradient = 0.0;
@@ -151,7 +136,7 @@ fn backward_vec4(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
   let base = row * back_params.depth * plane;
   let i = group.x * LANES + lane;
   if (i < back_params.items) {
-    let w = window_of(i, back_params);
+    let w = place_of(i, back_params);
     let at = base + ((2u * w.z) * back_params.height + 2u * w.y) * line + 2u * w.x;
     var winner = vec4u(8u);
     var gradient = vec4f(0.0);
@@ -178,6 +163,71 @@ fn backward_vec4(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
           select(vec4f(0.0), gradient, winner == vec4u(2u * t)),
           select(vec4f(0.0), gradient, winner == vec4u(2u * t + 1u)),
         );
+      }
+    }
+  }
+}
+
+@compute @workgroup_size(LANES)
+fn forward_any(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row = group.z * params.channels + group.y;
+  let base = row * params.depth * params.height * params.width;
+  let end = min(params.items, (group.x + 1u) * LANES * ITEMS);
+  for (var i = group.x * LANES * ITEMS + lane; i < end; i += LANES) {
+    let first = place_of(i, params) * vec3u(KERNEL_X, KERNEL_Y, KERNEL_Z);
+    var largest = f32(input[base + input_at(first, params)]);
+    for (var z = 0u; z < KERNEL_Z; z++) {
+      for (var y = 0u; y < KERNEL_Y; y++) {
+        let at = base + input_at(first + vec3u(0u, y, z), params);
+        for (var x = 0u; x < KERNEL_X; x++) {
+          largest = max(largest, f32(input[at + x]));
+        }
+      }
+    }
+    output[row * params.items + i] = Output(largest);
+  }
+}
+
+@compute @workgroup_size(LANES)
+fn backward_any(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row = group.z * back_params.channels + group.y;
+  let extent = vec3u(back_params.width, back_params.height, back_params.depth);
+  let out_extent = vec3u(back_params.out_width, back_params.out_height, back_params.out_depth);
+  let base = row * extent.x * extent.y * extent.z;
+  let out_base = row * out_extent.x * out_extent.y * out_extent.z;
+  let end = min(back_params.items, (group.x + 1u) * LANES * ITEMS);
+  for (var i = group.x * LANES * ITEMS + lane; i < end; i += LANES) {
+    let window = place_of(i, back_params);
+    let first = window * vec3u(KERNEL_X, KERNEL_Y, KERNEL_Z);
+    // No input: an incomplete window at an end has no winner.
+    var winner = 0xffffffffu;
+    var gradient = 0.0;
+    if (all(window < out_extent)) {
+      winner = base + input_at(first, back_params);
+      var largest = f32(back_input[winner]);
+      for (var z = 0u; z < KERNEL_Z; z++) {
+        for (var y = 0u; y < KERNEL_Y; y++) {
+          let at = base + input_at(first + vec3u(0u, y, z), back_params);
+          for (var x = 0u; x < KERNEL_X; x++) {
+            let value = f32(back_input[at + x]);
+            winner = select(winner, at + x, value > largest);
+            largest = max(largest, value);
+          }
+        }
+      }
+      gradient = f32(grad_output[out_base + output_at(window, back_params)]);
+    }
+    let last = min(first + vec3u(KERNEL_X, KERNEL_Y, KERNEL_Z), extent);
+    for (var z = first.z; z < last.z; z++) {
+      for (var y = first.y; y < last.y; y++) {
+        let at = base + input_at(vec3u(0u, y, z), back_params);
+        for (var x = first.x; x < last.x; x++) {
+          var result = select(0.0, gradient, at + x == winner);
+          if (ACCUMULATE != 0u) {
+            result += f32(grad_input[at + x]);
+          }
+          grad_input[at + x] = Input(result);
+        }
       }
     }
   }

@@ -114,6 +114,7 @@ export {
 } from './engine/nn/training-step.ts';
 export { variantConfig } from './engine/nn/variants.ts';
 export { type AddAttributes, add } from './engine/ops/add.ts';
+export { type AveragePool3dAttributes, averagePool3d } from './engine/ops/average-pool3d.ts';
 export { type BatchNormAttributes, batchNorm } from './engine/ops/batch-norm.ts';
 export { type ConcatAttributes, concat } from './engine/ops/concat.ts';
 export { type ConvTranspose3dAttributes, convTranspose3d } from './engine/ops/conv-transpose3d.ts';

@@ -36,6 +36,19 @@ export const maxPool3dCases: readonly OpCase<MaxPool3dAttributes>[] = [
   },
   { name: 'many workgroups', inputs: [normal([2, 5, 17, 22, 25], 9)], attributes: {} },
   { name: 'many workgroups, vectors', inputs: [normal([2, 3, 25, 30, 40], 10)], attributes: {} },
+  { name: 'in planes', inputs: [normal([2, 2, 3, 4, 5], 11)], attributes: { kernel: [1, 2, 2] } },
+  { name: 'an edge for each axis', inputs: [normal([1, 2, 7, 5, 6], 12)], attributes: { kernel: [3, 1, 4] } },
+  {
+    name: 'ties in planes',
+    inputs: [tied([2, 1, 3, 7, 9], 13)],
+    attributes: { kernel: [1, 2, 2] },
+    checkGradient: false,
+  },
+  {
+    name: 'many workgroups, in planes',
+    inputs: [normal([2, 2, 13, 22, 40], 14)],
+    attributes: { kernel: [1, 2, 2] },
+  },
 ];
 
 export const maxPool3dBadCases: readonly BadCase<MaxPool3dAttributes>[] = [
@@ -58,6 +71,6 @@ export const maxPool3dBadCases: readonly BadCase<MaxPool3dAttributes>[] = [
     name: 'an extent of 1',
     shapes: [[1, 2, 4, 1, 4]],
     attributes: {},
-    message: /max-pool3d: depth, height and width are at least 2; got 1x2x4x1x4/,
+    message: /max-pool3d: depth, height and width are at least the kernel's 2x2x2; got 1x2x4x1x4/,
   },
 ];

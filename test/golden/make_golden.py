@@ -201,6 +201,16 @@ def more_op_cases(golden):
                 [golden.normal(2, 2, 3, 4, 5, scale=2.0)], lambda x, a=approximate: F.gelu(x, approximate=a))
 
 
+def pooling_cases(golden):
+    for kernel in [(1, 2, 2), (3, 1, 2)]:
+        name = "x".join(map(str, kernel))
+        for op, pool in [("max-pool3d", F.max_pool3d), ("average-pool3d", F.avg_pool3d)]:
+            op_case(golden, f"{op}/{name}", op, {"kernel": kernel}, [golden.normal(2, 2, 5, 4, 7)],
+                    lambda x, f=pool, k=kernel: f(x, k))
+    op_case(golden, "average-pool3d/2x2x2", "average-pool3d", {}, [golden.normal(1, 2, 4, 5, 6)],
+            lambda x: F.avg_pool3d(x, 2))
+
+
 def pcg4d(a, b, c, d):
     """Jarzynski and Olano's hash of four 32-bit words to four."""
     bits = 0xFFFFFFFF
@@ -234,6 +244,7 @@ def make_ops():
     other_op_cases(golden)
     more_op_cases(golden)
     dropout_cases(golden)
+    pooling_cases(golden)
     golden.write()
 
 

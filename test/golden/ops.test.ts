@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { add } from '../../src/engine/ops/add.ts';
+import { averagePool3d } from '../../src/engine/ops/average-pool3d.ts';
 import { batchNorm } from '../../src/engine/ops/batch-norm.ts';
 import { concat } from '../../src/engine/ops/concat.ts';
 import { convTranspose3d } from '../../src/engine/ops/conv-transpose3d.ts';
@@ -56,6 +57,7 @@ const runners: ReadonlyMap<string, Run> = new Map([
   runner(softmax),
   runner(sigmoid),
   runner(add),
+  runner(averagePool3d),
   runner(groupNorm),
   runner(dropout),
   runner(elu),

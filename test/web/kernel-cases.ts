@@ -3,6 +3,7 @@ import { mse } from '../../src/engine/loss/mse.ts';
 import { tverskyLoss } from '../../src/engine/loss/tversky-loss.ts';
 import { weightedSum } from '../../src/engine/loss/weighted-sum.ts';
 import { add } from '../../src/engine/ops/add.ts';
+import { averagePool3d } from '../../src/engine/ops/average-pool3d.ts';
 import { batchNorm } from '../../src/engine/ops/batch-norm.ts';
 import { concat } from '../../src/engine/ops/concat.ts';
 import { convTranspose3d } from '../../src/engine/ops/conv-transpose3d.ts';
@@ -21,6 +22,7 @@ import { softmax } from '../../src/engine/ops/softmax.ts';
 import type { Op } from '../../src/engine/tape/op.ts';
 import { openBrowserGpu } from '../../src/platform/browser.ts';
 import { addCases } from '../cases/add.ts';
+import { averagePool3dCases } from '../cases/average-pool3d.ts';
 import { batchNormCases } from '../cases/batch-norm.ts';
 import { concatCases } from '../cases/concat.ts';
 import { convTranspose3dCases } from '../cases/conv-transpose3d.ts';
@@ -42,6 +44,7 @@ import { softmaxCases } from '../cases/softmax.ts';
 import { tverskyLossCases } from '../cases/tversky-loss.ts';
 import { weightedSumCases } from '../cases/weighted-sum.ts';
 import { addReference } from '../reference/add.ts';
+import { averagePool3dReference } from '../reference/average-pool3d.ts';
 import { batchNormReference } from '../reference/batch-norm.ts';
 import { concatReference } from '../reference/concat.ts';
 import { convTranspose3dReference } from '../reference/conv-transpose3d.ts';
@@ -100,6 +103,7 @@ async function kernelCases(): Promise<CaseReport[]> {
   const reports: CaseReport[] = [];
   for (const run of [
     ...family(add, addReference, addCases),
+    ...family(averagePool3d, averagePool3dReference, averagePool3dCases),
     ...family(batchNorm, batchNormReference, batchNormCases),
     ...family(concat, concatReference, concatCases),
     ...family(conv3d, conv3dReference, conv3dCases),

@@ -1,69 +1,63 @@
-import { ceilDiv, type Shape } from '../../core/shape.ts';
+import { ceilDiv, type Shape, type Triple } from '../../core/shape.ts';
 import type { Spec } from '../gpu/specialise.ts';
-import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
-import { type Param, read, readWrite, write } from '../tape/command.ts';
+import { type Params, read, readWrite, write } from '../tape/command.ts';
 import type { Op } from '../tape/op.ts';
 import { storageSpec } from '../tape/storage.ts';
 import type { Tensor } from '../tape/tensor.ts';
+import { kernelOf, type PoolAttributes, pooledShape, windowSpec } from './pooling/window.ts';
 
-/** Kernel and stride are 2; there is nothing to choose. */
-export type MaxPool3dAttributes = Readonly<Record<string, never>>;
+/** Settings of {@link maxPool3d}. */
+export type MaxPool3dAttributes = PoolAttributes;
 
 const FILE = 'max-pool3d.wgsl';
 const LANES = 64;
+/** Windows of a lane, for kernels other than 2x2x2. */
+const ITEMS = 8;
 
 /**
- * The largest value of each 2x2x2 window, stride 2: [batch, channels, depth, height, width] to
- * [batch, channels, floor(depth / 2), floor(height / 2), floor(width / 2)]. Of equal values the first in memory order
- * gets the gradient, as in PyTorch; backward finds it again from the input.
+ * The largest value of each window: [batch, channels, depth, height, width] to [batch, channels, floor(depth / kz),
+ * floor(height / ky), floor(width / kx)] with kernel [kz, ky, kx], which is the stride, too. Of equal values the first
+ * in memory order gets the gradient, as in PyTorch; backward finds it again from the input.
  */
 export const maxPool3d: Op<MaxPool3dAttributes, undefined> = {
   name: 'max-pool3d',
   storesF16: true,
 
-  shape(inputs: readonly Shape[]): Shape {
-    const [input] = expectInputs('max-pool3d', inputs, 1);
-    const [batch, channels, ...extents] = expectActivation('max-pool3d', input, inputs);
-    const fits = extents.every((extent) => extent >= 2);
-    expectRule('max-pool3d', fits, 'depth, height and width are at least 2', inputs);
-    return [batch, channels, ...extents.map((extent) => Math.floor(extent / 2))];
-  },
+  shape: (inputs, attributes) => pooledShape('max-pool3d', inputs, attributes),
 
-  forward(emit, [input], output): undefined {
-    const windows = windowsOf(input!.shape, Math.floor);
+  forward(emit, [input], output, attributes): undefined {
+    const kernel = kernelOf('max-pool3d', attributes, [input!.shape]);
+    const { family, spec, params, workgroups } = windowsOf(kernel, input!, output, Math.floor);
     emit.run({
       label: 'max-pool3d/forward',
-      kernel: {
-        file: FILE,
-        entry: windows.vector ? 'forward_vec4' : 'forward',
-        spec: storedAs(input!, output, windows.vector),
-      },
+      kernel: { file: FILE, entry: `forward${family}`, spec },
       bindings: [read(input!, true), write(output, true)],
-      params: windows.params,
-      workgroups: windows.groups,
+      params,
+      workgroups,
       samples: input!.shape[0]!,
       channels: { count: input!.shape[1]! },
     });
   },
 
-  backward({ inputs: [input] }, gradOutput) {
+  backward({ inputs: [input], attributes }, gradOutput) {
     return [
       (emit, gradInput, accumulate) => {
-        const windows = windowsOf(input!.shape, Math.ceil);
+        const kernel = kernelOf('max-pool3d', attributes, [input!.shape]);
+        const { family, spec, params, workgroups } = windowsOf(kernel, input!, gradOutput, Math.ceil);
         emit.run({
           label: 'max-pool3d/backward',
           kernel: {
             file: FILE,
-            entry: windows.vector ? 'backward_vec4' : 'backward',
-            spec: { ...storedAs(input!, gradOutput, windows.vector), ACCUMULATE: accumulate ? 1 : 0 },
+            entry: `backward${family}`,
+            spec: { ...spec, ACCUMULATE: accumulate ? 1 : 0 },
           },
           bindings: [
             read(input!, true),
             read(gradOutput, true),
             accumulate ? readWrite(gradInput, true) : write(gradInput, true),
           ],
-          params: windows.params,
-          workgroups: windows.groups,
+          params,
+          workgroups,
           samples: input!.shape[0]!,
           channels: { count: input!.shape[1]! },
         });
@@ -72,31 +66,45 @@ export const maxPool3d: Op<MaxPool3dAttributes, undefined> = {
   },
 };
 
-/** The shader's aliases for what the input and the output, and their gradients, store. */
-function storedAs(input: Tensor, output: Tensor, vector: boolean): Spec {
-  return vector
-    ? storageSpec({ Input4: input, Output4: output }, 4)
-    : storageSpec({ Input: input, Output: output });
-}
-
 /** How the windows of an input are walked; `round` says whether incomplete ones at the ends count. */
 function windowsOf(
-  shape: Shape,
+  kernel: Triple,
+  input: Tensor,
+  output: Tensor,
   round: (x: number) => number,
 ): {
-  readonly vector: boolean;
-  readonly params: readonly Param[];
-  readonly groups: readonly [number, number, number];
+  /** The end of the entry points' names. */
+  readonly family: '' | '_vec4' | '_any';
+  readonly spec: Spec;
+  readonly params: Params;
+  readonly workgroups: readonly [number, number, number];
 } {
-  const [batch, channels, depth, height, width] = shape as readonly [number, number, number, number, number];
-  const vector = width % 8 === 0;
-  const rows = round(height / 2);
-  const columns = vector ? width / 8 : round(width / 2);
-  const items = round(depth / 2) * rows * columns;
-  const half = [depth, height, width].map((extent) => Math.floor(extent / 2));
+  const [samples, channels, depth, height, width] = input.shape as FiveD;
+  const [, , outDepth, outHeight, outWidth] = output.shape as FiveD;
+  const twos = kernel.every((extent) => extent === 2);
+  const vector = twos && width % 8 === 0;
+  const rows = round(height / kernel[1]);
+  const columns = vector ? width / 8 : round(width / kernel[2]);
+  const items = round(depth / kernel[0]) * rows * columns;
   return {
-    vector,
-    params: [channels, depth, height, width, ...half, rows, columns, items],
-    groups: [ceilDiv(items, LANES), channels, batch],
+    family: vector ? '_vec4' : twos ? '' : '_any',
+    spec: vector
+      ? storageSpec({ Input4: input, Output4: output }, 4)
+      : { ...(twos ? {} : windowSpec(kernel)), ...storageSpec({ Input: input, Output: output }) },
+    params: {
+      channels,
+      depth,
+      height,
+      width,
+      out_depth: outDepth,
+      out_height: outHeight,
+      out_width: outWidth,
+      rows,
+      columns,
+      items,
+    },
+    workgroups: [ceilDiv(items, twos ? LANES : LANES * ITEMS), channels, samples],
   };
 }
+
+type FiveD = Shape & readonly [number, number, number, number, number];

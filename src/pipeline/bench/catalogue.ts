@@ -3,10 +3,11 @@ import type { BenchCase } from './cases.ts';
 import { convTranspose3dCases } from './conv-transpose3d-cases.ts';
 import { type ConvShape, conv3dCases } from './conv3d-cases.ts';
 import { crossStitchCases } from './cross-stitch-cases.ts';
-import { addCases, dropoutCases, maxPoolCases, pointwiseCases, softmaxCases } from './elementwise-cases.ts';
+import { addCases, dropoutCases, pointwiseCases, softmaxCases } from './elementwise-cases.ts';
 import { concatCases, globalAveragePoolCases, linearCases } from './head-cases.ts';
 import { describeNetwork, NETWORK_CASES, type NetworkCase } from './networks.ts';
 import { batchNormCases, groupNormCases } from './norm-cases.ts';
+import { averagePoolCases, maxPoolCases } from './pooling-cases.ts';
 import { adamCase, lossCases } from './step-cases.ts';
 
 /** Convolutions of U-Nets: first level, deeper ones, the first of all, the deepest, and a decoder's with two sources. */
@@ -76,6 +77,7 @@ function allCases(): BenchCase[] {
     ...addCases(ACTIVATION),
     ...dropoutCases(ACTIVATION),
     ...maxPoolCases(ACTIVATION),
+    ...averagePoolCases(ACTIVATION),
     ...softmaxCases([1, 4, 64, 64, 64]),
     ...concatCases([1, 8, 64, 64, 64]),
     ...globalAveragePoolCases([2, 256, 8, 8, 8]),

@@ -3,7 +3,6 @@ import { add } from '../../engine/ops/add.ts';
 import { dropout } from '../../engine/ops/dropout.ts';
 import { elu } from '../../engine/ops/elu.ts';
 import { gelu } from '../../engine/ops/gelu.ts';
-import { maxPool3d } from '../../engine/ops/max-pool3d.ts';
 import { relu } from '../../engine/ops/relu.ts';
 import { sigmoid } from '../../engine/ops/sigmoid.ts';
 import { softmax } from '../../engine/ops/softmax.ts';
@@ -175,36 +174,5 @@ export function softmaxCases(shape: Shape): BenchCase[] {
       probability(i) * (g[i]! - column(i).reduce((sum, j) => sum + g[j]! * probability(j), 0));
     const data = new Map([[output, Float32Array.from(x, (_, i) => probability(i))]]);
     return { section, data, check: { tensor: gradInput!, expected } };
-  });
-}
-
-/** Max pooling by 2. */
-export function maxPoolCases(shape: Shape): BenchCase[] {
-  const [, , depth, height, width] = shape as [number, number, number, number, number];
-  return passes('max-pool3d', shape, { forward: 1 + 1 / 8, backward: 2 + 1 / 8 }, (tape, pass) => {
-    const input = tensor('input', shape, 'arena', { requiresGrad: true });
-    const { section, output, grad, gradInput } = recordPass(tape, maxPool3d, [input], {}, pass);
-    const [x, g] = [noiseOf(input), noiseOf(grad)];
-    /** The eight inputs of an output. */
-    const windowOf = (o: number): number[] => {
-      const [ox, oy] = [o % (width / 2), Math.floor(o / (width / 2)) % (height / 2)];
-      const plane = Math.floor(o / ((width / 2) * (height / 2)));
-      const [row, oz] = [Math.floor(plane / (depth / 2)), plane % (depth / 2)];
-      const first = ((row * depth + 2 * oz) * height + 2 * oy) * width + 2 * ox;
-      return Array.from(
-        { length: 8 },
-        (_, t) => first + ((t >> 2) * height + ((t >> 1) & 1)) * width + (t & 1),
-      );
-    };
-    const largest = (o: number): number => windowOf(o).reduce((a, b) => (x[b]! > x[a]! ? b : a));
-    if (pass === 'forward') return { section, check: { tensor: output, expected: (o) => x[largest(o)]! } };
-    const expected = (i: number): number => {
-      const [ix, iy] = [i % width, Math.floor(i / width) % height];
-      const plane = Math.floor(i / (width * height));
-      const outPlane = Math.floor(plane / depth) * (depth / 2) + ((plane % depth) >> 1);
-      const o = (outPlane * (height / 2) + (iy >> 1)) * (width / 2) + (ix >> 1);
-      return largest(o) === i ? g[o]! : 0;
-    };
-    return { section, check: { tensor: gradInput!, expected } };
   });
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { GpuError } from '../../../src/core/errors.ts';
 import { add } from '../../../src/engine/ops/add.ts';
+import { averagePool3d } from '../../../src/engine/ops/average-pool3d.ts';
 import { batchNorm } from '../../../src/engine/ops/batch-norm.ts';
 import { concat } from '../../../src/engine/ops/concat.ts';
 import { convTranspose3d } from '../../../src/engine/ops/conv-transpose3d.ts';
@@ -20,6 +21,7 @@ import type { Op } from '../../../src/engine/tape/op.ts';
 import { Tape, TapeError } from '../../../src/engine/tape/tape.ts';
 import { type Element, tensor } from '../../../src/engine/tape/tensor.ts';
 import { addCases } from '../../cases/add.ts';
+import { averagePool3dCases } from '../../cases/average-pool3d.ts';
 import { batchNormCases } from '../../cases/batch-norm.ts';
 import { concatCases } from '../../cases/concat.ts';
 import { convTranspose3dCases } from '../../cases/conv-transpose3d.ts';
@@ -35,6 +37,7 @@ import { maxPool3dCases } from '../../cases/max-pool3d.ts';
 import { reluCases } from '../../cases/relu.ts';
 import { sigmoidCases } from '../../cases/sigmoid.ts';
 import { addReference } from '../../reference/add.ts';
+import { averagePool3dReference } from '../../reference/average-pool3d.ts';
 import { batchNormReference } from '../../reference/batch-norm.ts';
 import { concatReference } from '../../reference/concat.ts';
 import { convTranspose3dReference } from '../../reference/conv-transpose3d.ts';
@@ -131,6 +134,7 @@ function describeHalf<A, S>(
 const ALL: readonly Stored[] = [BOTH, ['f32', 'f16'], ['f16', 'f32']];
 
 describeHalf(add, addReference, addCases, () => 2, ALL);
+describeHalf(averagePool3d, averagePool3dReference, averagePool3dCases, () => 1, ALL);
 describeHalf(batchNorm, batchNormReference, batchNormCases, () => 1);
 describeHalf(dropout, dropoutReference, dropoutCases, () => 1, ALL);
 describeHalf(elu, eluReference, eluCases, () => 1);

@@ -9,7 +9,6 @@ import { conv3dCases } from '../../../src/pipeline/bench/conv3d-cases.ts';
 import {
   addCases,
   dropoutCases,
-  maxPoolCases,
   pointwiseCases,
   softmaxCases,
 } from '../../../src/pipeline/bench/elementwise-cases.ts';
@@ -17,6 +16,7 @@ import { concatCases, globalAveragePoolCases, linearCases } from '../../../src/p
 import { timeNetwork } from '../../../src/pipeline/bench/networks.ts';
 import { batchNormCases, groupNormCases } from '../../../src/pipeline/bench/norm-cases.ts';
 import { formatPeers } from '../../../src/pipeline/bench/peer-report.ts';
+import { averagePoolCases, maxPoolCases } from '../../../src/pipeline/bench/pooling-cases.ts';
 import {
   type BenchReport,
   type BenchRow,
@@ -43,6 +43,7 @@ const SMALL = [
   ...dropoutCases([1, 2, 4, 4, 4]),
   ...pointwiseCases([1, 2, 4, 4, 4]),
   ...maxPoolCases([2, 3, 4, 6, 8]),
+  ...averagePoolCases([2, 3, 4, 6, 8]),
   ...softmaxCases([2, 4, 3, 4, 4]),
   ...concatCases([2, 3, 4, 4, 5]),
   ...globalAveragePoolCases([2, 3, 4, 4, 5]),
