@@ -35,7 +35,7 @@ export const add: Op<AddAttributes, undefined> = {
           label: 'add/forward',
           kernel: { file: FILE, entry: 'forward', spec },
           bindings: [part(read(first!)), part(read(second!)), part(write(sum))],
-          params: [items, groups[0]],
+          params: { items, groups_x: groups[0] },
           workgroups: groups,
         });
       for (const other of others) addTo(emit, 'add/forward_more', other, sum, true);
@@ -63,7 +63,7 @@ export function addTo(
       label,
       kernel: { file: FILE, entry: 'accumulate', spec: { ...spec, ACCUMULATE: accumulate ? 1 : 0 } },
       bindings: [part(read(source)), part(accumulate ? readWrite(target) : write(target))],
-      params: [items, groups[0]],
+      params: { items, groups_x: groups[0] },
       workgroups: groups,
     });
 }

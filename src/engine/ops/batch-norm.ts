@@ -1,7 +1,7 @@
 import { ceilDiv, type Shape } from '../../core/shape.ts';
 import type { Spec } from '../gpu/specialise.ts';
 import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
-import { type ChannelAxis, type Param, read, readWrite, write } from '../tape/command.ts';
+import { type ChannelAxis, type Params, read, readWrite, write } from '../tape/command.ts';
 import type { Emitter, Op } from '../tape/op.ts';
 import { storageSpec } from '../tape/storage.ts';
 import type { Tensor } from '../tape/tensor.ts';
@@ -28,8 +28,6 @@ export interface BatchNormSaved {
 
 const FILE = 'batch-norm.wgsl';
 const LANES = 64;
-/** Index in the params block of the channel that workgroup.y = 0 stands for. */
-const FIRST_CHANNEL = 10;
 /** Items (of 1 or 4 floats) of a lane: where it writes them, and where it adds them up. */
 const PER_LANE = 8;
 const PER_LANE_REDUCED = { lavapipe: 128, swiftshader: 128, gpu: 32 } as const;
@@ -249,7 +247,7 @@ function layoutOf(emit: Emitter, shape: Shape): Layout {
   return {
     samples,
     channels,
-    axis: { count: channels, firstParam: FIRST_CHANNEL },
+    axis: { count: channels, firstParam: 'first_channel' },
     voxels,
     items,
     reducedPerLane,
@@ -265,18 +263,18 @@ function paramsOf(
   layout: Layout,
   { slope, eps, momentum }: BatchNormAttributes,
   { perLane = PER_LANE, column = 0 } = {},
-): Param[] {
-  return [
-    layout.items,
-    layout.channels,
-    layout.samples,
-    perLane,
-    layout.partials,
+): Params {
+  return {
+    items: layout.items,
+    channels: layout.channels,
+    samples: layout.samples,
+    per_lane: perLane,
+    partials: layout.partials,
     column,
-    { f32: layout.samples * layout.voxels },
-    { f32: slope ?? 1 },
-    { f32: eps },
-    { f32: momentum },
-    0,
-  ];
+    count: { f32: layout.samples * layout.voxels },
+    slope: { f32: slope ?? 1 },
+    eps: { f32: eps },
+    momentum: { f32: momentum },
+    first_channel: 0,
+  };
 }

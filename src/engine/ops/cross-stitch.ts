@@ -1,15 +1,13 @@
 import { ceilDiv, type Shape, sameShape } from '../../core/shape.ts';
 import type { Spec } from '../gpu/specialise.ts';
 import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
-import { type ChannelAxis, type Param, read, readWrite, write } from '../tape/command.ts';
+import { type ChannelAxis, type Params, read, readWrite, write } from '../tape/command.ts';
 import type { Emitter, Op } from '../tape/op.ts';
 import { storageSpec } from '../tape/storage.ts';
 import type { Tensor } from '../tape/tensor.ts';
 
 const FILE = 'cross-stitch.wgsl';
 const LANES = 64;
-/** Index in the params block of the channel that workgroup.y = 0 stands for. */
-const FIRST_CHANNEL = 6;
 /** Items (of 1 or 4 floats) of a lane: where it writes them, and where it adds them up. */
 const PER_LANE = 8;
 const PER_LANE_REDUCED = { lavapipe: 128, swiftshader: 128, gpu: 32 } as const;
@@ -134,7 +132,7 @@ function layoutOf({ capabilities }: Emitter, shape: Shape): Layout {
   return {
     samples,
     channels,
-    axis: { count: channels, firstParam: FIRST_CHANNEL },
+    axis: { count: channels, firstParam: 'first_channel' },
     items,
     reducedPerLane,
     partials: blocks * LANES,
@@ -145,6 +143,6 @@ function layoutOf({ capabilities }: Emitter, shape: Shape): Layout {
   };
 }
 
-function paramsOf({ items, channels, samples, partials }: Layout, perLane: number, row = 0): Param[] {
-  return [items, channels, samples, perLane, partials, row, 0];
+function paramsOf({ items, channels, samples, partials }: Layout, perLane: number, row = 0): Params {
+  return { items, channels, samples, per_lane: perLane, partials, row, first_channel: 0 };
 }

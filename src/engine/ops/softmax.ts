@@ -34,7 +34,7 @@ export const softmax: Op<SoftmaxAttributes, undefined> = {
         label: 'softmax/forward',
         kernel,
         bindings,
-        params: [columns / width, channels, perLane],
+        params: { items: columns / width, channels, per_lane: perLane },
         workgroups: [ceilDiv(columns, perGroup), 1, samples],
         samples,
       });
@@ -53,7 +53,7 @@ export const softmax: Op<SoftmaxAttributes, undefined> = {
             label: 'softmax/backward',
             kernel,
             bindings,
-            params: [columns / width, channels, perLane],
+            params: { items: columns / width, channels, per_lane: perLane },
             workgroups: [ceilDiv(columns, perGroup), 1, samples],
             samples,
           });

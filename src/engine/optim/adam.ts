@@ -128,7 +128,7 @@ export class Adam {
         label: 'adam/square_sums',
         kernel: { file: 'adam.wgsl', entry: 'square_sums' },
         bindings: [slice(read(this.#grads.flat), first, count), here],
-        params: [vectors, perLane],
+        params: { vectors, per_lane: perLane },
         workgroups: [groups, 1, 1],
       });
       lane += groups * LANES;
@@ -143,7 +143,7 @@ export class Adam {
         read(this.#small.get('scalars')),
         readWrite(status),
       ],
-      params: [lanes, { f32: maxGradNorm ?? 0 }],
+      params: { partials: lanes, max_norm: { f32: maxGradNorm ?? 0 } },
       workgroups: [1, 1, 1],
     });
     for (const { first, count } of chunks) {
@@ -162,15 +162,15 @@ export class Adam {
           read(this.#small.get('scalars')),
           read(status),
         ],
-        params: [
-          count / 4,
-          groups[0],
-          { f32: betas[0] },
-          { f32: betas[1] },
-          { f32: 1 - betas[0] },
-          { f32: 1 - betas[1] },
-          { f32: epsilon },
-        ],
+        params: {
+          vectors: count / 4,
+          groups_x: groups[0],
+          beta1: { f32: betas[0] },
+          beta2: { f32: betas[1] },
+          rest1: { f32: 1 - betas[0] },
+          rest2: { f32: 1 - betas[1] },
+          epsilon: { f32: epsilon },
+        },
         workgroups: groups,
       });
     }

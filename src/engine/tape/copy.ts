@@ -45,7 +45,7 @@ export function copyCommand(
       spec: { ...storageSpec({ Source: from.tensor, Target: to.tensor }), ...(add ? { ACCUMULATE: 1 } : {}) },
     },
     bindings: [bound(from, 'read'), bound(to, access)],
-    params: [from.count, before(from), before(to), groups[0]],
+    params: { size: from.count, source_first: before(from), target_first: before(to), groups_x: groups[0] },
     workgroups: groups,
   };
 }

@@ -2,7 +2,7 @@ import type { Resources } from '../../core/resources.ts';
 import { ceilDiv, roundUp } from '../../core/shape.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { Kernel } from '../../engine/gpu/kernel.ts';
-import { type Command, read, readWrite, write } from '../../engine/tape/command.ts';
+import { type Command, type Params, read, readWrite, write } from '../../engine/tape/command.ts';
 import { compilePlan, type Plan } from '../../engine/tape/plan.ts';
 import { TensorStore } from '../../engine/tape/store.ts';
 import type { Region, Tensor } from '../../engine/tape/tensor.ts';
@@ -192,11 +192,12 @@ function recorder(
   };
   const kernel = (entry: string): Kernel => ({ file: 'tissue-em.wgsl', entry, spec });
   const [wx, wy, wz] = weights;
-  const params = (groupsX: number): NonNullable<Command['params']> => [
-    ...[count, stride, groupsX, MOMENT_LANES, ...shape, rows],
-    ...[beta, wx, wy, wz].map((f32) => ({ f32 })),
-    ...[slab.first, slab.end],
-  ];
+  const [nx, ny, nz] = shape;
+  const params = (groups: number): Params => ({
+    ...{ voxels: count, stride, groups, lanes: MOMENT_LANES, nx, ny, nz, rows },
+    ...{ beta: { f32: beta }, weight_x: { f32: wx }, weight_y: { f32: wy }, weight_z: { f32: wz } },
+    ...{ first: slab.first, end: slab.end },
+  });
   const from = (name: string): Tensor => data.get(name);
   const of = (name: string): Tensor => state.get(name);
   const command = (

@@ -274,7 +274,17 @@ function accumulateCommands(
             read(fixed.get('corner')),
           ],
           // The weights are counted once a tile, with the first map.
-          params: [...volume, ...patch, (k - first) * sizeOf(patch), commands.length === 0 ? 1 : 0, slots],
+          params: {
+            depth: volume[0],
+            height: volume[1],
+            width: volume[2],
+            patch_depth: patch[0],
+            patch_height: patch[1],
+            patch_width: patch[2],
+            first: (k - first) * sizeOf(patch),
+            count_weight: commands.length === 0 ? 1 : 0,
+            slots,
+          },
           workgroups: [ceilDiv(patch[1], ROWS), patch[0], 1],
           samples: 1,
         });
@@ -291,7 +301,7 @@ function normaliseCommands(model: TileModel, { slots, sums, fixed }: Stores, vol
       read(sums.get(WEIGHT)!.get(WEIGHT)),
       read(fixed.get('finished')),
     ],
-    params: [slots, height, width],
+    params: { slots, height, width },
     workgroups: [ceilDiv(height, ROWS), slots, 1],
   }));
 }

@@ -93,16 +93,20 @@ export class PatchCutter {
   set(item: number, channel: number, volume: Extent3, { corner, mirror, scale = 1, shift = 0 }: Cut): void {
     const [, channels, ...patch] = this.#target.shape as [number, number, number, number, number];
     const slot = item * channels + channel;
-    const flags = (mirror ?? [false, false, false]).map(Number);
-    this.#slots.set(slot, [
-      ...volume,
-      ...patch,
-      ...corner,
-      ...flags,
-      this.#firsts[slot]!,
-      { f32: scale },
-      { f32: shift },
-    ]);
+    const [mirror_z, mirror_y, mirror_x] = (mirror ?? [false, false, false]).map(Number) as [
+      number,
+      number,
+      number,
+    ];
+    this.#slots.set(slot, {
+      ...{ depth: volume[0], height: volume[1], width: volume[2] },
+      ...{ patch_depth: patch[0], patch_height: patch[1], patch_width: patch[2] },
+      ...{ corner_z: corner[0], corner_y: corner[1], corner_x: corner[2] },
+      ...{ mirror_z, mirror_y, mirror_x },
+      first: this.#firsts[slot]!,
+      scale: { f32: scale },
+      shift: { f32: shift },
+    });
   }
 
   /** Sends the cuts; to be called once they are set, before the dispatches are submitted. */

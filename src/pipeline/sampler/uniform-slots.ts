@@ -3,7 +3,7 @@ import type { GPUBuffer } from '../../core/globals.ts';
 import { roundUp } from '../../core/shape.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { Kernel } from '../../engine/gpu/kernel.ts';
-import { encodeParams, type Param } from '../../engine/tape/command.ts';
+import { encodeParams, type Params } from '../../engine/tape/command.ts';
 import type { Dispatch } from '../../engine/tape/plan.ts';
 import type { Region } from '../../engine/tape/tensor.ts';
 
@@ -56,7 +56,7 @@ export class UniformSlots {
     return new UniformSlots(gpu, await gpu.createBuffer({ label, bytes, usage }), new Uint8Array(bytes));
   }
 
-  set(slot: number, params: readonly Param[]): void {
+  set(slot: number, params: Params): void {
     this.#bytes.set(new Uint8Array(encodeParams(params)), slot * ALIGNMENT);
   }
 

@@ -17,7 +17,7 @@ function reluCommand(input: Tensor, output: Tensor, size: number): Command {
     label: 'relu/forward',
     kernel: { file: 'relu.wgsl', entry: 'forward' },
     bindings: [read(input), write(output)],
-    params: [size, { f32: 0 }, 1],
+    params: { items: size, slope: { f32: 0 }, groups_x: 1 },
     workgroups: [1, 1, 1],
   };
 }

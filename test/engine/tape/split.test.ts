@@ -157,9 +157,9 @@ describe('splitCommand by channels', () => {
     };
     const commands = splitCommand(both, limits(768));
     expect(commands.map(({ label }) => label)).toEqual(['op', 'op/copy_in', 'op', 'op/copy_out']);
-    expect(commands[1]!.params).toEqual([105, 105 % 64, 0, 1]);
+    expect(commands[1]!.params).toEqual({ size: 105, source_first: 105 % 64, target_first: 0, groups_x: 1 });
     expect(ranges(commands[1]!)[0]).toEqual([64, 105 + (105 % 64)]);
-    expect(commands[3]!.params).toEqual([105, 0, 105 % 64, 1]);
+    expect(commands[3]!.params).toEqual({ size: 105, source_first: 0, target_first: 105 % 64, groups_x: 1 });
     expect(commands[3]!.bindings[1]!.tensor).toBe(other);
     expect(() => splitCommand(both, limits(420))).toThrow(OutOfMemoryError);
   });
@@ -179,8 +179,8 @@ describe('splitCommand by channels', () => {
     // A channel is 105 elements, 210 bytes: but for the first they start where nothing is bound, and are copied.
     const commands = splitCommand(command, limits(600));
     expect(commands.map(({ label }) => label)).toEqual(['op', 'op/copy_in', 'op', 'op/copy_in', 'op']);
-    expect(commands[1]!.params).toEqual([105, 105, 0, 1]);
-    expect(commands[3]!.params).toEqual([105, 210 - 128, 0, 1]);
+    expect(commands[1]!.params).toEqual({ size: 105, source_first: 105, target_first: 0, groups_x: 1 });
+    expect(commands[3]!.params).toEqual({ size: 105, source_first: 210 - 128, target_first: 0, groups_x: 1 });
     expect(ranges(commands[3]!)[0]).toEqual([128, 105 + 82]);
     expect(commands[3]!.kernel.spec).toEqual({ Source: 'f16', Target: 'f16' });
     expect(commands[4]!.bindings[0]!.tensor).toMatchObject({ element: 'f16', shape: [105] });

@@ -19,7 +19,7 @@ export function biasGradient(emit: Emitter, gradOutput: Tensor, gradBias: Tensor
       label: 'conv3d/backward_bias',
       kernel: { file: 'conv3d.wgsl', entry: 'bias_partial', spec: storageSpec({ Output: gradOutput }) },
       bindings: [read(tensor, true), write(partial, true)],
-      params: [channels, voxels, slices],
+      params: { channels, size: voxels, slices },
       workgroups: [channels, slices, samples],
       samples,
     });
@@ -28,7 +28,15 @@ export function biasGradient(emit: Emitter, gradOutput: Tensor, gradBias: Tensor
       label: 'conv3d/backward_bias_reduce',
       kernel: { file: 'conv3d.wgsl', entry: 'weight_reduce' },
       bindings: [read(partial), accumulate ? readWrite(gradBias) : write(gradBias)],
-      params: [channels, 1, samples * slices * LANES, 0, first, accumulate ? 1 : 0, groups[0]],
+      params: {
+        inner: channels,
+        outer: 1,
+        partials: samples * slices * LANES,
+        by_out: 0,
+        first,
+        accumulate: accumulate ? 1 : 0,
+        groups_x: groups[0],
+      },
       workgroups: groups,
     });
   }
