@@ -114,18 +114,14 @@ function mismatches({ label, kernel, bindings, params }: Command): string[] {
 }
 
 /** What is wrong between a params block and the struct that the shader declares. */
-function misnamed(params: NonNullable<Command['params']>, { uniform, fields }: Resource): string[] {
+function misnamed(params: Params, { uniform, fields }: Resource): string[] {
   if (!uniform) return ['is not a uniform'];
-  if (Array.isArray(params)) {
-    const values = fields.reduce((sum, field) => sum + field.values, 0);
-    return params.length === values ? [] : [`has ${params.length} values; the shader declares ${values}`];
-  }
   const given = Object.keys(params);
   const wanted = fields.map(({ name }) => name);
   if (given.join() !== wanted.join())
     return [`has the fields ${given.join(', ')}; the shader declares ${wanted.join(', ')}`];
   let at = 0;
-  return Object.values(params).flatMap((value: Param | readonly Param[], i) => {
+  return Object.values(params).flatMap((value, i) => {
     const field = fields[i]!;
     const values = [value].flat() as Param[];
     const start = at;

@@ -40,7 +40,7 @@ export interface Command {
   readonly kernel: Kernel;
   readonly bindings: readonly Binding[];
   /** Bound as `var<uniform>` after the last binding. */
-  readonly params?: Params | readonly Param[];
+  readonly params?: Params;
   readonly workgroups: readonly [number, number, number];
   /**
    * Set where `workgroups[2]` counts samples (times `zPerSample`) and every binding flagged `perSample` may be sliced.
@@ -57,7 +57,7 @@ export interface Command {
 export interface ChannelAxis {
   readonly count: number;
   /** Field of `params` with the channel that y = 0 stands for, 0 when recorded; absent if no kernel asks for it. */
-  readonly firstParam?: string | number;
+  readonly firstParam?: string;
 }
 
 /** Binding that is only read. */
@@ -86,7 +86,7 @@ export function uniform(tensor: Tensor, first = 0, count: number = sizeOf(tensor
 }
 
 /** The params block as bytes: 4 a value, in the order of the fields. */
-export function encodeParams(params: Params | readonly Param[]): ArrayBuffer {
+export function encodeParams(params: Params): ArrayBuffer {
   const values = Object.values(params).flat();
   const view = new DataView(new ArrayBuffer(values.length * 4));
   values.forEach((param, i) => {

@@ -3,7 +3,7 @@ import { roundUp, sizeOf } from '../../core/shape.ts';
 import { setting, worded } from '../../core/wording.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 import { formatBytes } from '../gpu/gpu.ts';
-import type { Binding, Command, Param } from './command.ts';
+import type { Binding, Command } from './command.ts';
 import { copyCommand, type Part } from './copy.ts';
 import { describeTensor, elementBytes, type Tensor, tensor, viewOf } from './tensor.ts';
 
@@ -154,20 +154,10 @@ function sliceCommand(
   const slice: Command = {
     ...command,
     bindings,
-    ...(firstParam !== undefined ? { params: withParam(command.params!, firstParam, first) } : {}),
+    ...(firstParam !== undefined ? { params: { ...command.params, [firstParam]: first } } : {}),
     workgroups: [x, (y * count) / axes.channels, z / axes.samples],
   };
   return [...before, slice, ...after];
-}
-
-function withParam(
-  params: NonNullable<Command['params']>,
-  field: string | number,
-  value: number,
-): NonNullable<Command['params']> {
-  return 'map' in params && typeof params.map === 'function'
-    ? (params as readonly Param[]).map((param, i) => (i === field ? value : param))
-    : { ...params, [field]: value };
 }
 
 function refusal(

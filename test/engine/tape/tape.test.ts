@@ -288,7 +288,7 @@ describe('checks', () => {
   });
 
   it('encode params as little-endian words', () => {
-    expect([...new Uint8Array(encodeParams([258, -1, { f32: 1 }]))]).toEqual([
+    expect([...new Uint8Array(encodeParams({ first: [258, -1], scale: { f32: 1 } }))]).toEqual([
       2, 1, 0, 0, 255, 255, 255, 255, 0, 0, 128, 63,
     ]);
   });
