@@ -103,7 +103,7 @@ const app: UserConfig = {
   },
 };
 
-/** `voxelgrad.js` beside it: the engine in one module, for pages without a bundler. */
+/** `voxelgrad.js` beside it: everything in one module, for pages without a bundler. */
 const library: UserConfig = {
   ...shared,
   plugins: [libraryShaders],
@@ -112,7 +112,7 @@ const library: UserConfig = {
     ...shared.build,
     emptyOutDir: false,
     lib: {
-      entry: resolve(import.meta.dirname, 'src/index.ts'),
+      entry: resolve(import.meta.dirname, 'src/entries/page.ts'),
       formats: ['es'],
       fileName: () => 'voxelgrad.js',
     },

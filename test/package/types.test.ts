@@ -24,13 +24,18 @@ const ENTRIES = Object.keys(exports).map((name) => name.replace(/^\./, 'voxelgra
 /** What is typed as nothing would let everything pass. */
 const PROGRAM = `
 ${ENTRIES.map((name, i) => `import * as entry${i} from '${name}';`).join('\n')}
-import { type Gpu, relu, ShapeError, type Shape } from 'voxelgrad';
+import { type Gpu, nn, type Shape, ShapeError, type Tensor } from 'voxelgrad';
+import { relu } from 'voxelgrad/engine';
 
 export const entries: readonly object[] = [${ENTRIES.map((_, i) => `entry${i}`).join(', ')}];
 export const rule: Shape = relu.shape([[1, 2]], { slope: 0 });
 export function bytes(gpu: Gpu): number {
   return gpu.allocatedBytes;
 }
+export function shapeOf(tensor: Tensor): Shape {
+  return tensor.shape;
+}
+export const layers: nn.Conv3d = nn.conv3d(8, { kernel: 3 });
 export const error: Error = new ShapeError('op', 'rule', 'shapes');
 // @ts-expect-error a slope is a number
 relu.shape([[1, 2]], { slope: 'steep' });

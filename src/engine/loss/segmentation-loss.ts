@@ -48,6 +48,7 @@ export interface SegmentationLossSettings {
   readonly pool: 'item' | 'batch';
 }
 
+/** Settings of the loss, and what it is compared with. */
 export interface SegmentationLossAttributes extends SegmentationLossSettings {
   /**
    * Probabilities of the foreground labels, [N, L - 1, D, H, W]; the background's is 1 - their sum. Soft targets (a

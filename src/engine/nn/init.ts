@@ -11,7 +11,9 @@ export type Initialisation =
   /** Evenly between -bound and bound. */
   | { readonly kind: 'uniform'; readonly bound: number };
 
+/** Every element is 0. */
 export const zeros: Initialisation = { kind: 'zeros' };
+/** Every element is 1. */
 export const ones: Initialisation = { kind: 'ones' };
 
 /**

@@ -1,4 +1,4 @@
-import type { z } from 'zod/mini';
+import type { Schema } from '../../core/schema.ts';
 import type { Triple } from '../../core/shape.ts';
 import type { Tensor } from '../tape/tensor.ts';
 import type { Head } from './network.ts';
@@ -28,7 +28,7 @@ export interface NetworkKind<Config extends object> {
   /** One sentence for lists: what it is, and from where. */
   readonly title: string;
   /** Checks a configuration, as it comes from files: bounded, so that a forged one cannot ask for a monster. */
-  readonly schema: z.ZodMiniType<Config>;
+  readonly schema: Schema<Config>;
   inChannels(config: Config): number;
   heads(config: Config): readonly Head[];
   /** Extents of a patch must be multiples of these, [z, y, x]. */

@@ -10,6 +10,7 @@ export const PAPER_VARIANTS = ['single', 'multi-input', 'multi-output'] as const
  * learns, with a U-Net for each task and cross-stitch units (Misra et al. 2016) between them.
  */
 export const VARIANTS = ['single', 'multi-input', 'multi-output', 'cross-stitch'] as const;
+/** One of {@link VARIANTS}. */
 export type Variant = (typeof VARIANTS)[number];
 
 /** Tissue classes in the order of channels and labels: SPM's c1, c2, c3. */

@@ -7,6 +7,7 @@ import { TensorStore } from '../tape/store.ts';
 import type { Tensor } from '../tape/tensor.ts';
 import { flatChunks, flatGroups } from '../tape/workgroups.ts';
 
+/** Settings of {@link Adam}; the defaults are PyTorch's. */
 export interface AdamSettings {
   readonly betas: readonly [number, number];
   readonly epsilon: number;

@@ -14,6 +14,7 @@ export const FILE_ROLES = [
   'WM',
   'CSF',
 ] as const;
+/** What a file is for a scan: one of {@link FILE_ROLES}. */
 export type FileRole = (typeof FILE_ROLES)[number];
 
 /** Roles that are images of the scanner's. */

@@ -18,6 +18,7 @@ import {
 } from './targets.ts';
 import { type LabelMap, repairMaps, TISSUES, type TissueMaps, tissuesOf } from './tissue-maps.ts';
 
+/** Settings of {@link loadScan}. */
 export interface LoadScanOptions {
   /** Names or aliases, in the order of the channels. Default: all that the scan has. */
   readonly modalities?: readonly string[];

@@ -8,6 +8,7 @@ import type { ScanVoxels } from './resample-scan.ts';
 import { SortedValues } from './sorted-values.ts';
 import type { Target } from './targets.ts';
 
+/** Settings of {@link preprocess}. */
 export interface PreprocessOptions {
   /**
    * Percentiles of the brain's values to clip at before standardising, for bright dura after contrast and the

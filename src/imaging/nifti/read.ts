@@ -13,6 +13,7 @@ export interface NiftiImage {
   readonly replaced: number;
 }
 
+/** Settings of {@link readNifti}. */
 export interface ReadNiftiOptions {
   /** What to do about NaN and infinite voxels: refuse the image (default), or set them to 0. */
   readonly nonFinite?: 'error' | 'zero';

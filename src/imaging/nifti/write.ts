@@ -3,6 +3,7 @@ import type { Grid, Volume } from '../volume/volume.ts';
 import { DATATYPES } from './datatype.ts';
 import { encodeNifti, NiftiEncoder, type NiftiStorage } from './encode.ts';
 
+/** Settings of {@link writeNifti}. */
 export interface WriteNiftiOptions extends NiftiStorage {
   /** Compress, deterministically: the same volume gives the same bytes. Default true. */
   readonly gzip?: boolean;

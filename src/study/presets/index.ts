@@ -42,6 +42,7 @@ export const PAPER_VARIANTS = ['single', 'multi-input', 'multi-output'] as const
  * with a U-Net for each task and cross-stitch units (Misra et al. 2016) between them.
  */
 export const VARIANTS = ['single', 'multi-input', 'multi-output', 'cross-stitch'] as const;
+/** The name of one of the {@link PRESETS}. */
 export type Variant = (typeof VARIANTS)[number];
 
 function task(name: Variant, parts: Partial<Task> = {}): Task {

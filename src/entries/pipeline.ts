@@ -1,0 +1,61 @@
+/**
+ * Where networks meet images: training in memory and in folders, prediction over whole scans, memory estimates.
+ *
+ * @module
+ */
+
+export { estimatePrediction } from '../pipeline/predict/memory.ts';
+export { encodeSegmentation, type PredictionFile } from '../pipeline/predict/prediction-files.ts';
+export { Predictor } from '../pipeline/predict/predictor.ts';
+export type { PredictedScan, PredictRequest } from '../pipeline/predict/request.ts';
+export { predict } from '../pipeline/predict/run.ts';
+export {
+  loadPredictionInput,
+  type MakeScanTissuesOptions,
+  makeScanTissues,
+  needsTissues,
+  type PredictionInput,
+  type TissueChoice,
+} from '../pipeline/predict/scan-tissues.ts';
+export { type Segmentation, type SegmentOptions, segment } from '../pipeline/predict/segment.ts';
+export type { WindowSnapshot } from '../pipeline/predict/sliding-window.ts';
+export {
+  describeChange,
+  SPACING_TOLERANCE,
+  type SpacingChange,
+  spacingChange,
+} from '../pipeline/predict/voxel-size.ts';
+export { findPreset, type Preset, presetNames, registerPresets } from '../pipeline/task/presets.ts';
+export { parseTask, type Task, type TaskHead, type TaskMaps } from '../pipeline/task/task.ts';
+export { Checkpoints } from '../pipeline/train/checkpoints.ts';
+export { estimateMemory, requireMemory } from '../pipeline/train/memory.ts';
+export { chooseTraining, prepareTraining, type TrainingData } from '../pipeline/train/prepare.ts';
+export type { CheckpointPolicy, StepReport, TrainRequest, TrainResult } from '../pipeline/train/request.ts';
+export { train } from '../pipeline/train/run.ts';
+export {
+  type RunFolderOptions,
+  type RunFolderResult,
+  type RunStatus,
+  runStatus,
+  trainInFolder,
+} from '../pipeline/train/run-folder.ts';
+export {
+  RUN_FILES,
+  type RunConfig,
+  type RunManifest,
+  readManifest,
+  readRunConfig,
+} from '../pipeline/train/run-record.ts';
+export { dataFingerprint } from '../pipeline/train/same-run.ts';
+export { type StepResult, TrainingSession } from '../pipeline/train/session.ts';
+export {
+  type ResolvedTrainSettings,
+  type Schedule as ScheduleName,
+  settingsHash,
+  type TrainSettings,
+  trainSettings,
+} from '../pipeline/train/settings.ts';
+export { readStageOne, requireStageOne } from '../pipeline/train/stage-one.ts';
+export { parseLog } from '../pipeline/train/step-log.ts';
+export { type RunCheck, type RunVerification, verifyRun } from '../pipeline/train/verify-run.ts';
+export { OriginFiles } from '../platform/origin-files.ts';
