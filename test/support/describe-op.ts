@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Shape } from '../../src/core/shape.ts';
+import type { AdapterFamily } from '../../src/engine/gpu/capabilities.ts';
 import type { Op } from '../../src/engine/tape/op.ts';
 import { expectation } from './case-errors.ts';
 import { useGpu } from './gpu.ts';
@@ -50,9 +51,8 @@ export function describeOp<A, S>(
   reference: Reference<HostAttributes<NoInfer<A>>>,
   cases: readonly OpCase<HostAttributes<NoInfer<A>>>[],
   badCases: readonly BadCase<NoInfer<A>>[],
-  { tolerance = 2e-5, boundWhole = false }: DescribeOptions = {},
+  options: DescribeOptions = {},
 ): void {
-  const context = useGpu();
   describe(`${op.name} reference`, () => {
     for (const testCase of cases) {
       const elements = testCase.inputs.reduce((sum, input) => sum + input.data.length, 0);
@@ -62,7 +62,33 @@ export function describeOp<A, S>(
       });
     }
   });
-  describe(`${op.name} on the GPU`, () => {
+  describeVariants(op, reference, cases, options);
+  describe(`${op.name} shape rule`, () => {
+    for (const bad of badCases) {
+      it(`refuses ${bad.name}`, () => {
+        expect(() => op.shape(bad.shapes, bad.attributes)).toThrow(bad.message);
+      });
+    }
+  });
+}
+
+/** What {@link describeVariants} tests. */
+export interface VariantsOptions extends DescribeOptions {
+  /** Takes the adapter at hand for one of another family, which has other candidates. */
+  readonly family?: AdapterFamily;
+  /** Only variants whose names match. */
+  readonly only?: RegExp;
+}
+
+/** Tests an op's variants against the reference, as they are and on a device that binds as little as they can do with. */
+export function describeVariants<A, S>(
+  op: Op<A, S>,
+  reference: Reference<HostAttributes<NoInfer<A>>>,
+  cases: readonly OpCase<HostAttributes<NoInfer<A>>>[],
+  { tolerance = 2e-5, boundWhole = false, family, only }: VariantsOptions = {},
+): void {
+  describe(`${op.name} on the GPU${only ? `: ${only}` : ''}`, () => {
+    const context = useGpu(family);
     let split = false;
     for (const testCase of cases) {
       it(testCase.name, async () => {
@@ -78,6 +104,7 @@ export function describeOp<A, S>(
         const first = await run();
         const longest = Math.max(1, ...[...first.candidates.values()].map((names) => names.length));
         for (let k = 0; k < longest; k++) {
+          if (only && ![...first.candidates.values()].some((names) => only.test(names[k] ?? ''))) continue;
           const { value: result, bound } = await withBindingLimit(
             gpu,
             gpu.capabilities.maxBindingBytes,
@@ -101,13 +128,6 @@ export function describeOp<A, S>(
     it(boundWhole ? 'was split in none of these' : 'was split in some of these', () => {
       expect(split).toBe(!boundWhole);
     });
-  });
-  describe(`${op.name} shape rule`, () => {
-    for (const bad of badCases) {
-      it(`refuses ${bad.name}`, () => {
-        expect(() => op.shape(bad.shapes, bad.attributes)).toThrow(bad.message);
-      });
-    }
   });
 }
 

@@ -24,9 +24,9 @@ const WORKGROUP_BYTES = 16 * 2 ** 10;
 const INVOCATIONS = 256;
 
 /** Workgroups that fill a large GPU: a hundred cores with four each. */
-const WANTED_GROUPS = 512;
+export const WANTED_GROUPS = 512;
 /** Stages of input channels, or tiles of positions, that a workgroup walks at least: fewer do not hide what it costs. */
-const LEAST_STEPS = 8;
+export const LEAST_STEPS = 8;
 
 /**
  * Input channels of a workgroup, a multiple of `staged`: all, or ranges that run side by side where `groups`
@@ -135,7 +135,13 @@ export function convolveTile(emit: Emitter, task: ConvolutionTask): void {
 }
 
 /** Adds up what `parts` ranges of input channels gave, in their order. */
-function sumParts(emit: Emitter, task: ConvolutionTask, from: Tensor, weight: Tensor, parts: number): void {
+export function sumParts(
+  emit: Emitter,
+  task: ConvolutionTask,
+  from: Tensor,
+  weight: Tensor,
+  parts: number,
+): void {
   const { output, outChannels, samples, bias, accumulate } = task;
   const voxels = voxelsOf(task.outExtents);
   const groups = flatGroups(outChannels * voxels, 64, emit.capabilities);

@@ -16,6 +16,13 @@ import {
 } from './task.ts';
 import { convolveTile, weightGradientTile } from './tile.ts';
 import {
+  canConvolveWide,
+  canDifferentiateWide,
+  convolveWide,
+  type WideTile,
+  weightGradientWide,
+} from './wide.ts';
+import {
   canConvolveWinograd,
   canDifferentiateWinograd,
   convolveWinograd,
@@ -109,6 +116,12 @@ const WEIGHT_TILE: WeightGradientVariant = { name: 'tile', run: weightGradientTi
 const POINTWISE: ConvolutionVariant = { name: 'pointwise', run: convolvePointwise };
 const WEIGHT_POINTWISE: WeightGradientVariant = { name: 'pointwise', run: weightGradientPointwise };
 
+/** Tiles for GPUs: deep ones for large volumes; flat ones fill a chip with small ones. */
+const WIDE_TILES: readonly WideTile[] = [
+  { z: 8, staged: 2 },
+  { z: 4, staged: 4 },
+];
+
 /** Share of tiles of extent `tile` that `n` fills. */
 function filled(n: number, tile: number): number {
   return n / roundUp(n, tile);
@@ -195,6 +208,22 @@ function fusedCandidates(capabilities: Capabilities, task: ConvolutionTask): Can
     }));
 }
 
+/** Wide tiles, if the device is a GPU: software drivers keep workgroup memory in main memory. */
+function wideVariants(capabilities: Capabilities, task: ConvolutionTask): ConvolutionVariant[] {
+  if (capabilities.family !== 'gpu') return [];
+  const depth = task.outExtents[0];
+  return WIDE_TILES.filter((tile) => canConvolveWide(capabilities, task, tile))
+    .map((tile) => ({
+      variant: {
+        name: `wide ${tile.z}x${tile.staged}`,
+        run: (emit: Emitter, each: ConvolutionTask) => convolveWide(emit, each, tile),
+      },
+      worth: filled(depth, tile.z) * (tile.z === 8 ? 1.1 : 1),
+    }))
+    .sort((a, b) => b.worth - a.worth)
+    .map(({ variant }) => variant);
+}
+
 /** The variants that can convolve this here, best first. */
 function convolutionCandidates(capabilities: Capabilities, task: ConvolutionTask): ConvolutionVariant[] {
   const dense = task.inputDilation.every((each) => each === 1);
@@ -203,13 +232,15 @@ function convolutionCandidates(capabilities: Capabilities, task: ConvolutionTask
     const narrow = capabilities.software || Math.min(task.outChannels, inChannelsOf(task)) <= 8;
     return narrow ? [POINTWISE, TILE] : [TILE, POINTWISE];
   }
-  if (!dense || !isPlain(task, 3) || isHalf(task)) return [TILE];
+  if (!dense || !isPlain(task, 3)) return [TILE];
+  const wide = wideVariants(capabilities, task);
+  if (isHalf(task)) return [...wide, TILE];
   const rated = byWorth([
     ...directCandidates(capabilities.subgroupSize, task),
     ...winogradCandidates(capabilities, task),
     ...fusedCandidates(capabilities, task),
   ]);
-  return capabilities.family === 'gpu' ? [TILE, ...rated] : [...rated, TILE];
+  return capabilities.family === 'gpu' ? [...wide, TILE, ...rated] : [...rated, TILE];
 }
 
 function directWeightCandidates(
@@ -250,18 +281,30 @@ function winogradWeightCandidates(
     }));
 }
 
+function wideWeightVariants(capabilities: Capabilities): WeightGradientVariant[] {
+  if (capabilities.family !== 'gpu') return [];
+  return ([2, 1] as const)
+    .filter((planes) => canDifferentiateWide(capabilities, planes))
+    .map((planes) => ({
+      name: `wide ${planes}`,
+      run: (emit, task) => weightGradientWide(emit, task, planes),
+    }));
+}
+
 /** The variants that can compute this weight gradient here, best first. */
 function weightCandidates(capabilities: Capabilities, task: WeightGradientTask): WeightGradientVariant[] {
   if (isPlain(task, 1)) {
     const narrow = capabilities.software || Math.min(task.outChannels, task.inChannels) <= 8;
     return narrow ? [WEIGHT_POINTWISE, WEIGHT_TILE] : [WEIGHT_TILE, WEIGHT_POINTWISE];
   }
-  if (!isPlain(task, 3) || isHalf(task)) return [WEIGHT_TILE];
+  if (!isPlain(task, 3)) return [WEIGHT_TILE];
+  const wide = wideWeightVariants(capabilities);
+  if (isHalf(task)) return [...wide, WEIGHT_TILE];
   const rated = byWorth([
     ...directWeightCandidates(capabilities.subgroupSize, task),
     ...winogradWeightCandidates(capabilities, task),
   ]);
-  return capabilities.family === 'gpu' ? [WEIGHT_TILE, ...rated] : [...rated, WEIGHT_TILE];
+  return capabilities.family === 'gpu' ? [...wide, WEIGHT_TILE, ...rated] : [...rated, WEIGHT_TILE];
 }
 
 /** Convolves by the variant that is chosen for the task's shape. */

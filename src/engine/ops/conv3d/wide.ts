@@ -1,0 +1,206 @@
+import { ceilDiv } from '../../../core/shape.ts';
+import type { Capabilities } from '../../gpu/capabilities.ts';
+import { read, readWrite, write } from '../../tape/command.ts';
+import type { Emitter } from '../../tape/op.ts';
+import { storageSpec } from '../../tape/storage.ts';
+import { flatGroups } from '../../tape/workgroups.ts';
+import {
+  type ConvolutionTask,
+  mostPartials,
+  type Source,
+  sliceCount,
+  voxelsOf,
+  type WeightGradientTask,
+} from './task.ts';
+import { LEAST_STEPS, reduceWeightPartials, sumParts, WANTED_GROUPS } from './tile.ts';
+
+const FILE = 'conv3d-wide.wgsl';
+const GRADIENT_FILE = 'conv3d-wide-gradient.wgsl';
+
+/** Register tile of shaders/conv3d-wide.wgsl. */
+export interface WideTile {
+  /** Voxels of a lane along z. */
+  readonly z: 4 | 8;
+  /** Input channels staged between two barriers. */
+  readonly staged: 2 | 4;
+}
+
+/** Voxels of a workgroup along x and y, and its output channels. */
+const TILE = { x: 8, y: 4, channels: 16 } as const;
+const TAPS = 27;
+/** Tile of the weight gradient: positions of a plane staged at once, and channels on either side. */
+const GRADIENT_TILE = { x: 8, y: 4, channels: 16 } as const;
+/** Planes of positions that a workgroup of the weight gradient stages at once. */
+export type GradientPlanes = 1 | 2;
+
+/** Bytes of workgroup memory that a tile takes. */
+function workgroupBytes({ z, staged }: WideTile): number {
+  return staged * 4 * ((TILE.y + 2) * (z + 2) * 12 + TAPS * TILE.channels);
+}
+
+/** Whether a plain 3x3x3 convolution's sources share one weight's strides, and the device has the workgroup memory. */
+export function canConvolveWide(
+  { maxWorkgroupBytes }: Capabilities,
+  { sources }: ConvolutionTask,
+  tile: WideTile,
+): boolean {
+  const [first] = sources;
+  const shared = sources.every(
+    ({ tensor, weight }) =>
+      tensor.element === first!.tensor.element &&
+      weight.tensor === first!.weight.tensor &&
+      weight.byOut === first!.weight.byOut &&
+      weight.byIn === first!.weight.byIn &&
+      weight.flip === first!.weight.flip,
+  );
+  return shared && workgroupBytes(tile) <= maxWorkgroupBytes;
+}
+
+/** Convolution with 8 output channels x `tile.z` voxels per lane; sources in pairs, each pair in one pass. */
+export function convolveWide(emit: Emitter, task: ConvolutionTask, tile: WideTile): void {
+  for (let i = 0; i < task.sources.length; i += 2)
+    convolvePair(
+      emit,
+      {
+        ...task,
+        sources: task.sources.slice(i, i + 2),
+        bias: i === 0 ? task.bias : null,
+        accumulate: task.accumulate || i > 0,
+      },
+      tile,
+    );
+}
+
+function convolvePair(emit: Emitter, task: ConvolutionTask, tile: WideTile): void {
+  const { output, outChannels, samples, bias, accumulate } = task;
+  const [source, other] = task.sources as [Source, Source | undefined];
+  const [depth, height, width] = task.outExtents;
+  const tilesX = ceilDiv(width, TILE.x);
+  const blocks = ceilDiv(outChannels, TILE.channels);
+  const stages = ceilDiv(source.channels, tile.staged);
+  const allStages = stages + ceilDiv(other?.channels ?? 0, tile.staged);
+  const groups = [tilesX * ceilDiv(height, TILE.y), ceilDiv(depth, tile.z) * blocks] as const;
+  const size = outChannels * voxelsOf(task.outExtents);
+  const most = Math.floor(emit.capabilities.maxBindingBytes / (4 * size));
+  const count = sliceCount(allStages, groups[0] * groups[1] * samples, WANTED_GROUPS, LEAST_STEPS, most);
+  const perPart = ceilDiv(allStages, count);
+  const parts = ceilDiv(allStages, perPart);
+  const whole = parts === 1;
+  const to = whole ? output : emit.scratch(`${task.label} parts`, [samples * parts, size]);
+  const spec = { Z: tile.z, CI: tile.staged };
+  const channels = {
+    channels: source.channels,
+    other_channels: other?.channels ?? 0,
+    out_channels: outChannels,
+  };
+  const vectors = blocks * allStages * tile.staged * TAPS * 4;
+  const panel = emit.scratch(`${task.label} panel`, [vectors * 4]);
+  const packGroups = flatGroups(vectors, 64, emit.capabilities);
+  emit.run({
+    label: `${task.label}_pack`,
+    kernel: { file: FILE, entry: 'pack', spec: { CI: tile.staged } },
+    bindings: [read(source.weight.tensor), write(panel)],
+    params: {
+      ...channels,
+      weight_first: source.weight.first,
+      other_first: other?.weight.first ?? 0,
+      weight_by_out: source.weight.byOut,
+      weight_by_in: source.weight.byIn,
+      weight_flip: source.weight.flip ? 1 : 0,
+      stages,
+      all_stages: allStages,
+      size: vectors,
+      groups_x: packGroups[0],
+    },
+    workgroups: packGroups,
+  });
+  emit.run({
+    label: task.label,
+    kernel: {
+      file: FILE,
+      entry: 'convolve',
+      spec: { ...spec, ...storageSpec({ Input: source.tensor, Output: to }) },
+    },
+    bindings: [
+      read(source.tensor, true),
+      read(panel),
+      read((whole && bias?.tensor) || source.weight.tensor),
+      whole && accumulate ? readWrite(to, true) : write(to, true),
+      // Two writable bindings may not overlap, so that the first source cannot stand in.
+      other ? read(other.tensor, true) : write(emit.scratch(`${task.label} no source`, [4])),
+    ],
+    params: {
+      ...channels,
+      in_depth: task.inExtents[0],
+      in_height: task.inExtents[1],
+      in_width: task.inExtents[2],
+      out_depth: depth,
+      out_height: height,
+      out_width: width,
+      padding: task.padding[0],
+      has_bias: whole && bias ? 1 : 0,
+      bias_first: bias?.first ?? 0,
+      accumulate: whole && accumulate ? 1 : 0,
+      tiles_x: tilesX,
+      blocks,
+      stages,
+      all_stages: allStages,
+      parts,
+      per_part: perPart,
+    },
+    workgroups: [...groups, samples * parts],
+    samples,
+  });
+  if (!whole) sumParts(emit, task, to, source.weight.tensor, parts);
+}
+
+/** Whether the device has the workgroup memory: 16 channels of rows of 12 inputs and a word, and the gradients. */
+export function canDifferentiateWide({ maxWorkgroupBytes }: Capabilities, planes: GradientPlanes): boolean {
+  const { x, y, channels } = GRADIENT_TILE;
+  return 4 * channels * ((planes + 2) * (y + 2) * 12 + 1 + planes * y * x) <= maxWorkgroupBytes;
+}
+
+/** Weight gradient with 8 output channels x 9 taps per lane. */
+export function weightGradientWide(emit: Emitter, task: WeightGradientTask, planes: GradientPlanes): void {
+  const [depth, height, width] = task.outExtents;
+  const tilesX = ceilDiv(width, GRADIENT_TILE.x);
+  const tilesY = ceilDiv(height, GRADIENT_TILE.y);
+  const tiles = tilesX * tilesY * ceilDiv(depth, planes);
+  for (const source of task.sources) {
+    const groups = [
+      ceilDiv(source.channels, GRADIENT_TILE.channels),
+      ceilDiv(task.outChannels, GRADIENT_TILE.channels),
+    ] as const;
+    const most = mostPartials(task, source, emit.capabilities);
+    const slices = sliceCount(tiles, groups[0] * groups[1] * task.samples, WANTED_GROUPS, LEAST_STEPS, most);
+    const inner = source.channels * TAPS;
+    const partial = emit.scratch('conv3d/weight_partial', [task.samples * slices, task.outChannels, inner]);
+    emit.run({
+      label: 'conv3d/backward_weight',
+      kernel: {
+        file: GRADIENT_FILE,
+        entry: 'weight_partial',
+        spec: { GZ: planes, ...storageSpec({ Input: source.tensor, Output: task.gradOutput }) },
+      },
+      bindings: [read(source.tensor, true), read(task.gradOutput, true), write(partial, true)],
+      params: {
+        in_channels: source.channels,
+        out_channels: task.outChannels,
+        in_depth: task.inExtents[0],
+        in_height: task.inExtents[1],
+        in_width: task.inExtents[2],
+        out_depth: depth,
+        out_height: height,
+        out_width: width,
+        padding: task.padding[0],
+        slices,
+        tiles,
+        tiles_x: tilesX,
+        tiles_y: tilesY,
+      },
+      workgroups: [...groups, task.samples * slices],
+      samples: task.samples,
+    });
+    reduceWeightPartials(emit, task, source, partial, task.samples * slices);
+  }
+}
