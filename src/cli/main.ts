@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { UsageError } from '../core/errors.ts';
+import { printableJson } from '../core/json.ts';
 import {
   commandLine,
   onFatalError,
@@ -95,7 +96,7 @@ const words = commandLine();
 function fail(error: unknown): number {
   const report = reportError(error, wants(words, '--debug'));
   writeError(report.text);
-  if (wants(words, '--json')) writeOut(`${JSON.stringify(report.json)}\n`);
+  if (wants(words, '--json')) writeOut(`${printableJson(report.json)}\n`);
   return report.exitCode;
 }
 

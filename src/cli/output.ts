@@ -1,4 +1,5 @@
 import { StoppedError, VoxelgradError } from '../core/errors.ts';
+import { printableJson } from '../core/json.ts';
 import { writeError, writeOut } from '../platform/terminal.ts';
 import { type Progress, type ProgressOptions, startProgress } from './progress.ts';
 import { optionWords } from './settings.ts';
@@ -19,7 +20,7 @@ export class Output {
    */
   result(value: object, text: string): void {
     this.#current?.stop();
-    writeOut(this.json ? `${JSON.stringify(value)}\n` : `${text}\n`);
+    writeOut(this.json ? `${printableJson(value)}\n` : `${text}\n`);
   }
 
   /** A line on stderr; a bar that is not full goes on below it. */

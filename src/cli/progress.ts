@@ -1,5 +1,5 @@
 import cliProgress from 'cli-progress';
-import { errorStream, isInteractive, writeError } from '../platform/terminal.ts';
+import { errorStream, isInteractive, printable, writeError } from '../platform/terminal.ts';
 
 export interface ProgressOptions {
   /** What is going on: `training`. */
@@ -79,7 +79,7 @@ function startBar(options: ProgressOptions): Progress {
       if (stopped) return;
       const text = describeProgress(options, done, (performance.now() - started) / 1000);
       reached = Math.min(done, options.total);
-      shown = detail ? `${text} | ${detail}` : text;
+      shown = printable(detail ? `${text} | ${detail}` : text);
       bar.update(reached, { text: shown });
     },
     note(text) {

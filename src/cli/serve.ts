@@ -67,11 +67,13 @@ async function addRun(files: Map<string, Uint8Array>, run: NodeFolder): Promise<
   const bytes = await run.read(RUN_FILES.model);
   const { info } = decodeModel(bytes, `${run.name}/${RUN_FILES.model}`);
   const stageOne = await readStageOne(run, info);
+  // Not its path: any page of this origin may read the list.
+  const name = run.root.split(/[/\\]/).at(-1);
   const own: ListedModel = {
-    name: `${run.root.split(/[/\\]/).at(-1)} (${info.variant})`,
+    name: `${name} (${info.variant})`,
     file: 'models/run.safetensors',
     ...(stageOne ? { stageOne: 'models/run-stage-1.safetensors' } : {}),
-    note: `The network of ${run.name}.`,
+    note: `The network of the run ${name}.`,
   };
   const listed = files.get(`/${MODEL_LIST_FILE}`) ?? new Uint8Array();
   const others = parseModelList(new TextDecoder().decode(listed), MODEL_LIST_FILE);

@@ -1,5 +1,6 @@
 import type { ArgDef } from 'citty';
 import { UsageError } from '../core/errors.ts';
+import { parseJson } from '../core/json.ts';
 import { type Setting, Wording } from '../core/wording.ts';
 import { presetNames, renameSettings } from '../pipeline/task/presets.ts';
 import { kindOf } from '../pipeline/train/setting-checks.ts';
@@ -124,12 +125,12 @@ function givenValue(options: Options<string>, option: string, entry: AnyEntry): 
 
 /** The content of a task file; undefined if none is named. @throws UsageError if it is no JSON; StorageError. */
 export async function readTaskFile(path: string | undefined): Promise<unknown> {
-  return path === undefined ? undefined : parseJson(path, await readTextFile(path));
+  return path === undefined ? undefined : parseFile(path, await readTextFile(path));
 }
 
-function parseJson(name: string, text: string): unknown {
+function parseFile(name: string, text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new UsageError(`${name} is no JSON: ${why}`, { hint: 'Correct the file.', cause });
@@ -137,7 +138,7 @@ function parseJson(name: string, text: string): unknown {
 }
 
 function parseConfig(name: string, text: string): Record<string, unknown> {
-  const value = parseJson(name, text);
+  const value = parseFile(name, text);
   // A run's own config.json holds the settings beside what they ran on.
   const settings = isObject(value) && isObject(value.settings) ? value.settings : value;
   if (isObject(settings)) return { ...settings };
@@ -151,7 +152,7 @@ function parseConfig(name: string, text: string): Record<string, unknown> {
 export function recordedKernels(text: string, adapter: string): Readonly<Record<string, string>> {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch {
     return {};
   }

@@ -1,5 +1,5 @@
 import { FileFormatError } from './errors.ts';
-import { canonicalJson, toJson } from './json.ts';
+import { canonicalJson, parseJson, toJson } from './json.ts';
 import type { Schema } from './schema.ts';
 
 /** A record as the bytes of its file: indented JSON, keys sorted, so that equal records are equal files. */
@@ -16,7 +16,7 @@ export function parseRecord<T>(schema: Schema<T>, bytes: Uint8Array, path: strin
   const hint = 'The file is damaged or was made by another program.';
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder().decode(bytes));
+    value = parseJson(new TextDecoder().decode(bytes));
   } catch (cause) {
     throw new FileFormatError(path, 'is no JSON', { hint, cause });
   }

@@ -6,8 +6,13 @@ import { StorageError, UsageError } from '../core/errors.ts';
 import { setting, worded } from '../core/wording.ts';
 import { formatPolicy } from './content-policy.ts';
 
-/** The only address that is listened on: nobody but this machine reaches it. */
+/** The only addresses that are listened on: nobody but this machine reaches them. `localhost` may mean either. */
 const LOOPBACK = '127.0.0.1';
+const LOOPBACK_6 = '::1';
+/** Browsers leave it out of addresses and of the headers Host and Origin. */
+const HTTP_PORT = 80;
+/** How often another free port is tried where the one that was found is taken on the other address. */
+const TRIES = 10;
 
 const TYPES: Readonly<Record<string, string>> = {
   html: 'text/html; charset=utf-8',
@@ -70,23 +75,43 @@ export async function startServer(
   files: ReadonlyMap<string, Uint8Array>,
   port: number,
 ): Promise<RunningServer> {
-  const server = createServer((request, response) => answer(files, request, response));
-  await listen(server, port);
-  const { port: bound } = server.address() as AddressInfo;
-  return {
-    url: `http://localhost:${bound}/`,
-    port: bound,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  const make = (): Server => createServer((request, response) => answer(files, request, response));
+  for (let tries = 1; ; tries++) {
+    const servers = [make()];
+    await listen(servers[0]!, port, LOOPBACK);
+    const { port: bound } = servers[0]!.address() as AddressInfo;
+    try {
+      // Else another program could listen there, and answer in place of this one.
+      const second = make();
+      if (await listen(second, bound, LOOPBACK_6)) servers.push(second);
+    } catch (error) {
+      await closeAll(servers);
+      if (port === 0 && tries < TRIES) continue;
+      throw error;
+    }
+    const url = `http://localhost${bound === HTTP_PORT ? '' : `:${bound}`}/`;
+    return { url, port: bound, close: () => closeAll(servers) };
+  }
 }
 
-function listen(server: Server, port: number): Promise<void> {
+async function closeAll(servers: readonly Server[]): Promise<void> {
+  for (const server of servers) {
+    await new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  }
+}
+
+/** @returns false if the machine does not have the address: IPv6 may be switched off. @throws UsageError */
+function listen(server: Server, port: number, address: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
+      const code = cause.code ?? '';
+      if (address === LOOPBACK_6 && ['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EINVAL'].includes(code)) {
+        resolve(false);
+        return;
+      }
       const why =
         cause.code === 'EADDRINUSE' ? 'is in use' : `cannot be opened (${cause.code ?? cause.message})`;
       reject(
@@ -96,7 +121,7 @@ function listen(server: Server, port: number): Promise<void> {
         }),
       );
     });
-    server.listen(port, LOOPBACK, () => resolve());
+    server.listen(port, address, () => resolve(true));
   });
 }
 
@@ -129,7 +154,11 @@ function refusal(status: number, why: string): Reply {
 }
 
 function replyTo(files: ReadonlyMap<string, Uint8Array>, request: IncomingMessage): Reply {
-  const hosts = ['localhost', LOOPBACK].map((name) => `${name}:${request.socket.localPort}`);
+  const port = request.socket.localPort;
+  const hosts = ['localhost', LOOPBACK, `[${LOOPBACK_6}]`].flatMap((name) => [
+    `${name}:${port}`,
+    ...(port === HTTP_PORT ? [name] : []),
+  ]);
   const { host, origin } = request.headers;
   if (host === undefined || !hosts.includes(host.toLowerCase()))
     return refusal(403, 'This host is not served.');

@@ -17,14 +17,25 @@ export function workingFolder(): string {
   return process.cwd();
 }
 
-/** Writes to stdout: results only. Colours are taken out where it is no terminal. */
+/** Control characters but line feed and tab, and those that turn the direction of text. */
+const UNPRINTABLE = /[^\P{Cc}\n\t]|[\u202a-\u202e\u2066-\u2069]/gu;
+
+/**
+ * Text as a terminal may show it: a file's name, a model or a header may hold escape sequences that would move the cursor,
+ * hide lines or rename the window.
+ */
+export function printable(text: string): string {
+  return stripVTControlCharacters(text).replace(UNPRINTABLE, '');
+}
+
+/** Writes to stdout: results only. */
 export function writeOut(text: string): void {
-  process.stdout.write(process.stdout.isTTY ? text : stripVTControlCharacters(text));
+  process.stdout.write(printable(text));
 }
 
 /** Writes to stderr: progress, notes and errors. */
 export function writeError(text: string): void {
-  process.stderr.write(process.stderr.isTTY ? text : stripVTControlCharacters(text));
+  process.stderr.write(printable(text));
 }
 
 /** Where progress bars are drawn. */

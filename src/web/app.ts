@@ -1,3 +1,4 @@
+import { StorageError } from '../core/errors.ts';
 import { CorrectionActions } from './actions/correction.ts';
 import { FileActions } from './actions/files.ts';
 import { LearningActions } from './actions/learning.ts';
@@ -60,6 +61,20 @@ export class App {
     if (model) await this.model.loadOwn(model.file);
     const others = dropped.filter(({ path }) => !path.endsWith('.safetensors'));
     if (others.length > 0) await this.files.add(others);
+  }
+
+  /** Takes up what was dropped, and says so where it cannot be read or holds nothing. */
+  async addDropped(dropped: Promise<readonly DroppedFile[]>): Promise<void> {
+    try {
+      const files = await dropped;
+      if (files.length === 0)
+        throw new StorageError('what was dropped holds no files', {
+          hint: 'Drop the images, or the folder that they lie in.',
+        });
+      await this.addFiles(files);
+    } catch (error) {
+      this.#store.set({ dragging: false, filesProblem: failureOf(error) });
+    }
   }
 
   /** Does what a key on the image asks for. */

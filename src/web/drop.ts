@@ -1,3 +1,4 @@
+import { StorageError } from '../core/errors.ts';
 import type { DroppedFile } from './protocol.ts';
 
 /** Files and folders of a drop, folders walked to the bottom. Must be called while the event is being handled. */
@@ -19,7 +20,7 @@ export function chosenFiles(list: FileList | null): DroppedFile[] {
 async function walk(entry: FileSystemEntry): Promise<DroppedFile[]> {
   if (entry.isFile) {
     const file = await new Promise<File>((resolve, reject) =>
-      (entry as FileSystemFileEntry).file(resolve, reject),
+      (entry as FileSystemFileEntry).file(resolve, (cause) => reject(unreadable(entry, cause))),
     );
     return [{ path: entry.fullPath.replace(/^\//, ''), file }];
   }
@@ -28,9 +29,16 @@ async function walk(entry: FileSystemEntry): Promise<DroppedFile[]> {
   // A reader gives a hundred entries at a time, and none at the end.
   for (;;) {
     const entries = await new Promise<FileSystemEntry[]>((resolve, reject) =>
-      reader.readEntries(resolve, reject),
+      reader.readEntries(resolve, (cause) => reject(unreadable(entry, cause))),
     );
     if (entries.length === 0) return files;
     for (const each of entries) files.push(...(await walk(each)));
   }
+}
+
+function unreadable(entry: FileSystemEntry, cause: unknown): StorageError {
+  return new StorageError(`${entry.fullPath.replace(/^\//, '')}: the browser cannot read it`, {
+    hint: 'Check its permissions and that it still exists, or choose its files with the button.',
+    cause,
+  });
 }

@@ -26,7 +26,7 @@ addEventListener('dragleave', (event) => {
 addEventListener('drop', (event) => {
   event.preventDefault();
   app.setDragging(false);
-  if (event.dataTransfer) void droppedFiles(event.dataTransfer).then((files) => app.addFiles(files));
+  if (event.dataTransfer) void app.addDropped(droppedFiles(event.dataTransfer));
 });
 
 void app.start();

@@ -69,9 +69,9 @@ describe.skipIf(!slurmInstalled())('experiment --executor slurm', () => {
     'names a unit that fails and its log; the same command goes on after what failed',
     async () => {
       const out = join(folder, 'failing');
-      const refused = await onSlurm(out, [...NET, '--submit-only', '--slurm-options', 'no-such-option']);
+      const refused = await onSlurm(out, [...NET, '--submit-only', '--slurm-options', 'partition=nowhere']);
       expect(refused.code).toBe(1);
-      expect(refused.stderr).toMatch(/error: sbatch: .*no-such-option/);
+      expect(refused.stderr).toMatch(/error: sbatch: .*partition/);
       const later = await onSlurm(out, ['--slurm-options', 'begin=now+1hour', '--submit-only']);
       expect(later.code, later.stderr).toBe(0);
       await cluster.run('scancel', ['--me']);

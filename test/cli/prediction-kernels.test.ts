@@ -30,7 +30,7 @@ describe('the kernels of a prediction', () => {
     const { capabilities } = host.gpu;
     expect(await predictionKernels(new MemoryFiles('run'), capabilities)).toEqual({});
     const slots = new Map(['a', 'b'].map((slot) => [slot, { variant: `tuned ${slot}`, times: {} }]));
-    await new TuningCache(new NodeFolder(cacheFolder())).write(await tuningKey(capabilities), slots);
+    await new TuningCache(new NodeFolder(cacheFolder())).add(await tuningKey(capabilities), slots);
     const tuned = { a: 'tuned a', b: 'tuned b' };
     const record = (adapter: string): MemoryFiles =>
       runOf(JSON.stringify({ adapter, kernels: { b: 'recorded b', c: 'recorded c' } }));

@@ -1,6 +1,7 @@
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
-import { connect } from 'node:net';
+import { type IncomingMessage, request } from 'node:http';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -49,6 +50,44 @@ function get(path: string, headers: Record<string, string> = {}, method = 'GET')
 }
 
 describe('startServer', () => {
+  it('answers on both addresses that localhost may mean, and on no other port of either', async (context) => {
+    const onSix = await new Promise<number | string>((resolve) => {
+      const call = request({ host: '::1', port: server.port, path: '/' }, (r) => resolve(r.statusCode!));
+      call.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
+      call.end();
+    });
+    if (onSix === 'EADDRNOTAVAIL' || onSix === 'EAFNOSUPPORT') return context.skip('no IPv6 here');
+    expect(onSix).toBe(200);
+    // Taken on one address is taken.
+    const taken = createServer().listen(0, '::1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    await expect(startServer(new Map(), port)).rejects.toThrow(`port ${port} is in use`);
+    taken.close();
+  });
+
+  it('knows its own name on port 80, which browsers leave out', async (context) => {
+    const eighty = await startServer(new Map([['/index.html', Uint8Array.of(33)]]), 80).catch(
+      () => undefined,
+    );
+    if (!eighty) return context.skip('port 80 cannot be had here');
+    try {
+      expect(eighty.url).toBe('http://localhost/');
+      const answers = await Promise.all(
+        ['localhost', '127.0.0.1', 'localhost:80', 'elsewhere'].map(async (host) => {
+          const call = request({ host: '127.0.0.1', port: 80, path: '/', headers: { host } });
+          call.end();
+          const [response] = (await once(call, 'response')) as [IncomingMessage];
+          response.resume();
+          return response.statusCode;
+        }),
+      );
+      expect(answers).toEqual([200, 200, 200, 403]);
+    } finally {
+      await eighty.close();
+    }
+  });
+
   it('serves the files with their types, and the index for the root', async () => {
     const index = await get('/');
     expect(index).toMatchObject({ status: 200, body: '<!doctype html>' });

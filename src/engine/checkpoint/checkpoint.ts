@@ -1,5 +1,5 @@
 import { CheckpointError } from '../../core/errors.ts';
-import { canonicalJson, type Json, toJson } from '../../core/json.ts';
+import { canonicalJson, type Json, parseJson, toJson } from '../../core/json.ts';
 import { formatShape, type Shape, sameShape, sizeOf } from '../../core/shape.ts';
 import { setting, worded } from '../../core/wording.ts';
 import type { NetworkSpec } from '../nn/network.ts';
@@ -176,7 +176,7 @@ export function parseMetadata(
   const text = metadata.get('voxelgrad');
   let content: unknown;
   try {
-    content = JSON.parse(text ?? 'null');
+    content = parseJson(text ?? 'null');
   } catch {
     // Told below like any other content that is none.
   }

@@ -1,4 +1,5 @@
 import { CheckpointError } from '../../core/errors.ts';
+import { parseJson } from '../../core/json.ts';
 
 /** A trained network that the web app offers beside the user's own. */
 export interface ListedModel {
@@ -28,7 +29,7 @@ export function parseModelList(text: string, path: string): readonly ListedModel
   };
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
     refuse('is no JSON', cause);
   }

@@ -1,4 +1,5 @@
 import { FileFormatError } from '../../core/errors.ts';
+import { parseJson } from '../../core/json.ts';
 import { formatShape, roundUp, type Shape, sizeOf } from '../../core/shape.ts';
 
 /** Elements of a stored tensor: F32, U32 or I64 by the array's type. */
@@ -140,7 +141,7 @@ function readHeader(
   let header: unknown;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(LENGTH_BYTES, start));
-    header = JSON.parse(text);
+    header = parseJson(text);
   } catch (cause) {
     throw new FileFormatError(path, 'the header is no JSON', { hint: DAMAGED, cause });
   }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { FileSink, FileSource } from '../../core/files.ts';
 import { sha256 } from '../../core/hash.ts';
-import { canonicalJson, toJson } from '../../core/json.ts';
+import { canonicalJson, parseJson, toJson } from '../../core/json.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 import { shaders } from '../gpu/shaders.generated.ts';
 
@@ -46,6 +46,9 @@ export async function tuningKey({
   return { adapter: `${vendor} ${architecture} ${description}`, driver, subgroupSize, shaders: hash };
 }
 
+/** Two processes that keep choosing differently end somewhere. */
+const MOST_TRIES = 10;
+
 /** Tuned choices on a disk, one file a key. */
 export class TuningCache {
   readonly #files: FileSource & FileSink;
@@ -67,7 +70,7 @@ export class TuningCache {
   async read(key: TuningKey): Promise<Map<string, TunedSlot>> {
     try {
       const bytes = await this.#files.read(await this.path(key));
-      const file = FILE.parse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)));
+      const file = FILE.parse(parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes)));
       const same = canonicalJson(toJson(file.key)) === canonicalJson(toJson(key));
       return new Map(same ? Object.entries(file.slots) : []);
     } catch {
@@ -76,9 +79,17 @@ export class TuningCache {
     }
   }
 
-  /** Replaces the choices for a key. @throws StorageError. */
-  async write(key: TuningKey, slots: ReadonlyMap<string, TunedSlot>): Promise<void> {
-    const text = canonicalJson(toJson({ key, slots: Object.fromEntries(slots) }), 2);
-    await this.#files.write(await this.path(key), new TextEncoder().encode(`${text}\n`));
+  /**
+   * Adds choices for a key to those that are kept, in place of older ones of the same slots. Other processes may do so at
+   * the same time: it looks again until its own have stayed.
+   * @throws StorageError.
+   */
+  async add(key: TuningKey, slots: ReadonlyMap<string, TunedSlot>): Promise<void> {
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
+      const kept = await this.read(key);
+      if (tries > 0 && [...slots].every(([slot, { variant }]) => kept.get(slot)?.variant === variant)) return;
+      const text = canonicalJson(toJson({ key, slots: Object.fromEntries([...kept, ...slots]) }), 2);
+      await this.#files.write(await this.path(key), new TextEncoder().encode(`${text}\n`));
+    }
   }
 }

@@ -55,6 +55,7 @@ export async function tuneNetwork(
       .flatMap((each) => searched(each).map(({ section }) => section));
     slow = await compileAhead([gpu, options.beside], sections, tuning.compileSeconds * 1000);
   }
+  const own = new Map<string, TunedSlot>();
   const results: TuningResult[] = [];
   for (const [i, each] of slots.entries()) {
     options.onSlot?.(i, slots.length, each.slot);
@@ -62,8 +63,8 @@ export async function tuneNetwork(
     const tuned = valid ?? (await tuneSlot(gpu, each, { ...tuning, slow }));
     results.push({ slot: each.slot, guess: each.candidates[0]!.variant, searched: !valid, ...tuned });
     if (valid) continue;
-    known.set(each.slot, tuned);
-    await cache.write(key, known);
+    own.set(each.slot, tuned);
+    await cache.add(key, own);
   }
   options.onSlot?.(slots.length, slots.length, 'done');
   return results;

@@ -1,4 +1,5 @@
 import type { FileSource } from '../../core/files.ts';
+import { parseJson } from '../../core/json.ts';
 import { type BidsName, compareCandidates, folderLabel, parseBidsName } from './bids-name.ts';
 import type { Dataset, LabelFiles, Scan, Subject, TissuePaths } from './dataset.ts';
 import { scanFolder, scanName } from './dataset.ts';
@@ -76,7 +77,7 @@ async function isOurs(files: FileSource, path: string): Promise<boolean> {
   if (!names.includes('dataset_description.json')) return false;
   try {
     const text = new TextDecoder().decode(await files.read(`${path}/dataset_description.json`));
-    const description = JSON.parse(text) as { GeneratedBy?: unknown } | null;
+    const description = parseJson(text) as { GeneratedBy?: unknown } | null;
     const generators = Array.isArray(description?.GeneratedBy) ? description.GeneratedBy : [];
     return generators.some((g: { Name?: unknown } | null) => g?.Name === 'voxelgrad');
   } catch {

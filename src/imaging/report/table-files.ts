@@ -52,6 +52,8 @@ function csvCell(cell: Cell): string {
   return typeof cell === 'string' ? quoted(cell) : '';
 }
 
+/** A spreadsheet would compute a text that begins as a formula does: an apostrophe before it makes it a text again. */
 function quoted(text: string): string {
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { FileFormatError, VerificationError } from '../../core/errors.ts';
 import type { FileStore } from '../../core/files.ts';
+import { parseJson } from '../../core/json.ts';
 import { setting, worded } from '../../core/wording.ts';
 import type { StepReport } from './request.ts';
 
@@ -36,7 +37,7 @@ export function parseLog(
       new FileFormatError(path, `line ${i + 1} ${why}`, { hint: 'The log is damaged.' });
     let value: unknown;
     try {
-      value = JSON.parse(line);
+      value = parseJson(line);
     } catch {
       throw refuse('is no JSON');
     }

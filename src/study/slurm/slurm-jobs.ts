@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { FileFormatError } from '../../core/errors.ts';
 import type { FileStore } from '../../core/files.ts';
+import { parseJson } from '../../core/json.ts';
 
 /** Folder of what Slurm is given, in an experiment's folder. */
 export const SLURM_FOLDER = 'slurm';
@@ -36,7 +37,7 @@ export async function readJobs(out: FileStore): Promise<SubmittedJob[]> {
   const hint =
     'Move it away: voxelgrad then submits whatever is not finished; cancel jobs that are queued before.';
   try {
-    return [...SCHEMA.parse(JSON.parse(new TextDecoder().decode(await out.read(JOBS)))).jobs];
+    return [...SCHEMA.parse(parseJson(new TextDecoder().decode(await out.read(JOBS)))).jobs];
   } catch (cause) {
     if (!(cause instanceof SyntaxError) && !(cause instanceof z.ZodError)) throw cause;
     throw new FileFormatError(path, 'it is no list of jobs', { hint, cause });

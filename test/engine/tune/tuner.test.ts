@@ -89,7 +89,7 @@ describe('TuningCache', () => {
   it('gives back what was written, under its key alone', async () => {
     const cache = new TuningCache(new MemoryFiles());
     const key = await tuningKey(host.gpu.capabilities);
-    await cache.write(key, slots);
+    await cache.add(key, slots);
     expect(await cache.read(key)).toEqual(slots);
     for (const other of [
       { ...key, adapter: 'another' },
@@ -111,8 +111,16 @@ describe('TuningCache', () => {
     const key = await tuningKey(host.gpu.capabilities);
     await files.write(await cache.path(key), new TextEncoder().encode(text));
     expect(await cache.read(key)).toEqual(new Map());
-    await cache.write(key, slots);
+    await cache.add(key, slots);
     expect(await cache.read(key)).toEqual(slots);
+  });
+
+  it('keeps what several processes find at the same time', async () => {
+    const files = new MemoryFiles();
+    const key = await tuningKey(host.gpu.capabilities);
+    const found = ['a', 'b', 'c', 'd'].map((slot) => new Map([[slot, { variant: 'tile', times: {} }]]));
+    await Promise.all(found.map((own) => new TuningCache(files).add(key, own)));
+    expect([...(await new TuningCache(files).read(key)).keys()].sort()).toEqual(['a', 'b', 'c', 'd']);
   });
 
   it('does not take the file of another key under its own name', async () => {
@@ -120,7 +128,7 @@ describe('TuningCache', () => {
     const cache = new TuningCache(files);
     const key = await tuningKey(host.gpu.capabilities);
     const other = { ...key, adapter: 'another' };
-    await cache.write(other, slots);
+    await cache.add(other, slots);
     files.files.set(await cache.path(key), files.files.get(await cache.path(other))!);
     expect(await cache.read(key)).toEqual(new Map());
   });

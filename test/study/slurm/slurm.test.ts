@@ -86,6 +86,10 @@ describe('parseSlurmOptions', () => {
     ['a quote', "comment='x'"],
     ['what voxelgrad sets itself', 'array=0-3'],
     ['where it writes its logs', 'output=x.log'],
+    ['the beginning of such a name', 'arra=0-3'],
+    ['the beginning of another such name', '--outpu=x.log'],
+    ['the beginning of an allowed name', 'parti=gpu'],
+    ['an unknown name', 'no-such-option'],
   ])('refuses %s', (_, text) => {
     expect(() => parseSlurmOptions(text)).toThrow(UsageError);
   });
