@@ -1,9 +1,9 @@
-import { openDataset } from '../imaging/dataset/open-dataset.ts';
 import { choosePredictions, evaluatePredictions } from '../imaging/evaluate/evaluate-predictions.ts';
 import type { ScanMetrics } from '../imaging/evaluate/metrics.ts';
 import { evaluationTable, formatTable } from '../imaging/evaluate/tables.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { type Command, command } from './command.ts';
+import { DATASET_ARGS, datasetChoices, openDatasetOf } from './dataset-options.ts';
 
 export const evaluate: Command = command({
   name: 'evaluate',
@@ -24,6 +24,7 @@ export const evaluate: Command = command({
       valueHint: 'NAME',
       description: "Whose mask is the truth: a rater's name or number, union, intersection, mean (default 1)",
     },
+    ...DATASET_ARGS,
   },
   examples: [
     { line: 'evaluate ./predictions ./dataset', does: 'everybody who was predicted' },
@@ -37,7 +38,7 @@ export const evaluate: Command = command({
     options.seed();
     const predictions = new NodeFolder(options.required('predictions'));
     const subjects = options.list('subjects');
-    const dataset = await openDataset(new NodeFolder(options.required('dataset')));
+    const dataset = await openDatasetOf(options.required('dataset'), datasetChoices(options), output);
     const { pairs, notes } = await choosePredictions(predictions, dataset, subjects);
     for (const note of notes) output.note(note);
     const bar = output.progress({ label: 'evaluating', total: pairs.length, unit: 'scan' });

@@ -6,7 +6,6 @@ import { removeUnfinished } from '../core/unfinished-files.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { tunedKernels } from '../engine/tune/tuner.ts';
 import type { Dataset } from '../imaging/dataset/dataset.ts';
-import { openDataset } from '../imaging/dataset/open-dataset.ts';
 import { stepRequest } from '../pipeline/train/step-request.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { openNodeGpu } from '../platform/node.ts';
@@ -32,6 +31,7 @@ import {
 import { attachTissues } from './attach-tissues.ts';
 import { type Command, command, PROGRAM } from './command.ts';
 import type { Options, SharedName } from './common.ts';
+import { choicesOrRecorded, DATASET_ARGS, openDatasetOf } from './dataset-options.ts';
 import {
   EXPERIMENT_ARGS,
   type ExperimentOption,
@@ -56,6 +56,7 @@ export const experiment: Command = command({
       description: `Folder of the experiment: ${EXPERIMENT_FILES.plan}, ${EXPERIMENT_FILES.units}/ID/${EXPERIMENT_FILES.result}`,
     },
     ...EXPERIMENT_ARGS,
+    ...DATASET_ARGS,
     plan: { type: 'boolean', description: 'Print the units and what each needs, and do nothing' },
     shard: { type: 'string', valueHint: 'K/N', description: 'Do one of N shares of the units' },
     units: {
@@ -95,8 +96,8 @@ export const experiment: Command = command({
     if (slurm && (share.shard || share.names))
       throw new UsageError('--executor slurm takes all units', { hint: 'Leave --shard and --units out.' });
     const out = new NodeFolder(options.required('out'));
-    const found = await openDataset(new NodeFolder(options.required('dataset')));
-    for (const warning of found.warnings) output.note(`note: ${warning}`);
+    const choices = choicesOrRecorded(options, (await readRecord(out))?.dataset.choices);
+    const found = await openDatasetOf(options.required('dataset'), choices, output);
     if (options.flag('plan')) {
       const { record } = await decide(options, found, out);
       for (const note of record.notes) output.note(`note: ${note}`);

@@ -26,6 +26,9 @@ export const predict: Command = command({
     maps: PREDICTION_ARGS.maps,
     'make-tissues': PREDICTION_ARGS['make-tissues'],
     'no-resample': PREDICTION_ARGS['no-resample'],
+    brainmask: PREDICTION_ARGS.brainmask,
+    'bids-filter': PREDICTION_ARGS['bids-filter'],
+    'trust-brain': PREDICTION_ARGS['trust-brain'],
   },
   examples: [
     { line: 'predict ./run ./dataset ./predictions --subjects 26', does: 'one patient' },
@@ -37,7 +40,7 @@ export const predict: Command = command({
   ],
   async run(options, output) {
     options.seed();
-    const inputs = await openPrediction(options);
+    const inputs = await openPrediction(options, output);
     const scans = findScans(inputs.dataset, options.list('subjects'));
     requireModelInputs(scans, inputs, output);
     const out = new NodeFolder(options.required('out'));

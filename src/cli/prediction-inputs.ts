@@ -5,7 +5,6 @@ import { decodeModel, type Model } from '../engine/checkpoint/checkpoint.ts';
 import type { Element } from '../engine/tape/tensor.ts';
 import { type Dataset, type Scan, scanName } from '../imaging/dataset/dataset.ts';
 import { chooseModalities } from '../imaging/dataset/load-scan.ts';
-import { openDataset } from '../imaging/dataset/open-dataset.ts';
 import { needsTissues, type TissueChoice } from '../pipeline/predict/scan-tissues.ts';
 import { requireTile } from '../pipeline/predict/segment.ts';
 import { describeChange, SPACING_TOLERANCE, type SpacingChange } from '../pipeline/predict/voxel-size.ts';
@@ -14,6 +13,7 @@ import { readStageOne } from '../pipeline/train/stage-one.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { allowImages, attachTissues } from './attach-tissues.ts';
 import { type Options, parseNumber } from './common.ts';
+import { DATASET_ARGS, datasetChoices, openDatasetOf } from './dataset-options.ts';
 import type { Output } from './output.ts';
 
 /** What every command takes that segments scans with a trained network. */
@@ -27,6 +27,9 @@ export const PREDICTION_ARGS: {
   readonly maps: ArgDef;
   readonly 'make-tissues': ArgDef;
   readonly 'no-resample': ArgDef;
+  readonly brainmask: ArgDef;
+  readonly 'bids-filter': ArgDef;
+  readonly 'trust-brain': ArgDef;
 } = {
   run: { type: 'positional', description: 'Folder that `voxelgrad train` wrote' },
   threshold: {
@@ -68,6 +71,9 @@ export const PREDICTION_ARGS: {
     type: 'boolean',
     description: `Predict scans as they are, also where their voxels differ by more than ${100 * SPACING_TOLERANCE} % from those of training`,
   },
+  brainmask: DATASET_ARGS.brainmask,
+  'bids-filter': DATASET_ARGS['bids-filter'],
+  'trust-brain': DATASET_ARGS['trust-brain'],
 };
 
 /** A network, the data set it is to segment, and how. */
@@ -91,6 +97,7 @@ export interface PredictionInputs {
 /** Reads and checks them. @throws UsageError, StorageError, CheckpointError, DatasetError. */
 export async function openPrediction(
   options: Options<keyof typeof PREDICTION_ARGS | 'dataset'>,
+  output: Output,
 ): Promise<PredictionInputs> {
   const threshold = parseThreshold(options.text('threshold') ?? 'auto');
   const overlap = options.number('overlap', { min: 0, max: 0.9 }) ?? 0.5;
@@ -103,7 +110,7 @@ export async function openPrediction(
   const make = options.flag('make-tissues');
   if (make && tissue !== null)
     throw new UsageError('--maps and --make-tissues exclude each other', { hint: 'Give one of them.' });
-  const found = await openDataset(new NodeFolder(options.required('dataset')));
+  const found = await openDatasetOf(options.required('dataset'), datasetChoices(options), output);
   const dataset = allowImages(await attachTissues(found, tissue), memory);
   return {
     run,

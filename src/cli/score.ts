@@ -1,11 +1,11 @@
 import { UsageError } from '../core/errors.ts';
-import { openDataset } from '../imaging/dataset/open-dataset.ts';
 import { choosePredictions } from '../imaging/evaluate/evaluate-predictions.ts';
 import { scorePredictions, scoreTable } from '../imaging/evaluate/score-predictions.ts';
 import { formatTable } from '../imaging/evaluate/tables.ts';
 import type { Connectivity } from '../imaging/volume/components.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { type Command, command } from './command.ts';
+import { DATASET_ARGS, datasetChoices, openDatasetOf } from './dataset-options.ts';
 
 export const score: Command = command({
   name: 'score',
@@ -27,6 +27,7 @@ export const score: Command = command({
       options: ['6', '18', '26'],
       description: 'Which voxels of a lesion touch: by faces, edges or corners (default 26)',
     },
+    ...DATASET_ARGS,
   },
   examples: [
     { line: 'score ./predictions ./isbi', does: 'every scan that was predicted, against each rater' },
@@ -41,7 +42,7 @@ export const score: Command = command({
       });
     const connectivity = Number(options.text('connectivity') ?? '26') as Connectivity;
     const predictions = new NodeFolder(options.required('predictions'));
-    const dataset = await openDataset(new NodeFolder(options.required('truth')));
+    const dataset = await openDatasetOf(options.required('truth'), datasetChoices(options), output);
     const { pairs, notes } = await choosePredictions(predictions, dataset, options.list('subjects'));
     for (const note of notes) output.note(note);
     const bar = output.progress({ label: 'scoring', total: pairs.length, unit: 'scan' });

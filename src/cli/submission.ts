@@ -32,6 +32,9 @@ export const submission: Command = command({
     maps: PREDICTION_ARGS.maps,
     'make-tissues': PREDICTION_ARGS['make-tissues'],
     'no-resample': PREDICTION_ARGS['no-resample'],
+    brainmask: PREDICTION_ARGS.brainmask,
+    'bids-filter': PREDICTION_ARGS['bids-filter'],
+    'trust-brain': PREDICTION_ARGS['trust-brain'],
   },
   examples: [
     { line: 'submission ./run ./isbi ./masks --team voxelgrad', does: 'all 61 scans of the test set' },
@@ -46,7 +49,7 @@ export const submission: Command = command({
     if (team === undefined)
       throw new UsageError('--team is missing', { hint: 'The masks will be called test01_01_TEAM.nii.' });
     requireTeam(team);
-    const inputs = await openPrediction(options);
+    const inputs = await openPrediction(options, output);
     const scans = submissionScans(inputs.dataset, options.list('subjects'));
     requireModelInputs(scans, inputs, output);
     const out = new NodeFolder(options.required('out'));

@@ -1,7 +1,6 @@
 import { DatasetError, UsageError } from '../core/errors.ts';
 import { findScans, scanName } from '../imaging/dataset/dataset.ts';
 import { canonicalModality } from '../imaging/dataset/modality.ts';
-import { openDataset } from '../imaging/dataset/open-dataset.ts';
 import {
   makeTissues,
   readPrior,
@@ -12,6 +11,7 @@ import {
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { type Command, command } from './command.ts';
+import { DATASET_ARGS, datasetChoices, openDatasetOf } from './dataset-options.ts';
 import { claimFolder } from './own-folder.ts';
 
 export const tissue: Command = command({
@@ -42,6 +42,9 @@ export const tissue: Command = command({
       description: 'Strength of the Markov random field (default 0.4)',
     },
     iterations: { type: 'string', valueHint: 'N', description: 'Rounds of em (default 60)' },
+    brainmask: DATASET_ARGS.brainmask,
+    'bids-filter': DATASET_ARGS['bids-filter'],
+    'trust-brain': DATASET_ARGS['trust-brain'],
   },
   examples: [
     { line: 'tissue ./dataset ./tissue', does: 'everybody, from the T1' },
@@ -63,7 +66,7 @@ export const tissue: Command = command({
         if (options.text(name) !== undefined)
           throw new UsageError(`--${name} means nothing with --method spm`, { hint: `Leave --${name} out.` });
     const priors = await openPriors(options.text('priors'));
-    const dataset = await openDataset(new NodeFolder(options.required('dataset')));
+    const dataset = await openDatasetOf(options.required('dataset'), datasetChoices(options), output);
     const scans = findScans(dataset, options.list('subjects'));
     requireTissueInputs(scans, { method, modalities });
     const out = new NodeFolder(options.required('out'));

@@ -7,9 +7,14 @@ import { decodeModel } from '../engine/checkpoint/checkpoint.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { tunedKernels } from '../engine/tune/tuner.ts';
 import type { Dataset } from '../imaging/dataset/dataset.ts';
-import { openDataset } from '../imaging/dataset/open-dataset.ts';
+import { describeInputs } from '../imaging/dataset/inputs.ts';
 import { describeMixedSpacing } from '../pipeline/predict/voxel-size.ts';
-import { chooseTraining, prepareTraining, type TrainingData } from '../pipeline/train/prepare.ts';
+import {
+  chooseTraining,
+  prepareTraining,
+  type TrainingData,
+  trainingInputs,
+} from '../pipeline/train/prepare.ts';
 import type { StepReport, TrainResult } from '../pipeline/train/request.ts';
 import {
   CHECKPOINT_SECONDS,
@@ -39,6 +44,7 @@ import { packageVersion } from '../platform/terminal.ts';
 import { allowImages, attachTissues } from './attach-tissues.ts';
 import { type Command, command, PROGRAM } from './command.ts';
 import type { Options, SharedName } from './common.ts';
+import { choicesOrRecorded, DATASET_ARGS, openDatasetOf, recordedIn } from './dataset-options.ts';
 import { LastingGpu } from './lasting-gpu.ts';
 import type { Output } from './output.ts';
 import type { Progress, ProgressOptions } from './progress.ts';
@@ -99,6 +105,7 @@ export const train: Command = command({
     out: { type: 'positional', description: `Folder of the run: ${Object.values(RUN_FILES).join(', ')}` },
     ...SETTING_ARGS,
     config: { type: 'string', valueHint: 'FILE.json', description: 'Settings; options go before them' },
+    ...DATASET_ARGS,
     ...RUN_ARGS,
   },
   examples: [
@@ -136,17 +143,20 @@ export const train: Command = command({
     const config = path === undefined ? undefined : { name: path, text: await readTextFile(path) };
     const task = await readTaskFile(options.text('task'));
     const settings = gatherSettings(options, config, undefined, task);
-    const found = await openDataset(new NodeFolder(options.required('dataset')));
+    const choices = choicesOrRecorded(options, recordedIn(config?.text));
+    const found = await openDatasetOf(options.required('dataset'), choices, output);
     const dataset = allowImages(await attachTissues(found, settings.maps), folderOptions.memory);
-    for (const warning of dataset.warnings) output.note(`note: ${warning}`);
     // What the names alone can tell comes before images are read.
-    const { scans, settings: resolved } = chooseTraining(dataset, settings);
+    const { scans, settings: resolved, notes } = chooseTraining(dataset, settings);
+    output.note(describeInputs(dataset, scans, trainingInputs(resolved)));
+    for (const note of notes) output.note(`note: ${note}`);
     const stageOne = await readStageOneOf(options.text('stage-1'), resolved);
     const lock = await lockFolder(run, (text) => output.note(`waiting: ${text}`));
     try {
       if (resume && (await reportFinished(run, resolved, output))) return;
       if (!resume && !options.flag('overwrite')) await requireNoRun(run);
       const data = await readScans(dataset, settings, scans.length, output);
+      for (const warning of data.warnings ?? []) output.note(`warning: ${warning}`);
       const device = await LastingGpu.open(output, 'the last checkpoint');
       const kernels = await chooseKernels(device.gpu, data, config?.text);
       try {

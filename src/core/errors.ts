@@ -4,6 +4,8 @@ import { type SettingWords, Wording } from './wording.ts';
 export interface ErrorOptionsWithHint {
   /** One sentence: what to do next. */
   readonly hint?: string | Wording | undefined;
+  /** The setting that decides the matter, for a page that can offer it. */
+  readonly setting?: string;
   readonly cause?: unknown;
 }
 
@@ -15,6 +17,7 @@ export interface ErrorOptionsWithHint {
 export class VoxelgradError extends Error {
   readonly code: string;
   readonly hint: string | undefined;
+  readonly setting: string | undefined;
   readonly #message: string | Wording;
   readonly #hint: string | Wording | undefined;
   constructor(code: string, message: string | Wording, options: ErrorOptionsWithHint = {}) {
@@ -22,6 +25,7 @@ export class VoxelgradError extends Error {
     this.name = new.target.name;
     this.code = code;
     this.hint = options.hint?.toString();
+    this.setting = options.setting;
     this.#message = message;
     this.#hint = options.hint;
   }

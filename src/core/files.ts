@@ -4,7 +4,8 @@ import type { ByteStream } from './globals.ts';
 /** One entry of a folder. */
 export interface FileEntry {
   readonly name: string;
-  readonly kind: 'file' | 'folder';
+  /** `broken`: a link that leads nowhere. */
+  readonly kind: 'file' | 'folder' | 'broken';
 }
 
 /** The content of a file, to be read piece by piece, from the start each time; a Blob is one. */
@@ -15,6 +16,8 @@ export interface FileContent {
   stream(): ByteStream;
   /** The content of a gzip file inflated, where the platform has a better way than its DecompressionStream. */
   inflated?(): ByteStream;
+  /** SHA-256 in hexadecimal, where the platform can take it piece by piece. @throws StorageError */
+  sha256?(): Promise<string>;
 }
 
 /** Bytes in memory as content. */

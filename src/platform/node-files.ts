@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import {
   access,
@@ -67,7 +68,7 @@ export class NodeFolder implements FileStore {
   }
 
   /**
-   * Entries of a folder sorted by name, links by what they point at; dangling links and devices are left out.
+   * Entries of a folder sorted by name, links by what they point at; devices are left out.
    * @returns nothing where there is no such folder inside the root.
    * @throws StorageError where the root is missing or a folder cannot be read.
    */
@@ -81,6 +82,7 @@ export class NodeFolder implements FileStore {
           : entry;
         if (info?.isDirectory()) entries.push({ name: entry.name, kind: 'folder' });
         else if (info?.isFile()) entries.push({ name: entry.name, kind: 'file' });
+        else if (!info) entries.push({ name: entry.name, kind: 'broken' });
       }
       return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
     } catch (error) {
@@ -117,7 +119,12 @@ export class NodeFolder implements FileStore {
     const full = this.#resolve(path);
     try {
       const { size } = await withFile(full, 'r', requireRegular);
-      return { size, stream: () => streamOf(full), inflated: () => inflate(streamOf(full)) };
+      return {
+        size,
+        stream: () => streamOf(full),
+        inflated: () => inflate(streamOf(full)),
+        sha256: () => hashOf(streamOf(full)),
+      };
     } catch (error) {
       throw storageError(full, 'read', error);
     }
@@ -370,5 +377,16 @@ async function syncFolder(folder: string): Promise<void> {
     await withFile(folder, 'r', (file) => file.sync());
   } catch {
     // Windows and some network file systems refuse this; the file itself is synced.
+  }
+}
+
+/** SHA-256 of a stream, in hexadecimal. */
+async function hashOf(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const hash = createHash('sha256');
+  const reader = stream.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return hash.digest('hex');
+    hash.update(value);
   }
 }

@@ -54,6 +54,7 @@ describe('reading', () => {
       { name: 'a', kind: 'file' },
       { name: 'b', kind: 'folder' },
       { name: 'c', kind: 'file' },
+      { name: 'd', kind: 'broken' },
     ]);
     expect(await folder.read('a')).toEqual(data);
     expect(await folder.list('missing')).toEqual([]);

@@ -7,7 +7,8 @@ export interface BidsName {
   readonly suffix: string;
 }
 
-const NAME = /^((?:[a-zA-Z]+-[a-zA-Z0-9+]+_)+)([a-zA-Z0-9]+)\.nii(?:\.gz)?$/;
+// Extensions in capitals come from old tools; the rest of a name is case-sensitive in BIDS.
+const NAME = /^((?:[a-zA-Z]+-[a-zA-Z0-9+]+_)+)([a-zA-Z0-9]+)\.(?:nii|NII)(?:\.(?:gz|GZ))?$/;
 
 /** Takes a NIfTI file's name apart; `undefined` where it is none of BIDS, which keeps odd characters out. */
 export function parseBidsName(name: string): BidsName | undefined {

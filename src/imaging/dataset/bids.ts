@@ -1,11 +1,19 @@
+import { DatasetError } from '../../core/errors.ts';
 import type { FileSource } from '../../core/files.ts';
 import { parseJson } from '../../core/json.ts';
 import { type BidsName, compareCandidates, folderLabel, parseBidsName } from './bids-name.ts';
+import {
+  ALL_SOURCES,
+  CONTESTED,
+  type ContestedPurpose,
+  type DatasetChoices,
+  filterNames,
+} from './choices.ts';
 import type { Dataset, LabelFiles, Scan, Subject, TissuePaths } from './dataset.ts';
 import { scanFolder, scanName } from './dataset.ts';
 import { canonicalModality, compareModalities } from './modality.ts';
 import { readParticipants } from './participants.ts';
-import { type Folder, joinPath, listFiles, sortTissues, tissuesIn } from './tissue-files.ts';
+import { type Folder, isNifti, joinPath, listFiles, sortTissues, tissuesIn } from './tissue-files.ts';
 
 /** The raw data (path '') or one folder of derivatives. */
 interface Pipeline {
@@ -17,45 +25,84 @@ interface Pipeline {
 
 /** Suffixes of files in anat folders that are no images. */
 const NOT_IMAGES = new Set(['mask', 'probseg', 'dseg', 'defacemask', 'roi', 'xfm', 'warp']);
+/** `L` is the label that BIDS reserves for lesions; the others are common. */
 const LESION_LABELS = new Set(['lesion', 'lesions', 'l']);
 
 /**
  * Reads a BIDS tree: `sub-07[/ses-01]/anat/*_{FLAIR,T1w,T2w,PDw,...}.nii[.gz]`, with lesion masks
- * (`label-lesion_mask`, told apart by `rater-` or `desc-`), brain masks (`desc-brain_mask`), tissue maps, and whatever
- * else says what voxels are (masks and `_probseg` of other labels, `_dseg`, maps of values) beside the images or in
- * `derivatives/*`. Of several files for one purpose the plainest name is taken (see `compareCandidates`). What voxelgrad
- * generated is a prediction and left out, except for tissue maps.
+ * (`label-L_mask`, told apart by `rater-` or `desc-`), brain masks (`desc-brain_mask`), tissue maps, and
+ * whatever else says what voxels are (masks and `_probseg` of other labels, `_dseg`, maps of values) beside the images
+ * or in `derivatives/*`. Of several files for one purpose the choices decide, else the plainest name
+ * is taken (see `compareCandidates`) and a warning says so. Masks of several folders of derivatives are never chosen
+ * between: the scan tells them as contested. What voxelgrad generated is a prediction and left out,
+ * except for tissue maps. Everything that looks like an image or a patient and is not used is told of in the warnings.
  * @returns undefined where there is no `sub-*` folder.
  */
-export async function openBids(files: FileSource): Promise<Dataset | undefined> {
-  const ids = await subjectIds(files, '');
+export async function openBids(
+  files: FileSource,
+  choices: DatasetChoices = {},
+): Promise<Dataset | undefined> {
+  const warnings: string[] = [];
+  const ids = await folderLabels(files, '', 'sub', warnings);
   if (ids.length === 0) return undefined;
   const pipelines = await findPipelines(files);
-  const warnings: string[] = [];
+  const seen: Sources = { lesions: new Set(), brainmask: new Set() };
   const subjects: Subject[] = [];
   for (const id of ids) {
-    const sessions = (await files.list(`sub-${id}`))
-      .filter((e) => e.kind === 'folder')
-      .map((e) => folderLabel(e.name, 'ses'))
-      .filter((label) => label !== undefined);
+    const sessions: (string | null)[] = await folderLabels(files, `sub-${id}`, 'ses', warnings);
+    // Images beside folders of visits belong to no visit; they must not vanish behind them.
+    const hasAnat = (await files.list(`sub-${id}`)).some((e) => e.kind === 'folder' && e.name === 'anat');
+    if (sessions.length === 0 || hasAnat) sessions.unshift(null);
     const scans: Scan[] = [];
-    for (const session of sessions.length > 0 ? sessions : [null]) {
-      const scan = await readScan(files, pipelines, { subject: id, session }, warnings);
+    for (const session of sessions) {
+      const scan = await readScan(files, pipelines, { subject: id, session }, choices, seen, warnings);
       if (scan) scans.push(scan);
       else warnings.push(`${scanName({ subject: id, session })}: no images or masks in its anat folder`);
     }
+    if (scans.length > 1 && scans[0]!.session === null)
+      warnings.push(
+        `sub-${id}: has images in anat and in ${sessions
+          .slice(1)
+          .map((s) => `ses-${s}`)
+          .join(', ')}; each counts as a scan of its own`,
+      );
     if (scans.length > 0) subjects.push({ id, scans });
   }
+  requireSources(files.name, choices, seen);
   const table = await readParticipants(files, ids);
   warnings.push(...table.warnings);
-  return { layout: 'bids', name: files.name, files, subjects, warnings, participants: table.participants };
+  return {
+    layout: 'bids',
+    name: files.name,
+    files,
+    subjects,
+    warnings,
+    choices,
+    participants: table.participants,
+  };
 }
 
-async function subjectIds(files: FileSource, path: string): Promise<string[]> {
-  return (await files.list(path))
-    .filter((e) => e.kind === 'folder')
-    .map((e) => folderLabel(e.name, 'sub'))
-    .filter((label) => label !== undefined);
+/** Labels of the `sub-` or `ses-` folders; warns of those whose names BIDS does not allow. */
+async function folderLabels(
+  files: FileSource,
+  path: string,
+  entity: 'sub' | 'ses',
+  warnings: string[],
+): Promise<string[]> {
+  const labels: string[] = [];
+  for (const { name, kind } of await files.list(path)) {
+    const begins = name.toLowerCase().startsWith(`${entity}-`);
+    if (kind === 'broken' && begins)
+      warnings.push(`${joinPath(path, name)}: a link that leads nowhere, not used`);
+    if (kind !== 'folder') continue;
+    const label = folderLabel(name, entity);
+    if (label !== undefined) labels.push(label);
+    else if (begins)
+      warnings.push(
+        `${joinPath(path, name)}: not used, a label after ${entity}- is made of letters and digits alone in BIDS; rename the folder and its files`,
+      );
+  }
+  return labels;
 }
 
 async function findPipelines(files: FileSource): Promise<Pipeline[]> {
@@ -86,61 +133,76 @@ async function isOurs(files: FileSource, path: string): Promise<boolean> {
   }
 }
 
-interface Candidate {
-  readonly name: BidsName;
+interface Candidate extends BidsName {
   readonly path: string;
   readonly pipeline: Pipeline;
 }
+
+/** The files of one scan, by what they could be. */
+interface Found {
+  readonly images: Candidate[];
+  readonly lesions: Candidate[];
+  readonly lesionMaps: Candidate[];
+  readonly brains: Candidate[];
+  /** Masks, label images and maps of anything else. */
+  readonly others: Candidate[];
+  readonly tissues: TissuePaths[];
+}
+
+/** Folders of derivatives in which masks were found. */
+type Sources = Readonly<Record<ContestedPurpose, Set<string>>>;
 
 async function readScan(
   files: FileSource,
   pipelines: readonly Pipeline[],
   id: Pick<Scan, 'subject' | 'session'>,
+  choices: DatasetChoices,
+  seen: Sources,
   warnings: string[],
 ): Promise<Scan | undefined> {
-  const images: Candidate[] = [];
-  const lesions: Candidate[] = [];
-  const lesionMaps: Candidate[] = [];
-  const brains: Candidate[] = [];
-  const others: Candidate[] = [];
-  const tissues: TissuePaths[] = [];
+  const found: Found = { images: [], lesions: [], lesionMaps: [], brains: [], others: [], tissues: [] };
   for (const pipeline of pipelines) {
-    const folder: Folder = await listFiles(files, joinPath(pipeline.path, scanFolder(id)));
-    const found = tissuesIn(folder, scanName(id), pipeline.name);
-    if (found) tissues.push(found);
-    for (const file of folder.names) {
-      const name = parseBidsName(file);
-      if (name?.entities.get('sub') !== id.subject || (name.entities.get('ses') ?? null) !== id.session)
-        continue;
-      const candidate = { name, path: joinPath(folder.path, file), pipeline };
-      if (isLesion(name) && name.suffix === 'probseg') lesionMaps.push(candidate);
-      else if (isLesion(name)) lesions.push(candidate);
-      else if (isBrain(name)) brains.push(candidate);
-      else if (pipeline.path === '' && !NOT_IMAGES.has(name.suffix)) images.push(candidate);
-      else others.push(candidate);
-    }
+    const folder = await listFiles(files, joinPath(pipeline.path, scanFolder(id)));
+    sortFiles(folder, pipeline, id, found, warnings);
   }
-  const truths = lesions.filter((c) => !c.pipeline.ours);
-  for (const c of lesions)
+  const truths = found.lesions.filter((c) => !c.pipeline.ours);
+  for (const c of found.lesions)
     if (c.pipeline.ours) warnings.push(`${c.path}: a prediction by voxelgrad, not used as truth`);
-  const labelled = pickLabelled([...others, ...lesionMaps].filter((c) => !c.pipeline.ours));
-  if (images.length + truths.length + lesionMaps.length === 0) return undefined;
+  if (found.images.length + truths.length + found.lesionMaps.length === 0) return undefined;
+  for (const { pipeline } of truths) seen.lesions.add(pipeline.name);
+  for (const { pipeline } of found.brains) seen.brainmask.add(pipeline.name);
+  const lesions = ofSource(truths, choices.lesions);
+  const brains = ofSource(found.brains, choices.brainmask);
+  const contested = {
+    ...(lesions.sources.length > 1 ? { lesions: lesions.sources } : {}),
+    ...(brains.sources.length > 1 ? { brainmask: brains.sources } : {}),
+  };
+  const brain = pick('brain mask', brains.chosen, ['sub', 'ses', 'desc', 'label'], choices, warnings);
   return {
     ...id,
-    modalities: pickImages(images, warnings),
-    lesionMasks: pickRaters(truths),
+    modalities: pickImages(found.images, choices, warnings),
+    lesionMasks: pickRaters(lesions.chosen, choices, warnings),
     lesionProbability: best(
-      lesionMaps.filter((c) => !c.pipeline.ours),
+      found.lesionMaps.filter((c) => !c.pipeline.ours),
       ['sub', 'ses', 'label'],
     )?.path,
-    brainMask: best(brains, ['sub', 'ses', 'desc', 'label'])?.path,
-    tissues: sortTissues(tissues),
-    labelled,
+    brainMask: brain?.path,
+    tissues: sortTissues(found.tissues),
+    labelled: pickLabelled(
+      [...found.others, ...found.lesionMaps].filter((c) => !c.pipeline.ours),
+      choices,
+      warnings,
+    ),
+    ...(Object.keys(contested).length > 0 ? { contested } : {}),
   };
 }
 
 /** Masks, label images and maps by what they are of; undefined if there are none. */
-function pickLabelled(files: readonly Candidate[]): LabelFiles | undefined {
+function pickLabelled(
+  files: readonly Candidate[],
+  choices: DatasetChoices,
+  warnings: string[],
+): LabelFiles | undefined {
   const of = (group: (candidate: Candidate) => string | undefined): [string, Candidate[]][] => {
     const groups = new Map<string, Candidate[]>();
     for (const file of files) {
@@ -149,11 +211,13 @@ function pickLabelled(files: readonly Candidate[]): LabelFiles | undefined {
     }
     return [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
   };
-  const label = ({ name }: Candidate, ...suffixes: readonly string[]): string | undefined =>
-    suffixes.includes(name.suffix) ? name.entities.get('label') : undefined;
+  const label = ({ suffix, entities }: Candidate, ...suffixes: readonly string[]): string | undefined =>
+    suffixes.includes(suffix) ? entities.get('label') : undefined;
   const source = ({ pipeline }: Candidate): string => pipeline.name;
-  const masks = of((c) => label(c, 'mask', 'roi')).map(([key, found]) => [key, pickRaters(found)] as const);
-  const segmentations = of((c) => (c.name.suffix === 'dseg' ? source(c) : undefined)).map(
+  const masks = of((c) => label(c, 'mask', 'roi')).map(
+    ([key, found]) => [key, pickRaters(found, choices, warnings)] as const,
+  );
+  const segmentations = of((c) => (c.suffix === 'dseg' ? source(c) : undefined)).map(
     ([key, found]) => [key, best(found, ['sub', 'ses', 'desc'])!.path] as const,
   );
   const maps = of((c) => (label(c, 'probseg') === undefined ? undefined : source(c))).map(([key, found]) => {
@@ -164,8 +228,8 @@ function pickLabelled(files: readonly Candidate[]): LabelFiles | undefined {
     });
     return [key, new Map(paths)] as const;
   });
-  const values = of(({ name, pipeline }) =>
-    pipeline.path === '' || NOT_IMAGES.has(name.suffix) ? undefined : name.suffix,
+  const values = of(({ suffix, pipeline }) =>
+    pipeline.path === '' || NOT_IMAGES.has(suffix) ? undefined : suffix,
   ).map(([key, found]) => [key, best(found, ['sub', 'ses', 'desc'])!.path] as const);
   if (masks.length + segmentations.length + maps.length + values.length === 0) return undefined;
   return {
@@ -174,6 +238,69 @@ function pickLabelled(files: readonly Candidate[]): LabelFiles | undefined {
     maps: new Map(maps),
     values: new Map(values),
   };
+}
+
+/** Puts a folder's files where they belong, and tells of those that belong nowhere. */
+function sortFiles(
+  folder: Folder,
+  pipeline: Pipeline,
+  id: Pick<Scan, 'subject' | 'session'>,
+  found: Found,
+  warnings: string[],
+): void {
+  const tissues = tissuesIn(folder, scanName(id), pipeline.name);
+  if (tissues) found.tissues.push(tissues);
+  const raw = pipeline.path === '';
+  for (const file of folder.broken)
+    if (isNifti(file)) warnings.push(`${joinPath(folder.path, file)}: a link that leads nowhere, not used`);
+  for (const file of folder.names) {
+    const path = joinPath(folder.path, file);
+    const name = parseBidsName(file);
+    if (!name) {
+      if (raw && isNifti(file) && !/^c[123]/.test(file))
+        warnings.push(`${path}: not used, its name is not one of BIDS (${scanName(id)}_FLAIR.nii.gz)`);
+      continue;
+    }
+    if (name.entities.get('sub') !== id.subject || (name.entities.get('ses') ?? null) !== id.session) {
+      if (raw)
+        warnings.push(`${path}: not used, its name does not begin with ${scanName(id)}_ as its folder does`);
+      continue;
+    }
+    const candidate = { ...name, path, pipeline };
+    if (isLesion(name) && name.suffix === 'probseg') found.lesionMaps.push(candidate);
+    else if (isLesion(name)) found.lesions.push(candidate);
+    else if (isBrain(name)) found.brains.push(candidate);
+    else if (raw && !NOT_IMAGES.has(name.suffix)) found.images.push(candidate);
+    else found.others.push(candidate);
+  }
+}
+
+/** The masks of a chosen source; where none is chosen, all, and which sources compete. */
+function ofSource(
+  candidates: readonly Candidate[],
+  wanted: string | undefined,
+): { readonly chosen: readonly Candidate[]; readonly sources: readonly string[] } {
+  const sources = [...new Set(candidates.map(({ pipeline }) => pipeline.name))].sort();
+  const named = new Set(candidates.map(({ entities }) => entities.get('rater')));
+  // Raters who are named, each once, do not compete wherever their masks lie.
+  const apart = !named.has(undefined) && named.size === candidates.length;
+  if (wanted === ALL_SOURCES || (wanted === undefined && apart)) return { chosen: candidates, sources: [] };
+  if (wanted !== undefined)
+    return { chosen: candidates.filter(({ pipeline }) => pipeline.name === wanted), sources: [wanted] };
+  return { chosen: candidates, sources };
+}
+
+/** @throws DatasetError for a source that was chosen and is nowhere. */
+function requireSources(dataset: string, choices: DatasetChoices, seen: Sources): void {
+  for (const purpose of ['lesions', 'brainmask'] as const) {
+    const wanted = choices[purpose];
+    if (wanted === undefined || wanted === ALL_SOURCES || seen[purpose].has(wanted)) continue;
+    const there = [...seen[purpose]].sort().join(', ') || 'none';
+    throw new DatasetError(
+      `${dataset}: there are no ${CONTESTED[purpose]} from ${JSON.stringify(wanted)}; the sources are: ${there}`,
+      { hint: 'A source is a folder in derivatives; raw means beside the images.', setting: purpose },
+    );
+  }
 }
 
 function isLesion(name: BidsName): boolean {
@@ -186,9 +313,27 @@ function isBrain(name: BidsName): boolean {
 }
 
 function best(candidates: readonly Candidate[], expected: readonly string[]): Candidate | undefined {
-  return [...candidates].sort(
-    (a, b) => compareCandidates(a.name, b.name, expected) || (a.path < b.path ? -1 : 1),
-  )[0];
+  return [...candidates].sort((a, b) => compareCandidates(a, b, expected) || (a.path < b.path ? -1 : 1))[0];
+}
+
+/** The one of several files of a kind that is used; tells of the others. */
+function pick(
+  kind: string,
+  candidates: readonly Candidate[],
+  expected: readonly string[],
+  { filter }: DatasetChoices,
+  warnings: string[],
+): Candidate | undefined {
+  const left = filterNames(candidates, kind, filter);
+  const chosen = best(left, expected);
+  for (const other of candidates)
+    if (other !== chosen && (!chosen || other.pipeline === chosen.pipeline))
+      warnings.push(
+        left.includes(other)
+          ? `${other.path}: not used, ${chosen!.name} is the ${kind}`
+          : `${other.path}: not used, the filter leaves it out`,
+      );
+  return chosen;
 }
 
 /** `T1w`, or `ce-gadolinium_T1w` for an image after contrast, which is another modality. */
@@ -198,19 +343,20 @@ function modalityOf(name: BidsName): string {
   return agent === undefined ? suffix : `ce-${agent}_${suffix}`;
 }
 
-function pickImages(images: readonly Candidate[], warnings: string[]): Map<string, string> {
+function pickImages(
+  images: readonly Candidate[],
+  choices: DatasetChoices,
+  warnings: string[],
+): Map<string, string> {
   const groups = new Map<string, Candidate[]>();
   for (const image of images) {
-    const key = modalityOf(image.name);
+    const key = modalityOf(image);
     groups.set(key, [...(groups.get(key) ?? []), image]);
   }
   const picked = new Map<string, string>();
   for (const key of [...groups.keys()].sort(compareModalities)) {
-    const group = groups.get(key)!;
-    const chosen = best(group, ['sub', 'ses', 'ce'])!;
-    picked.set(key, chosen.path);
-    for (const other of group)
-      if (other !== chosen) warnings.push(`${other.path}: not used, ${chosen.name.name} is the ${key}`);
+    const chosen = pick(key, groups.get(key)!, ['sub', 'ses', 'ce'], choices, warnings);
+    if (chosen) picked.set(key, chosen.path);
   }
   return picked;
 }
@@ -219,21 +365,30 @@ function pickImages(images: readonly Candidate[], warnings: string[]): Map<strin
  * One mask a rater: named by `rater-`, else `desc-`, else `1`. The same rater in two derivatives folders is told
  * apart by the folder's name.
  */
-function pickRaters(masks: readonly Candidate[]): Map<string, string> {
-  const expected = ['sub', 'ses', 'label', 'rater', 'desc'];
-  const sorted = [...masks].sort(
+function pickRaters(
+  masks: readonly Candidate[],
+  { filter }: DatasetChoices,
+  warnings: string[],
+): Map<string, string> {
+  const expected = ['sub', 'ses', 'label', 'rater', 'desc', 'space'];
+  const left = filterNames(masks, undefined, filter);
+  for (const mask of masks)
+    if (!left.includes(mask)) warnings.push(`${mask.path}: not used, the filter leaves it out`);
+  const sorted = left.sort(
     (a, b) =>
       (a.pipeline.name < b.pipeline.name ? -1 : a.pipeline.name > b.pipeline.name ? 1 : 0) ||
-      compareCandidates(a.name, b.name, expected),
+      compareCandidates(a, b, expected),
   );
-  const raters = new Map<string, { path: string; pipeline: string }>();
-  for (const { name, path, pipeline } of sorted) {
-    const rater = name.entities.get('rater') ?? name.entities.get('desc') ?? '1';
+  const raters = new Map<string, Candidate>();
+  for (const mask of sorted) {
+    const { entities, path, pipeline } = mask;
+    const rater = entities.get('rater') ?? entities.get('desc') ?? '1';
     const taken = raters.get(rater);
-    if (!taken) raters.set(rater, { path, pipeline: pipeline.name });
+    if (!taken) raters.set(rater, mask);
     // A second file of the same rater in the same folder is a variant (run, space): the plainer one stays.
-    else if (taken.pipeline !== pipeline.name && !raters.has(pipeline.name))
-      raters.set(pipeline.name, { path, pipeline: pipeline.name });
+    else if (taken.pipeline !== pipeline && !raters.has(pipeline.name)) raters.set(pipeline.name, mask);
+    else if (taken.pipeline === pipeline)
+      warnings.push(`${path}: not used, ${taken.name} is the lesion mask of rater ${rater}`);
   }
   return new Map([...raters].sort(([a], [b]) => (a < b ? -1 : 1)).map(([rater, { path }]) => [rater, path]));
 }

@@ -1,5 +1,7 @@
 import { DatasetError } from '../../core/errors.ts';
 import type { FileSource } from '../../core/files.ts';
+import { setting, worded } from '../../core/wording.ts';
+import type { ContestedPurpose, DatasetChoices } from './choices.ts';
 import { compareModalities } from './modality.ts';
 import type { Participants } from './participants.ts';
 
@@ -42,6 +44,8 @@ export interface Scan {
   readonly tissues: ReadonlyMap<string, TissuePaths>;
   /** Masks, label images and maps of anything else; missing in layouts that have no names for them. */
   readonly labelled?: LabelFiles | undefined;
+  /** Folders of derivatives that compete for a purpose, where nobody has chosen: see `requireChosen`. */
+  readonly contested?: Readonly<Partial<Record<ContestedPurpose, readonly string[]>>>;
 }
 
 /** A patient with all visits. Folds are made of patients, never of scans. */
@@ -64,6 +68,8 @@ export interface Dataset {
   readonly participants?: Participants | undefined;
   /** Most bytes of memory that one of its images may take (default: that of `readNifti`). */
   readonly maxImageBytes?: number;
+  /** What was chosen when it was opened. */
+  readonly choices?: DatasetChoices;
 }
 
 /** `sub-07` or `sub-07_ses-02`: how messages and BIDS file names call a scan. */
@@ -117,13 +123,66 @@ export function findScans(dataset: Dataset, ids?: readonly string[]): Scan[] {
     const scans = visit === undefined ? subject.scans : subject.scans.filter((s) => s.session === visit);
     if (scans.length === 0) {
       throw new DatasetError(
-        `${dataset.name}: subject ${subject.id} has no visit ${JSON.stringify(visit)}; it has ${subject.scans.map((s) => s.session).join(', ')}`,
+        `${dataset.name}: subject ${subject.id} has no visit ${JSON.stringify(visit)}; it has ${subject.scans.map((s) => s.session ?? 'none').join(', ')}`,
         { hint: 'Give the subject alone for all its visits.' },
       );
     }
     for (const scan of scans) wanted.add(scan);
   }
   return dataset.subjects.flatMap((subject) => subject.scans).filter((scan) => wanted.has(scan));
+}
+
+/** An image after a contrast agent: `ce-gadolinium_T1w`. */
+export function isContrastEnhanced(modality: string): boolean {
+  return modality.startsWith('ce-');
+}
+
+/** The channels of a model of these scans if nobody names them. */
+export interface DefaultModalities {
+  /** In canonical order. */
+  readonly modalities: readonly string[];
+  /** Images after a contrast agent, which are only used if they are named. */
+  readonly leftOut: readonly string[];
+}
+
+/**
+ * The modalities to use for scans if none are named: all that they have, except those after a contrast agent. None is
+ * ever dropped because some scan lacks it.
+ * @throws DatasetError that names who lacks what.
+ */
+export function defaultModalities(scans: readonly Scan[]): DefaultModalities {
+  const all = [...new Set(scans.flatMap((scan) => [...scan.modalities.keys()]))].sort(compareModalities);
+  const modalities = all.filter((name) => !isContrastEnhanced(name));
+  const lacking = modalities.flatMap((name) => {
+    const without = scans.filter((scan) => !scan.modalities.has(name)).map(scanName);
+    return without.length > 0 ? [`${name} (not there for ${shortList(without)})`] : [];
+  });
+  if (lacking.length > 0) {
+    const common = commonModalities(scans).filter((name) => !isContrastEnhanced(name));
+    throw new DatasetError(`the scans do not have the same images: ${lacking.join('; ')}`, {
+      hint: worded`Name the images to use by ${setting('modalities', common.join(',') || 'NAME')}, or leave these patients out.`,
+    });
+  }
+  const leftOut = all.filter(isContrastEnhanced);
+  if (modalities.length === 0)
+    throw new DatasetError(
+      leftOut.length > 0
+        ? `the scans have only images after a contrast agent: ${leftOut.join(', ')}`
+        : 'the scans have no images',
+      { hint: worded`Name the images to use by ${setting('modalities')}.` },
+    );
+  return { modalities, leftOut };
+}
+
+/** That images after a contrast agent are not used. */
+export function describeLeftOut(modalities: readonly string[]): string {
+  return `${modalities.join(', ')} left out: images after a contrast agent are used only if they are named`;
+}
+
+/** `a, b, c and 4 more`. */
+export function shortList(words: readonly string[], shown = 6): string {
+  const rest = words.length - shown;
+  return rest > 1 ? `${words.slice(0, shown).join(', ')} and ${rest} more` : words.join(', ');
 }
 
 /** Modalities that every one of the scans has, in canonical order: the channels of a model that fits them all. */

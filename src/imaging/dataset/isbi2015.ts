@@ -1,9 +1,10 @@
 import { DatasetError } from '../../core/errors.ts';
 import type { FileSource } from '../../core/files.ts';
+import type { DatasetChoices } from './choices.ts';
 import type { Dataset, Scan, Subject, TissuePaths } from './dataset.ts';
 import { scanFolder, scanName } from './dataset.ts';
 import { canonicalModality, compareModalities } from './modality.ts';
-import { type Folder, joinPath, listFiles, sortTissues, tissuesIn } from './tissue-files.ts';
+import { type Folder, isNifti, joinPath, listFiles, sortTissues, tissuesIn } from './tissue-files.ts';
 
 const SUBJECT = /^(?:training|test)\d+$/;
 /** Folders of the challenge's archives that hold the subjects; '' stands for the root itself. */
@@ -21,7 +22,10 @@ const PARENTS = ['', 'training', TEST] as const;
  * @returns undefined where there is no such subject.
  * @throws DatasetError for a subject that is in both the training and the test folder.
  */
-export async function openIsbi2015(files: FileSource): Promise<Dataset | undefined> {
+export async function openIsbi2015(
+  files: FileSource,
+  choices: DatasetChoices = {},
+): Promise<Dataset | undefined> {
   const subjects = new Map<string, Subject>();
   const warnings: string[] = [];
   const derivatives = (await files.list('derivatives'))
@@ -40,14 +44,14 @@ export async function openIsbi2015(files: FileSource): Promise<Dataset | undefin
         warnings.push(`${path}: subject ${entry.name} was already found elsewhere, not used`);
         continue;
       }
-      const scans = await readSubject(files, path, entry.name, derivatives);
+      const scans = await readSubject(files, path, entry.name, derivatives, warnings);
       if (scans.length > 0) subjects.set(entry.name, { id: entry.name, scans });
       else warnings.push(`${path}: no images like ${entry.name}_01_flair_pp.nii`);
     }
   }
   if (subjects.size === 0) return undefined;
   const sorted = [...subjects.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-  return { layout: 'isbi2015', name: files.name, files, subjects: sorted, warnings };
+  return { layout: 'isbi2015', name: files.name, files, subjects: sorted, warnings, choices };
 }
 
 interface Visit {
@@ -61,6 +65,7 @@ async function readSubject(
   path: string,
   subject: string,
   derivatives: readonly string[],
+  warnings: string[],
 ): Promise<Scan[]> {
   const folders: Folder[] = [await listFiles(files, path)];
   for (const entry of await files.list(path))
@@ -76,20 +81,30 @@ async function readSubject(
     return found;
   };
   for (const folder of folders) {
+    for (const name of folder.broken)
+      if (isNifti(name)) warnings.push(`${joinPath(folder.path, name)}: a link that leads nowhere, not used`);
     for (const name of folder.names) {
       const at = joinPath(folder.path, name);
       // Names come sorted, so .nii goes before .nii.gz where both are there.
       const i = image.exec(name);
-      if (i) setOnce(visit(i[1]!).images, canonicalModality(i[2]!), at);
+      const once = (map: Map<string, string>, key: string): void => {
+        const taken = map.get(key);
+        if (taken === undefined) map.set(key, at);
+        else warnings.push(`${at}: not used, there is ${taken}`);
+      };
+      if (i) once(visit(i[1]!).images, canonicalModality(i[2]!));
       const m = mask.exec(name);
-      if (m) setOnce(visit(m[1]!).masks, m[2]!, at);
+      if (m) once(visit(m[1]!).masks, m[2]!);
       const b = brain.exec(name);
       if (b) visit(b[1]!).brain ??= at;
     }
   }
   const scans: Scan[] = [];
   for (const [session, found] of [...visits].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    if (found.images.size === 0) continue;
+    if (found.images.size === 0) {
+      if (found.masks.size > 0) warnings.push(`${path}: visit ${session} has masks and no images, not used`);
+      continue;
+    }
     const id = { subject, session };
     const tissues: TissuePaths[] = [];
     for (const folder of folders) {
@@ -110,8 +125,4 @@ async function readSubject(
     });
   }
   return scans;
-}
-
-function setOnce(map: Map<string, string>, key: string, value: string): void {
-  if (!map.has(key)) map.set(key, value);
 }

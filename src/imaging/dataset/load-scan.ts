@@ -3,11 +3,13 @@ import type { NiftiHeader } from '../nifti/header.ts';
 import { type ReadNiftiOptions, readMask, readVoxels } from '../nifti/read.ts';
 import type { Grid } from '../volume/volume.ts';
 import { toFloat32, type Voxels } from '../volume/voxels.ts';
-import { brainOfSkullStripped } from './brain-mask.ts';
+import { judgeBrain } from './brain-check.ts';
+import { brainOfSkullStripped, NO_BRAIN_HINT } from './brain-mask.ts';
+import { requireChosen } from './choices.ts';
 import { type Dataset, type Scan, scanName } from './dataset.ts';
 import { findModality } from './modality.ts';
 import { requireGrid } from './on-grid.ts';
-import { combineRaters, type RaterChoice } from './raters.ts';
+import { combineRaters, describeLabels, type RaterChoice } from './raters.ts';
 import {
   loadMaps,
   loadTarget,
@@ -66,6 +68,8 @@ export interface LoadedScan<T extends Voxels = Float32Array> {
   readonly targets?: ReadonlyMap<string, Target> | undefined;
   /** Maps that a network reads beside the images. */
   readonly maps?: InputMaps | undefined;
+  /** What whoever uses the results must know, a clause each: a brain that was taken on trust, an odd mask. */
+  readonly warnings?: readonly string[];
 }
 
 /** Probability maps that a network reads, in the order of its channels. */
@@ -83,8 +87,10 @@ export interface InputMaps {
  * The brain mask is the data set's where it has one; else it is derived from skull-stripped images. Lesion voxels
  * outside the brain mask are kept: they are real, and a model that is trained or scored must meet them.
  * Tissue maps are brought to the scan's voxel order where only axes and directions differ, and made a
- * probability (see `repairTissues`).
- * @throws DatasetError for a missing modality, mask, map or rater, and for an empty brain mask.
+ * probability (see `repairTissues`). A brain that looks like a whole head is refused (see `judgeBrain`), unless the data
+ * set was opened with `trustBrain`.
+ * @throws DatasetError for a missing modality, mask, map or rater, an empty brain mask, a whole head, and for masks of
+ *   several sources of which none was chosen.
  * @throws GridMismatchError where a volume lies on another grid than the first modality.
  * @throws FileFormatError, StorageError where a file cannot be read.
  */
@@ -130,28 +136,46 @@ async function loadAs<T extends Voxels>(
   }
   if (!header) throw new DatasetError(`${name}: there are no images`, { hint: 'Check the folder.' });
   const { grid } = header;
-  const mask = async (path: string): Promise<Uint8Array> => {
-    const { volume } = await readMask(await files.open(path), path, { maxBytes });
+  const warnings: string[] = [];
+  const warn = (text: string): unknown => warnings.push(text);
+  const mask = async (path: string, what: string): Promise<Uint8Array> => {
+    const { volume, labels } = await readMask(await files.open(path), path, { maxBytes });
     requireGrid(volume.grid, path, grid, firstPath, name);
+    const odd = describeLabels(labels, what);
+    if (odd !== null) warn(`${path} ${odd}`);
     return volume.data;
   };
 
-  const brain =
-    scan.brainMask === undefined
-      ? brainOfSkullStripped(channels, grid.shape, name)
-      : await mask(scan.brainMask);
+  const trust = dataset.choices?.trustBrain ?? false;
+  requireChosen('brainmask', scan.contested?.brainmask, name);
+  const derived = scan.brainMask === undefined;
+  const brain = derived
+    ? brainOfSkullStripped(channels, grid.shape, name, trust)
+    : await mask(scan.brainMask!, 'brain');
   if (!brain.includes(1)) {
     throw new DatasetError(`${name}: the brain mask ${scan.brainMask} is empty`, {
       hint: 'Make the mask again; it needs 1 inside the brain.',
     });
   }
+  const { head, odd } = judgeBrain(derived ? channels : [], brain, grid);
+  const what = derived ? 'what is not 0 in its images' : `the brain mask ${scan.brainMask}`;
+  if (head !== null && !trust)
+    throw new DatasetError(`${name}: ${what} looks like a whole head and not like a brain: ${head}`, {
+      hint: NO_BRAIN_HINT,
+      setting: 'trustBrain',
+    });
+  if (head !== null) warn(`${what} was taken for the brain, as asked, but looks like a whole head: ${head}`);
+  if (odd !== null) warn(`${what} is an odd brain: ${odd}; check the voxel size`);
   if (options.requireLesions && scan.lesionMasks.size === 0) {
     throw new DatasetError(`${name}: there is no lesion mask`, {
       hint: 'Leave this subject out, or add a mask (BIDS: derivatives/NAME/sub-XX/anat/sub-XX_label-lesion_mask.nii.gz).',
     });
   }
   const raters = new Map<string, Uint8Array>();
-  if (!options.targets) for (const [rater, path] of scan.lesionMasks) raters.set(rater, await mask(path));
+  if (!options.targets) {
+    if (scan.lesionMasks.size > 0) requireChosen('lesions', scan.contested?.lesions, name);
+    for (const [rater, path] of scan.lesionMasks) raters.set(rater, await mask(path, 'lesion'));
+  }
   const lesions = combineRaters(raters, options.rater ?? '1', name);
 
   const at = { grid, brain, path: firstPath };
@@ -168,7 +192,10 @@ async function loadAs<T extends Voxels>(
   };
   const targets = options.targets && new Map<string, Target>();
   for (const request of options.targets ?? [])
-    targets?.set(request.name, await loadTarget(dataset, scan, request, at, { rater, maps: mapSource }));
+    targets?.set(
+      request.name,
+      await loadTarget(dataset, scan, request, at, { rater, maps: mapSource, warn }),
+    );
   return {
     subject: scan.subject,
     session: scan.session,
@@ -182,6 +209,7 @@ async function loadAs<T extends Voxels>(
     ...(tissues ? { tissues } : {}),
     targets,
     maps,
+    ...(warnings.length > 0 ? { warnings } : {}),
   };
 }
 
@@ -215,7 +243,7 @@ export function chooseModalities(scan: Scan, wanted?: readonly string[]): [name:
     if (key === undefined) {
       const present = [...scan.modalities.keys()].join(', ') || 'none';
       throw new DatasetError(`${scanName(scan)}: there is no ${name} image; there are ${present}`, {
-        hint: 'Choose other modalities, or leave this subject out.',
+        hint: 'Add the image to the data set, or leave this subject out.',
       });
     }
     return [key, scan.modalities.get(key)!];

@@ -1,21 +1,33 @@
 import { DatasetError } from '../../core/errors.ts';
 import type { FileSource } from '../../core/files.ts';
 import { openBids } from './bids.ts';
+import type { DatasetChoices } from './choices.ts';
 import type { Dataset } from './dataset.ts';
+import { findDicom } from './find-dicom.ts';
 import { openIsbi2015 } from './isbi2015.ts';
 
 /**
  * Opens a folder of images, recognising by itself whether it is BIDS or the ISBI 2015 challenge's layout. Only
  * names that the folder lists are ever used as paths.
- * @throws DatasetError where it is neither; the message says what was looked for and what was found.
+ * @param choices between files that could serve alike
+ * @throws DatasetError where it is neither (the message says what was looked for and what was found; of DICOM, that it
+ *   is), and for a chosen source that is not there.
  */
-export async function openDataset(files: FileSource): Promise<Dataset> {
-  const dataset = (await openBids(files)) ?? (await openIsbi2015(files));
+export async function openDataset(files: FileSource, choices: DatasetChoices = {}): Promise<Dataset> {
+  const dataset = (await openBids(files, choices)) ?? (await openIsbi2015(files, choices));
   if (dataset && dataset.subjects.length > 0) return dataset;
   const entries = await files.list('');
   const shown = entries.slice(0, 8).map((e) => (e.kind === 'folder' ? `${e.name}/` : e.name));
   const rest = entries.length > 8 ? ` and ${entries.length - 8} more` : '';
   const found = entries.length === 0 ? 'it is empty' : `it holds ${shown.join(', ')}${rest}`;
+  const dicom = await findDicom(files);
+  if (dicom !== undefined)
+    throw new DatasetError(
+      `${files.name}: holds DICOM files (${dicom}), as scanners store images; they are not read`,
+      {
+        hint: 'Convert them to NIfTI with dcm2niix first, in a BIDS layout: sub-01/anat/sub-01_FLAIR.nii.gz.',
+      },
+    );
   throw new DatasetError(
     `${files.name}: no data set found; looked for BIDS (sub-*/[ses-*/]anat/sub-*_FLAIR.nii.gz) and ISBI 2015 ` +
       `([training/]training01/preprocessed/training01_01_flair_pp.nii, [testdata_website/]test01/...); ${found}`,

@@ -34,3 +34,10 @@ export function combineRaters(
     }
   }
 }
+
+/** In a clause, what a mask's reader must know of its values; null for an ordinary one. */
+export function describeLabels(labels: readonly number[], what: string): string | null {
+  if (labels.length === 0) return `is empty: it marks no ${what}`;
+  if (labels.length === 1) return null;
+  return `holds the values ${labels.join(', ')}, and all of them count as ${what}`;
+}

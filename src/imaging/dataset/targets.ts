@@ -3,9 +3,10 @@ import type { FileSource } from '../../core/files.ts';
 import { setting, worded } from '../../core/wording.ts';
 import { type ReadNiftiOptions, readMask, readNifti } from '../nifti/read.ts';
 import type { Grid } from '../volume/volume.ts';
+import { requireChosen } from './choices.ts';
 import { type Dataset, type Scan, scanName } from './dataset.ts';
 import { requireGrid, toGrid } from './on-grid.ts';
-import { combineRaters, type RaterChoice } from './raters.ts';
+import { combineRaters, describeLabels, type RaterChoice } from './raters.ts';
 import { type LabelMap, mapsName, repairMaps } from './tissue-maps.ts';
 
 /** Where what is to be learned lies in a data set. */
@@ -182,6 +183,65 @@ export function scanValue(dataset: Dataset, scan: Scan, { source }: TargetReques
   return source.from === 'column' ? columnValue(dataset, scan, source.column) : Number.NaN;
 }
 
+/** @throws DatasetError if the target's masks come from several sources and none was chosen. */
+export function requireChosenTarget(scan: Scan, request: TargetRequest): void {
+  const lesions = request.source.from === 'mask' && maskLabels(request).includes('lesion');
+  if (lesions) requireChosen('lesions', scan.contested?.lesions, scanName(scan));
+}
+
+/** A file that is read, and what it serves as. */
+export interface RoledPath {
+  /** `FLAIR`, `brain mask`, `lesion mask, rater 1`, `GM map`. */
+  readonly role: string;
+  readonly path: string;
+  readonly files: FileSource;
+}
+
+/** The files that a target is read from. */
+export function targetPaths(
+  dataset: Dataset,
+  scan: Scan,
+  request: TargetRequest,
+  maps: MapSource,
+): RoledPath[] {
+  const { source } = request;
+  const { files } = dataset;
+  switch (source.from) {
+    case 'mask':
+      return maskLabels(request).flatMap((label) =>
+        [...(masksOf(scan, label) ?? [])].map(([rater, path]) => ({
+          role: `${label} mask, rater ${rater}`,
+          path,
+          files,
+        })),
+      );
+    case 'dseg': {
+      const path = segmentationOf(scan, source.source);
+      return path === undefined ? [] : [{ role: 'label image', path, files }];
+    }
+    case 'probseg':
+      return mapPaths(dataset, scan, request.labels, maps);
+    case 'map': {
+      const path = valueMap(scan, source.suffix);
+      return path === undefined ? [] : [{ role: `${source.suffix} map`, path, files }];
+    }
+    case 'column':
+      return [{ role: `column ${source.column}`, path: 'participants.tsv', files }];
+  }
+}
+
+/** The files that probability maps are read from. */
+export function mapPaths(
+  dataset: Dataset,
+  scan: Scan,
+  labels: readonly string[],
+  source: MapSource,
+): RoledPath[] {
+  const found = findMaps(scan, labels, source);
+  const files = found?.files ?? dataset.files;
+  return (found?.paths ?? []).map((path, i) => ({ role: `${labels[i]} map`, path, files }));
+}
+
 /** The scan's voxels that what is read must share. */
 export interface TargetGrid {
   readonly grid: Grid;
@@ -197,6 +257,8 @@ export interface LoadTargetOptions {
   readonly rater?: RaterChoice | undefined;
   /** Whose probability maps (default: the preferred ones). */
   readonly maps?: MapSource | undefined;
+  /** Told, in a clause, what is odd about a file. */
+  readonly warn?: ((text: string) => unknown) | undefined;
 }
 
 /**
@@ -210,20 +272,23 @@ export async function loadTarget(
   scan: Scan,
   request: TargetRequest,
   at: TargetGrid,
-  { rater = '1', maps = true }: LoadTargetOptions = {},
+  { rater = '1', maps = true, warn = () => {} }: LoadTargetOptions = {},
 ): Promise<Target> {
   const { source, labels, exclusive } = request;
   const { files } = dataset;
   switch (source.from) {
     case 'mask': {
       const channels: (Uint8Array | Float32Array)[] = [];
+      requireChosenTarget(scan, request);
       if (!hasTarget(dataset, scan, request, maps)) throw missing(dataset, scan, request);
       for (const label of maskLabels(request)) {
         const raters = new Map<string, Uint8Array>();
         for (const [name, path] of masksOf(scan, label) ?? []) {
-          const { volume } = await readMask(await files.open(path), path, {
+          const { volume, labels: held } = await readMask(await files.open(path), path, {
             maxBytes: dataset.maxImageBytes,
           });
+          const odd = describeLabels(held, label);
+          if (odd !== null) warn(`${path} ${odd}`);
           requireGrid(volume.grid, path, at.grid, at.path, scanName(scan));
           raters.set(name, volume.data);
         }

@@ -7,6 +7,13 @@ import { scanFolder, scanName } from './dataset.ts';
 export interface Folder {
   readonly path: string;
   readonly names: readonly string[];
+  /** Links that lead nowhere. */
+  readonly broken: readonly string[];
+}
+
+/** Whether a name ends as NIfTI files do, in small letters or capitals. */
+export function isNifti(name: string): boolean {
+  return /\.nii(\.gz)?$/i.test(name);
 }
 
 const SPM = /^c([123])(.+)\.nii(?:\.gz)?$/;
@@ -21,7 +28,9 @@ export function joinPath(folder: string, name: string): string {
 /** Files of a folder by name. */
 export async function listFiles(files: FileSource, path: string): Promise<Folder> {
   const entries = await files.list(path);
-  return { path, names: entries.filter((e) => e.kind === 'file').map((e) => e.name) };
+  const named = (kind: 'file' | 'broken'): string[] =>
+    entries.filter((e) => e.kind === kind).map((e) => e.name);
+  return { path, names: named('file'), broken: named('broken') };
 }
 
 /**

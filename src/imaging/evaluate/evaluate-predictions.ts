@@ -2,6 +2,7 @@ import { DatasetError, GridMismatchError } from '../../core/errors.ts';
 import type { FileSource } from '../../core/files.ts';
 import { setting, worded } from '../../core/wording.ts';
 import { folderLabel } from '../dataset/bids-name.ts';
+import { requireChosen } from '../dataset/choices.ts';
 import { type Dataset, findScans, type Scan, scanFolder, scanName } from '../dataset/dataset.ts';
 import { parseSubmissionName, predictionPath } from '../dataset/prediction-path.ts';
 import { combineRaters, type RaterChoice } from '../dataset/raters.ts';
@@ -51,6 +52,7 @@ export async function choosePredictions(
       notes.push(`${scanName(scan)}: not evaluated, the data set has no true lesion mask`);
       continue;
     }
+    requireChosen('lesions', scan.contested?.lesions, scanName(scan));
     const prediction = await findPrediction(predictions, scan);
     if (prediction === undefined) missing.push(scan);
     else pairs.push({ scan, prediction });

@@ -64,6 +64,18 @@ export async function readVoxels(
   return { header, voxels: result };
 }
 
+/** A mask, and what its file held. */
+export interface NiftiMask {
+  readonly header: NiftiHeader;
+  /** 1 where the value is at least 0.5, else 0. */
+  readonly volume: Volume<Uint8Array>;
+  /** The values that became 1, rounded and in order; more than one is a map of labels. At most {@link MOST_LABELS}. */
+  readonly labels: readonly number[];
+}
+
+/** Values of a mask that are told apart. */
+const MOST_LABELS = 8;
+
 /**
  * Reads a NIfTI image as a mask: 1 where the value is at least 0.5, else 0.
  * @throws FileFormatError, StorageError as `readNifti` does.
@@ -72,9 +84,10 @@ export async function readMask(
   source: NiftiSource,
   path: string,
   options: ReadNiftiOptions = {},
-): Promise<{ readonly header: NiftiHeader; readonly volume: Volume<Uint8Array> }> {
+): Promise<NiftiMask> {
   const { header, result } = await readWith(source, path, options, maskReceiver);
-  return { header, volume: { grid: header.grid, data: result } };
+  const labels = [...result.labels].sort((a, b) => a - b);
+  return { header, volume: { grid: header.grid, data: result.mask }, labels };
 }
 
 /** Puts together what is read of an image. */
@@ -139,16 +152,25 @@ function storedReceiver(header: NiftiHeader, Small: SmallArray, path: string): R
   };
 }
 
-function maskReceiver(header: NiftiHeader, decoder: Decoder, path: string): Receiver<Uint8Array> {
+function maskReceiver(
+  header: NiftiHeader,
+  decoder: Decoder,
+  path: string,
+): Receiver<{ readonly mask: Uint8Array; readonly labels: ReadonlySet<number> }> {
+  const labels = new Set<number>();
   const mask = allocate(Uint8Array, header, path);
   let values = new Float32Array(0);
   return {
     take(stored, first) {
       if (values.length < stored.length) values = new Float32Array(stored.length);
       decoder.decode(stored, values.subarray(0, stored.length));
-      for (let i = 0; i < stored.length; i++) mask[first + i] = values[i]! >= 0.5 ? 1 : 0;
+      for (let i = 0; i < stored.length; i++) {
+        if (values[i]! < 0.5) continue;
+        mask[first + i] = 1;
+        if (labels.size < MOST_LABELS) labels.add(Math.round(values[i]!));
+      }
     },
-    result: () => mask,
+    result: () => ({ mask, labels }),
   };
 }
 

@@ -1,20 +1,25 @@
 import { DatasetError, UsageError } from '../../core/errors.ts';
 import { formatShape } from '../../core/shape.ts';
 import { setting, worded } from '../../core/wording.ts';
+import { type RecordedChoices, recordedChoices } from '../../imaging/dataset/choices.ts';
 import {
-  commonModalities,
   type Dataset,
+  defaultModalities,
+  describeLeftOut,
   findScans,
   type Scan,
   scanName,
+  shortList,
 } from '../../imaging/dataset/dataset.ts';
-import { chooseModalities, loadScan } from '../../imaging/dataset/load-scan.ts';
+import { hashInputs, type InputFile, type InputRequest } from '../../imaging/dataset/inputs.ts';
+import { chooseModalities, type LoadedScan, loadScan } from '../../imaging/dataset/load-scan.ts';
 import { canonicalModality } from '../../imaging/dataset/modality.ts';
 import { type PreparedScan, preprocess } from '../../imaging/dataset/preprocess.ts';
 import {
   availableTargets,
   describeTarget,
   hasTarget,
+  requireChosenTarget,
   scanValue,
   type TargetRequest,
 } from '../../imaging/dataset/targets.ts';
@@ -25,20 +30,31 @@ import { type ResolvedTrainSettings, type TrainSettings, taskOf } from './settin
 export interface TrainingData {
   readonly settings: ResolvedTrainSettings;
   readonly scans: readonly PreparedScan[];
+  /** The files that were read, by scan; missing if the scans were not read from a data set. */
+  readonly inputs?: Readonly<Record<string, readonly InputFile[]>>;
+  /** What was chosen about the data set. */
+  readonly choices?: RecordedChoices | undefined;
+  /** What whoever uses the network must know of the scans, a sentence each. */
+  readonly warnings?: readonly string[];
 }
 
 /** Voxels kept around the brain, so that patches at its edge see some background. */
 const MARGIN = 8;
+
+/** What is trained on, before any image is read. */
+export interface ChosenTraining {
+  readonly settings: ResolvedTrainSettings;
+  readonly scans: readonly Scan[];
+  /** What was left aside without being asked for, a sentence each. */
+  readonly notes: readonly string[];
+}
 
 /**
  * Finds the scans that the settings mean, and which modalities they share. Reads no image.
  * @throws DatasetError for an unknown subject, a scan without what the main head learns, a column of numbers that are
  *   all the same, and if no modality is shared; UsageError for modalities that are not the task's.
  */
-export function chooseTraining(
-  dataset: Dataset,
-  settings: TrainSettings,
-): { readonly settings: ResolvedTrainSettings; readonly scans: readonly Scan[] } {
+export function chooseTraining(dataset: Dataset, settings: TrainSettings): ChosenTraining {
   const task = taskOf(settings);
   const main = targetRequest(task.heads[0]!);
   const has = (scan: Scan): boolean => hasTarget(dataset, scan, main, settings.maps ?? true);
@@ -63,10 +79,15 @@ export function chooseTraining(
     throw new DatasetError(`${dataset.name}: no scan has a ${what} to train on`, {
       hint: howToAdd(dataset, main),
     });
-  const modalities = sharedModalities(scans, settings, task);
+  const { modalities, leftOut } = sharedModalities(scans, settings, task);
+  for (const scan of scans) for (const head of task.heads) requireChosenTarget(scan, targetRequest(head));
   for (const head of task.heads) if (isScanValue(head)) requireVariety(dataset, scans, targetRequest(head));
   const subjects = settings.subjects ?? [...new Set(scans.map((scan) => scan.subject))];
-  return { settings: { ...settings, subjects, modalities }, scans };
+  const notes: string[] = [];
+  if (leftOut.length > 0) notes.push(describeLeftOut(leftOut));
+  const bareScans = all.filter((scan) => !scans.includes(scan)).map(scanName);
+  if (bareScans.length > 0) notes.push(`without a ${what}, so not trained on: ${shortList(bareScans)}`);
+  return { settings: { ...settings, subjects, modalities }, scans, notes };
 }
 
 function howToAdd(dataset: Dataset, main: TargetRequest): string {
@@ -81,7 +102,7 @@ function sharedModalities(
   scans: readonly Scan[],
   { modalities: wanted }: TrainSettings,
   task: Task,
-): readonly string[] {
+): { readonly modalities: readonly string[]; readonly leftOut: readonly string[] } {
   const canonical = (names: readonly string[]): string => names.map(canonicalModality).join(', ');
   if (wanted && task.channels && canonical(wanted) !== canonical(task.channels))
     throw new UsageError(
@@ -89,15 +110,10 @@ function sharedModalities(
       { hint: worded`Leave ${setting('modalities')} out, or take channels out of the task.` },
     );
   const given = wanted ?? task.channels;
-  const modalities = given
-    ? chooseModalities(scans[0]!, given).map(([name]) => name)
-    : commonModalities(scans);
+  if (!given) return defaultModalities(scans);
+  const modalities = chooseModalities(scans[0]!, given).map(([name]) => name);
   for (const scan of scans) chooseModalities(scan, modalities);
-  if (modalities.length === 0)
-    throw new DatasetError(`the scans ${scans.map(scanName).join(', ')} share no modality`, {
-      hint: 'Choose other subjects.',
-    });
-  return modalities;
+  return { modalities, leftOut: [] };
 }
 
 /** @throws DatasetError if a scan has no number, or if all have the same. */
@@ -128,12 +144,30 @@ export async function prepareTraining(
 ): Promise<TrainingData> {
   const { settings, scans } = chooseTraining(dataset, wanted);
   const prepared: PreparedScan[] = [];
+  const inputs: Record<string, readonly InputFile[]> = {};
+  const warnings: string[] = [];
   for (const scan of scans) {
-    prepared.push(await prepareScan(dataset, scan, settings));
-    onScan(prepared.length, scans.length, scanName(scan));
+    const name = scanName(scan);
+    const loaded = await loadTrainingScan(dataset, scan, settings);
+    for (const warning of loaded.warnings ?? []) warnings.push(`${name}: ${warning}`);
+    prepared.push(preprocessTraining(loaded, settings));
+    inputs[name] = await hashInputs(dataset, scan, trainingInputs(settings));
+    onScan(prepared.length, scans.length, name);
   }
   requireLabels(taskOf(settings), prepared);
-  return { settings, scans: prepared };
+  requireMarks(taskOf(settings), prepared);
+  return { settings, scans: prepared, inputs, choices: recordedChoices(dataset.choices), warnings };
+}
+
+/** The files that settings ask to be read of each scan. */
+export function trainingInputs(settings: ResolvedTrainSettings): InputRequest {
+  const task = taskOf(settings);
+  return {
+    modalities: settings.modalities,
+    targets: task.heads.map(targetRequest),
+    maps: task.maps?.labels,
+    mapSource: settings.maps ?? true,
+  };
 }
 
 /** One scan as {@link prepareTraining} reads it, and with the same errors. */
@@ -142,21 +176,45 @@ export async function prepareScan(
   scan: Scan,
   settings: ResolvedTrainSettings,
 ): Promise<PreparedScan> {
-  const { modalities, maps, rater, patch } = settings;
+  return preprocessTraining(await loadTrainingScan(dataset, scan, settings), settings);
+}
+
+async function loadTrainingScan(
+  dataset: Dataset,
+  scan: Scan,
+  settings: ResolvedTrainSettings,
+): Promise<LoadedScan> {
+  const { modalities, maps, rater } = settings;
   const task = taskOf(settings);
-  const loaded = await loadScan(dataset, scan, {
+  return await loadScan(dataset, scan, {
     modalities,
     targets: task.heads.map(targetRequest),
     maps: task.maps ?? undefined,
     mapSource: maps ?? true,
     rater,
   });
+}
+
+function preprocessTraining(loaded: LoadedScan, { patch }: ResolvedTrainSettings): PreparedScan {
   if (loaded.grid.shape.some((extent) => extent < patch))
     throw new DatasetError(
-      `${scanName(scan)}: a patch of ${formatShape([patch, patch, patch])} voxels is larger than the volume, ${formatShape(loaded.grid.shape)}`,
+      `${scanName(loaded)}: a patch of ${formatShape([patch, patch, patch])} voxels is larger than the volume, ${formatShape(loaded.grid.shape)}`,
       { hint: `Choose a patch of at most ${Math.min(...loaded.grid.shape)} voxels.` },
     );
   return preprocess(loaded, { crop: { margin: MARGIN, minimum: [patch, patch, patch] } });
+}
+
+/** @throws DatasetError for masks that mark nothing in any scan: a network learns to find nothing from them. */
+function requireMarks({ heads }: Task, scans: readonly PreparedScan[]): void {
+  for (const { name, target, labels } of heads) {
+    if (target.from !== 'mask') continue;
+    const marked = scans.some((scan) => scan.targets?.get(name)?.data.some((v) => v > 0));
+    if (!marked)
+      throw new DatasetError(
+        `the masks of ${labels.join(', ')} of all ${scans.length} scans are empty; there is nothing to learn`,
+        { hint: 'Check the masks in a viewer, or choose other patients.' },
+      );
+  }
 }
 
 /** @throws DatasetError for a value of a label image that is in no scan, listing those that are. */

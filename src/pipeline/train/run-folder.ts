@@ -76,7 +76,7 @@ export async function runStatus(files: FileStore): Promise<RunStatus> {
  */
 export async function trainInFolder(
   gpu: Gpu,
-  { settings, scans }: TrainingData,
+  { settings, scans, inputs, choices, warnings }: TrainingData,
   files: FileStore,
   options: RunFolderOptions,
 ): Promise<RunFolderResult> {
@@ -137,6 +137,9 @@ export async function trainInFolder(
         adapter,
         version: options.version,
         ...start,
+        ...(inputs ? { inputs } : {}),
+        ...(choices ? { choices } : {}),
+        ...(warnings && warnings.length > 0 ? { warnings } : {}),
       };
       await files.write(RUN_FILES.config, formatRecord(config));
     },

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { FileFormatError } from '../../core/errors.ts';
 import type { FileSource } from '../../core/files.ts';
 import { parseRecord } from '../../core/record.ts';
+import { CHOICES_SCHEMA, type RecordedChoices } from '../../imaging/dataset/choices.ts';
+import type { InputFile } from '../../imaging/dataset/inputs.ts';
 import { type ResolvedTrainSettings, trainSettings } from './settings.ts';
 
 /** The files of a run. */
@@ -34,6 +36,12 @@ export interface RunConfig {
   readonly version: string;
   /** SHA-256 of the weights that the run began from; missing where the seed drew them. */
   readonly initial?: string;
+  /** The files that were read, by scan, with their hashes. */
+  readonly inputs?: Readonly<Record<string, readonly InputFile[]>> | undefined;
+  /** What was chosen about the data set. */
+  readonly choices?: RecordedChoices | undefined;
+  /** What whoever uses the network must know of the scans. */
+  readonly warnings?: readonly string[] | undefined;
 }
 
 /** `manifest.json`: written last, so that it says that a run is finished. */
@@ -63,6 +71,11 @@ const CONFIG = z.object({
   adapter: z.string(),
   version: z.string(),
   initial: z.string().optional(),
+  inputs: z
+    .record(z.string(), z.array(z.object({ role: z.string(), path: z.string(), sha256: z.string() })))
+    .optional(),
+  choices: z.optional(CHOICES_SCHEMA),
+  warnings: z.array(z.string()).optional(),
 });
 const MANIFEST = z.object({
   variant: z.string(),

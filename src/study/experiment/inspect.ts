@@ -21,11 +21,13 @@ export async function inspectScans(
   const modalities = settings.modalities as readonly string[];
   const tissue = typeof settings.tissue === 'string' ? settings.tissue : false;
   const sizes: { name: string; spacing: readonly [number, number, number] }[] = [];
+  const warnings: string[] = [];
   for (const [i, scan] of scans.entries()) {
-    const { grid } = await loadScan(dataset, scan, { modalities, rater, tissue });
+    const { grid, warnings: odd = [] } = await loadScan(dataset, scan, { modalities, rater, tissue });
+    for (const warning of odd) warnings.push(`${scanName(scan)}: ${warning}`);
     sizes.push({ name: scanName(scan), spacing: grid.spacing });
     onScan(i + 1, scans.length, scanName(scan));
   }
   const mixed = describeMixedSpacing(groupBySpacing(sizes));
-  return mixed === undefined ? [] : [mixed];
+  return mixed === undefined ? warnings : [...warnings, mixed];
 }

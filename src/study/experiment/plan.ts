@@ -1,9 +1,11 @@
 import { DatasetError } from '../../core/errors.ts';
 import { toJson } from '../../core/json.ts';
 import { setting, worded } from '../../core/wording.ts';
+import { recordedChoices, requireChosen } from '../../imaging/dataset/choices.ts';
 import {
-  commonModalities,
   type Dataset,
+  defaultModalities,
+  describeLeftOut,
   findSubject,
   type Scan,
   scanName,
@@ -56,7 +58,7 @@ export function planExperiment(
     );
   const folds = patientFolds(dataset, options.folds, { subjects: patients });
   const scans = subjects.flatMap((subject) => subject.scans);
-  const { modalities, notes } = shareModalities(dataset, scans, options.shared.modalities);
+  const { modalities, notes } = shareModalities(scans, options.shared.modalities);
   const needsMaps = options.variants.some((variant) => variant !== 'single');
   if (needsMaps) requireMaps(scans, options.tissue);
   const settings: RecordedSettings = {
@@ -66,12 +68,18 @@ export function planExperiment(
     stage1Loss: options.stage1Loss,
     folds: options.folds,
   };
+  const choices = recordedChoices(dataset.choices);
   const planned = planUnits(options, folds, patients, unjudged, needsMaps && options.tissue === null);
   return {
     format: 'voxelgrad-experiment',
     formatVersion: 1,
     version: about.version,
-    dataset: { path: about.path, layout: dataset.layout, subjects: subjects.map(({ id }) => id) },
+    dataset: {
+      path: about.path,
+      layout: dataset.layout,
+      subjects: subjects.map(({ id }) => id),
+      ...(choices ? { choices } : {}),
+    },
     protocol: options.protocol,
     variants: options.variants,
     losses: options.losses,
@@ -86,27 +94,17 @@ export function planExperiment(
 }
 
 function shareModalities(
-  dataset: Dataset,
   scans: readonly Scan[],
   wanted: readonly string[] | null,
 ): { readonly modalities: readonly string[]; readonly notes: readonly string[] } {
-  const modalities = wanted
-    ? chooseModalities(scans[0]!, wanted).map(([name]) => name)
-    : commonModalities(scans);
-  for (const scan of scans) chooseModalities(scan, modalities);
-  if (modalities.length === 0)
-    throw new DatasetError(`${dataset.name}: the scans share no modality`, {
-      hint: worded`Name the patients that do with ${setting('subjects')}.`,
-    });
-  if (wanted) return { modalities, notes: [] };
-  const notes: string[] = [];
-  const all = new Set(scans.flatMap((scan) => [...scan.modalities.keys()]));
-  for (const name of all) {
-    const without = scans.filter((scan) => !scan.modalities.has(name)).map(scanName);
-    if (without.length > 0)
-      notes.push(`${name} is not used, since ${listed(without)} ${plural(without, 'has', 'have')} none`);
+  for (const scan of scans) requireChosen('lesions', scan.contested?.lesions, scanName(scan));
+  if (!wanted) {
+    const { modalities, leftOut } = defaultModalities(scans);
+    return { modalities, notes: leftOut.length > 0 ? [describeLeftOut(leftOut)] : [] };
   }
-  return { modalities, notes };
+  const modalities = chooseModalities(scans[0]!, wanted).map(([name]) => name);
+  for (const scan of scans) chooseModalities(scan, modalities);
+  return { modalities, notes: [] };
 }
 
 function requireMaps(scans: readonly Scan[], tissue: string | null): void {

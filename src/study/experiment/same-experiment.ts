@@ -1,5 +1,6 @@
 import { CheckpointError, DatasetError } from '../../core/errors.ts';
 import { canonicalJson, type Json, toJson } from '../../core/json.ts';
+import { recordedChoices } from '../../imaging/dataset/choices.ts';
 import type { Dataset } from '../../imaging/dataset/dataset.ts';
 import type { ExperimentRecord } from '../report/experiment-record.ts';
 
@@ -36,6 +37,16 @@ export function requireSubjects({ dataset }: ExperimentRecord, now: Dataset, pat
     throw new DatasetError(`${now.name}: there is no subject ${missing.join(', ')}, which ${path} names`, {
       hint: `The experiment was planned on ${dataset.path}.`,
     });
+  const [planned, chosen] = [dataset.choices, recordedChoices(now.choices)].map((choices) =>
+    canonicalJson(toJson(choices ?? {})),
+  );
+  if (planned !== chosen)
+    throw new CheckpointError(
+      `${path}: the files of the data set were chosen by ${planned}, not by ${chosen}`,
+      {
+        hint: 'Leave these options out to go on, or start in a new folder.',
+      },
+    );
 }
 
 function flat(record: ExperimentRecord): Map<string, Json> {

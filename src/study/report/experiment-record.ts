@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Json } from '../../core/json.ts';
 import { parseRecord } from '../../core/record.ts';
+import { CHOICES_SCHEMA, type RecordedChoices } from '../../imaging/dataset/choices.ts';
 import type { LesionSizeCount } from '../../imaging/evaluate/lesion-sizes.ts';
 import { METRIC_KEYS, type ScanMetrics } from '../../imaging/evaluate/metrics.ts';
 
@@ -72,7 +73,13 @@ export interface ExperimentRecord {
   /** Of voxelgrad. */
   readonly version: string;
   /** The path as it was given, and what was found in it. */
-  readonly dataset: { readonly path: string; readonly layout: string; readonly subjects: readonly string[] };
+  readonly dataset: {
+    readonly path: string;
+    readonly layout: string;
+    readonly subjects: readonly string[];
+    /** What was chosen between files that could serve alike. */
+    readonly choices?: RecordedChoices | undefined;
+  };
   readonly protocol: 'paper' | 'corrected';
   readonly variants: readonly string[];
   readonly losses: readonly string[];
@@ -146,7 +153,12 @@ const RECORD: z.ZodType<ExperimentRecord> = z.object({
   format: z.literal('voxelgrad-experiment'),
   formatVersion: z.literal(1),
   version: z.string(),
-  dataset: z.object({ path: z.string(), layout: z.string(), subjects: names }),
+  dataset: z.object({
+    path: z.string(),
+    layout: z.string(),
+    subjects: names,
+    choices: z.optional(CHOICES_SCHEMA),
+  }),
   protocol: z.enum(['paper', 'corrected']),
   variants: names,
   losses: names,

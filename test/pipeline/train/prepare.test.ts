@@ -1,13 +1,14 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { openDataset } from '../../../src/imaging/dataset/open-dataset.ts';
 import { chooseTraining, prepareTraining } from '../../../src/pipeline/train/prepare.ts';
 import { trainSettings } from '../../../src/pipeline/train/settings.ts';
-import { bidsPatient, names, tree } from '../../imaging/dataset/make.ts';
+import { bidsPatient, maskFile, names, tree } from '../../imaging/dataset/make.ts';
 
 const settings = (more: object = {}) => trainSettings({ variant: 'single', patch: 8, levels: 2, ...more });
 
 describe('chooseTraining', () => {
-  it('takes everybody with a mask, and the modalities that all of them share, where nothing is asked for', async () => {
+  it('takes everybody with a mask if nothing is asked for, and never drops a modality by itself', async () => {
     const dataset = await openDataset(
       names(
         'sub-01/anat/sub-01_T2w.nii.gz',
@@ -20,7 +21,11 @@ describe('chooseTraining', () => {
         'sub-03/anat/sub-03_FLAIR.nii.gz',
       ),
     );
-    const chosen = chooseTraining(dataset, settings());
+    expect(() => chooseTraining(dataset, settings())).toThrow(
+      'the scans do not have the same images: T2w (not there for sub-02)',
+    );
+    const chosen = chooseTraining(dataset, settings({ modalities: ['FLAIR', 'T1w'] }));
+    expect(chosen.notes).toEqual(['without a lesion mask, so not trained on: sub-03']);
     expect(chosen.scans.map((scan) => scan.subject)).toEqual(['01', '02']);
     expect(chosen.settings.subjects).toEqual(['01', '02']);
     expect(chosen.settings.modalities).toEqual(['FLAIR', 'T1w']);
@@ -31,6 +36,40 @@ describe('chooseTraining', () => {
     );
     expect(() => chooseTraining(dataset, settings({ modalities: ['T2w'] }))).toThrow(
       'sub-02: there is no T2w image; there are FLAIR, T1w',
+    );
+  });
+
+  it('leaves images after a contrast agent out unless they are named, and says so', async () => {
+    const dataset = await openDataset(
+      names(
+        'sub-01/anat/sub-01_FLAIR.nii.gz',
+        'sub-01/anat/sub-01_ce-gadolinium_T1w.nii.gz',
+        'sub-01/anat/sub-01_label-L_mask.nii.gz',
+      ),
+    );
+    const { settings: chosen, notes } = chooseTraining(dataset, settings());
+    expect(chosen.modalities).toEqual(['FLAIR']);
+    expect(notes[0]).toMatch(/^ce-gadolinium_T1w left out: images after a contrast agent/);
+    const named = chooseTraining(dataset, settings({ modalities: ['ce-gadolinium_T1w'] }));
+    expect(named.settings.modalities).toEqual(['ce-gadolinium_T1w']);
+    expect(named.notes).toEqual([]);
+  });
+
+  it('refuses masks that are all empty, and keeps the files it read with their hashes', async () => {
+    const files = { ...bidsPatient('01') };
+    const { inputs } = await prepareTraining(await openDataset(tree(files)), settings());
+    expect(inputs!['sub-01']!.map(({ role }) => role)).toEqual([
+      'FLAIR',
+      'T1w',
+      'T2w',
+      'brain mask',
+      'lesion mask, rater 1',
+    ]);
+    const flair = files['sub-01/anat/sub-01_FLAIR.nii.gz']!;
+    expect(inputs!['sub-01']![0]!.sha256).toBe(createHash('sha256').update(flair).digest('hex'));
+    files['derivatives/lesions/sub-01/anat/sub-01_label-lesion_mask.nii.gz'] = maskFile(() => 0);
+    await expect(prepareTraining(await openDataset(tree(files)), settings())).rejects.toThrow(
+      'the masks of lesion of all 1 scans are empty',
     );
   });
 
@@ -45,7 +84,9 @@ describe('chooseTraining', () => {
         'sub-02/anat/sub-02_label-lesion_mask.nii.gz',
       ),
     );
-    expect(() => chooseTraining(apart, settings())).toThrow('the scans sub-01, sub-02 share no modality');
+    expect(() => chooseTraining(apart, settings())).toThrow(
+      'the scans do not have the same images: FLAIR (not there for sub-01); T1w (not there for sub-02)',
+    );
   });
 });
 
