@@ -109,9 +109,21 @@ export const batchNormBadCases: readonly BadCase<BatchNormAttributes>[] = [
     message: /batch-norm: runningVar is \[channels\]; got 2x3x4x4x4, 5/,
   },
   {
+    name: 'a momentum above 1',
+    shapes: [[2, 3, 4, 4, 4], [3], [3]],
+    attributes: { ...bad(true), momentum: 2 },
+    message: /batch-norm: momentum lies in \[0, 1\] \(here 2\)/,
+  },
+  {
+    name: 'no running variance',
+    shapes: [[2, 3, 4, 4, 4], [3], [3]],
+    attributes: { runningMean: stored(3) } as BatchNormAttributes,
+    message: /batch-norm: the attribute `runningVar` is a tensor \(here left out\)/,
+  },
+  {
     name: 'training on one value a channel',
     shapes: [[1, 3, 1, 1, 1], [3], [3]],
     attributes: bad(true),
-    message: /batch-norm: training needs more than one value a channel; got 1x3x1x1x1/,
+    message: /batch-norm: training needs more than one value per channel; got 1x3x1x1x1/,
   },
 ];

@@ -76,6 +76,18 @@ export const groupNormBadCases: readonly BadCase<GroupNormAttributes>[] = [
     message: new RegExp(`group-norm: groups divide the channels \\(here ${groups}\\)`),
   })),
   {
+    name: 'an eps below 0',
+    shapes: [[2, 3, 4, 4, 4], [3], [3]],
+    attributes: { eps: -1 },
+    message: /group-norm: eps is at least 0 and finite \(here -1\)/,
+  },
+  {
+    name: 'a slope that is not a number',
+    shapes: [[2, 3, 4, 4, 4], [3], [3]],
+    attributes: { slope: Number.NaN },
+    message: /group-norm: slope is finite, or null for no activation \(here NaN\)/,
+  },
+  {
     name: 'one value a group',
     shapes: [[2, 3, 1, 1, 1], [3], [3]],
     attributes: {},

@@ -22,6 +22,6 @@ export const weightedSumBadCases: readonly BadCase<WeightedSumAttributes>[] = [
     name: 'a weight too few',
     shapes: [[1], [1]],
     attributes: { weights: [1] },
-    message: /weighted-sum: there is one finite weight per scalar; got 2 scalars with weights 1/,
+    message: /weighted-sum: there is one finite weight per scalar; got 2 scalars with weights \[1\]/,
   },
 ];

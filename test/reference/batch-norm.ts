@@ -38,7 +38,7 @@ export const batchNormReference: Reference<Attributes> = {
     const { mean, variance } = statisticsOf(input!, attributes);
     const output = zeros(input!.shape);
     eachElement(input!.shape, (i, c) => {
-      const xhat = (input!.data[i]! - mean[c]!) / Math.sqrt(variance[c]! + attributes.eps);
+      const xhat = (input!.data[i]! - mean[c]!) / Math.sqrt(variance[c]! + (attributes.eps ?? 1e-5));
       const y = xhat * weight!.data[c]! + bias!.data[c]!;
       output.data[i] = y > 0 ? y : y * (attributes.slope ?? 1);
     });
@@ -56,21 +56,21 @@ export const batchNormReference: Reference<Attributes> = {
     const g = new Float64Array(input!.data.length);
     const xhat = new Float64Array(input!.data.length);
     eachElement(shape, (i, c) => {
-      xhat[i] = (input!.data[i]! - mean[c]!) / Math.sqrt(variance[c]! + attributes.eps);
+      xhat[i] = (input!.data[i]! - mean[c]!) / Math.sqrt(variance[c]! + (attributes.eps ?? 1e-5));
       const y = xhat[i]! * weight!.data[c]! + bias!.data[c]!;
       g[i] = gradOutput.data[i]! * (y > 0 ? 1 : (attributes.slope ?? 1));
       gradBias.data[c]! += g[i]!;
       gradWeight.data[c]! += g[i]! * xhat[i]!;
     });
     eachElement(shape, (i, c) => {
-      const scale = weight!.data[c]! / Math.sqrt(variance[c]! + attributes.eps);
+      const scale = weight!.data[c]! / Math.sqrt(variance[c]! + (attributes.eps ?? 1e-5));
       const centred = (gradBias.data[c]! + xhat[i]! * gradWeight.data[c]!) / count;
       gradInput.data[i] = scale * (g[i]! - (attributes.training ? centred : 0));
     });
     return [gradInput, gradWeight, gradBias];
   },
 
-  after([input], { training, momentum, runningMean, runningVar }) {
+  after([input], { training, momentum = 0.1, runningMean, runningVar }) {
     if (!training) return { runningMean, runningVar };
     const { mean, variance, count } = batchStatistics(input!);
     const move = (old: Nd, value: (c: number) => number): Nd => ({

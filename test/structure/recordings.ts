@@ -37,6 +37,13 @@ export async function testedOps(): Promise<TestedOp[]> {
   );
 }
 
+/** A case as its op is applied: a segmentation loss takes as an attribute the target that its cases hold as an input. */
+export function appliedCase(stem: string, testCase: OpCase<Attributes>): OpCase<Attributes> {
+  if (stem !== 'segmentation-loss') return testCase;
+  const [logits, target] = testCase.inputs;
+  return { ...testCase, inputs: [logits!], attributes: { ...testCase.attributes, target: target! } };
+}
+
 /** What an op recorded for one case, forward and backward (overwriting and accumulating). */
 export interface Recording {
   readonly label: string;
@@ -60,14 +67,7 @@ export async function recordVariants(
       stores.push(store);
       return store.get(name);
     };
-    // The loss takes its target as an attribute; its cases hold it as a second input.
-    const { inputs, attributes } =
-      stem === 'segmentation-loss'
-        ? {
-            inputs: testCase.inputs.slice(0, 1),
-            attributes: { ...testCase.attributes, target: testCase.inputs[1]! },
-          }
-        : testCase;
+    const { inputs, attributes } = appliedCase(stem, testCase);
     const specs = inputs.map(({ shape }, i) => ({ name: `input${i}`, shape }));
     const grads = await TensorStore.create(gpu, 'grads', specs);
     stores.push(grads);
@@ -104,6 +104,7 @@ export async function recordVariants(
   }
 }
 
-function isArray(value: unknown): value is Nd {
+/** Whether an attribute of a case is an array, which becomes a tensor. */
+export function isArray(value: unknown): value is Nd {
   return typeof value === 'object' && value !== null && 'data' in value && value.data instanceof Float64Array;
 }

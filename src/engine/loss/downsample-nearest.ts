@@ -1,5 +1,5 @@
 import { ceilDiv, type Shape } from '../../core/shape.ts';
-import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
+import { expectActivation, expectAxes, expectInputs, expectRule } from '../tape/check.ts';
 import { read, write } from '../tape/command.ts';
 import type { Op } from '../tape/op.ts';
 
@@ -17,12 +17,14 @@ const LANES = 64;
 export const downsampleNearest: Op<DownsampleNearestAttributes, undefined> = {
   name: 'downsample-nearest',
 
-  shape(inputs: readonly Shape[], { extents }): Shape {
+  shape(inputs: readonly Shape[], attributes): Shape {
     const [input] = expectInputs('downsample-nearest', inputs, 1);
     const [batch, channels, ...volume] = expectActivation('downsample-nearest', input, inputs);
+    const limits = [1, Number.POSITIVE_INFINITY] as const;
+    const extents = expectAxes('downsample-nearest', 'extents', attributes.extents, limits, inputs);
     expectRule(
       'downsample-nearest',
-      volume.every((extent, axis) => extents[axis]! >= 1 && extent % extents[axis]! === 0),
+      volume.every((extent, axis) => extent % extents[axis]! === 0),
       `depth, height and width divide by those of the output, ${extents.join('x')}`,
       inputs,
     );

@@ -1,7 +1,7 @@
 import { z } from 'zod/mini';
 import { ShapeError } from '../../core/errors.ts';
 import { ceilDiv, formatShape, type Shape, sameShape, sizeOf } from '../../core/shape.ts';
-import { expectInputs, expectRule } from '../tape/check.ts';
+import { expectInputs, expectRule, expectTensor } from '../tape/check.ts';
 import { type Binding, read, readWrite, write } from '../tape/command.ts';
 import type { Op } from '../tape/op.ts';
 import { inSlabs } from '../tape/slabs.ts';
@@ -36,6 +36,7 @@ export const mse: Op<MseAttributes, MseSaved> = {
     const [output] = expectInputs('mse', inputs, 1);
     const fits = output!.length >= 2 && output!.every((extent) => extent >= 1);
     expectRule('mse', fits, 'an output is [batch, channels, ...], each at least 1', inputs);
+    expectTensor('mse', 'target', target, inputs);
     if (!sameShape(target.shape, output!))
       throw new ShapeError(
         'mse',
@@ -43,6 +44,7 @@ export const mse: Op<MseAttributes, MseSaved> = {
         `target ${formatShape(target.shape)} for output ${formatShape(output!)}`,
       );
     const [items, , ...volume] = output as [number, number, ...number[]];
+    if (mask !== undefined) expectTensor('mse', 'mask', mask, inputs);
     if (mask && !sameShape(mask.shape, [items, 1, ...volume]))
       throw new ShapeError(
         'mse',

@@ -1,6 +1,6 @@
 import { ShapeError, UsageError } from '../../core/errors.ts';
 import { formatShape, type Shape, sameShape, sizeOf } from '../../core/shape.ts';
-import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
+import { expectActivation, expectInputs, expectRule, expectTensor } from '../tape/check.ts';
 import { read, write } from '../tape/command.ts';
 import type { Op } from '../tape/op.ts';
 import type { Tensor } from '../tape/tensor.ts';
@@ -100,6 +100,7 @@ export const segmentationLoss: Op<SegmentationLossAttributes, SegmentationLossSa
       `logits hold 2 to ${MOST_LABELS} labels, of which the first is background`,
       inputs,
     );
+    expectTensor('segmentation-loss', 'target', target, inputs);
     if (!sameShape(target.shape, [items, labels - 1, ...volume]))
       throw new ShapeError(
         'segmentation-loss',

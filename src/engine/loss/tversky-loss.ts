@@ -1,6 +1,6 @@
 import { ShapeError } from '../../core/errors.ts';
 import { formatShape, type Shape, sameShape, sizeOf } from '../../core/shape.ts';
-import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
+import { expectActivation, expectInputs, expectRule, expectTensor } from '../tape/check.ts';
 import { read, write } from '../tape/command.ts';
 import type { Op } from '../tape/op.ts';
 import type { Tensor } from '../tape/tensor.ts';
@@ -57,6 +57,7 @@ export const tverskyLoss: Op<TverskyLossAttributes, TverskyLossSaved> = {
   shape(inputs: readonly Shape[], { activation, target }): Shape {
     const [logits] = expectInputs('tversky-loss', inputs, 1);
     const [items, labels, ...volume] = expectActivation('tversky-loss', logits, inputs);
+    expectTensor('tversky-loss', 'target', target, inputs);
     const least = activation === 'softmax' ? 2 : 1;
     const fits = labels >= least && labels <= MOST_LABELS;
     expectRule(

@@ -1,20 +1,18 @@
 import { ceilDiv, type Shape } from '../../core/shape.ts';
 import type { Spec } from '../gpu/specialise.ts';
-import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
+import { expectActivation, expectInputs, expectRule, expectTensor } from '../tape/check.ts';
 import { type ChannelAxis, type Params, read, readWrite, write } from '../tape/command.ts';
 import type { Emitter, Op } from '../tape/op.ts';
 import { storageSpec } from '../tape/storage.ts';
 import type { Tensor } from '../tape/tensor.ts';
+import { expectNormSettings, type NormSettings } from './norm/settings.ts';
 
 /** What batch normalisation takes beside its inputs. */
-export interface BatchNormAttributes {
-  /** Normalise with the batch's own statistics and move the running ones; else with the running ones. */
-  readonly training: boolean;
-  /** Weight of the new value in the running statistics (PyTorch's meaning; .1 there). */
-  readonly momentum: number;
-  readonly eps: number;
-  /** Below zero the output is multiplied by this: 0 fuses a ReLU, .01 a leaky one; null fuses nothing. */
-  readonly slope: number | null;
+export interface BatchNormAttributes extends NormSettings {
+  /** Normalise with the batch's own statistics and move the running ones; else (default) with the running ones. */
+  readonly training?: boolean;
+  /** Weight of the new value in the running statistics (default 0.1). */
+  readonly momentum?: number;
   /** [channels]; updated by each training forward. */
   readonly runningMean: Tensor;
   /** [channels], unbiased; updated by each training forward. */
@@ -42,7 +40,13 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
   name: 'batch-norm',
   storesF16: true,
 
-  shape(inputs: readonly Shape[], { training, runningMean, runningVar }: BatchNormAttributes): Shape {
+  shape(inputs: readonly Shape[], attributes: BatchNormAttributes): Shape {
+    const { training = false, momentum = 0.1 } = attributes;
+    expectNormSettings('batch-norm', attributes, inputs);
+    const moves = momentum >= 0 && momentum <= 1;
+    expectRule('batch-norm', moves, `momentum lies in [0, 1] (here ${momentum})`, inputs);
+    const runningMean = expectTensor('batch-norm', 'runningMean', attributes.runningMean, inputs);
+    const runningVar = expectTensor('batch-norm', 'runningVar', attributes.runningVar, inputs);
     const [input, weight, bias] = expectInputs('batch-norm', inputs, 3);
     const [batch, channels, depth, height, width] = expectActivation('batch-norm', input, inputs);
     for (const [name, shape] of [
@@ -56,7 +60,7 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
         shape,
       ]);
     const one = batch * depth * height * width === 1;
-    expectRule('batch-norm', !(training && one), 'training needs more than one value a channel', inputs);
+    expectRule('batch-norm', !(training && one), 'training needs more than one value per channel', inputs);
     return input!;
   },
 
@@ -261,7 +265,7 @@ function layoutOf(emit: Emitter, shape: Shape): Layout {
 
 function paramsOf(
   layout: Layout,
-  { slope, eps, momentum }: BatchNormAttributes,
+  { slope = null, eps = 1e-5, momentum = 0.1 }: BatchNormAttributes,
   { perLane = PER_LANE, column = 0 } = {},
 ): Params {
   return {

@@ -1,5 +1,5 @@
-import { type Shape, sizeOf } from '../../core/shape.ts';
-import { expectActivation, expectInputs, expectRule } from '../tape/check.ts';
+import { type Shape, sameShape, sizeOf } from '../../core/shape.ts';
+import { expectActivation, expectInputs, expectRule, expectTensor } from '../tape/check.ts';
 import { read, readWrite, write } from '../tape/command.ts';
 import { flatParts } from '../tape/flat-parts.ts';
 import type { Emitter, Op } from '../tape/op.ts';
@@ -35,11 +35,8 @@ export const dropout: Op<DropoutAttributes, undefined> = {
     const { p = 0.5, perChannel = false, stream = 0 } = attributes;
     const [input] = expectInputs('dropout', inputs, 1);
     const rule = (holds: boolean, text: string): void => expectRule('dropout', holds, text, inputs);
-    const seed: Tensor | undefined = attributes.seed;
-    rule(
-      seed?.shape.length === 1 && seed.shape[0] === 2,
-      'the attribute `seed` is a tensor of 2 words, such as that of a StepSeed',
-    );
+    const seed = expectTensor('dropout', 'seed', attributes.seed, inputs);
+    rule(sameShape(seed.shape, [2]), '`seed` holds 2 words, as that of a StepSeed does');
     rule(p >= 0 && p < 1, `p is at least 0 and below 1 (here ${p})`);
     rule(
       Number.isInteger(stream) && stream >= 0 && stream < WORDS,

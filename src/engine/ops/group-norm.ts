@@ -5,15 +5,12 @@ import { type ChannelAxis, type Params, read, readWrite, write } from '../tape/c
 import type { Emitter, GradientThunk, Op } from '../tape/op.ts';
 import { storageSpec } from '../tape/storage.ts';
 import type { Tensor } from '../tape/tensor.ts';
+import { expectNormSettings, type NormSettings } from './norm/settings.ts';
 
 /** Settings of {@link groupNorm}. */
-export interface GroupNormAttributes {
+export interface GroupNormAttributes extends NormSettings {
   /** Channels fall into so many groups of consecutive ones; default: each is its own, which is instance norm. */
   readonly groups?: number;
-  /** Added to the variance (default 1e-5). */
-  readonly eps?: number;
-  /** Below zero the output is multiplied by this: 0 fuses a ReLU, 0.01 a leaky one; default null fuses nothing. */
-  readonly slope?: number | null;
 }
 
 /** `statistics` [samples, channels, 2]: mean and 1 / sqrt(var + eps) of each channel's group. */
@@ -45,7 +42,9 @@ export const groupNorm: Op<GroupNormAttributes, GroupNormSaved> = {
   name: 'group-norm',
   storesF16: true,
 
-  shape(inputs: readonly Shape[], { groups }: GroupNormAttributes): Shape {
+  shape(inputs: readonly Shape[], attributes: GroupNormAttributes): Shape {
+    const { groups } = attributes;
+    expectNormSettings('group-norm', attributes, inputs);
     const [input, weight, bias] = expectInputs('group-norm', inputs, 3);
     const [, channels, ...extents] = expectActivation('group-norm', input, inputs);
     for (const [name, shape] of [

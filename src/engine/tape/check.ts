@@ -1,5 +1,6 @@
 import { ShapeError } from '../../core/errors.ts';
 import { formatShape, type Shape } from '../../core/shape.ts';
+import type { Tensor } from './tensor.ts';
 
 /** `2x4x8x8x8, 16x4x3x3x3`: input shapes in a message. */
 export function formatShapes(shapes: readonly Shape[]): string {
@@ -38,6 +39,19 @@ export function expectActivation(
 /** @throws ShapeError where the rule does not hold. */
 export function expectRule(op: string, holds: boolean, rule: string, inputs: readonly Shape[]): void {
   if (!holds) throw new ShapeError(op, rule, formatShapes(inputs));
+}
+
+/** A tensor among an op's attributes. @throws ShapeError for anything else, and if it was left out. */
+export function expectTensor(
+  op: string,
+  name: string,
+  attribute: Tensor | undefined,
+  inputs: readonly Shape[],
+): Tensor {
+  const given: unknown = attribute;
+  if (typeof given === 'object' && given !== null && 'shape' in given) return attribute!;
+  const here = given === undefined ? 'left out' : JSON.stringify(given);
+  throw new ShapeError(op, `the attribute \`${name}\` is a tensor (here ${here})`, formatShapes(inputs));
 }
 
 /** A number for each axis of a volume: one for all of them, or [z, y, x]. */
