@@ -1,11 +1,14 @@
 /**
- * `npx tsx bench/roofline.ts`: a roofline on paper. For each convolution of the paper's network, forward, the
- * operations and bytes of shaders/conv3d.wgsl's workgroup tiles, and the share of peak to expect on three GPUs that
- * were not at hand. Prints the table of bench/README.md; nothing is measured.
+ * `npx tsx bench/roofline.ts`: a roofline on paper, an estimate. For each convolution of the paper's network, forward, the
+ * operations and bytes of shaders/conv3d-wide.wgsl's tiles, and the share of peak to expect on three GPUs that were not at
+ * hand. The share of multiply-adds comes from bench/results/static.json, where a GPU's compiler counts it. Prints the
+ * table of bench/README.md; nothing is timed.
  */
+import { readFileSync } from 'node:fs';
 import { ceilDiv } from '../src/core/shape.ts';
 import { cicekConfig } from '../src/engine/nn/networks/unet.ts';
-import { channelsPerPart } from '../src/engine/ops/conv3d/tile.ts';
+import { stagesPerPart, WIDE_TILE, type WideTile } from '../src/engine/ops/conv3d/wide.ts';
+import type { KeptShares } from './static/report.ts';
 
 /** What the model needs to know of a chip. */
 interface Chip {
@@ -16,26 +19,31 @@ interface Chip {
   readonly tflops: number;
   /** 1e9 bytes a second of memory. */
   readonly gbps: number;
-  /** Workgroups of 128 invocations and 12.7 KB that fit a core at a time (registers, workgroup memory, threads). */
+  /** The tile that is the first choice there. */
+  readonly tile: WideTile;
+  /** Its workgroups of 64 invocations that fit a core at a time (registers, workgroup memory, threads). */
   readonly resident: number;
   /** Such workgroups a core that hide the latency of workgroup memory. */
   readonly wanted: number;
 }
 
+const DEEP: WideTile = { z: 8, staged: 2 };
+const FLAT: WideTile = { z: 4, staged: 4 };
+
+// 180 registers of 4 bytes per invocation for the deep tile, and 9.2 kB of workgroup memory; 112 and 13.8 kB for the flat.
 const CHIPS: readonly Chip[] = [
-  { name: 'H100 SXM', cores: 132, tflops: 67, gbps: 3350, resident: 8, wanted: 4 },
-  { name: 'Apple M2 Max', cores: 38, tflops: 13.6, gbps: 400, resident: 4, wanted: 3 },
-  { name: 'Iris Xe, 96 units', cores: 6, tflops: 2.2, gbps: 68, resident: 10, wanted: 6 },
+  { name: 'H100 SXM', cores: 132, tflops: 67, gbps: 3350, tile: DEEP, resident: 5, wanted: 4 },
+  { name: 'Apple M2 Max', cores: 38, tflops: 13.6, gbps: 400, tile: DEEP, resident: 3, wanted: 3 },
+  { name: 'Iris Xe, 96 units', cores: 6, tflops: 2.2, gbps: 68, tile: FLAT, resident: 9, wanted: 6 },
 ];
 
-/**
- * Share of the multiply-adds in an invocation's instructions for 4 input channels: 4 x 9 steps of 48, each with 9 loads
- * from workgroup memory, and about 300 to stage 25 values with their addresses and masks.
- */
-const ISSUE = 1728 / (1728 + 324 + 300);
+const kept = JSON.parse(readFileSync(new URL('results/static.json', import.meta.url), 'utf8')) as KeptShares;
 
-/** Input channels that the tile stages between two barriers. */
-const STAGED = 4;
+/** Share of the multiply-adds in a tile's instructions, staging included, as AMD's compiler leaves them. */
+function issueOf({ z, staged }: WideTile): number {
+  return kept.navi31![`conv3d-wide.wgsl:convolve{CI=${staged},Z=${z}}`]! / 100;
+}
+
 const BATCH = 2;
 const PATCH = 64;
 
@@ -67,21 +75,24 @@ function layers(): Layer[] {
 function row({ name, from, to, extent }: Layer): string {
   const voxels = extent ** 3 * BATCH;
   const gflop = (2 * 27 * from * to * voxels) / 1e9;
-  const tiles = BATCH * ceilDiv(extent, 8) * ceilDiv(extent, 4) * ceilDiv(extent, 4) * ceilDiv(to, 16);
-  const parts = ceilDiv(from, channelsPerPart(from, STAGED, tiles, Number.POSITIVE_INFINITY));
-  const groups = tiles * parts;
-  // Parts are written once and read once.
-  const sums = parts === 1 ? 0 : 2 * parts * to * voxels;
-  const megabytes = (4 * ((from + to) * voxels + 27 * from * to + sums)) / 1e6;
-  const cells = CHIPS.map(({ cores, tflops, gbps, resident, wanted }) => {
-    const perCore = Math.min(resident, groups / cores);
+  const megabytes = (4 * ((from + to) * voxels + 27 * from * to)) / 1e6;
+  const cells = CHIPS.map(({ cores, tflops, gbps, tile, resident, wanted }) => {
+    const { x, y, channels } = WIDE_TILE;
+    const tiles =
+      BATCH * ceilDiv(extent, x) * ceilDiv(extent, y) * ceilDiv(extent, tile.z) * ceilDiv(to, channels);
+    const stages = ceilDiv(from, tile.staged);
+    const parts = ceilDiv(stages, stagesPerPart(stages, tiles, Number.POSITIVE_INFINITY));
+    const perCore = Math.min(resident, (tiles * parts) / cores);
     const busy = Math.min(1, perCore) * Math.min(1, Math.max(1, perCore) / wanted);
-    const compute = gflop / (tflops * ISSUE * busy);
-    const memory = megabytes / gbps;
-    const ms = Math.max(compute, memory);
-    return `${perCore.toFixed(1)} | ${Math.round((100 * gflop) / (tflops * ms))} % | ${ms < 10 ? ms.toPrecision(2) : ms.toFixed(0)}`;
+    const compute = gflop / (tflops * issueOf(tile) * busy);
+    // Parts are written once and read once.
+    const sums = parts === 1 ? 0 : (8 * parts * to * voxels) / 1e6;
+    const ms = Math.max(compute, (megabytes + sums) / gbps);
+    const share = `${Math.round((100 * gflop) / (tflops * ms))} %`;
+    const groups = `${perCore.toFixed(1)}${parts === 1 ? '' : `, in ${parts}`}`;
+    return `${groups} | ${share} | ${ms < 10 ? ms.toPrecision(2) : ms.toFixed(0)}`;
   });
-  return `| ${name} ${from}->${to} at ${extent}³${parts === 1 ? '' : `, in ${parts}`} | ${gflop.toPrecision(3)} | ${megabytes.toPrecision(3)} | ${Math.round((gflop * 1e3) / megabytes)} | ${cells.join(' | ')} |`;
+  return `| ${name} ${from}->${to} at ${extent}³ | ${gflop.toPrecision(3)} | ${megabytes.toPrecision(3)} | ${Math.round((gflop * 1e3) / megabytes)} | ${cells.join(' | ')} |`;
 }
 
 const heads = CHIPS.map(({ name }) => `${name}: groups a core | of peak | ms`).join(' | ');

@@ -212,13 +212,15 @@ function fusedCandidates(capabilities: Capabilities, task: ConvolutionTask): Can
 function wideVariants(capabilities: Capabilities, task: ConvolutionTask): ConvolutionVariant[] {
   if (capabilities.family !== 'gpu') return [];
   const depth = task.outExtents[0];
+  // Intel's units have 128 registers per lane at most, too few for the deep tile's sums.
+  const deep = capabilities.vendor === 'intel' ? 0.9 : 1.1;
   return WIDE_TILES.filter((tile) => canConvolveWide(capabilities, task, tile))
     .map((tile) => ({
       variant: {
         name: `wide ${tile.z}x${tile.staged}`,
         run: (emit: Emitter, each: ConvolutionTask) => convolveWide(emit, each, tile),
       },
-      worth: filled(depth, tile.z) * (tile.z === 8 ? 1.1 : 1),
+      worth: filled(depth, tile.z) * (tile.z === 8 ? deep : 1),
     }))
     .sort((a, b) => b.worth - a.worth)
     .map(({ variant }) => variant);

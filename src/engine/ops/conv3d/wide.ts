@@ -26,7 +26,7 @@ export interface WideTile {
 }
 
 /** Voxels of a workgroup along x and y, and its output channels. */
-const TILE = { x: 8, y: 4, channels: 16 } as const;
+export const WIDE_TILE = { x: 8, y: 4, channels: 16 } as const;
 const TAPS = 27;
 /** Tile of the weight gradient: positions of a plane staged at once, and channels on either side. */
 const GRADIENT_TILE = { x: 8, y: 4, channels: 16 } as const;
@@ -35,7 +35,7 @@ export type GradientPlanes = 1 | 2;
 
 /** Bytes of workgroup memory that a tile takes. */
 function workgroupBytes({ z, staged }: WideTile): number {
-  return staged * 4 * ((TILE.y + 2) * (z + 2) * 12 + TAPS * TILE.channels);
+  return staged * 4 * ((WIDE_TILE.y + 2) * (z + 2) * 12 + TAPS * WIDE_TILE.channels);
 }
 
 /** Whether a plain 3x3x3 convolution's sources share one weight's strides, and the device has the workgroup memory. */
@@ -54,6 +54,14 @@ export function canConvolveWide(
       weight.flip === first!.weight.flip,
   );
   return shared && workgroupBytes(tile) <= maxWorkgroupBytes;
+}
+
+/**
+ * Stages of input channels of a workgroup: all, or ranges that run side by side if `groups` workgroups would leave a GPU
+ * idle. `most` bounds the ranges.
+ */
+export function stagesPerPart(stages: number, groups: number, most: number): number {
+  return ceilDiv(stages, sliceCount(stages, groups, WANTED_GROUPS, LEAST_STEPS, most));
 }
 
 /** Convolution with 8 output channels x `tile.z` voxels per lane; sources in pairs, each pair in one pass. */
@@ -75,15 +83,14 @@ function convolvePair(emit: Emitter, task: ConvolutionTask, tile: WideTile): voi
   const { output, outChannels, samples, bias, accumulate } = task;
   const [source, other] = task.sources as [Source, Source | undefined];
   const [depth, height, width] = task.outExtents;
-  const tilesX = ceilDiv(width, TILE.x);
-  const blocks = ceilDiv(outChannels, TILE.channels);
+  const tilesX = ceilDiv(width, WIDE_TILE.x);
+  const blocks = ceilDiv(outChannels, WIDE_TILE.channels);
   const stages = ceilDiv(source.channels, tile.staged);
   const allStages = stages + ceilDiv(other?.channels ?? 0, tile.staged);
-  const groups = [tilesX * ceilDiv(height, TILE.y), ceilDiv(depth, tile.z) * blocks] as const;
+  const groups = [tilesX * ceilDiv(height, WIDE_TILE.y), ceilDiv(depth, tile.z) * blocks] as const;
   const size = outChannels * voxelsOf(task.outExtents);
   const most = Math.floor(emit.capabilities.maxBindingBytes / (4 * size));
-  const count = sliceCount(allStages, groups[0] * groups[1] * samples, WANTED_GROUPS, LEAST_STEPS, most);
-  const perPart = ceilDiv(allStages, count);
+  const perPart = stagesPerPart(allStages, groups[0] * groups[1] * samples, most);
   const parts = ceilDiv(allStages, perPart);
   const whole = parts === 1;
   const to = whole ? output : emit.scratch(`${task.label} parts`, [samples * parts, size]);
