@@ -10,6 +10,8 @@ export interface Declaration {
   readonly parameters: readonly ParameterSpec[];
   /** What the forward pass itself moves, in the same order. */
   readonly state: readonly ParameterSpec[];
+  /** Layers that ask for random numbers, such as dropout. */
+  readonly streams: number;
 }
 
 /** What a forward pass gives: the tensors of one output, or of several by name. */
@@ -23,9 +25,11 @@ export type Forward<T> = (scope: Scope, input: Tensor) => T;
  */
 export function declare<T>(forward: Forward<T>, input: Shape, mode: Mode): Declaration & { outputs: T } {
   const found: Found = { parameters: [], state: [] };
-  const scope = new DeclaringScope(mode, new Names(), found);
+  const names = new Names();
+  const scope = new DeclaringScope(mode, names, found);
   const outputs = forward(scope, tensor('input', input, 'arena'));
-  return { parameters: byModule(found.parameters), state: byModule(found.state), outputs };
+  const { streams } = names;
+  return { parameters: byModule(found.parameters), state: byModule(found.state), streams, outputs };
 }
 
 interface Found {
@@ -65,6 +69,10 @@ class DeclaringScope implements Scope {
   #note(list: ParameterSpec[], spec: ParameterSpec): Tensor {
     list.push(spec);
     return tensor(spec.name, spec.shape, 'arena', { requiresGrad: spec.requiresGrad });
+  }
+
+  random(): { readonly seed: Tensor; readonly stream: number } {
+    return { seed: tensor('seed', [2], 'arena'), stream: this.#names.takeStream() };
   }
 
   apply<A, S>(op: Op<A, S>, inputs: readonly Tensor[], attributes: A): Tensor {

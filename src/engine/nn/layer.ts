@@ -1,3 +1,4 @@
+import type { Op } from '../tape/op.ts';
 import type { Tensor } from '../tape/tensor.ts';
 import type { Scope } from './scope.ts';
 
@@ -20,4 +21,19 @@ export function sequential(...layers: readonly Layer[]): Layer {
     forward: (scope, input) =>
       layers.reduce((x, layer, i) => scope.in(String(i), (inner) => layer.forward(inner, x)), input),
   };
+}
+
+/** An op of one input that keeps no tensors, as a layer. */
+export function layerOf<A, S>(op: Op<A, S>, attributes: A): Layer {
+  return { forward: (scope, input) => scope.apply(op, [input], attributes) };
+}
+
+/** Applies a layer in a scope of its own: its tensors are called `name.weight` and so on. */
+export function applied(scope: Scope, name: string, layer: Layer, input: Tensor): Tensor {
+  return scope.in(name, (inner) => layer.forward(inner, input));
+}
+
+/** Channels of an activation [batch, channels, ...]. */
+export function channelsOf(input: Tensor): number {
+  return input.shape[1] ?? 0;
 }

@@ -144,6 +144,7 @@ export class Network {
    * @param input [N, inChannels, D, H, W]; D, H, W multiples of the architecture's
    * @param mode `train`: batch statistics (and their running means), dropout and further outputs
    * @param stored what activations and their gradients between the first layer and the heads are stored as
+   * @param seed that of a `StepSeed`, for a network with dropout
    * @returns outputs by head, of 32 bits: the first at full resolution
    * @throws ShapeError for another input; GpuError where the device does not store such elements.
    */
@@ -152,10 +153,14 @@ export class Network {
     input: Tensor,
     mode: Mode,
     stored: Element = 'f32',
+    seed?: Tensor,
   ): ReadonlyMap<string, readonly Tensor[]> {
     requirePatch(this.architecture, input.shape);
     const { parameters, state } = this;
-    return this.architecture.forward(new RecordingScope({ tape, parameters, state, mode, stored }), input);
+    return this.architecture.forward(
+      new RecordingScope({ tape, parameters, state, mode, stored, seed }),
+      input,
+    );
   }
 
   /** Frees the buffers. */

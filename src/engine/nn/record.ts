@@ -14,6 +14,8 @@ export interface Recording {
   readonly state: TensorStore;
   readonly mode: Mode;
   readonly stored: Element;
+  /** Of the step's random numbers: that of a `StepSeed`. */
+  readonly seed?: Tensor | undefined;
 }
 
 /** A scope that emits ops on a tape, with the tensors of a network on the GPU. */
@@ -41,6 +43,14 @@ export class RecordingScope implements Scope {
 
   state(name: string, shape: Shape, _init: Initialisation): Tensor {
     return find(this.#recording.state, this.#names.take(name), shape);
+  }
+
+  random(): { readonly seed: Tensor; readonly stream: number } {
+    const { seed } = this.#recording;
+    if (seed) return { seed, stream: this.#names.takeStream() };
+    throw new UsageError('the network has random layers, such as dropout, and nothing sets their seed', {
+      hint: 'Record it by recordTrainingStep, or pass the tensor of a StepSeed to its forward pass.',
+    });
   }
 
   apply<A, S>(

@@ -50,6 +50,11 @@ export interface Scope {
   /** A tensor that the forward pass itself moves, such as a running mean. @throws UsageError as for a parameter. */
   state(name: string, shape: Shape, init: Initialisation): Tensor;
   /**
+   * Random numbers for an op of a training step: a seed that changes with each step, and a stream that no other layer has.
+   * @throws UsageError where nothing sets a seed.
+   */
+  random(): { readonly seed: Tensor; readonly stream: number };
+  /**
    * Applies an op.
    * @param element what the output is stored as (default {@link stored}; 32 bits for an op that has only these)
    * @throws ShapeError from the op's rule.
@@ -57,19 +62,31 @@ export interface Scope {
   apply<A, S>(op: Op<A, S>, inputs: readonly Tensor[], attributes: A, element?: Element): Tensor;
 }
 
-/** Names by which a scope's tensors are called, and what has been asked for. */
+/** Names of a scope's tensors and numbers of its random streams: what has been asked for in the whole network. */
 export class Names {
   readonly #prefix: string;
   readonly #taken: Set<string>;
+  readonly #streams: { count: number };
 
-  constructor(prefix = '', taken: Set<string> = new Set()) {
+  constructor(prefix = '', taken: Set<string> = new Set(), streams: { count: number } = { count: 0 }) {
     this.#prefix = prefix;
     this.#taken = taken;
+    this.#streams = streams;
   }
 
   /** The names below one of them. */
   below(name: string): Names {
-    return new Names(`${this.#prefix}${name}.`, this.#taken);
+    return new Names(`${this.#prefix}${name}.`, this.#taken, this.#streams);
+  }
+
+  /** A stream of random numbers that was not given out before. */
+  takeStream(): number {
+    return this.#streams.count++;
+  }
+
+  /** How many streams were given out. */
+  get streams(): number {
+    return this.#streams.count;
   }
 
   /** The full name of a tensor. @throws UsageError for one that another layer has. */

@@ -9,6 +9,7 @@ import { TensorStore } from '../tape/store.ts';
 import type { Root, Tape } from '../tape/tape.ts';
 import type { Element, Tensor } from '../tape/tensor.ts';
 import { type Architecture, declareNetwork, Network } from './network.ts';
+import { StepSeed } from './step-seed.ts';
 
 /** What an output is compared with, and how. */
 export interface TargetLoss {
@@ -60,7 +61,20 @@ export interface TrainingStep {
   readonly commands: readonly Command[];
   /** The kernel variant that each slot got. */
   readonly choices: ReadonlyMap<string, string>;
+  /** Sets what the next replay uses; to be called before each. @throws UsageError as `Adam.setStep`. */
+  setStep(next: NextStep): void;
   destroy(): void;
+}
+
+/** What a replay of a step depends on beside the batch. */
+export interface NextStep {
+  /** Steps done: the random numbers of dropout follow from it. */
+  readonly step: number;
+  /** Steps done that moved the parameters, where that is another number: Adam counts these. */
+  readonly updates?: number;
+  readonly learningRate: number;
+  /** What the seeds were multiplied by (default 1). */
+  readonly lossScale?: number | undefined;
 }
 
 /** The name of the input among a batch's tensors; no head has it. */
@@ -84,7 +98,8 @@ export async function recordTrainingStep(
     const shape = [patches, network.inChannels, ...patch];
     const options = { training: true, input: shape, ...(random ? { random } : {}) };
     const net = owned.add(await Network.create(gpu, network, options));
-    const targets = targetShapes(network, shape, objectives);
+    const { outputs: declared, streams } = declareNetwork(network, shape);
+    const targets = targetShapes(declared, objectives);
     const batch = owned.add(
       await TensorStore.create(gpu, 'batch', [
         { name: INPUT, shape },
@@ -99,7 +114,9 @@ export async function recordTrainingStep(
       ),
     );
     for (const { head, weight } of objectives) seeds.write(head, Float32Array.of(weight));
-    const outputs = net.forward(tape, batch.get(INPUT), 'train', stored);
+    const words = random?.fork('dropout').uint32() ?? 0;
+    const seed = streams > 0 ? owned.add(await StepSeed.create(gpu, words)) : undefined;
+    const outputs = net.forward(tape, batch.get(INPUT), 'train', stored, seed?.tensor);
     const losses = objectives.map(({ head, loss, weight }): HeadLoss => {
       const [output] = outputs.get(head)!;
       return {
@@ -112,16 +129,18 @@ export async function recordTrainingStep(
     const adam = owned.add(await Adam.create(gpu, net.parameters, net.grads!, request.optimizer));
     adam.record(tape.emitter, losses[0]!.output);
     const { commands, choices } = tape;
-    return { net, batch, seeds, losses, adam, commands, choices, destroy: () => owned.destroy() };
+    const setStep = ({ step, updates = step, learningRate, lossScale }: NextStep): void => {
+      seed?.setStep(step);
+      adam.setStep(updates + 1, learningRate, lossScale);
+    };
+    return { net, batch, seeds, losses, adam, commands, choices, setStep, destroy: () => owned.destroy() };
   });
 }
 
 function targetShapes(
-  network: Architecture,
-  input: Shape,
+  outputs: ReadonlyMap<string, readonly Tensor[]>,
   objectives: readonly Objective[],
 ): readonly Shape[] {
-  const { outputs } = declareNetwork(network, input);
   return objectives.map(({ head, loss }) => {
     const output = outputs.get(head)?.[0];
     if (output) return loss.targetShape(output.shape);

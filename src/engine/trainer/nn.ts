@@ -6,5 +6,5 @@
 
 export { he, ones, zeros } from '../nn/init.ts';
 export { sequential } from '../nn/layer.ts';
-export * from '../nn/layers.ts';
+export * from '../nn/layers/index.ts';
 export { Trainer, trainer } from './trainer.ts';

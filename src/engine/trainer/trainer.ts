@@ -135,13 +135,14 @@ export class Trainer {
    *   parameters stay; GpuError, DeviceLostError.
    */
   async step(x: Float32Array, y: PerHead<Float32Array>): Promise<number> {
-    const { batch, adam: optimizer, losses } = this.#recorded;
+    const { batch, losses } = this.#recorded;
     const targets = perHead('target', y, [...this.#losses.keys()], isArray);
     write(batch, INPUT, x);
     for (const [head, values] of targets) write(batch, head, values);
-    optimizer.setStep(this.#steps + 1, this.#optimizer.rate(this.#steps));
+    const learningRate = this.#optimizer.rate(this.#steps);
+    this.#recorded.setStep({ step: this.#steps, learningRate });
     this.#plan.run();
-    const status = await optimizer.readStatus();
+    const status = await this.#recorded.adam.readStatus();
     let total = status.loss;
     for (const { output } of losses.slice(1)) total += (await this.#plan.read(output))[0]!;
     if (!status.finite || !Number.isFinite(total))

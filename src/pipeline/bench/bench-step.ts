@@ -57,6 +57,6 @@ export async function recordStep(gpu: Gpu, shape: StepShape, tape: Tape): Promis
     HEAD,
     Float32Array.from({ length: voxels }, () => (random.uniform() < FOREGROUND ? 1 : 0)),
   );
-  step.adam.setStep(1, 5e-4);
+  step.setStep({ step: 0, learningRate: 5e-4 });
   return step;
 }

@@ -8,7 +8,7 @@ import type { TrainedSpacing } from '../../engine/checkpoint/model-info.ts';
 import type { TrainingProgress, TrainingState } from '../../engine/checkpoint/training-state.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { Network, NetworkSpec } from '../../engine/nn/network.ts';
-import { type HeadLoss, recordTrainingStep } from '../../engine/nn/training-step.ts';
+import { type HeadLoss, type NextStep, recordTrainingStep } from '../../engine/nn/training-step.ts';
 import {
   LESION_HEAD,
   predictsTissues,
@@ -64,6 +64,7 @@ export class TrainingSession {
   /** SHA-256 of what is trained on, by scan. */
   readonly data: Readonly<Record<string, string>>;
   readonly #gpu: Gpu;
+  readonly #setStep: (next: NextStep) => void;
   readonly #scans: readonly string[];
   readonly #spacing: readonly TrainedSpacing[];
   readonly #losses: readonly HeadLoss[];
@@ -80,6 +81,7 @@ export class TrainingSession {
     parts: {
       net: Network;
       adam: Adam;
+      setStep: (next: NextStep) => void;
       sampler: PatchSampler;
       plan: Plan;
       choices: ReadonlyMap<string, string>;
@@ -97,6 +99,7 @@ export class TrainingSession {
     this.settings = settings;
     this.net = parts.net;
     this.adam = parts.adam;
+    this.#setStep = parts.setStep;
     this.sampler = parts.sampler;
     this.plan = parts.plan;
     this.choices = parts.choices;
@@ -141,7 +144,7 @@ export class TrainingSession {
     const step = owned.add(
       await recordTrainingStep(gpu, stepRequest(settings), tape, random.fork('weights')),
     );
-    const { net, batch, seeds, losses, adam, choices } = step;
+    const { net, batch, seeds, losses, adam, choices, setStep } = step;
     const keep = losses.map((loss) => loss.output);
     const plan = owned.add(await compilePlan(gpu, step.commands, { label: 'train', keep }));
     const samplerScans = scans.map((scan) => samplerScan(scan, variant));
@@ -160,6 +163,7 @@ export class TrainingSession {
     const parts = {
       net,
       adam,
+      setStep,
       sampler,
       plan,
       choices,
@@ -253,7 +257,7 @@ export class TrainingSession {
     const before = this.#lossScale;
     // Steps that were passed over moved no moments.
     const updates = this.#step - (before?.skippedSteps ?? 0);
-    this.adam.setStep(updates + 1, learningRate, before?.scale);
+    this.#setStep({ step: this.#step, updates, learningRate, lossScale: before?.scale });
     this.plan.run(this.sampler.next());
     this.plan.prepare();
     const status = await this.adam.readStatus();

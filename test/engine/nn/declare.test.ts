@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { declare } from '../../../src/engine/nn/declare.ts';
 import { sequential } from '../../../src/engine/nn/layer.ts';
-import { batchNorm, conv3d, maxPool3d, relu } from '../../../src/engine/nn/layers.ts';
+import { batchNorm, conv3d, maxPool3d, relu } from '../../../src/engine/nn/layers/index.ts';
 import type { Scope } from '../../../src/engine/nn/scope.ts';
 import type { Tensor } from '../../../src/engine/tape/tensor.ts';
 

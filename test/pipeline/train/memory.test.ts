@@ -29,7 +29,7 @@ describe('the memory of a run', () => {
     const { message, hint } = error as OutOfMemoryError;
     expect(message).toMatch(/^training needs [\d.]+ MB on the GPU, most of it for train\/arena0 [\d.]+ MB/);
     expect(message).toMatch(
-      /largest tensors of a step are (\w+\.\d|loss\.\w+)\/[\w/ -]*conv3d[\w/ ]* \d[\dx]* \([\d.]+ \wB\)/,
+      /largest tensors of a step are (\w+\.\d(\.\w+)?|loss\.\w+)\/[\w/ -]*conv3d[\w/ ]* \d[\dx]* \([\d.]+ \wB\)/,
     );
     expect(message).toMatch(/the budget is [\d.]+ MB$/);
     const fits = /patch: (\d+) .*baseChannels: (\d+) .*batch: (\d+) /.exec(hint!)!.slice(1).map(Number);

@@ -40,7 +40,7 @@ describe('a loss that is no number', () => {
     const { message, hint } = await failureOf(session.step(1e-3));
     expect(message).toMatch(/^step 2: the loss is /);
     expect(message).toMatch(
-      /(Infinity|NaN) in encoder\.1\/conv3d 2x4x4x4x4, written by conv3d\/forward[^ ]* \(\d+ of 512 values\)/,
+      /(Infinity|NaN) in encoder\.1\.conv1\/conv3d 2x4x4x4x4, written by conv3d\/forward[^ ]* \(\d+ of 512 values\)/,
     );
     expect(hint).toMatch(/a smaller lr or .*\(clip: 1\)/);
     expect(await session.net.parameters.readAll()).toEqual(before);

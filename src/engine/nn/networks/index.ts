@@ -3,6 +3,7 @@ import { UsageError } from '../../../core/errors.ts';
 import type { Declaration } from '../declare.ts';
 import type { DesignRequest, NetworkKind } from '../kind.ts';
 import { type Architecture, declareNetwork, type NetworkSpec } from '../network.ts';
+import { nnunet } from './nnunet.ts';
 import { unet } from './unet.ts';
 
 // The page reads checkpoints before anything else, so schemas are zod's small form; it has no language of its own.
@@ -55,6 +56,7 @@ export function registerNetwork<Config extends object>(kind: NetworkKind<Config>
 
 // The kinds that come with the program.
 registerNetwork(unet);
+registerNetwork(nnunet);
 
 /** What settings choose, and what checkpoints hold that name no kind. */
 export const DEFAULT_KIND: string = unet.kind;

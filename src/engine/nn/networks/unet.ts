@@ -4,7 +4,8 @@ import { sizeOf } from '../../../core/shape.ts';
 import { crossStitch } from '../../ops/cross-stitch.ts';
 import type { Tensor } from '../../tape/tensor.ts';
 import type { NetworkKind } from '../kind.ts';
-import { batchNorm, conv3d, convTranspose3d, maxPool3d } from '../layers.ts';
+import { applied } from '../layer.ts';
+import { batchNorm, conv3d, convTranspose3d, maxPool3d } from '../layers/index.ts';
 import type { ParameterSpec, Scope } from '../scope.ts';
 
 /** One output: a 1x1x1 convolution to `classes` logits, class 0 being background. */
@@ -175,9 +176,9 @@ function convBlock(scope: Scope, widths: BlockWidths, input: Tensor, second?: Te
   return widths.reduce((x, width, i) => {
     const convolution = conv3d(width, { kernel: 3, bias: 'frozen' });
     const convolved = scope.in(`conv${i + 1}`, (inner) =>
-      convolution.forward(inner, x, i === 0 ? second : undefined),
+      convolution.forward(inner, x, ...(i === 0 && second ? [second] : [])),
     );
-    return scope.in(`norm${i + 1}`, (inner) => batchNorm({ slope: 0 }).forward(inner, convolved));
+    return applied(scope, `norm${i + 1}`, batchNorm({ slope: 0 }), convolved);
   }, input);
 }
 
@@ -213,7 +214,7 @@ function forward(scope: Scope, input: Tensor, config: UNetConfig): Map<string, r
     const blocks = streams.map((stream, s) =>
       stream.in(scope, place, (inner) => {
         const up = convTranspose3d(config.up[level]!, { bias: false });
-        const wide = inner.in('up', (at) => up.forward(at, x[s]!));
+        const wide = applied(inner, 'up', up, x[s]!);
         return convBlock(inner, config.decoder[level]!, skips[level]![s]!, wide);
       }),
     );

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod/mini';
-import { conv3d } from '../../../../src/engine/nn/layers.ts';
+import { conv3d } from '../../../../src/engine/nn/layers/index.ts';
 import {
   architectureOf,
   declarationOf,
