@@ -18,6 +18,8 @@ export interface Head {
   readonly name: string;
   /** Of the output: with a softmax one for the background and one for each label. */
   readonly channels: number;
+  /** Whether the output is [batch, channels], such as a score of the whole scan, not a value per voxel. */
+  readonly perScan?: boolean | undefined;
 }
 
 /** A network by name: what checkpoints and settings store. `config` is JSON that the kind's schema checks. */

@@ -3,6 +3,8 @@ import type { Random } from '../../core/random.ts';
 import { Resources } from '../../core/resources.ts';
 import type { Shape, Triple } from '../../core/shape.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import { recordDeepSupervision } from '../loss/deep-supervision.ts';
+import type { BoundLoss } from '../loss/loss.ts';
 import { Adam, type AdamSettings } from '../optim/adam.ts';
 import type { Command } from '../tape/command.ts';
 import { TensorStore } from '../tape/store.ts';
@@ -11,18 +13,10 @@ import type { Element, Tensor } from '../tape/tensor.ts';
 import { type Architecture, declareNetwork, Network } from './network.ts';
 import { StepSeed } from './step-seed.ts';
 
-/** What an output is compared with, and how. */
-export interface TargetLoss {
-  /** Shape of the target for an output. */
-  targetShape(output: Shape): Shape;
-  /** Records the loss as a scalar [1]. */
-  record(tape: Tape, output: Tensor, target: Tensor): Tensor;
-}
-
 /** What a head learns. */
 export interface Objective {
   readonly head: string;
-  readonly loss: TargetLoss;
+  readonly loss: BoundLoss;
   /** Of its loss in the sum that is minimised. */
   readonly weight: number;
 }
@@ -118,11 +112,12 @@ export async function recordTrainingStep(
     const seed = streams > 0 ? owned.add(await StepSeed.create(gpu, words)) : undefined;
     const outputs = net.forward(tape, batch.get(INPUT), 'train', stored, seed?.tensor);
     const losses = objectives.map(({ head, loss, weight }): HeadLoss => {
-      const [output] = outputs.get(head)!;
       return {
         head,
         weight,
-        output: tape.scope(`loss.${head}`, () => loss.record(tape, output!, batch.get(head))),
+        output: tape.scope(`loss.${head}`, () =>
+          recordDeepSupervision(tape, loss, outputs.get(head)!, batch.get(head)),
+        ),
       };
     });
     tape.backward(losses.map(({ head, output }): Root => ({ output, grad: seeds.get(head) })));

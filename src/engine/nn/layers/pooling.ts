@@ -1,4 +1,4 @@
-import { avgPool3d as avgPool3dOp } from '../../ops/avg-pool3d.ts';
+import { averagePool3d as averagePool3dOp } from '../../ops/average-pool3d.ts';
 import { globalAveragePool as globalAveragePoolOp } from '../../ops/global-average-pool.ts';
 import { linear as linearOp } from '../../ops/linear.ts';
 import { maxPool3d as maxPool3dOp } from '../../ops/max-pool3d.ts';
@@ -7,14 +7,20 @@ import type { Element } from '../../tape/tensor.ts';
 import { he, zeros } from '../init.ts';
 import { channelsOf, type Layer, layerOf } from '../layer.ts';
 
-/** The largest value of each 2x2x2 window: halves the extents. */
-export function maxPool3d(): Layer {
-  return layerOf(maxPool3dOp, {});
+/** Settings of {@link maxPool3d} and {@link averagePool3d}. */
+export interface PoolOptions {
+  /** Extents of a window, and the step to the next one (default 2): what the extents are divided by. */
+  readonly kernel?: PerAxis;
 }
 
-/** The mean of each window of the stride's extents: divides the extents by the stride (default 2). */
-export function avgPool3d({ stride = 2 }: { readonly stride?: PerAxis } = {}): Layer {
-  return layerOf(avgPool3dOp, { stride });
+/** The largest value of each window. */
+export function maxPool3d({ kernel = 2 }: PoolOptions = {}): Layer {
+  return layerOf(maxPool3dOp, { kernel });
+}
+
+/** The mean of each window. */
+export function averagePool3d({ kernel = 2 }: PoolOptions = {}): Layer {
+  return layerOf(averagePool3dOp, { kernel });
 }
 
 /** The mean of each channel: [N, C, D, H, W] to [N, C]. */

@@ -3,8 +3,10 @@ import { UsageError } from '../../../core/errors.ts';
 import type { Declaration } from '../declare.ts';
 import type { DesignRequest, NetworkKind } from '../kind.ts';
 import { type Architecture, declareNetwork, type NetworkSpec } from '../network.ts';
+import { meshnet } from './meshnet.ts';
 import { nnunet } from './nnunet.ts';
 import { unet } from './unet.ts';
+import { unetRegression } from './unet-regression.ts';
 
 // The page reads checkpoints before anything else, so schemas are zod's small form; it has no language of its own.
 z.config(z.locales.en());
@@ -57,6 +59,8 @@ export function registerNetwork<Config extends object>(kind: NetworkKind<Config>
 // The kinds that come with the program.
 registerNetwork(unet);
 registerNetwork(nnunet);
+registerNetwork(meshnet);
+registerNetwork(unetRegression);
 
 /** What settings choose, and what checkpoints hold that name no kind. */
 export const DEFAULT_KIND: string = unet.kind;
@@ -110,5 +114,15 @@ export function designNetwork(kind: string, request: DesignRequest, given: objec
       throw new UsageError(`network ${kind}: there is no field ${JSON.stringify(field)}`, {
         hint: `Fields are ${Object.keys(designed).join(', ')}.`,
       });
-  return { kind, config: found.parse({ ...designed, ...given }).config };
+  const { config, architecture } = found.parse({ ...designed, ...given });
+  for (const { name, perScan = false } of request.heads) {
+    const head = architecture.heads.find((each) => each.name === name);
+    if (!head) throw new UsageError(`network ${kind}: has no output ${JSON.stringify(name)}`);
+    if (perScan !== (head.perScan ?? false))
+      throw new UsageError(
+        `network ${kind}: its output ${name} has a value per ${head.perScan ? 'scan' : 'voxel'}, and one per ${perScan ? 'scan' : 'voxel'} is wanted`,
+        { hint: `Kinds are ${[...KINDS.keys()].join(', ')}.` },
+      );
+  }
+  return { kind, config };
 }

@@ -6,7 +6,7 @@ import { relu as reluOp } from '../../ops/relu.ts';
 import type { Tensor } from '../../tape/tensor.ts';
 import type { DesignRequest, NetworkKind } from '../kind.ts';
 import { applied } from '../layer.ts';
-import { avgPool3d, conv3d, convTranspose3d, instanceNorm } from '../layers/index.ts';
+import { averagePool3d, conv3d, convTranspose3d, instanceNorm } from '../layers/index.ts';
 import type { Head } from '../network.ts';
 import type { Scope } from '../scope.ts';
 
@@ -121,7 +121,7 @@ function residualBlock(scope: Scope, input: Tensor, width: number, kernel: Tripl
   const second = scope.in('conv2', (at) => convBlock(at, [first], width, { kernel }));
   let shortcut = input;
   const strides = stride.some((step) => step > 1);
-  if (strides) shortcut = avgPool3d({ stride }).forward(scope, shortcut);
+  if (strides) shortcut = averagePool3d({ kernel: stride }).forward(scope, shortcut);
   if (input.shape[1] !== width)
     // The pooling has no tensors, but takes the first place in the library's list.
     shortcut = scope.in(`skip.${strides ? 1 : 0}`, (at) =>

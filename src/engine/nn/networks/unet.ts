@@ -4,31 +4,30 @@ import { sizeOf } from '../../../core/shape.ts';
 import { crossStitch } from '../../ops/cross-stitch.ts';
 import type { Tensor } from '../../tape/tensor.ts';
 import type { NetworkKind } from '../kind.ts';
-import { applied } from '../layer.ts';
-import { batchNorm, conv3d, convTranspose3d, maxPool3d } from '../layers/index.ts';
+import { conv3d } from '../layers/index.ts';
 import type { ParameterSpec, Scope } from '../scope.ts';
+import {
+  decoderLevel,
+  doublingWidths,
+  encoderLevel,
+  headName,
+  levelsPair,
+  shapeFields,
+  type UNetShape,
+} from './unet-blocks.ts';
 
-/** One output: a 1x1x1 convolution to `classes` logits, class 0 being background. */
+/** One output: a 1x1x1 convolution to `classes` logits, class 0 being background where they exclude one another. */
 export interface UNetHead {
   readonly name: string;
   readonly classes: number;
 }
-
-/** Output channels of a block's two convolutions. */
-export type BlockWidths = readonly [number, number];
 
 /**
  * A 3D U-Net (Çiçek 2016), padded: per level two 3x3x3 convolutions, each with batch norm and ReLU; 2x2x2 max pool
  * down; 2x2x2 stride-2 transposed convolution up; the encoder's output of the level beside it as the block's second
  * source; one 1x1x1 convolution per head.
  */
-export interface UNetConfig {
-  readonly inChannels: number;
-  /** Finest level first; the last one is the bottom. */
-  readonly encoder: readonly BlockWidths[];
-  /** Output channels of the transposed convolution into each level but the bottom, finest first. */
-  readonly up: readonly number[];
-  readonly decoder: readonly BlockWidths[];
+export interface UNetConfig extends UNetShape {
   readonly heads: readonly UNetHead[];
   /**
    * Soft instead of hard sharing (Misra et al. 2016): each of two heads has a U-Net of its own, and behind every
@@ -37,21 +36,11 @@ export interface UNetConfig {
   readonly crossStitch?: true | undefined;
 }
 
-const channels = z.int().check(z.minimum(1), z.maximum(65536));
-const block = z.tuple([channels, channels]);
 const schema: z.ZodMiniType<UNetConfig> = z
   .object({
-    inChannels: channels,
-    encoder: z.array(block).check(z.minLength(2), z.maxLength(12)),
-    up: z.array(channels),
-    decoder: z.array(block),
+    ...shapeFields,
     heads: z
-      .array(
-        z.object({
-          name: z.string().check(z.regex(/^\w+$/)),
-          classes: z.int().check(z.minimum(2), z.maximum(1024)),
-        }),
-      )
+      .array(z.object({ name: headName, classes: z.int().check(z.minimum(1), z.maximum(1024)) }))
       .check(z.minLength(1), z.maxLength(16)),
     crossStitch: z.optional(z.literal(true)),
   })
@@ -59,9 +48,7 @@ const schema: z.ZodMiniType<UNetConfig> = z
     z.refine(({ heads, crossStitch }) => !crossStitch || heads.length === 2, {
       message: 'cross-stitch units join two heads',
     }),
-    z.refine(({ encoder, up, decoder }) => up.length === encoder.length - 1 && decoder.length === up.length, {
-      message: 'the decoder has one level less than the encoder',
-    }),
+    z.refine(levelsPair, { message: 'the decoder has one level less than the encoder' }),
   );
 
 /** Settings of {@link unetConfig}. */
@@ -95,14 +82,9 @@ export function unetConfig({
       throw new UsageError(`a U-Net's ${name} must be a whole number of at least ${least}; got ${value}`);
   if (crossStitch && heads.length !== 2)
     throw new UsageError(`cross-stitch units join two tasks; got ${heads.length} heads`);
-  const width = (level: number): number => baseChannels * 2 ** level;
-  const widths = (count: number): BlockWidths[] =>
-    Array.from({ length: count }, (_, level) => [width(level), width(level)]);
   return {
     inChannels,
-    encoder: widths(levels),
-    up: Array.from({ length: levels - 1 }, (_, level) => width(level)),
-    decoder: widths(levels - 1),
+    ...doublingWidths(baseChannels, levels),
     heads,
     ...(crossStitch ? { crossStitch } : {}),
   };
@@ -167,21 +149,6 @@ function stitchesOf(scope: Scope, config: UNetConfig): ReadonlyMap<string, Tenso
   return new Map(units);
 }
 
-/**
- * Two convolutions of kernel 3, each with batch norm and ReLU in one kernel. The norm takes away what a bias adds, so
- * the biases, which are there for other programs' sake, stay as they are.
- * @param second the other source of the first convolution, where the block joins two
- */
-function convBlock(scope: Scope, widths: BlockWidths, input: Tensor, second?: Tensor): Tensor {
-  return widths.reduce((x, width, i) => {
-    const convolution = conv3d(width, { kernel: 3, bias: 'frozen' });
-    const convolved = scope.in(`conv${i + 1}`, (inner) =>
-      convolution.forward(inner, x, ...(i === 0 && second ? [second] : [])),
-    );
-    return applied(scope, `norm${i + 1}`, batchNorm({ slope: 0 }), convolved);
-  }, input);
-}
-
 function forward(scope: Scope, input: Tensor, config: UNetConfig): Map<string, readonly Tensor[]> {
   const streams = streamsOf(config);
   let stitches: ReadonlyMap<string, Tensor> | undefined;
@@ -201,10 +168,7 @@ function forward(scope: Scope, input: Tensor, config: UNetConfig): Map<string, r
   config.encoder.forEach((widths, level) => {
     const place = `encoder.${level}`;
     const blocks = streams.map((stream, s) =>
-      stream.in(scope, place, (inner) => {
-        const source = level === 0 ? x[s]! : maxPool3d().forward(inner, x[s]!);
-        return convBlock(inner, widths, source);
-      }),
+      stream.in(scope, place, (inner) => encoderLevel(inner, widths, x[s]!, level)),
     );
     x = blend(place, blocks);
     skips.push(x);
@@ -212,11 +176,9 @@ function forward(scope: Scope, input: Tensor, config: UNetConfig): Map<string, r
   for (let level = config.decoder.length - 1; level >= 0; level--) {
     const place = `decoder.${level}`;
     const blocks = streams.map((stream, s) =>
-      stream.in(scope, place, (inner) => {
-        const up = convTranspose3d(config.up[level]!, { bias: false });
-        const wide = applied(inner, 'up', up, x[s]!);
-        return convBlock(inner, config.decoder[level]!, skips[level]![s]!, wide);
-      }),
+      stream.in(scope, place, (inner) =>
+        decoderLevel(inner, config.decoder[level]!, config.up[level]!, x[s]!, skips[level]![s]!),
+      ),
     );
     x = blend(place, blocks);
   }

@@ -68,7 +68,14 @@ describe("nnU-Net's networks", () => {
     expect(refuse({ blocks: [2, 2] })).toThrow(/one entry per stage/);
     expect(refuse({ strides: [[3, 1, 1]] })).toThrow(/strides/);
     expect(refuse({ features: [1e9, 1] })).toThrow(/features.0/);
-    expect(refuse({ kernels: [[2, 3, 3], [3, 3, 3]] })).toThrow(/1, 3 or 5 taps/);
+    expect(
+      refuse({
+        kernels: [
+          [2, 3, 3],
+          [3, 3, 3],
+        ],
+      }),
+    ).toThrow(/1, 3 or 5 taps/);
     expect(refuse({ colour: 'red' })).toThrow(/network nnunet/);
   });
 });

@@ -1,0 +1,93 @@
+import { z } from 'zod/mini';
+import type { Tensor } from '../../tape/tensor.ts';
+import { applied } from '../layer.ts';
+import { batchNorm, conv3d, convTranspose3d, maxPool3d } from '../layers/index.ts';
+import type { Scope } from '../scope.ts';
+
+/** Output channels of a block's two convolutions. */
+export type BlockWidths = readonly [number, number];
+
+/** The widths of an encoder and a decoder. */
+export interface UNetShape {
+  readonly inChannels: number;
+  /** Finest level first; the last one is the bottom. */
+  readonly encoder: readonly BlockWidths[];
+  /** Output channels of the transposed convolution into each level but the bottom, finest first. */
+  readonly up: readonly number[];
+  readonly decoder: readonly BlockWidths[];
+}
+
+/** Bounds keep a forged file from asking for a network that no machine holds. */
+export const channelCount: z.ZodMiniInt = z.int().check(z.minimum(1), z.maximum(65536));
+/** A word, which goes into the names of tensors. */
+export const headName: z.ZodMiniString = z.string().check(z.regex(/^\w+$/));
+
+type Each<T extends z.core.SomeType> = z.ZodMiniArray<T>;
+type Block = z.ZodMiniTuple<[z.ZodMiniInt, z.ZodMiniInt], null>;
+const block: Block = z.tuple([channelCount, channelCount]);
+
+/** The fields of {@link UNetShape}, for a kind's schema. */
+export const shapeFields: {
+  readonly inChannels: z.ZodMiniInt;
+  readonly encoder: Each<Block>;
+  readonly up: Each<z.ZodMiniInt>;
+  readonly decoder: Each<Block>;
+} = {
+  inChannels: channelCount,
+  encoder: z.array(block).check(z.minLength(2), z.maxLength(12)),
+  up: z.array(channelCount),
+  decoder: z.array(block),
+};
+
+/** Whether there is a decoder's level for each of the encoder's but the bottom. */
+export function levelsPair({ encoder, up, decoder }: Omit<UNetShape, 'inChannels'>): boolean {
+  return up.length === encoder.length - 1 && decoder.length === up.length;
+}
+
+/** The house's widths: level l has baseChannels * 2^l channels, going up halves them. */
+export function doublingWidths(baseChannels: number, levels: number): Omit<UNetShape, 'inChannels'> {
+  const width = (level: number): number => baseChannels * 2 ** level;
+  const widths = (count: number): BlockWidths[] =>
+    Array.from({ length: count }, (_, level) => [width(level), width(level)]);
+  return {
+    encoder: widths(levels),
+    up: Array.from({ length: levels - 1 }, (_, level) => width(level)),
+    decoder: widths(levels - 1),
+  };
+}
+
+/**
+ * Two convolutions of kernel 3, each with batch norm and ReLU in one kernel. The norm takes away what a bias adds, so
+ * the biases, which are there for other programs' sake, stay as they are.
+ * @param second the other source of the first convolution, where the block joins two
+ */
+function convBlock(scope: Scope, widths: BlockWidths, input: Tensor, second?: Tensor): Tensor {
+  return widths.reduce((x, width, i) => {
+    const convolution = conv3d(width, { kernel: 3, bias: 'frozen' });
+    const convolved = scope.in(`conv${i + 1}`, (inner) =>
+      convolution.forward(inner, x, ...(i === 0 && second ? [second] : [])),
+    );
+    return applied(scope, `norm${i + 1}`, batchNorm({ slope: 0 }), convolved);
+  }, input);
+}
+
+/** A level of the encoder: max pooling into all but the finest, and a block. */
+export function encoderLevel(scope: Scope, widths: BlockWidths, input: Tensor, level: number): Tensor {
+  return convBlock(scope, widths, level === 0 ? input : maxPool3d().forward(scope, input));
+}
+
+/**
+ * A level of the decoder: a transposed convolution, and a block that reads the encoder's output of the level, too.
+ * @param width channels of the transposed convolution
+ * @param below what comes from the level below
+ */
+export function decoderLevel(
+  scope: Scope,
+  widths: BlockWidths,
+  width: number,
+  below: Tensor,
+  skip: Tensor,
+): Tensor {
+  const up = applied(scope, 'up', convTranspose3d(width, { bias: false }), below);
+  return convBlock(scope, widths, skip, up);
+}
