@@ -106,7 +106,6 @@ export {
   type Objective,
   recordTrainingStep,
   type StepRequest,
-  type TargetLoss,
   type TrainingStep,
 } from '../engine/nn/training-step.ts';
 export { variantConfig } from '../engine/nn/variants.ts';

@@ -40,6 +40,8 @@ describe('declare', () => {
 
   it('refuses what an op refuses', () => {
     const net = sequential(conv3d(4, { kernel: 3 }), maxPool3d());
-    expect(() => declare(net.forward, [1, 1, 1, 1, 1], 'predict')).toThrow(/max-pool3d: .*at least the kernel's 2x2x2/);
+    expect(() => declare(net.forward, [1, 1, 1, 1, 1], 'predict')).toThrow(
+      /max-pool3d: .*at least the kernel's 2x2x2/,
+    );
   });
 });
