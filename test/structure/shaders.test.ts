@@ -22,10 +22,10 @@ const files = Object.keys(shaders).filter((file) => !file.startsWith('common/'))
 
 /** Adapters whose variants are compiled, within what the null device allows. */
 const ADAPTERS: readonly Partial<Capabilities>[] = [
-  { family: 'lavapipe', subgroupSize: 8 },
-  { family: 'swiftshader', subgroupSize: 4 },
-  { family: 'gpu', subgroupSize: 32 },
-  { family: 'gpu', subgroupSize: 0, f16: false },
+  { family: 'lavapipe', software: true, subgroupSize: 8 },
+  { family: 'swiftshader', software: true, subgroupSize: 4 },
+  { family: 'gpu', software: false, subgroupSize: 8 },
+  { family: 'gpu', software: false, subgroupSize: 0, f16: false },
 ];
 
 interface Resource {
@@ -249,6 +249,8 @@ describe('every variant of every op', async () => {
     const faults = new Set<string>();
     const visit = async ({ label, commands }: Recording): Promise<void> => {
       for (const command of commands) for (const fault of mismatches(command)) faults.add(fault);
+      const meant = commands.filter(({ kernel }) => kernel.file?.startsWith('software/'));
+      if (!capabilities.software && meant.length > 0) faults.add(`${label}: kernels for software drivers`);
       const keys = commands.map(({ kernel, bindings }) => kernelKey(kernel) + bindings.map((b) => b.access));
       if (keys.every((key) => seen.has(key))) return;
       for (const key of keys) seen.add(key);

@@ -1,9 +1,9 @@
-import type { Shape } from '../../core/shape.ts';
+import type { Shape, Triple } from '../../core/shape.ts';
 import { expectActivation, expectAxes, expectInputs, expectRule, type PerAxis } from '../tape/check.ts';
 import type { Emitter, GradientThunk, Op } from '../tape/op.ts';
 import type { Tensor } from '../tape/tensor.ts';
 import { backwardBias } from './conv-transpose3d/cell.ts';
-import { type Axes, type Geometry, weightView } from './conv-transpose3d/task.ts';
+import { type Geometry, weightView } from './conv-transpose3d/task.ts';
 import { backwardInput, backwardWeight, forward } from './conv-transpose3d/variants.ts';
 
 const NAME = 'conv-transpose3d';
@@ -23,10 +23,10 @@ export interface ConvTranspose3dAttributes {
 
 /** The attributes with their defaults, checked against the inputs. */
 interface Settings {
-  readonly kernel: Axes;
-  readonly stride: Axes;
-  readonly padding: Axes;
-  readonly outputPadding: Axes;
+  readonly kernel: Triple;
+  readonly stride: Triple;
+  readonly padding: Triple;
+  readonly outputPadding: Triple;
   readonly bias: boolean;
 }
 

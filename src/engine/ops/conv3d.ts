@@ -1,9 +1,9 @@
-import type { Shape } from '../../core/shape.ts';
+import type { Shape, Triple } from '../../core/shape.ts';
 import { expectActivation, expectAxes, expectInputs, expectRule, type PerAxis } from '../tape/check.ts';
 import type { GradientThunk, Op } from '../tape/op.ts';
 import type { Tensor } from '../tape/tensor.ts';
 import { biasGradient } from './conv3d/bias.ts';
-import { type Extents, extentsOf, ONES, voxelsOf, type Window } from './conv3d/task.ts';
+import { extentsOf, ONES, voxelsOf, type Window } from './conv3d/task.ts';
 import { convolve, weightGradient } from './conv3d/variants.ts';
 
 /** Settings of {@link conv3d}; the kernel's extents come with the weight. Numbers for all axes, or [z, y, x]. */
@@ -208,7 +208,7 @@ function settingsOf(
   };
 }
 
-function axes(of: (axis: number) => number): Extents {
+function axes(of: (axis: number) => number): Triple {
   return [of(0), of(1), of(2)];
 }
 

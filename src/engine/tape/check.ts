@@ -1,5 +1,5 @@
 import { ShapeError } from '../../core/errors.ts';
-import { formatShape, type Shape } from '../../core/shape.ts';
+import { formatShape, type Shape, type Triple, toTriple } from '../../core/shape.ts';
 import type { Tensor } from './tensor.ts';
 
 /** `2x4x8x8x8, 16x4x3x3x3`: input shapes in a message. */
@@ -55,7 +55,7 @@ export function expectTensor(
 }
 
 /** A number for each axis of a volume: one for all of them, or [z, y, x]. */
-export type PerAxis = number | readonly [number, number, number];
+export type PerAxis = number | Triple;
 
 /**
  * A setting of an op as [z, y, x].
@@ -68,8 +68,8 @@ export function expectAxes(
   setting: PerAxis,
   [least, most]: readonly [number, number],
   inputs: readonly Shape[],
-): readonly [number, number, number] {
-  const axes = typeof setting === 'number' ? ([setting, setting, setting] as const) : setting;
+): Triple {
+  const axes = toTriple(setting);
   const holds =
     Array.isArray(axes) &&
     axes.length === 3 &&

@@ -1,21 +1,18 @@
-import { sizeOf } from '../../../core/shape.ts';
+import { sizeOf, type Triple } from '../../../core/shape.ts';
 import type { Params } from '../../tape/command.ts';
 import type { Tensor } from '../../tape/tensor.ts';
-
-/** A number for each axis of a volume: depth, height, width. */
-export type Axes = readonly [number, number, number];
 
 /** Sizes that every kernel of the transposed convolution needs. */
 export interface Geometry {
   readonly samples: number;
   readonly inChannels: number;
   readonly outChannels: number;
-  readonly inExtents: Axes;
-  readonly outExtents: Axes;
-  readonly kernel: Axes;
+  readonly inExtents: Triple;
+  readonly outExtents: Triple;
+  readonly kernel: Triple;
   /** 1 or 2 along each axis. */
-  readonly stride: Axes;
-  readonly padding: Axes;
+  readonly stride: Triple;
+  readonly padding: Triple;
 }
 
 /** Weights addressed by strides: element (in, out, tap) lies at first + in * byIn + out * taps + tap. */
@@ -56,7 +53,7 @@ export function weightView(tensor: Tensor): WeightView {
 }
 
 /** Voxels of a volume, or taps of a kernel. */
-export function voxelsOf([depth, height, width]: Axes): number {
+export function voxelsOf([depth, height, width]: Triple): number {
   return depth * height * width;
 }
 
@@ -68,7 +65,7 @@ export function isUpsampling({ kernel, stride, padding, inExtents, outExtents }:
 }
 
 /** `2`, or `1x2x2` where the axes differ. */
-function describeAxes(axes: Axes): string {
+function describeAxes(axes: Triple): string {
   return new Set(axes).size === 1 ? `${axes[0]}` : axes.join('x');
 }
 
@@ -88,7 +85,7 @@ export function paramsOf(
   { inExtents, outExtents, padding, inChannels, outChannels }: Geometry,
   rest: {
     readonly accumulate?: boolean;
-    readonly cells?: Axes;
+    readonly cells?: Triple;
     readonly blocks?: number;
     readonly bias?: BiasView | null;
     readonly slices?: number;

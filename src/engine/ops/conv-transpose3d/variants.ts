@@ -5,7 +5,7 @@ import { someHalf } from '../../tape/tensor.ts';
 import { inWideSums } from '../../tape/wide-sums.ts';
 import { backwardInputCells, backwardWeightLanes, forwardCells } from './cell.ts';
 import { cutBackwardInput, cutBackwardWeight, cutForward } from './cut.ts';
-import { backwardInputSubgroup, backwardWeightSubgroup, forwardSubgroup } from './subgroup.ts';
+import { backwardInputSubgroup, backwardWeightSubgroup, forwardSubgroup } from './software/subgroup.ts';
 import { type Geometry, isUpsampling, type Pass, slotOf, type WeightPass } from './task.ts';
 
 interface PassVariant extends Variant {
@@ -76,7 +76,7 @@ export function backwardWeight(emit: Emitter, whole: WeightPass): void {
   }
 }
 
-/** Lanes of the subgroup kernels where they can run here, else 0. */
-function lanesFor({ subgroupSize }: Capabilities, geometry: Geometry): number {
-  return isUpsampling(geometry) && (subgroupSize === 4 || subgroupSize === 8) ? subgroupSize : 0;
+/** Lanes of the kernels for software drivers if they can run here, else 0. */
+function lanesFor({ software, subgroupSize }: Capabilities, geometry: Geometry): number {
+  return software && isUpsampling(geometry) && (subgroupSize === 4 || subgroupSize === 8) ? subgroupSize : 0;
 }

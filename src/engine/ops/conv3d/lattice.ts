@@ -1,5 +1,5 @@
-import { ceilDiv } from '../../../core/shape.ts';
-import { type Extents, ONES, type Window } from './task.ts';
+import { ceilDiv, type Triple } from '../../../core/shape.ts';
+import { ONES, type Window } from './task.ts';
 
 /**
  * How one axis falls into phases. Along it the outputs phase + period * t read the inputs
@@ -24,7 +24,7 @@ export function latticesOf({
   dilation,
   outExtents,
   inputDilation = ONES,
-}: Window & { readonly outExtents: Extents; readonly inputDilation?: Extents }): Lattice[] {
+}: Window & { readonly outExtents: Triple; readonly inputDilation?: Triple }): Lattice[] {
   return kernel.map((taps, a) => {
     const apart = dilation[a]!;
     const between = inputDilation[a]!;
@@ -44,7 +44,7 @@ export function latticesOf({
 }
 
 /** Tiles of all phases along z, y and x, where a tile has `tile` outputs of one phase. */
-export function tilesOf(lattices: readonly Lattice[], outExtents: Extents, tile: Extents): Extents {
+export function tilesOf(lattices: readonly Lattice[], outExtents: Triple, tile: Triple): Triple {
   const along = (a: number): number => {
     const { period } = lattices[a]!;
     return period * ceilDiv(ceilDiv(outExtents[a]!, period), tile[a]!);

@@ -1,9 +1,7 @@
-import { ceilDiv, type Shape } from '../../../core/shape.ts';
+import { ceilDiv, roundUp, type Shape, type Triple } from '../../../core/shape.ts';
 import type { Capabilities } from '../../gpu/capabilities.ts';
+import type { Emitter, Variant } from '../../tape/op.ts';
 import { someHalf, type Tensor } from '../../tape/tensor.ts';
-
-/** Extents of a volume, or another number for each of its axes: depth, height, width. */
-export type Extents = readonly [number, number, number];
 
 /** Weights addressed by strides: element (out, in, tap) lies at first + out * byOut + in * byIn + tap. */
 export interface WeightView {
@@ -30,10 +28,10 @@ export interface Source {
 
 /** Taps of a kernel, and where the output voxel o finds tap k: at input voxel o * stride + k * dilation - padding. */
 export interface Window {
-  readonly kernel: Extents;
-  readonly stride: Extents;
-  readonly dilation: Extents;
-  readonly padding: Extents;
+  readonly kernel: Triple;
+  readonly stride: Triple;
+  readonly dilation: Triple;
+  readonly padding: Triple;
 }
 
 /**
@@ -50,10 +48,10 @@ export interface ConvolutionTask extends Window {
   readonly bias: BiasView | null;
   /** Add to what the output holds. */
   readonly accumulate: boolean;
-  readonly inExtents: Extents;
-  readonly outExtents: Extents;
+  readonly inExtents: Triple;
+  readonly outExtents: Triple;
   /** 1 or 2 along each axis. */
-  readonly inputDilation: Extents;
+  readonly inputDilation: Triple;
 }
 
 /** grad_weight (+)= sum over positions of grad_output x the shifted input, for each source. */
@@ -68,16 +66,26 @@ export interface WeightGradientTask extends Window {
   readonly outChannels: number;
   readonly outFirst: number;
   readonly inChannels: number;
-  readonly inExtents: Extents;
-  readonly outExtents: Extents;
+  readonly inExtents: Triple;
+  readonly outExtents: Triple;
+}
+
+/** One of the kernels, or sequences of kernels, that convolve. */
+export interface ConvolutionVariant extends Variant {
+  run(emit: Emitter, task: ConvolutionTask): void;
+}
+
+/** The same for the weight gradient. */
+export interface WeightGradientVariant extends Variant {
+  run(emit: Emitter, task: WeightGradientTask): void;
 }
 
 /** One along each axis: no stride, or no dilation. */
-export const ONES: Extents = [1, 1, 1];
+export const ONES: Triple = [1, 1, 1];
 
 /** Whether a window has kernel `k` along each axis, stride 1, no dilation and the same padding, of at most k - 1. */
 export function isPlain({ kernel, stride, dilation, padding }: Window, k: 1 | 3): boolean {
-  const only = (axes: Extents, value: number): boolean => axes.every((each) => each === value);
+  const only = (axes: Triple, value: number): boolean => axes.every((each) => each === value);
   const [pad] = padding;
   return only(kernel, k) && only(stride, 1) && only(dilation, 1) && pad >= 0 && pad < k && only(padding, pad);
 }
@@ -88,13 +96,18 @@ export function tapsOf({ kernel }: Pick<Window, 'kernel'>): number {
 }
 
 /** Depth, height and width of an activation. */
-export function extentsOf(shape: Shape): Extents {
+export function extentsOf(shape: Shape): Triple {
   return [shape[2]!, shape[3]!, shape[4]!];
 }
 
 /** Voxels of a volume. */
-export function voxelsOf(extents: Extents): number {
+export function voxelsOf(extents: Triple): number {
   return extents[0] * extents[1] * extents[2];
+}
+
+/** Share of tiles of extent `tile` that `n` fills. */
+export function filled(n: number, tile: number): number {
+  return n / roundUp(n, tile);
 }
 
 /** Channels of all sources. */
@@ -109,10 +122,7 @@ export function isHalf(task: ConvolutionTask | WeightGradientTask): boolean {
 }
 
 /** `k3 s1 p1`, or `k1x3x3 s1x2x2 d1x2x2 p0x2x2`: one number where the axes have the same, no dilation of 1. */
-function describeWindow(
-  { kernel, stride, dilation, padding }: Window,
-  inputDilation: Extents = ONES,
-): string {
+function describeWindow({ kernel, stride, dilation, padding }: Window, inputDilation: Triple = ONES): string {
   const settings = { k: kernel, s: stride, d: dilation, i: inputDilation, p: padding };
   return Object.entries(settings)
     .map(([name, axes]) => [name, new Set(axes).size === 1 ? `${axes[0]}` : axes.join('x')] as const)

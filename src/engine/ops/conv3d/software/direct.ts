@@ -1,17 +1,17 @@
-import { ceilDiv, roundUp } from '../../../core/shape.ts';
-import { read, readWrite, slice, uniform, write } from '../../tape/command.ts';
-import type { Emitter } from '../../tape/op.ts';
-import type { Tensor } from '../../tape/tensor.ts';
+import { ceilDiv, roundUp } from '../../../../core/shape.ts';
+import { read, readWrite, slice, uniform, write } from '../../../tape/command.ts';
+import type { Emitter } from '../../../tape/op.ts';
+import type { Tensor } from '../../../tape/tensor.ts';
 import {
   type BiasView,
   type ConvolutionTask,
   mostPartials,
   sliceCount,
   type WeightGradientTask,
-} from './task.ts';
-import { reduceWeightPartials } from './tile.ts';
+} from '../task.ts';
+import { reduceWeightPartials } from '../tile.ts';
 
-/** Register tile of shaders/conv3d-subgroup.wgsl. */
+/** Register tile of shaders/software/conv3d-direct.wgsl. */
 export interface DirectTile {
   /** Size of a subgroup. */
   readonly lanes: number;
@@ -23,7 +23,7 @@ export interface DirectTile {
   readonly planes: number;
 }
 
-const FILE = 'conv3d-subgroup.wgsl';
+const FILE = 'software/conv3d-direct.wgsl';
 /** vec4 of the uniform block that the shader declares: the 64 KiB that every device binds. */
 const PANEL = 4096;
 

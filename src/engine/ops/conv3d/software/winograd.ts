@@ -1,11 +1,11 @@
-import { ceilDiv, roundUp, sizeOf } from '../../../core/shape.ts';
-import type { Capabilities } from '../../gpu/capabilities.ts';
-import { read, readWrite, write } from '../../tape/command.ts';
-import type { Emitter } from '../../tape/op.ts';
-import { type Tensor, viewOf } from '../../tape/tensor.ts';
-import { type ConvolutionTask, type Extents, inChannelsOf, type WeightGradientTask } from './task.ts';
+import { ceilDiv, roundUp, sizeOf, type Triple } from '../../../../core/shape.ts';
+import type { Capabilities } from '../../../gpu/capabilities.ts';
+import { read, readWrite, write } from '../../../tape/command.ts';
+import type { Emitter } from '../../../tape/op.ts';
+import { type Tensor, viewOf } from '../../../tape/tensor.ts';
+import { type ConvolutionTask, inChannelsOf, type WeightGradientTask } from '../task.ts';
 
-/** Register tile of `multiply` in shaders/conv3d-winograd.wgsl. */
+/** Register tile of `multiply` in shaders/software/conv3d-winograd.wgsl. */
 export interface WinogradTile {
   /** Size of a subgroup. */
   readonly lanes: number;
@@ -17,15 +17,15 @@ export interface WinogradTile {
   readonly rows: number;
 }
 
-/** Register tile of `multiply_gradient` in shaders/conv3d-winograd-weight.wgsl. */
+/** Register tile of `multiply_gradient` in shaders/software/conv3d-winograd-weight.wgsl. */
 export interface WinogradWeightTile {
   readonly lanes: number;
   readonly vectors: number;
   readonly inChannels: number;
 }
 
-const FILE = 'conv3d-winograd.wgsl';
-const WEIGHT_FILE = 'conv3d-winograd-weight.wgsl';
+const FILE = 'software/conv3d-winograd.wgsl';
+const WEIGHT_FILE = 'software/conv3d-winograd-weight.wgsl';
 const POINTS = 36;
 /**
  * A convolution runs in slabs, whose scratch is small against its activations; but a slab is large against the cost of
@@ -60,7 +60,7 @@ interface Rows {
   readonly perSlab: number;
 }
 
-function rowsOf(extents: Extents, samples: number, floatsPerRow: number, multiple: number): Rows {
+function rowsOf(extents: Triple, samples: number, floatsPerRow: number, multiple: number): Rows {
   const tilesZ = ceilDiv(extents[0], 4);
   const tilesY = ceilDiv(extents[1], 4);
   const total = samples * tilesZ * tilesY;

@@ -10,7 +10,7 @@
 // A row is one tile (sample, z, y) over the whole extent along x; a slab of rows passes through scratch at a time:
 //   V [u][channel][row][x], M [u][channel][row][x], with strides that keep the 36 points out of one cache set.
 // In multiply, lanes are output channels: the inputs along x are loaded flat over the lanes and spread by shuffles, as
-// in conv3d-subgroup.wgsl. Sources that are convolved as if concatenated lie behind one another in V.
+// in conv3d-direct.wgsl. Sources that are convolved as if concatenated lie behind one another in V.
 enable subgroups;
 
 //!include common/winograd.wgsl

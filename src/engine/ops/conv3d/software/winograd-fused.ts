@@ -1,11 +1,11 @@
-import { ceilDiv, roundUp } from '../../../core/shape.ts';
-import type { Capabilities } from '../../gpu/capabilities.ts';
-import { read, readWrite, write } from '../../tape/command.ts';
-import type { Emitter } from '../../tape/op.ts';
-import { type ConvolutionTask, inChannelsOf, type Source } from './task.ts';
+import { ceilDiv, roundUp } from '../../../../core/shape.ts';
+import type { Capabilities } from '../../../gpu/capabilities.ts';
+import { read, readWrite, write } from '../../../tape/command.ts';
+import type { Emitter } from '../../../tape/op.ts';
+import { type ConvolutionTask, inChannelsOf, type Source } from '../task.ts';
 import { bindsScratch, bindsWhole, transformWeights, weightsSize } from './winograd.ts';
 
-/** Tile of shaders/conv3d-winograd-fused.wgsl. */
+/** Tile of shaders/software/conv3d-winograd-fused.wgsl. */
 export interface FusedTile {
   /** Size of a subgroup. */
   readonly lanes: number;
@@ -17,7 +17,7 @@ export interface FusedTile {
   readonly rows: number;
 }
 
-const FILE = 'conv3d-winograd-fused.wgsl';
+const FILE = 'software/conv3d-winograd-fused.wgsl';
 const POINTS = 36;
 /** Workgroups, each with scratch of its own: a multiple of the threads of most processors. */
 const GROUPS = 16;

@@ -1,12 +1,12 @@
-import { ceilDiv, roundUp } from '../../../core/shape.ts';
-import type { Spec } from '../../gpu/specialise.ts';
-import { read, readWrite, slice, uniform, write } from '../../tape/command.ts';
-import type { Emitter } from '../../tape/op.ts';
-import type { Tensor } from '../../tape/tensor.ts';
-import { ALIGNMENT, finish } from './cell.ts';
-import { type Pass, voxelsOf, type WeightPass, type WeightView } from './task.ts';
+import { ceilDiv, roundUp } from '../../../../core/shape.ts';
+import type { Spec } from '../../../gpu/specialise.ts';
+import { read, readWrite, slice, uniform, write } from '../../../tape/command.ts';
+import type { Emitter } from '../../../tape/op.ts';
+import type { Tensor } from '../../../tape/tensor.ts';
+import { ALIGNMENT, finish } from '../cell.ts';
+import { type Pass, voxelsOf, type WeightPass, type WeightView } from '../task.ts';
 
-const FILE = 'conv-transpose3d-subgroup.wgsl';
+const FILE = 'software/conv-transpose3d-subgroup.wgsl';
 /** Vec4f of a panel: 64 KiB, which every device binds as a uniform block. */
 const PANEL = 4096;
 
