@@ -26,8 +26,10 @@ const WIDTH = 1u; // @spec
 // Of the elementwise kernels, and of the reductions.
 const LANES = 64u;
 const SUM_LANES = 64u; // @spec
-// Independent loads of a lane.
-const LOADS = 4u;
+// Independent loads of a lane: a GPU waits for them together, a software driver only spills them.
+const LOADS = 4u; // @spec
+// Items that a lane's shift is the mean of.
+const SHIFT_ITEMS = 8u;
 // 1: gradients are added to what is there.
 const ACCUMULATE = 0u; // @spec
 
@@ -102,14 +104,12 @@ fn statistics(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
   let first = group.x * stat_params.per_lane * SUM_LANES + lane;
   let end = min(items, (group.x + 1u) * stat_params.per_lane * SUM_LANES);
   var shift = real(0.0);
-  for (var k = 0u; k < LOADS; k++) { // @unroll
-    if (first + k * SUM_LANES < end) {
-      shift += real(stat_input[base + first + k * SUM_LANES]);
-    }
+  for (var i = first; i < min(end, first + SHIFT_ITEMS * SUM_LANES); i += SUM_LANES) {
+    shift += real(stat_input[base + i]);
   }
   let present = (max(end, first) - first + SUM_LANES - 1u) / SUM_LANES;
   let n = f32(present);
-  shift = shift / f32(clamp(present, 1u, LOADS));
+  shift = shift / f32(clamp(present, 1u, SHIFT_ITEMS));
   var sums: array<real, LOADS>;
   var squares: array<real, LOADS>;
   var i = first;
@@ -125,13 +125,16 @@ fn statistics(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
     sums[0] += d;
     squares[0] += d * d;
   }
-  let sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-  let square = (squares[0] + squares[1]) + (squares[2] + squares[3]);
+  for (var k = 1u; k < LOADS; k++) { // @unroll
+    sums[0] += sums[k];
+    squares[0] += squares[k];
+  }
+  let sum = sums[0];
   let offset = sum / max(n, 1.0);
   let means = shift + offset;
   let mean = component_mean(means);
   let spread = means - mean;
-  let deviation = square - sum * offset + spread * spread * n;
+  let deviation = squares[0] - sum * offset + spread * spread * n;
   let total = combined(vec3f(n * f32(WIDTH), mean, component_mean(deviation) * f32(WIDTH)), lane);
   if (lane == 0u) {
     let p = row * 3u * stat_params.partials + group.x;
@@ -235,9 +238,11 @@ fn backward_sums(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
     sums[0] += g;
     products[0] += g * d;
   }
-  let sum = component_mean((sums[0] + sums[1]) + (sums[2] + sums[3]));
-  let product = component_mean((products[0] + products[1]) + (products[2] + products[3]));
-  let total = summed(vec2f(sum, product * invstd) * f32(WIDTH), lane);
+  for (var k = 1u; k < LOADS; k++) { // @unroll
+    sums[0] += sums[k];
+    products[0] += products[k];
+  }
+  let total = summed(vec2f(component_mean(sums[0]), component_mean(products[0]) * invstd) * f32(WIDTH), lane);
   if (lane == 0u) {
     let p = row * 2u * sums_params.partials + group.x;
     sums_partials[p] = total.x;

@@ -24,11 +24,12 @@ const LANES = 64;
 const PER_LANE = 8;
 /** Lanes of a reduction, and the items from which on the larger number pays on a GPU. */
 const SUM_LANES = { few: 64, many: 256, from: 2048 } as const;
-/** Items of a lane of a reduction: at least, and a multiple of the loads that it has in flight. */
+/** Items of a lane of a reduction, at least. */
 const SUMMED_PER_LANE = 8;
-const LOADS = 4;
-/** Workgroups that a channel of a sample is shared out to. */
-const MOST_PARTIALS = 32;
+/** Loads of a lane in flight. */
+const LOADS = { gpu: 4, software: 1 } as const;
+/** Workgroups that a channel of a sample is shared out to: on software drivers their barriers are dear. */
+const MOST_PARTIALS = { gpu: 32, software: 4 } as const;
 
 /**
  * Group normalisation of [samples, channels, depth, height, width] (Wu and He 2018), and without `groups` instance
@@ -239,16 +240,18 @@ function layoutOf(
   const voxels = sizeOf(extents);
   const width = voxels % 4 === 0 ? 4 : 1;
   const items = voxels / width;
-  const lanes = capabilities.family === 'gpu' && items >= SUM_LANES.from ? SUM_LANES.many : SUM_LANES.few;
-  const most = Math.min(MOST_PARTIALS, ceilDiv(items, lanes * SUMMED_PER_LANE));
-  const summedPerLane = LOADS * ceilDiv(items, lanes * most * LOADS);
+  const kind = capabilities.family === 'gpu' ? 'gpu' : 'software';
+  const loads = LOADS[kind];
+  const lanes = kind === 'gpu' && items >= SUM_LANES.from ? SUM_LANES.many : SUM_LANES.few;
+  const most = Math.min(MOST_PARTIALS[kind], ceilDiv(items, lanes * SUMMED_PER_LANE));
+  const summedPerLane = loads * ceilDiv(items, lanes * most * loads);
   const partials = ceilDiv(items, lanes * summedPerLane);
   return {
     samples,
     channels,
     groups,
     axis: { count: channels, firstParam: 'first_channel' },
-    spec: { real: width === 4 ? 'vec4f' : 'f32', WIDTH: width },
+    spec: { real: width === 4 ? 'vec4f' : 'f32', WIDTH: width, LOADS: loads },
     sumSpec: { SUM_LANES: lanes },
     summedPerLane,
     partials,
