@@ -77,6 +77,7 @@ export {
   segmentationLoss,
   type TprTerm,
 } from '../engine/loss/segmentation-loss.ts';
+export { type WeightedSumAttributes, weightedSum } from '../engine/loss/weighted-sum.ts';
 export { type Declaration, declare, type Forward } from '../engine/nn/declare.ts';
 export type { Initialisation } from '../engine/nn/init.ts';
 export type { DesignRequest, NetworkKind } from '../engine/nn/kind.ts';

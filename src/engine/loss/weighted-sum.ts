@@ -5,6 +5,7 @@ import { read, readWrite, write } from '../tape/command.ts';
 import type { Emitter, Op } from '../tape/op.ts';
 import type { Tensor } from '../tape/tensor.ts';
 
+/** Weights of {@link weightedSum}. */
 export interface WeightedSumAttributes {
   /** One per term (default: each 1). */
   readonly weights?: readonly number[];

@@ -45,28 +45,34 @@ function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
   return innerType ? unwrapped(innerType) : schema;
 }
 
-/** Settings that losses bring along, by name; of losses that share a name the first one's. */
+/**
+ * Settings that losses bring along, by name. Of losses that share a name the first one's check and default count; help
+ * texts tell which losses have it, if not all do, and which have another default.
+ */
 export function lossEntries(losses: readonly Loss[] = allLosses()): Record<string, AnyEntry> {
   const names = [...new Set(losses.flatMap(({ schema }) => Object.keys(schema.shape)))];
-  return Object.fromEntries(
-    names.map((name) => {
-      const having = losses.filter(({ schema }) => name in schema.shape);
-      return [
-        name,
-        lossEntry(zodOf(having[0]!.schema.shape[name]!), having.length < losses.length ? having : []),
-      ];
-    }),
-  );
+  return Object.fromEntries(names.map((name) => [name, lossEntry(name, losses)]));
 }
 
-/** @param only the losses that have it, if not all do */
-function lossEntry(check: z.core.$ZodType, only: readonly Loss[]): AnyEntry {
-  const { innerType, defaultValue } = check._zod.def as unknown as {
-    readonly innerType: z.ZodMiniType;
-    readonly defaultValue: unknown;
-  };
+function lossEntry(name: string, losses: readonly Loss[]): AnyEntry {
+  const having = losses
+    .filter(({ schema }) => name in schema.shape)
+    .map((loss) => ({ loss, ...defaultOf(zodOf(loss.schema.shape[name]!)) }));
+  const [{ innerType, defaultValue }] = having as [(typeof having)[number]];
   const does = z.globalRegistry.get(innerType)?.description ?? '';
-  const whose = only.length > 0 ? `, for ${only.map(({ name }) => name).join(', ')}` : '';
+  const whose =
+    having.length < losses.length ? `, for ${having.map(({ loss }) => loss.name).join(', ')}` : '';
   const help = `${does.charAt(0).toUpperCase()}${does.slice(1)}${whose}`;
-  return { help, schema: innerType, default: defaultValue };
+  const others = having.filter((each) => each.defaultValue !== defaultValue);
+  const entry = { help, schema: innerType, default: defaultValue };
+  if (others.length === 0) return entry;
+  const more = others.map((each) => `${each.loss.name}: ${String(each.defaultValue)}`);
+  return { ...entry, defaultText: [String(defaultValue), ...more].join(', ') };
+}
+
+function defaultOf(check: z.ZodMiniType): {
+  readonly innerType: z.ZodMiniType;
+  readonly defaultValue: unknown;
+} {
+  return check._zod.def as unknown as { readonly innerType: z.ZodMiniType; readonly defaultValue: unknown };
 }
