@@ -88,10 +88,10 @@ function convBlock(
     readonly slope?: number;
   },
 ): Tensor {
-  const { slope, ...options } = how;
-  const convolved = scope.in('conv', (inner) =>
-    conv3d(width, { ...options, slope: SLOPE }).forward(inner, ...inputs),
-  );
+  const { slope, bias = true, ...options } = how;
+  // The norm takes away what a bias adds.
+  const convolution = conv3d(width, { ...options, slope: SLOPE, bias: bias ? 'frozen' : false });
+  const convolved = scope.in('conv', (inner) => convolution.forward(inner, ...inputs));
   return applied(scope, 'norm', instanceNorm(slope === undefined ? {} : { slope }), convolved);
 }
 
