@@ -59,6 +59,12 @@ export { type BufferRequest, Gpu } from '../engine/gpu/gpu.ts';
 export type { Kernel } from '../engine/gpu/kernel.ts';
 export { measurePeak, type Peak } from '../engine/gpu/peak.ts';
 export { type Recovery, withRecovery } from '../engine/gpu/recovery.ts';
+export {
+  type DeepSupervisionOptions,
+  halvingWeights,
+  recordDeepSupervision,
+} from '../engine/loss/deep-supervision.ts';
+export { type DownsampleNearestAttributes, downsampleNearest } from '../engine/loss/downsample-nearest.ts';
 export { allLosses, findLoss, loss, registerLoss } from '../engine/loss/index.ts';
 export {
   type Activation,
@@ -68,6 +74,7 @@ export {
   type LossDefinition,
   type LossInputs,
 } from '../engine/loss/loss.ts';
+export { type MseAttributes, mse } from '../engine/loss/mse.ts';
 export {
   DEFAULT_LOSS,
   type LabelWeights,
@@ -77,6 +84,11 @@ export {
   segmentationLoss,
   type TprTerm,
 } from '../engine/loss/segmentation-loss.ts';
+export {
+  type TverskyLossAttributes,
+  type TverskyLossSettings,
+  tverskyLoss,
+} from '../engine/loss/tversky-loss.ts';
 export { type WeightedSumAttributes, weightedSum } from '../engine/loss/weighted-sum.ts';
 export { type Declaration, declare, type Forward } from '../engine/nn/declare.ts';
 export type { Initialisation } from '../engine/nn/init.ts';
@@ -127,6 +139,7 @@ export { type MaxPool3dAttributes, maxPool3d } from '../engine/ops/max-pool3d.ts
 export { type ReluAttributes, relu } from '../engine/ops/relu.ts';
 export { type SigmoidAttributes, sigmoid } from '../engine/ops/sigmoid.ts';
 export { type SoftmaxAttributes, softmax } from '../engine/ops/softmax.ts';
+export { type UpsampleTrilinearAttributes, upsampleTrilinear } from '../engine/ops/upsample-trilinear.ts';
 export { Adam, type AdamSettings, type AdamStatus, DEFAULT_ADAM } from '../engine/optim/adam.ts';
 export { LOSS_SCALING, type LossScale, type LossScaling, nextLossScale } from '../engine/optim/loss-scale.ts';
 export { adam, type Optimizer } from '../engine/optim/optimizer.ts';

@@ -291,6 +291,10 @@ def make_head_ops():
     op_case(golden, "linear/bias", "linear", {}, [golden.normal(3, 70), golden.normal(5, 70, scale=0.2), golden.normal(5)],
             F.linear)
     op_case(golden, "linear/no bias", "linear", {}, [golden.normal(2, 9), golden.normal(4, 9)], F.linear)
+    for name, shape, scale in [("by 2", (2, 2, 2, 3, 4), (2, 2, 2)), ("by 1, 2 and 3", (1, 2, 3, 2, 5), (1, 2, 3)),
+                               ("by 4", (1, 1, 2, 3, 2), (4, 4, 4)), ("one voxel", (2, 1, 1, 1, 1), (2, 3, 2))]:
+        op_case(golden, f"upsample-trilinear/{name}", "upsample-trilinear", {"scale": scale}, [golden.normal(*shape)],
+                lambda x, s=scale: F.interpolate(x, scale_factor=s, mode="trilinear", align_corners=False))
     golden.write()
 
 

@@ -16,6 +16,7 @@ import { maxPool3d } from '../../src/engine/ops/max-pool3d.ts';
 import { relu } from '../../src/engine/ops/relu.ts';
 import { sigmoid } from '../../src/engine/ops/sigmoid.ts';
 import { softmax } from '../../src/engine/ops/softmax.ts';
+import { upsampleTrilinear } from '../../src/engine/ops/upsample-trilinear.ts';
 import type { Op } from '../../src/engine/tape/op.ts';
 import { loadGolden } from '../support/golden.ts';
 import { useGpu } from '../support/gpu.ts';
@@ -52,6 +53,7 @@ const runners: ReadonlyMap<string, Run> = new Map([
   runner(concat),
   runner(globalAveragePool),
   runner(linear),
+  runner(upsampleTrilinear),
   runner(maxPool3d),
   runner(relu),
   runner(softmax),

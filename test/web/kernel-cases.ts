@@ -19,6 +19,7 @@ import { maxPool3d } from '../../src/engine/ops/max-pool3d.ts';
 import { relu } from '../../src/engine/ops/relu.ts';
 import { sigmoid } from '../../src/engine/ops/sigmoid.ts';
 import { softmax } from '../../src/engine/ops/softmax.ts';
+import { upsampleTrilinear } from '../../src/engine/ops/upsample-trilinear.ts';
 import type { Op } from '../../src/engine/tape/op.ts';
 import { openBrowserGpu } from '../../src/platform/browser.ts';
 import { addCases } from '../cases/add.ts';
@@ -42,6 +43,7 @@ import { segmentationLossCases } from '../cases/segmentation-loss.ts';
 import { sigmoidCases } from '../cases/sigmoid.ts';
 import { softmaxCases } from '../cases/softmax.ts';
 import { tverskyLossCases } from '../cases/tversky-loss.ts';
+import { upsampleTrilinearCases } from '../cases/upsample-trilinear.ts';
 import { weightedSumCases } from '../cases/weighted-sum.ts';
 import { addReference } from '../reference/add.ts';
 import { averagePool3dReference } from '../reference/average-pool3d.ts';
@@ -64,6 +66,7 @@ import { segmentationLossReference } from '../reference/segmentation-loss.ts';
 import { sigmoidReference } from '../reference/sigmoid.ts';
 import { softmaxReference } from '../reference/softmax.ts';
 import { tverskyLossReference } from '../reference/tversky-loss.ts';
+import { upsampleTrilinearReference } from '../reference/upsample-trilinear.ts';
 import { weightedSumReference } from '../reference/weighted-sum.ts';
 import { expectation } from '../support/case-errors.ts';
 import type { OpCase, Reference } from '../support/describe-op.ts';
@@ -122,6 +125,7 @@ async function kernelCases(): Promise<CaseReport[]> {
     ...family(downsampleNearest, downsampleNearestReference, downsampleNearestCases),
     ...family(mse, mseReference, mseCases),
     ...family(tverskyLoss, tverskyLossReference, tverskyLossCases),
+    ...family(upsampleTrilinear, upsampleTrilinearReference, upsampleTrilinearCases),
     ...family(weightedSum, weightedSumReference, weightedSumCases),
     ...family(withTarget, segmentationLossReference, segmentationLossCases),
   ])

@@ -24,7 +24,7 @@ export function halvingWeights(outputs: number): readonly number[] {
  */
 export function recordDeepSupervision(
   tape: Tape,
-  loss: BoundLoss,
+  loss: Pick<BoundLoss, 'record'>,
   outputs: readonly Tensor[],
   target: Tensor,
   { weights = halvingWeights(outputs.length), mask }: DeepSupervisionOptions = {},

@@ -3,6 +3,7 @@ import { expectActivation, expectAxes, expectInputs, expectRule } from '../tape/
 import { read, write } from '../tape/command.ts';
 import type { Op } from '../tape/op.ts';
 
+/** Settings of {@link downsampleNearest}. */
 export interface DownsampleNearestAttributes {
   /** Depth, height and width of the output; each divides the input's. */
   readonly extents: readonly [number, number, number];

@@ -8,6 +8,7 @@ import { inSlabs } from '../tape/slabs.ts';
 import type { Tensor } from '../tape/tensor.ts';
 import { defineLoss, type Loss } from './loss.ts';
 
+/** What {@link mse} compares with. */
 export interface MseAttributes {
   /** What the output should be, of its shape. */
   readonly target: Tensor;

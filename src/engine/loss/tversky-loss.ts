@@ -36,6 +36,7 @@ export interface TverskyLossSettings {
   readonly crossEntropy: number;
 }
 
+/** Settings and target of {@link tverskyLoss}. */
 export interface TverskyLossAttributes extends TverskyLossSettings {
   /** Probabilities, [N, L - 1, D, H, W] of the foreground labels for softmax, [N, L, D, H, W] for sigmoid. */
   readonly target: Tensor;

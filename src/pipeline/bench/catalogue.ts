@@ -4,7 +4,7 @@ import { convTranspose3dCases } from './conv-transpose3d-cases.ts';
 import { type ConvShape, conv3dCases } from './conv3d-cases.ts';
 import { crossStitchCases } from './cross-stitch-cases.ts';
 import { addCases, dropoutCases, pointwiseCases, softmaxCases } from './elementwise-cases.ts';
-import { concatCases, globalAveragePoolCases, linearCases } from './head-cases.ts';
+import { concatCases, globalAveragePoolCases, linearCases, upsampleCases } from './head-cases.ts';
 import { describeNetwork, NETWORK_CASES, type NetworkCase } from './networks.ts';
 import { batchNormCases, groupNormCases } from './norm-cases.ts';
 import { averagePoolCases, maxPoolCases } from './pooling-cases.ts';
@@ -82,6 +82,7 @@ function allCases(): BenchCase[] {
     ...concatCases([1, 8, 64, 64, 64]),
     ...globalAveragePoolCases([2, 256, 8, 8, 8]),
     ...linearCases(2, 256, 64),
+    ...upsampleCases([1, 16, 32, 32, 32]),
     ...lossCases([64, 64, 64]),
     adamCase(PARAMETERS),
   ];

@@ -18,6 +18,7 @@ import { maxPool3d } from '../../../src/engine/ops/max-pool3d.ts';
 import { relu } from '../../../src/engine/ops/relu.ts';
 import { sigmoid } from '../../../src/engine/ops/sigmoid.ts';
 import { softmax } from '../../../src/engine/ops/softmax.ts';
+import { upsampleTrilinear } from '../../../src/engine/ops/upsample-trilinear.ts';
 import type { Op } from '../../../src/engine/tape/op.ts';
 import { Tape, TapeError } from '../../../src/engine/tape/tape.ts';
 import { type Element, tensor } from '../../../src/engine/tape/tensor.ts';
@@ -37,6 +38,7 @@ import { linearCases } from '../../cases/linear.ts';
 import { maxPool3dCases } from '../../cases/max-pool3d.ts';
 import { reluCases } from '../../cases/relu.ts';
 import { sigmoidCases } from '../../cases/sigmoid.ts';
+import { upsampleTrilinearCases } from '../../cases/upsample-trilinear.ts';
 import { addReference } from '../../reference/add.ts';
 import { averagePool3dReference } from '../../reference/average-pool3d.ts';
 import { batchNormReference } from '../../reference/batch-norm.ts';
@@ -53,6 +55,7 @@ import { linearReference } from '../../reference/linear.ts';
 import { maxPool3dReference } from '../../reference/max-pool3d.ts';
 import { reluReference } from '../../reference/relu.ts';
 import { sigmoidReference } from '../../reference/sigmoid.ts';
+import { upsampleTrilinearReference } from '../../reference/upsample-trilinear.ts';
 import { expectation } from '../../support/case-errors.ts';
 import type { OpCase, Reference } from '../../support/describe-op.ts';
 import { useGpu } from '../../support/gpu.ts';
@@ -151,6 +154,7 @@ describeHalf(convTranspose3d, convTranspose3dReference, convTranspose3dCases, ()
 describeHalf(concat, concatReference, concatCases, () => 4, ALL);
 describeHalf(globalAveragePool, globalAveragePoolReference, globalAveragePoolCases, () => 1, ALL);
 describeHalf(linear, linearReference, linearCases, () => 1, ALL);
+describeHalf(upsampleTrilinear, upsampleTrilinearReference, upsampleTrilinearCases, () => 1, ALL);
 
 describe('16-bit floats', () => {
   const context = useGpu();

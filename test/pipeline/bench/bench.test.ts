@@ -12,7 +12,12 @@ import {
   pointwiseCases,
   softmaxCases,
 } from '../../../src/pipeline/bench/elementwise-cases.ts';
-import { concatCases, globalAveragePoolCases, linearCases } from '../../../src/pipeline/bench/head-cases.ts';
+import {
+  concatCases,
+  globalAveragePoolCases,
+  linearCases,
+  upsampleCases,
+} from '../../../src/pipeline/bench/head-cases.ts';
 import { timeNetwork } from '../../../src/pipeline/bench/networks.ts';
 import { batchNormCases, groupNormCases } from '../../../src/pipeline/bench/norm-cases.ts';
 import { formatPeers } from '../../../src/pipeline/bench/peer-report.ts';
@@ -48,6 +53,7 @@ const SMALL = [
   ...concatCases([2, 3, 4, 4, 5]),
   ...globalAveragePoolCases([2, 3, 4, 4, 5]),
   ...linearCases(3, 20, 7),
+  ...upsampleCases([2, 3, 2, 3, 4]),
   ...lossCases([8, 8, 8]),
   adamCase(1000),
 ];
