@@ -45,7 +45,7 @@ async function measure(folder: string, limit: number): Promise<void> {
     secondsPerStep: Number((seconds / steps).toFixed(3)),
     finalLoss,
     threshold,
-    trainDice: Number(trainDice.toFixed(3)),
+    trainDice: Number((trainDice ?? Number.NaN).toFixed(3)),
   };
   console.log(row);
   appendFileSync('bench/results/real-data.jsonl', `${JSON.stringify({ ...row, settings: SETTINGS })}\n`);

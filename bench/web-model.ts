@@ -8,8 +8,8 @@
  */
 
 import { MemoryFiles } from '../src/core/files.ts';
-import { encodeModel } from '../src/engine/checkpoint/checkpoint.ts';
 import { openDataset } from '../src/imaging/dataset/open-dataset.ts';
+import { encodeModel } from '../src/pipeline/models/model.ts';
 import { prepareTraining } from '../src/pipeline/train/prepare.ts';
 import { train } from '../src/pipeline/train/run.ts';
 import { trainSettings } from '../src/pipeline/train/settings.ts';

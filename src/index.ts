@@ -30,9 +30,6 @@ export {
 export { type FileSource, type FileStore, MemoryFiles } from './core/files.ts';
 export { Random } from './core/random.ts';
 export type { Shape } from './core/shape.ts';
-// Trained models.
-export { decodeModel, encodeModel, type Model } from './engine/checkpoint/checkpoint.ts';
-export type { ModelInfo } from './engine/checkpoint/model-info.ts';
 // The GPU.
 export type { Capabilities } from './engine/gpu/capabilities.ts';
 export { Gpu } from './engine/gpu/gpu.ts';
@@ -71,6 +68,8 @@ export type { Element, Tensor } from './engine/tape/tensor.ts';
 /** Layers, what parameters start as, and the trainer: `nn.sequential(nn.conv3d(8, { kernel: 3 }), nn.relu())`. */
 export * as nn from './engine/trainer/nn.ts';
 export type { TrainerOptions } from './engine/trainer/trainer.ts';
+// Trained models.
+export { decodeModel, encodeModel, type Model, type ModelInfo } from './pipeline/models/model.ts';
 // From images to models, and from models to masks.
 export type { PredictRequest } from './pipeline/predict/request.ts';
 export { predict } from './pipeline/predict/run.ts';

@@ -2,13 +2,13 @@ import { Random } from '../../src/core/random.ts';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { openDataset } from '../../src/imaging/dataset/open-dataset.ts';
 import { Predictor } from '../../src/pipeline/predict/predictor.ts';
+import { taskOf } from '../../src/pipeline/train/network.ts';
 import { prepareTraining, type TrainingData } from '../../src/pipeline/train/prepare.ts';
 import { train } from '../../src/pipeline/train/run.ts';
 import { TrainingSession } from '../../src/pipeline/train/session.ts';
 import { trainSettings } from '../../src/pipeline/train/settings.ts';
 import { openNodeGpu } from '../../src/platform/node.ts';
 import { NodeFolder } from '../../src/platform/node-files.ts';
-import type { Variant } from '../../src/study/presets/index.ts';
 import type { Outcome, Workspace } from './workspace.ts';
 
 /** The scans of the workspace and the settings of a small run. */
@@ -50,7 +50,7 @@ export async function leaks(workspace: Workspace, enough: (steps: number) => boo
   const before = gpu.buffers.length;
   const { settings, scans } = await prepare(workspace, 1);
   const session = await TrainingSession.create(gpu, scans, settings);
-  const predictor = await Predictor.create(gpu, session.net, settings.preset as Variant, settings.patch);
+  const predictor = await Predictor.create(gpu, session.net, taskOf(settings), settings.patch);
   const warmUp = 500;
   let steps = 0;
   let predictions = 0;

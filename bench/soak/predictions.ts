@@ -88,7 +88,7 @@ export async function lostInPredictions(
     const left = new Set(lossesAt);
     let tiles = 0;
     await predict(opened.at(-1)!, {
-      ...{ model, dataset, scans: findScans(dataset), tissue: true, threshold: 0.5, overlap: 0.5, out },
+      ...{ model, dataset, scans: findScans(dataset), maps: true, threshold: 0.5, overlap: 0.5, out },
       snapshotSeconds: 0,
       async reopen() {
         opened.push(await openNodeGpu());

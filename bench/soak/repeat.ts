@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { VARIANTS } from '../../src/engine/nn/variants.ts';
+import { VARIANTS } from '../../src/study/presets/index.ts';
 import type { Outcome, Workspace } from './workspace.ts';
 
 /** Every variant twice, in processes of their own, with the hash of the whole state compared after each step. */

@@ -19,6 +19,7 @@ import { packageVersion } from '../platform/terminal.ts';
 import { writePhantomDataset } from '../study/phantom/index.ts';
 import { PAPER_VARIANTS, predictsTissues, type Variant } from '../study/presets/index.ts';
 import { type DemoReportData, type DemoVariant, demoReport, demoTable } from '../study/report/demo-report.ts';
+import { tissueProvider } from '../study/tissue-provider.ts';
 import { type Command, command } from './command.ts';
 import type { Output } from './output.ts';
 import { runTraining } from './train.ts';
@@ -132,8 +133,8 @@ async function runVariant(
     model: result.model,
     dataset,
     scans: [heldOut],
-    tissue: true,
-    threshold: result.threshold,
+    maps: true,
+    provider: tissueProvider(),
     overlap: settings.overlap,
     out,
     onTile: (done, total) => bar.update(done / total),
@@ -143,7 +144,7 @@ async function runVariant(
   return {
     variant,
     metrics: evaluateScan(prediction, truth, grid),
-    threshold: result.threshold,
+    threshold: result.threshold!,
     steps: result.steps,
     secondsPerStep: result.seconds / result.steps,
     losses,

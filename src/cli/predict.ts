@@ -1,6 +1,9 @@
+import { formatRecord } from '../core/record.ts';
 import { findScans, scanName } from '../imaging/dataset/dataset.ts';
 import { predict as predictScans } from '../pipeline/predict/run.ts';
+import { TASK_FILE } from '../pipeline/task/task-file.ts';
 import { NodeFolder } from '../platform/node-files.ts';
+import { tissueProvider } from '../study/tissue-provider.ts';
 import { type Command, command } from './command.ts';
 import { LastingGpu } from './lasting-gpu.ts';
 import { claimFolder, requireOwnFolder } from './own-folder.ts';
@@ -50,25 +53,47 @@ export const predict: Command = command({
     try {
       await claimFolder(out, CONTENT);
       const bar = output.progress({ label: 'predicting', total: scans.length, unit: 'scan' });
+      const kernels = await predictionKernels(inputs.run, device.gpu.capabilities);
+      const { stageOne, resample } = inputs;
       const predicted = await predictScans(device.gpu, {
         ...inputs,
-        kernels: await predictionKernels(inputs.run, device.gpu.capabilities),
+        kernels,
+        provider: tissueProvider(stageOne, { resample, kernels }),
         reopen: device.reopen,
         scans,
         out,
         onSpacing: (scan, change) => noteSpacing(scan, change, inputs, output),
         onTile: (done, total, scan) => bar.update(scans.indexOf(scan) + done / total, scanName(scan)),
       });
-      const rows = predicted.map(({ mask, probabilities, tissueMaps, ...scan }) => ({
-        ...scan,
-        mask: `${out.name}/${mask}`,
-        probabilities: `${out.name}/${probabilities}`,
-        tissueMaps: tissueMaps.map((path) => `${out.name}/${path}`),
-      }));
-      const lines = rows.map((row) => `${scanName(row)}: ${row.mask} (${row.seconds.toFixed(1)} s)`);
+      const { info } = inputs.model;
+      await out.write(TASK_FILE, formatRecord(info.task));
+      const within = (path: string): string => `${out.name}/${path}`;
+      const rows = predicted.map(({ files, values, maps, madeMaps, ...scan }) => {
+        const [first, second] = files.map(within);
+        // A head that decides about one label gives a mask, then probabilities.
+        const main = first?.endsWith('_mask.nii.gz') ? { mask: first, probabilities: second } : {};
+        const numbers = Object.keys(values).length > 0 ? { values } : {};
+        return {
+          ...scan,
+          ...main,
+          files: files.map(within),
+          ...numbers,
+          tissue: maps,
+          tissueMaps: madeMaps.map(within),
+        };
+      });
+      const lines = rows.map((row) => `${scanName(row)}: ${told(row)} (${row.seconds.toFixed(1)} s)`);
       output.result({ scans: rows }, lines.join('\n'));
     } finally {
       await device.close();
     }
   },
 });
+
+/** The first file of a scan, or its numbers if it has none. */
+function told({ files, values }: { readonly files: readonly string[]; readonly values?: object }): string {
+  const numbers = Object.entries(values ?? {}).map(
+    ([head, value]) => `${head} ${Number(value).toPrecision(4)}`,
+  );
+  return files[0] ?? numbers.join(', ');
+}

@@ -1,16 +1,18 @@
 import type { ArgDef } from 'citty';
 import { UsageError } from '../core/errors.ts';
 import type { FileSource } from '../core/files.ts';
-import { decodeModel, type Model } from '../engine/checkpoint/checkpoint.ts';
 import type { Element } from '../engine/tape/tensor.ts';
 import { type Dataset, type Scan, scanName } from '../imaging/dataset/dataset.ts';
 import { chooseModalities } from '../imaging/dataset/load-scan.ts';
-import { needsTissues, type TissueChoice } from '../pipeline/predict/scan-tissues.ts';
+import { decodeModel, type Model, withThreshold } from '../pipeline/models/model.ts';
+import { type MapChoice, needsMaps } from '../pipeline/predict/input-maps.ts';
 import { requireTile } from '../pipeline/predict/segment.ts';
 import { describeChange, SPACING_TOLERANCE, type SpacingChange } from '../pipeline/predict/voxel-size.ts';
 import { RUN_FILES } from '../pipeline/train/run-record.ts';
 import { readStageOne } from '../pipeline/train/stage-one.ts';
 import { NodeFolder } from '../platform/node-files.ts';
+import '../study/presets/index.ts';
+import { tissueProvider } from '../study/tissue-provider.ts';
 import { allowImages, attachTissues } from './attach-tissues.ts';
 import { type Options, parseNumber } from './common.ts';
 import { DATASET_ARGS, datasetChoices, openDatasetOf } from './dataset-options.ts';
@@ -35,7 +37,8 @@ export const PREDICTION_ARGS: {
   threshold: {
     type: 'string',
     valueHint: 'auto|X',
-    description: 'Probability from which a voxel is lesion; auto is what training chose (default auto)',
+    description:
+      'Probability from which a voxel is of the label, such as lesion; auto is what training chose (default auto)',
   },
   overlap: {
     type: 'string',
@@ -82,12 +85,13 @@ export interface PredictionInputs {
   readonly run: FileSource;
   readonly model: Model;
   readonly dataset: Dataset;
-  readonly threshold: number;
+  /** Undefined for what training chose. */
+  readonly threshold: number | undefined;
   readonly overlap: number;
   readonly tile: number | undefined;
   readonly memory: number | undefined;
   readonly precision: Element | undefined;
-  readonly tissue: TissueChoice;
+  readonly maps: MapChoice;
   /** Whether scans of another voxel size than the model's are resampled for it. */
   readonly resample: boolean;
   /** The net that corrects the tissue maps that are made, where the run has one. */
@@ -105,6 +109,7 @@ export async function openPrediction(
   const memory = options.bytes('memory');
   const run = new NodeFolder(options.required('run'));
   const model = decodeModel(await run.read(RUN_FILES.model), `${run.name}/${RUN_FILES.model}`);
+  if (threshold !== undefined) withThreshold(model.info, threshold);
   if (tile !== undefined) requireTile(model.info, tile);
   const tissue = options.text('maps') ?? null;
   const make = options.flag('make-tissues');
@@ -116,14 +121,14 @@ export async function openPrediction(
     run,
     model,
     dataset,
-    threshold: threshold ?? model.info.threshold,
+    threshold,
     overlap,
     tile,
     memory,
     precision: options.text('precision') as Element | undefined,
-    tissue: tissue ?? !make,
+    maps: tissue ?? !make,
     resample: !options.flag('no-resample'),
-    stageOne: await readStageOne(run, model.info),
+    stageOne: await readStageOne(run, model.info.task),
   };
 }
 
@@ -138,11 +143,13 @@ function parseThreshold(text: string): number | undefined {
  */
 export function requireModelInputs(
   scans: readonly Scan[],
-  { model: { info }, tissue, stageOne }: PredictionInputs,
+  { model: { info }, maps, stageOne }: PredictionInputs,
   output: Output,
 ): void {
-  for (const scan of scans) chooseModalities(scan, info.modalities);
-  const made = scans.filter((scan) => needsTissues(scan, info.variant, tissue));
+  for (const scan of scans) chooseModalities(scan, info.task.channels);
+  const made = scans.filter((scan) =>
+    needsMaps(scan, info.task, { maps, provider: tissueProvider(stageOne) }),
+  );
   if (made.length === 0) return;
   const how = stageOne
     ? "the run's stage-1 net makes lesions white matter in them"

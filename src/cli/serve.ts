@@ -1,12 +1,13 @@
 import { StorageError } from '../core/errors.ts';
-import { decodeModel } from '../engine/checkpoint/checkpoint.ts';
 import {
   formatModelList,
   type ListedModel,
   MODEL_LIST_FILE,
   parseModelList,
 } from '../engine/checkpoint/model-list.ts';
+import { decodeModel } from '../pipeline/models/model.ts';
 import { readStageOne } from '../pipeline/train/stage-one.ts';
+import '../study/presets/index.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { readServedFiles, startServer } from '../platform/static-server.ts';
 import { untilInterrupted, webFolder } from '../platform/terminal.ts';
@@ -66,11 +67,11 @@ async function appFiles(): Promise<Map<string, Uint8Array>> {
 async function addRun(files: Map<string, Uint8Array>, run: NodeFolder): Promise<void> {
   const bytes = await run.read(RUN_FILES.model);
   const { info } = decodeModel(bytes, `${run.name}/${RUN_FILES.model}`);
-  const stageOne = await readStageOne(run, info);
+  const stageOne = await readStageOne(run, info.task);
   // Not its path: any page of this origin may read the list.
   const name = run.root.split(/[/\\]/).at(-1);
   const own: ListedModel = {
-    name: `${name} (${info.variant})`,
+    name: `${name} (${info.task.name})`,
     file: 'models/run.safetensors',
     ...(stageOne ? { stageOne: 'models/run-stage-1.safetensors' } : {}),
     note: `The network of the run ${name}.`,

@@ -10,6 +10,7 @@ import {
   submissionScans,
   TEST_SCANS,
 } from '../study/submission.ts';
+import { tissueProvider } from '../study/tissue-provider.ts';
 import { type Command, command } from './command.ts';
 import { LastingGpu } from './lasting-gpu.ts';
 import { noteSpacing, openPrediction, PREDICTION_ARGS, requireModelInputs } from './prediction-inputs.ts';
@@ -69,9 +70,12 @@ export const submission: Command = command({
     const device = await LastingGpu.open(output, 'the last tiles that were saved');
     try {
       const bar = output.progress({ label: 'predicting', total: scans.length, unit: 'scan' });
+      const kernels = await predictionKernels(inputs.run, device.gpu.capabilities);
+      const { stageOne, resample } = inputs;
       const predicted = await predictScans(device.gpu, {
         ...inputs,
-        kernels: await predictionKernels(inputs.run, device.gpu.capabilities),
+        kernels,
+        provider: tissueProvider(stageOne, { resample, kernels }),
         reopen: device.reopen,
         scans,
         out: new SubmissionSink(out, scans, team),

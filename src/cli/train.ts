@@ -3,11 +3,11 @@ import { StoppedError, StorageError, UsageError } from '../core/errors.ts';
 import type { FileStore } from '../core/files.ts';
 import { toJson } from '../core/json.ts';
 import { LockedFiles } from '../core/locked-files.ts';
-import { decodeModel } from '../engine/checkpoint/checkpoint.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { tunedKernels } from '../engine/tune/tuner.ts';
 import type { Dataset } from '../imaging/dataset/dataset.ts';
 import { describeInputs } from '../imaging/dataset/inputs.ts';
+import { decodeModel } from '../pipeline/models/model.ts';
 import { describeMixedSpacing } from '../pipeline/predict/voxel-size.ts';
 import {
   chooseTraining,
@@ -33,7 +33,7 @@ import {
   taskName,
   taskOf,
 } from '../pipeline/train/settings.ts';
-import { netKind, requireStageOne } from '../pipeline/train/stage-one.ts';
+import { requireStageOne, resolvedTask } from '../pipeline/train/stage-one.ts';
 import { parseLog } from '../pipeline/train/step-log.ts';
 import { stepRequest } from '../pipeline/train/step-request.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
@@ -232,7 +232,7 @@ async function readStageOneOf(
   const run = new NodeFolder(path);
   const name = `${run.name}/${RUN_FILES.model}`;
   const bytes = await run.read(RUN_FILES.model);
-  requireStageOne(decodeModel(bytes, name).info, netKind(settings), name);
+  requireStageOne(decodeModel(bytes, name).info.task, resolvedTask(settings), name);
   return bytes;
 }
 
@@ -345,12 +345,18 @@ function stepDisplay({ minutes }: TrainSettings, bar: Progress): (report: StepRe
 }
 
 function report(result: Omit<TrainResult, 'model'> | RunManifest, run: string, output: Output): void {
-  const { variant, steps, seconds, finalLoss, threshold, trainDice } = result;
+  const { task, steps, seconds, finalLoss, threshold, trainDice, trainError } = result;
+  const dice = trainDice === null ? '' : `Dice on the training scans ${trainDice.toFixed(3)}`;
+  const at = threshold === null ? '' : ` at threshold ${threshold.toPrecision(4)}`;
+  const error =
+    trainError === null ? '' : `mean absolute error on the training scans ${trainError.toPrecision(4)}`;
   output.result(
-    { run, variant, steps, seconds, finalLoss, threshold, trainDice },
+    { run, task, steps, seconds, finalLoss, threshold, trainDice, trainError },
     [
-      `${run}: ${variant}, ${steps} steps in ${seconds.toFixed(0)} s, final loss ${finalLoss.toFixed(4)}`,
-      `Dice on the training scans ${trainDice.toFixed(3)} at threshold ${threshold.toPrecision(4)}`,
-    ].join('\n'),
+      `${run}: ${task}, ${steps} steps in ${seconds.toFixed(0)} s, final loss ${finalLoss.toFixed(4)}`,
+      `${dice}${at}${error}`,
+    ]
+      .filter((line) => line !== '')
+      .join('\n'),
   );
 }

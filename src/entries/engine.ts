@@ -38,8 +38,13 @@ export { Random } from '../core/random.ts';
 export { formatRecord } from '../core/record.ts';
 export { formatShape, type Shape, sizeOf } from '../core/shape.ts';
 export { type Setting, type SettingWords, setting, Wording, worded } from '../core/wording.ts';
-export { decodeModel, encodeModel, type Model, requireModel } from '../engine/checkpoint/checkpoint.ts';
-export type { ModelInfo, TrainedSpacing } from '../engine/checkpoint/model-info.ts';
+export {
+  decodeStored,
+  encodeStored,
+  requireNetwork,
+  type StoredInfo,
+  type StoredModel,
+} from '../engine/checkpoint/checkpoint.ts';
 export {
   readSafetensors,
   type SafetensorsFile,
@@ -48,11 +53,9 @@ export {
   writeSafetensors,
 } from '../engine/checkpoint/safetensors.ts';
 export {
-  decodeTrainingState,
   encodeTrainingState,
   stateHash,
   type TrainingProgress,
-  type TrainingState,
 } from '../engine/checkpoint/training-state.ts';
 export type { AdapterFamily, Capabilities, DriverOrigin } from '../engine/gpu/capabilities.ts';
 export { type BufferRequest, Gpu } from '../engine/gpu/gpu.ts';
@@ -121,7 +124,6 @@ export {
   type StepRequest,
   type TrainingStep,
 } from '../engine/nn/training-step.ts';
-export { variantConfig } from '../engine/nn/variants.ts';
 export { type AddAttributes, add } from '../engine/ops/add.ts';
 export { type AveragePool3dAttributes, averagePool3d } from '../engine/ops/average-pool3d.ts';
 export { type BatchNormAttributes, batchNorm } from '../engine/ops/batch-norm.ts';

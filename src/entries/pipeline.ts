@@ -4,19 +4,29 @@
  * @module
  */
 
+export {
+  decodeModel,
+  decodeTrainingState,
+  encodeModel,
+  type HeadDecision,
+  type Model,
+  type ModelInfo,
+  mainThreshold,
+  type TrainedSpacing,
+  type TrainingState,
+} from '../pipeline/models/model.ts';
+export { decidedLabels, type HeadMaps, type HeadResult, maskOf } from '../pipeline/predict/head-result.ts';
+export {
+  loadPredictionInput,
+  type MapProvider,
+  needsMaps,
+  type PredictionInput,
+} from '../pipeline/predict/input-maps.ts';
 export { estimatePrediction } from '../pipeline/predict/memory.ts';
 export { encodeSegmentation, type PredictionFile } from '../pipeline/predict/prediction-files.ts';
 export { Predictor } from '../pipeline/predict/predictor.ts';
 export type { PredictedScan, PredictRequest } from '../pipeline/predict/request.ts';
 export { predict } from '../pipeline/predict/run.ts';
-export {
-  loadPredictionInput,
-  type MakeScanTissuesOptions,
-  makeScanTissues,
-  needsTissues,
-  type PredictionInput,
-  type TissueChoice,
-} from '../pipeline/predict/scan-tissues.ts';
 export { type Segmentation, type SegmentOptions, segment } from '../pipeline/predict/segment.ts';
 export type { WindowSnapshot } from '../pipeline/predict/sliding-window.ts';
 export {

@@ -35,7 +35,14 @@ export {
   type WrittenScan,
   writePhantomDataset,
 } from '../study/phantom/index.ts';
-export { PAPER_VARIANTS, PRESETS, VARIANTS, type Variant } from '../study/presets/index.ts';
+export {
+  lesionsOf,
+  PAPER_VARIANTS,
+  PRESETS,
+  VARIANTS,
+  type Variant,
+  variantConfig,
+} from '../study/presets/index.ts';
 export { type DemoReportData, type DemoVariant, demoReport, demoTable } from '../study/report/demo-report.ts';
 export { type Answer, answerQuestion } from '../study/report/experiment-answer.ts';
 export { type Effect, effect, LEAST_PATIENTS } from '../study/report/experiment-effects.ts';
@@ -81,3 +88,4 @@ export {
   tableTwo,
 } from '../study/report/paper-tables.ts';
 export { SubmissionSink, submissionName, submissionScans } from '../study/submission.ts';
+export { tissueProvider } from '../study/tissue-provider.ts';

@@ -1,21 +1,21 @@
 import { GridMismatchError, UsageError } from '../core/errors.ts';
 import { MemoryFiles } from '../core/files.ts';
-import { decodeModel, encodeModel, type Model } from '../engine/checkpoint/checkpoint.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { countParameters } from '../engine/nn/network.ts';
 import { declarationOf } from '../engine/nn/networks/index.ts';
 import type { FileRole } from '../imaging/dataset/file-role.ts';
 import { loadScan } from '../imaging/dataset/load-scan.ts';
 import { predictionPath } from '../imaging/dataset/prediction-path.ts';
-import { thresholdMask } from '../imaging/evaluate/threshold.ts';
 import { encodeNifti, LABEL_INTENT } from '../imaging/nifti/encode.ts';
 import { readMask, readNifti } from '../imaging/nifti/read.ts';
 import { sameGrid } from '../imaging/volume/volume.ts';
-import type { PredictionInput } from '../pipeline/predict/scan-tissues.ts';
+import { decodeModel, encodeModel, type Model, mainThreshold } from '../pipeline/models/model.ts';
+import { decide, decidedLabels } from '../pipeline/predict/head-result.ts';
+import type { PredictionInput } from '../pipeline/predict/input-maps.ts';
 import { segment } from '../pipeline/predict/segment.ts';
 import { OriginFiles } from '../platform/origin-files.ts';
 import { withOriginLock } from '../platform/origin-lock.ts';
-import { takesTissues } from '../study/presets/index.ts';
+import '../study/presets/index.ts';
 import { Devices } from './devices.ts';
 import { KeptModels } from './kept-models.ts';
 import type { Learning, NamedModel } from './learning.ts';
@@ -33,7 +33,7 @@ import type {
   SystemReport,
 } from './protocol.ts';
 import { ScanFiles } from './scan-files.ts';
-import { reportOf, resultOf, type ScanRun } from './scan-run.ts';
+import { reportOf, resultOf, type ScanRun, shownMask } from './scan-run.ts';
 
 /** What a call may use beside its argument. */
 export interface CallContext {
@@ -119,7 +119,7 @@ export class Engine {
     loadStageOne: async ({ name, bytes }) => {
       const { requireStageOne } = await import('../pipeline/train/stage-one.ts');
       const model = decodeModel(bytes, name);
-      requireStageOne(model.info, this.#requireModel().model.info, name);
+      requireStageOne(model.info.task, this.#requireModel().model.info.task, name);
       this.#stageOne = { name, model };
       return this.#modelReport();
     },
@@ -136,16 +136,27 @@ export class Engine {
     },
     image: async (path) => await this.#image(path),
     segment: async ({ overlap }, context) => await this.#segment(overlap, context),
-    review: async ({ threshold }) => {
+    review: async ({ threshold, label }) => {
       const run = this.#requireRun();
-      const { probabilities } = run.segmentation;
-      const mask = thresholdMask(probabilities, threshold, run.scan.brain);
-      this.#run = { ...run, threshold, segmentation: { ...run.segmentation, mask } };
+      const shown = run.labels.find((each) => each.label === label) ?? run.shown;
+      const heads = new Map(run.segmentation.heads);
+      const old = heads.get(shown.head.name)!;
+      if (threshold !== null && old.decision.kind === 'threshold') {
+        const thresholds = old.decision.thresholds.map((own, k) =>
+          old.head.labels[k] === shown.label ? threshold : own,
+        );
+        heads.set(
+          old.head.name,
+          decide({ ...old, decision: { kind: 'threshold', thresholds } }, run.scan.brain),
+        );
+      }
+      this.#run = { ...run, shown, segmentation: { ...run.segmentation, heads } };
       return resultOf(this.#run);
     },
     drawing: async () => {
-      const { scan, segmentation } = this.#requireRun();
-      const data = this.#correction ?? segmentation.mask;
+      const run = this.#requireRun();
+      const { scan } = run;
+      const data = this.#correction ?? shownMask(run);
       return encodeNifti({ grid: scan.grid, data }, { datatype: 'uint8', like: scan.header });
     },
     correct: async (bytes) => await this.#correct(bytes),
@@ -198,6 +209,11 @@ export class Engine {
     const { info } = chosen.model;
     const input = await this.#load(chosen.model, { signal, progress });
     const { loaded } = input;
+    const labels = decidedLabels(info.task);
+    if (labels.length === 0)
+      throw new UsageError(`${info.task.name}: the model finds no labels that could be shown`, {
+        hint: 'Use it on the command line: `voxelgrad predict`.',
+      });
     const truth = this.#correction ? 'correction' : loaded.lesions ? 'file' : null;
     const start = performance.now();
     let tiles = 0;
@@ -217,31 +233,37 @@ export class Engine {
       scan: this.#correction ? { ...loaded, lesions: this.#correction } : loaded,
       segmentation,
       model: chosen,
-      threshold: info.threshold,
+      labels,
+      shown: labels[0]!,
       seconds,
       tiles,
       truth,
-      tissue: input.tissue,
+      maps: input.maps,
     };
     return resultOf(this.#run);
   }
 
-  /** Reads the scan for a network, and makes the tissue maps that it reads where there are none. */
+  /** Reads the scan for a network, and makes the tissue maps that it reads if there are none. */
   async #load(
     { info }: Model,
     { signal, progress }: CallContext,
-  ): Promise<Pick<PredictionInput<Float32Array>, 'loaded' | 'tissue'>> {
+  ): Promise<Pick<PredictionInput<Float32Array>, 'loaded' | 'maps'>> {
     const { dataset, scan } = this.#files.scan();
-    const { modalities, variant } = info;
-    if (!takesTissues(variant))
-      return { loaded: await loadScan(dataset, scan, { modalities }), tissue: null };
-    const { loadPredictionInput } = await import('../pipeline/predict/scan-tissues.ts');
+    const { task } = info;
+    if (!task.maps)
+      return { loaded: await loadScan(dataset, scan, { modalities: task.channels }), maps: null };
+    const { loadPredictionInput } = await import('../pipeline/predict/input-maps.ts');
+    const { tissueProvider } = await import('../study/tissue-provider.ts');
     const onProgress = (phase: string, done: number, total: number): void => progress({ phase, done, total });
     return await this.#devices.use((gpu) =>
-      loadPredictionInput(gpu, dataset, scan, info, true, loadScan, this.#stageOne?.model, {
-        signal,
-        onProgress,
-      }),
+      loadPredictionInput(
+        gpu,
+        dataset,
+        scan,
+        task,
+        { maps: true, provider: tissueProvider(this.#stageOne?.model, { signal, onProgress }) },
+        loadScan,
+      ),
     );
   }
 
@@ -308,10 +330,17 @@ export class Engine {
 
   #modelReport(): ModelReport {
     const { name, model } = this.#requireModel();
-    const { variant, modalities, threshold, patch, network } = model.info;
-    const parameters = countParameters(declarationOf(network).parameters);
-    const stageOne = takesTissues(variant) ? { stageOne: this.#stageOne?.name ?? null } : {};
-    return { name, variant, modalities, threshold, patch, parameters, ...stageOne };
+    const { task, patch, network } = model.info;
+    return {
+      name,
+      task: task.name,
+      modalities: task.channels,
+      labels: decidedLabels(task).map(({ label }) => label),
+      threshold: mainThreshold(model.info) ?? null,
+      patch,
+      parameters: countParameters(declarationOf(network).parameters),
+      ...(task.maps ? { stageOne: this.#stageOne?.name ?? null } : {}),
+    };
   }
 
   #requireModel(): NamedModel {
@@ -332,7 +361,7 @@ export class Engine {
         bytes: encodeModel(this.#model.model),
       };
     const run = this.#requireRun();
-    const { scan, segmentation } = run;
+    const { scan, segmentation, shown } = run;
     if (what === 'correction') return await this.#correctionFile(run);
     if (what === 'report')
       return {
@@ -340,10 +369,13 @@ export class Engine {
         type: 'text/html',
         bytes: new TextEncoder().encode(await reportOf(run, this.#files.name, this.#devices.adapter)),
       };
-    const suffix = what === 'mask' ? 'mask' : 'probseg';
     const { encodeSegmentation } = await import('../pipeline/predict/prediction-files.ts');
-    const file = encodeSegmentation({ ...segmentation, tissues: new Map() }, scan).find(
-      ({ kind }) => kind.suffix === suffix,
+    const own = segmentation.heads.get(shown.head.name)!;
+    const files = encodeSegmentation({ heads: new Map([[shown.head.name, own]]) }, scan);
+    const file = files.find(({ kind }) =>
+      what === 'mask'
+        ? kind.suffix === 'dseg' || (kind.suffix === 'mask' && kind.label === shown.label)
+        : kind.suffix === 'probseg' && kind.label === shown.label,
     )!;
     const name = predictionPath(scan, file.kind).split('/').at(-1)!;
     return { name, type: 'application/gzip', bytes: file.bytes };

@@ -3,11 +3,12 @@ import { CheckpointError, UsageError } from '../core/errors.ts';
 import type { FileStore } from '../core/files.ts';
 import { canonicalJson, toJson } from '../core/json.ts';
 import { Subfolder } from '../core/subfolder.ts';
-import { decodeModel, encodeModel, type Model } from '../engine/checkpoint/checkpoint.ts';
 import type { FileRole } from '../imaging/dataset/file-role.ts';
 import { preprocess } from '../imaging/dataset/preprocess.ts';
 import { resampleScan } from '../imaging/dataset/resample-scan.ts';
 import { evaluateScan } from '../imaging/evaluate/metrics.ts';
+import { decodeModel, encodeModel, type Model } from '../pipeline/models/model.ts';
+import { decidedLabels, maskOf } from '../pipeline/predict/head-result.ts';
 import { segment } from '../pipeline/predict/segment.ts';
 import { spacingChange } from '../pipeline/predict/voxel-size.ts';
 import { targetRequest } from '../pipeline/task/task.ts';
@@ -15,9 +16,7 @@ import { Checkpoints } from '../pipeline/train/checkpoints.ts';
 import type { TrainingData } from '../pipeline/train/prepare.ts';
 import { trainInFolder } from '../pipeline/train/run-folder.ts';
 import { hasFile, RUN_FILES } from '../pipeline/train/run-record.ts';
-import { taskOf } from '../pipeline/train/settings.ts';
 import { parseLog } from '../pipeline/train/step-log.ts';
-import { presetOf } from '../study/presets/index.ts';
 import type { Devices } from './devices.ts';
 import { fineTuneSettings } from './fine-tune.ts';
 import { type LearningScan, LearningScans, type ScanFileToKeep } from './learning-scans.ts';
@@ -154,8 +153,8 @@ export class Learning {
     if (!state)
       throw new UsageError('the run has learned nothing yet', { hint: 'Resume it, or discard it.' });
     const { info, weights } = state.model;
-    // The threshold is chosen at a run's end; until then that of the old network holds.
-    const model = { weights, info: { ...info, threshold: start.info.threshold } };
+    // Thresholds are chosen at a run's end; until then those of the old network hold.
+    const model = { weights, info: { ...info, decisions: start.info.decisions } };
     const judged = await this.#judge(plan, model, 'after', context);
     await this.#run.write(RUN_FILES.model, encodeModel(model));
     await this.#write({ ...judged, ended: state.step });
@@ -196,10 +195,12 @@ export class Learning {
     for (const [i, scan] of aside.entries()) {
       const known = judged.dice[scan.id] ?? { before: null, after: null };
       if (known[phase] !== null) continue;
-      const { modalities, variant } = model.info;
-      const maps = presetOf(variant).task.maps ?? undefined;
-      const loaded = await this.scans.load(scan, { modalities, maps });
-      const { mask } = await this.#devices.use((gpu) =>
+      const { task } = model.info;
+      const [first] = decidedLabels(task);
+      if (!first) continue;
+      const maps = task.maps ?? undefined;
+      const loaded = await this.scans.load(scan, { modalities: task.channels, maps });
+      const { heads } = await this.#devices.use((gpu) =>
         segment(gpu, model, loaded, {
           overlap: OVERLAP,
           signal,
@@ -207,6 +208,7 @@ export class Learning {
         }),
       );
       const truth = Uint8Array.from(loaded.lesions!, (share) => (share >= 0.5 ? 1 : 0));
+      const mask = maskOf(heads.get(first.head.name)!, first.label);
       const value = evaluateScan(mask, truth, loaded.grid).dice;
       judged = { ...judged, dice: { ...judged.dice, [scan.id]: { ...known, [phase]: value } } };
       await this.#write(judged);
@@ -216,7 +218,7 @@ export class Learning {
 
   /** Loads the scans of a plan. @throws DatasetError, CheckpointError, UsageError. */
   async #data(model: Model, plan: Plan): Promise<TrainingData> {
-    const { modalities, patch } = model.info;
+    const { task, patch } = model.info;
     const all = await this.scans.list();
     const scans = plan.scans.map((id): LearningScan => {
       const scan = all.find((each) => each.id === id);
@@ -230,11 +232,10 @@ export class Learning {
       plan.steps,
       scans.map(({ name }) => name),
     );
-    const task = taskOf(settings);
     const prepared: TrainingData['scans'][number][] = [];
     for (const scan of scans) {
       const loaded = await this.scans.load(scan, {
-        modalities,
+        modalities: task.channels,
         targets: task.heads.map(targetRequest),
         maps: task.maps ?? undefined,
       });

@@ -42,9 +42,13 @@ export interface FilesReport {
 /** What a loaded network is. */
 export interface ModelReport {
   readonly name: string;
-  readonly variant: string;
+  /** The preset, or the task. */
+  readonly task: string;
   readonly modalities: readonly string[];
-  readonly threshold: number;
+  /** What it finds. */
+  readonly labels: readonly string[];
+  /** Of the first label; null if none decides. */
+  readonly threshold: number | null;
   readonly parameters: number;
   readonly patch: number;
   /** The net that corrects the tissue maps that are made: its name, null for none; missing where it reads no maps. */
@@ -113,9 +117,13 @@ export interface LearnedReport {
   readonly learning: LearningReport;
 }
 
-/** A segmentation at one threshold. */
+/** One label of a segmentation, at one threshold. */
 export interface ResultReport {
-  readonly threshold: number;
+  readonly label: string;
+  /** All that can be shown. */
+  readonly labels: readonly string[];
+  /** Null if the most probable label counts. */
+  readonly threshold: number | null;
   readonly lesions: readonly Lesion[];
   /** Against the true mask; null where there is none. */
   readonly metrics: ScanMetrics | null;
@@ -171,8 +179,8 @@ export interface Calls {
   /** An image of the scan as a NIfTI file that is not compressed. */
   image: { ask: string; answer: Uint8Array; progress: never };
   segment: { ask: { overlap: number }; answer: ResultReport; progress: TileProgress };
-  /** The last segmentation at another threshold. */
-  review: { ask: { threshold: number }; answer: ResultReport; progress: never };
+  /** The last segmentation at another threshold, or another label of it; null for those that are shown. */
+  review: { ask: { threshold: number | null; label: string | null }; answer: ResultReport; progress: never };
   /** The predicted mask, or the correction where there is one, as a NIfTI file that is not compressed. */
   drawing: { ask: null; answer: Uint8Array; progress: never };
   /** Takes a mask that somebody drew for the scan's true mask. */

@@ -1,12 +1,11 @@
-import type { Model } from '../engine/checkpoint/checkpoint.ts';
 import { type Dataset, findScans, type Scan, scanName } from '../imaging/dataset/dataset.ts';
 import { type FileRole, guessRole, MODALITY_ROLES } from '../imaging/dataset/file-role.ts';
 import { type LooseScan, scanOfFiles } from '../imaging/dataset/loose-files.ts';
 import { TISSUES } from '../imaging/dataset/tissue-maps.ts';
 import { readNifti } from '../imaging/nifti/read.ts';
 import { describeGrid, type Grid, sameGrid } from '../imaging/volume/volume.ts';
+import type { Model } from '../pipeline/models/model.ts';
 import { describeChange, spacingChange } from '../pipeline/predict/voxel-size.ts';
-import { takesTissues } from '../study/presets/index.ts';
 import { DroppedFiles } from './dropped-files.ts';
 import { problem, problemOf, sentence } from './problem.ts';
 import type { DroppedFile, FileReport, FilesReport, Problem } from './protocol.ts';
@@ -153,10 +152,10 @@ export class ScanFiles {
       return roles.some((role) => MODALITY_ROLES.includes(role as FileRole))
         ? null
         : problem('There is no image among the files', 'Give at least one of FLAIR, T1w, T2w, PDw.');
-    const { modalities, variant } = model.info;
+    const { channels, maps: read } = model.info.task;
     // Where no map is given, they are made, from the T1.
     const maps = TISSUES.some((name) => roles.includes(name)) ? TISSUES : ['T1w'];
-    const wanted = [...new Set([...modalities, ...(takesTissues(variant) ? maps : [])])];
+    const wanted = [...new Set([...channels, ...(read ? maps : [])])];
     const missing = wanted.filter((name) => !roles.includes(name));
     if (missing.length === 0) return null;
     return problem(

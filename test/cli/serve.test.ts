@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sizeOf } from '../../src/core/shape.ts';
-import { encodeModel } from '../../src/engine/checkpoint/checkpoint.ts';
-import { variantConfig } from '../../src/engine/nn/variants.ts';
+import { encodeModel } from '../../src/pipeline/models/model.ts';
+import { variantConfig } from '../../src/study/presets/index.ts';
 import { buildWeb } from '../support/chromium.ts';
 import { buildCli, errorLines, runCli, startCli } from '../support/cli.ts';
+import { presetInfo } from '../support/models.ts';
 import { tensorsOf } from '../support/network-tensors.ts';
 
 let folder: string;
@@ -36,7 +37,7 @@ function smallModel(): Uint8Array {
     patch: 8,
     settings: {},
   } as const;
-  return encodeModel({ info, weights });
+  return encodeModel({ info: presetInfo(info), weights });
 }
 
 describe('voxelgrad serve', () => {

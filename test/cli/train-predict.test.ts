@@ -12,11 +12,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sizeOf } from '../../src/core/shape.ts';
-import { decodeModel, encodeModel } from '../../src/engine/checkpoint/checkpoint.ts';
-import { variantConfig } from '../../src/engine/nn/variants.ts';
 import { readNifti } from '../../src/imaging/nifti/read.ts';
 import { sameGrid } from '../../src/imaging/volume/volume.ts';
+import { decodeModel, encodeModel } from '../../src/pipeline/models/model.ts';
+import { variantConfig } from '../../src/study/presets/index.ts';
 import { buildCli, errorLines, runCli } from '../support/cli.ts';
+import { presetInfo } from '../support/models.ts';
 import { tensorsOf } from '../support/network-tensors.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-train-'));
@@ -332,7 +333,7 @@ describe('predict', () => {
     mkdirSync(at('flair-only'));
     writeFileSync(
       join(at('flair-only'), 'model.safetensors'),
-      encodeModel({ info: { ...info, variant: 'multi-input' }, weights }),
+      encodeModel({ info: presetInfo({ ...info, variant: 'multi-input' }), weights }),
     );
     await expectFailure(
       ['predict', at('flair-only'), bare, at('unwritten'), '--subjects', '02'],

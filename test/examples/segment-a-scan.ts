@@ -24,11 +24,16 @@ const { dataset, scan } = scanOfFiles(
 
 const models = new NodeFolder('src/web/public/models');
 const model = decodeModel(await models.read('phantoms.safetensors'), 'phantoms.safetensors');
-const loaded = await loadScan(dataset, scan, { modalities: model.info.modalities });
+const loaded = await loadScan(dataset, scan, { modalities: model.info.task.channels });
 
 const gpu = await openGpu();
-const { mask, probabilities } = await segment(gpu, model, loaded);
+const { heads } = await segment(gpu, model, loaded);
 await gpu.close();
+
+// The network's output, its masks and its probability maps by label.
+const found = heads.get('lesion')!;
+const mask = found.masks.get('lesion')!;
+const probabilities = found.maps.get('lesion')!;
 
 const out = new MemoryFiles('result'); // or new NodeFolder('result')
 await out.write('mask.nii.gz', writeNifti({ grid, data: mask }, { datatype: 'uint8' }));

@@ -2,10 +2,11 @@ import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { type SegmentationLossSettings, segmentationLoss } from '../../src/engine/loss/segmentation-loss.ts';
 import { Network } from '../../src/engine/nn/network.ts';
 import { architectureOf } from '../../src/engine/nn/networks/index.ts';
-import { inputChannels, type Variant, variantConfig } from '../../src/engine/nn/variants.ts';
 import { TensorStore } from '../../src/engine/tape/store.ts';
 import type { Root, Tape } from '../../src/engine/tape/tape.ts';
 import type { Tensor } from '../../src/engine/tape/tensor.ts';
+import { inputChannels } from '../../src/pipeline/task/task.ts';
+import { presetOf, type Variant, variantConfig } from '../../src/study/presets/index.ts';
 import { type Golden, loadGolden } from '../support/golden.ts';
 import { type Nd, toFloat32 } from '../support/nd.ts';
 
@@ -43,7 +44,7 @@ export class GoldenNetwork {
     });
     net.load(golden.below('before/'));
     const images = scan.get('images');
-    const channels = inputChannels(variant, MODALITIES).length;
+    const channels = inputChannels(presetOf(variant).task, MODALITIES).length;
     const input = channels === 7 ? concatChannels(images, scan.get('tissue')) : images;
     const parts = new Map<string, Nd>([['input', input]]);
     for (const [head, { weight }] of Object.entries(heads)) {

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/core/random.ts';
 import { Network } from '../../src/engine/nn/network.ts';
 import { architectureOf } from '../../src/engine/nn/networks/index.ts';
-import { LESION_HEAD, variantConfig } from '../../src/engine/nn/variants.ts';
 import { compilePlan } from '../../src/engine/tape/plan.ts';
 import { TensorStore } from '../../src/engine/tape/store.ts';
 import { Tape } from '../../src/engine/tape/tape.ts';
+import { LESION_HEAD, variantConfig } from '../../src/study/presets/index.ts';
 import { useGpu } from '../support/gpu.ts';
 import { normal, toFloat32 } from '../support/nd.ts';
 

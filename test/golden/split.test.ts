@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { OutOfMemoryError } from '../../src/core/errors.ts';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
-import type { Variant } from '../../src/engine/nn/variants.ts';
 import { compilePlan } from '../../src/engine/tape/plan.ts';
 import { Tape } from '../../src/engine/tape/tape.ts';
+import type { Variant } from '../../src/study/presets/index.ts';
 import { useGpu } from '../support/gpu.ts';
 import { type Bound, withBindingLimit } from '../support/limit.ts';
 import { relativeError } from '../support/nd.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { VARIANTS } from '../../src/engine/nn/variants.ts';
 import { compilePlan } from '../../src/engine/tape/plan.ts';
 import { Tape } from '../../src/engine/tape/tape.ts';
+import { VARIANTS } from '../../src/study/presets/index.ts';
 import { useGpu } from '../support/gpu.ts';
 import { type Nd, relativeError } from '../support/nd.ts';
 import { GoldenNetwork } from './network.ts';

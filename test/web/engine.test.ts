@@ -1,10 +1,11 @@
 import { beforeAll, expect, it } from 'vitest';
 import { MemoryFiles } from '../../src/core/files.ts';
-import { encodeModel, type Model } from '../../src/engine/checkpoint/checkpoint.ts';
 import { guessRole } from '../../src/imaging/dataset/file-role.ts';
 import { scanOfFiles } from '../../src/imaging/dataset/loose-files.ts';
 import { readNifti } from '../../src/imaging/nifti/read.ts';
+import { encodeModel, type Model } from '../../src/pipeline/models/model.ts';
 import { predict } from '../../src/pipeline/predict/run.ts';
+import { tissueProvider } from '../../src/study/tissue-provider.ts';
 import { Engine } from '../../src/web/engine.ts';
 import type { TileProgress } from '../../src/web/protocol.ts';
 import { untrained } from '../pipeline/predict/untrained.ts';
@@ -26,9 +27,10 @@ async function predicted(stageOne: Model | undefined): Promise<Float32Array> {
   const roles = new Map(smallScan().map(({ name }) => [name, guessRole(name)!]));
   const { dataset, scan } = scanOfFiles(memory, roles);
   const out = new MemoryFiles('out');
-  const request = { model: multi, dataset, scans: [scan], tissue: true, stageOne, out };
+  const provider = tissueProvider(stageOne);
+  const request = { model: multi, dataset, scans: [scan], maps: true, provider, out };
   const [done] = await predict(context.gpu, { ...request, threshold: 0.5, overlap: 0.25 });
-  return (await readNifti(await out.read(done!.probabilities), 'p')).volume.data;
+  return (await readNifti(await out.read(done!.files[1]!), 'p')).volume.data;
 }
 
 it("makes a scan's tissue maps and resamples it to the bits of predict, and says so", {

@@ -1,7 +1,7 @@
 import { decode } from 'fast-png';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeModel } from '../../src/engine/checkpoint/checkpoint.ts';
+import { decodeModel } from '../../src/pipeline/models/model.ts';
 import {
   AppUnderTest,
   accessibilityFaults,
@@ -92,7 +92,7 @@ describe.skipIf(chromiumPath() === undefined)('learning from corrected scans', {
       new Uint8Array(await (await fetch(`${app.url}models/phantoms.safetensors`)).arrayBuffer()),
       'original',
     );
-    expect(info.modalities).toEqual(original.info.modalities);
+    expect(info.task.channels).toEqual(original.info.task.channels);
     const name = 'encoder.0.conv1.weight';
     expect(weights.get(name)).not.toEqual(original.weights.get(name));
     await screenshot(page, 'fine-tuned');

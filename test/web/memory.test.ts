@@ -3,10 +3,10 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatBytes } from '../../src/core/bytes.ts';
 import { sizeOf } from '../../src/core/shape.ts';
-import { encodeModel, type Model } from '../../src/engine/checkpoint/checkpoint.ts';
-import { variantConfig } from '../../src/engine/nn/variants.ts';
 import { writeNifti } from '../../src/imaging/nifti/write.ts';
 import { axisAlignedGrid, voxelCount } from '../../src/imaging/volume/volume.ts';
+import { encodeModel, type Model } from '../../src/pipeline/models/model.ts';
+import { variantConfig } from '../../src/study/presets/index.ts';
 import {
   AppUnderTest,
   chooseFiles,
@@ -14,6 +14,7 @@ import {
   countGpuBytes,
   type NamedBytes,
 } from '../support/chromium.ts';
+import { presetInfo } from '../support/models.ts';
 import { tensorsOf } from '../support/network-tensors.ts';
 
 const MODALITIES = ['FLAIR', 'T1w', 'T2w', 'PDw'];
@@ -27,7 +28,14 @@ function largeModel(): Model {
   const weights = new Map(specs.map(({ name, shape }) => [name, new Float32Array(sizeOf(shape))]));
   const settings = { variant: 'single', lr: 5e-4 };
   return {
-    info: { variant: 'single', network, modalities: MODALITIES, threshold: 0.6, patch: 64, settings },
+    info: presetInfo({
+      variant: 'single',
+      network,
+      modalities: MODALITIES,
+      threshold: 0.6,
+      patch: 64,
+      settings,
+    }),
     weights,
   };
 }

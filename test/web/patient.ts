@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { MemoryFiles } from '../../src/core/files.ts';
-import { decodeModel } from '../../src/engine/checkpoint/checkpoint.ts';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { guessRole } from '../../src/imaging/dataset/file-role.ts';
 import { loadScan } from '../../src/imaging/dataset/load-scan.ts';
 import { scanOfFiles } from '../../src/imaging/dataset/loose-files.ts';
+import { decodeModel } from '../../src/pipeline/models/model.ts';
 import { type Segmentation, type SegmentOptions, segment } from '../../src/pipeline/predict/segment.ts';
 import type { NamedBytes } from '../support/chromium.ts';
 
@@ -44,6 +44,6 @@ export async function segmentFiles(
   const roles = new Map(files.map(({ name }) => [name, guessRole(name)!]));
   const { dataset, scan } = scanOfFiles(memory, roles);
   const model = decodeModel(new Uint8Array(readFileSync(MODEL)), MODEL);
-  const loaded = await loadScan(dataset, scan, { modalities: model.info.modalities });
+  const loaded = await loadScan(dataset, scan, { modalities: model.info.task.channels });
   return await segment(gpu, model, loaded, { overlap: OVERLAP, ...options });
 }

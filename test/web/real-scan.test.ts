@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readMask, readNifti } from '../../src/imaging/nifti/read.ts';
 import type { Segmentation } from '../../src/pipeline/predict/segment.ts';
 import { openNodeGpu } from '../../src/platform/node.ts';
+import { lesionsOf } from '../../src/study/presets/index.ts';
 import { sharedData } from '../data.ts';
 import {
   AppUnderTest,
@@ -60,7 +61,7 @@ describe.skipIf(chromiumPath() === undefined || data === undefined)('a real scan
     console.log(`tasks of the page above 50 ms during the run: ${JSON.stringify(blocked)}`);
     expect(blocked).toEqual([]);
 
-    const expected = await segmentOnNode(patientFiles(data!));
+    const expected = lesionsOf(await segmentOnNode(patientFiles(data!)));
     const { volume } = await readNifti(await savedFile(page, 'Save probabilities'), 'probabilities');
     let difference = 0;
     for (const [i, p] of volume.data.entries())

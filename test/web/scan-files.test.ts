@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { Model } from '../../src/engine/checkpoint/checkpoint.ts';
-import { variantConfig } from '../../src/engine/nn/variants.ts';
+import type { Model } from '../../src/pipeline/models/model.ts';
+import { presetOf, variantConfig } from '../../src/study/presets/index.ts';
 import type { DroppedFile } from '../../src/web/protocol.ts';
 import { ScanFiles } from '../../src/web/scan-files.ts';
 import { TileClock } from '../../src/web/tile-clock.ts';
 import { formatLeft, smoothed } from '../../src/web/views/format.ts';
 import { bidsPatient, brainImage, image, inBrain, maskFile, OTHER_GRID } from '../imaging/dataset/make.ts';
+import { presetInfo } from '../support/models.ts';
 import { badFiles, smallScan } from './make.ts';
 
 function dropped(files: Readonly<Record<string, Uint8Array>>): DroppedFile[] {
@@ -16,14 +17,14 @@ function dropped(files: Readonly<Record<string, Uint8Array>>): DroppedFile[] {
 }
 
 const model: Model = {
-  info: {
+  info: presetInfo({
     variant: 'single',
     network: variantConfig('single', ['FLAIR', 'T1w'], { baseChannels: 2, levels: 2 }),
     modalities: ['FLAIR', 'T1w'],
     threshold: 0.5,
     patch: 8,
     settings: {},
-  },
+  }),
   weights: new Map(),
 };
 
@@ -65,7 +66,7 @@ describe('ScanFiles', () => {
   it('needs no tissue maps where there is a T1 to make them from', async () => {
     const reads = (modalities: string[]): Model => ({
       ...model,
-      info: { ...model.info, variant: 'multi-input', modalities },
+      info: { ...model.info, task: { ...presetOf('multi-input').task, channels: modalities } },
     });
     const [flair, t1w, brain] = smallScan().map(({ name, bytes }) => [name, bytes] as const);
     const both = await scanFiles(Object.fromEntries([flair!, t1w!, brain!]));

@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MemoryFiles } from '../../src/core/files.ts';
-import { encodeModel, type Model } from '../../src/engine/checkpoint/checkpoint.ts';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { guessRole } from '../../src/imaging/dataset/file-role.ts';
 import { scanOfFiles } from '../../src/imaging/dataset/loose-files.ts';
 import { readNifti } from '../../src/imaging/nifti/read.ts';
 import { writeNifti } from '../../src/imaging/nifti/write.ts';
+import { encodeModel, type Model } from '../../src/pipeline/models/model.ts';
 import { predict } from '../../src/pipeline/predict/run.ts';
 import { openNodeGpu } from '../../src/platform/node.ts';
 import { makePhantom } from '../../src/study/phantom/index.ts';
+import { tissueProvider } from '../../src/study/tissue-provider.ts';
 import { untrained } from '../pipeline/predict/untrained.ts';
 import {
   AppUnderTest,
@@ -46,13 +47,12 @@ async function predictOnNode(gpu: Gpu, model: Model, stageOne: Model | undefined
     model,
     dataset,
     scans: [scan],
-    tissue: true,
-    stageOne,
-    threshold: model.info.threshold,
+    maps: true,
+    provider: tissueProvider(stageOne),
     overlap: 0.25,
     out,
   });
-  return (await readNifti(await out.read(done!.probabilities), 'p')).volume.data;
+  return (await readNifti(await out.read(done!.files[1]!), 'p')).volume.data;
 }
 
 describe.skipIf(chromiumPath() === undefined)('tissue maps in Chromium', { timeout: 240_000 }, () => {

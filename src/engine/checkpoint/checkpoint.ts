@@ -4,68 +4,61 @@ import { formatShape, type Shape, sameShape, sizeOf } from '../../core/shape.ts'
 import { setting, worded } from '../../core/wording.ts';
 import type { NetworkSpec } from '../nn/network.ts';
 import { declarationOf } from '../nn/networks/index.ts';
-import type { Variant } from '../nn/variants.ts';
-import { type ModelInfo, parseModelInfo } from './model-info.ts';
 import { readSafetensors, type StoredTensor, writeSafetensors } from './safetensors.ts';
 
 /** The format of the metadata; raised when a reader of the old one would misunderstand the new one. */
 export const CHECKPOINT_VERSION = 2;
 
-/** A trained network as `model.safetensors` holds it. */
-export interface Model {
-  readonly info: ModelInfo;
+/** What a file says of a network beside its weights: the engine knows the network, whoever stores it the rest. */
+export interface StoredInfo {
+  readonly network: NetworkSpec;
+}
+
+/** A trained network as a file holds it. */
+export interface StoredModel<Info extends StoredInfo = StoredInfo> {
+  readonly info: Info;
   /** Parameters and running statistics by name, as `Network.save` returns and `Network.load` takes them. */
   readonly weights: ReadonlyMap<string, Float32Array>;
 }
+
+/** Checks what a file says of a network. @throws CheckpointError naming `path` and the field. */
+export type ParseInfo<Info extends StoredInfo> = (value: unknown, path: string) => Info;
 
 /**
  * A network as the bytes of a safetensors file: PyTorch's names and layouts (`encoder.0.conv1.weight` [out, in, 3, 3,
  * 3], `…norm1.running_mean`), so that `load_state_dict` takes them, and the description in the metadata. Equal models
  * give equal bytes.
- * @throws CheckpointError where a tensor is missing, surplus, of another size or not finite.
+ * @throws CheckpointError if a tensor is missing, surplus, of another size or not finite.
  */
-export function encodeModel(model: Model): Uint8Array<ArrayBuffer> {
+export function encodeStored(model: StoredModel): Uint8Array<ArrayBuffer> {
   return writeSafetensors(modelTensors(model, 'the model'), metadataOf('model', describeModel(model.info)));
 }
 
 /**
- * Reads what {@link encodeModel} wrote.
- * @param path how messages call it.
+ * Reads what {@link encodeStored} wrote.
+ * @param path how messages call it
  * @throws FileFormatError for a damaged file; CheckpointError for one that is no model, of a newer version, or whose
  *   tensors are not those of the network it describes.
  */
-export function decodeModel(bytes: Uint8Array, path: string): Model {
+export function decodeStored<Info extends StoredInfo>(
+  bytes: Uint8Array,
+  path: string,
+  parse: ParseInfo<Info>,
+): StoredModel<Info> {
   const { tensors, metadata } = readSafetensors(bytes, path);
-  const info = parseModelInfo(parseMetadata(metadata, 'model', path).model, path);
+  const info = parse(parseMetadata(metadata, 'model', path).model, path);
   return { info, weights: takeWeights(info.network, tensors, path) };
 }
 
-/**
- * Refuses a model of another variant, of other modalities or of another shape than is wanted.
- * @throws CheckpointError naming both.
- */
-export function requireModel(
-  model: Model,
-  wanted: {
-    readonly variant?: Variant;
-    readonly modalities?: readonly string[];
-    readonly network?: NetworkSpec;
-  },
-  path: string,
-): void {
-  const { info } = model;
-  const refuse = (what: string, has: string, wants: string): never => {
-    throw new CheckpointError(`${path}: the model's ${what} is ${has}, but ${wants} is wanted`, {
+/** Refuses a network of another shape than is wanted. @throws CheckpointError naming the first tensor that differs. */
+export function requireNetwork({ info }: StoredModel, wanted: NetworkSpec, path: string): void {
+  const refuse = (name: string, has: string, wants: string): never => {
+    throw new CheckpointError(`${path}: the model's ${name} is ${has}, but ${wants} is wanted`, {
       hint: 'Choose the run that fits, or train again with these settings.',
     });
   };
-  if (wanted.variant !== undefined && wanted.variant !== info.variant)
-    refuse('variant', info.variant, wanted.variant);
-  if (wanted.modalities && wanted.modalities.join() !== info.modalities.join())
-    refuse('list of modalities', info.modalities.join(','), wanted.modalities.join(','));
-  if (!wanted.network) return;
   const has = modelShapes(info.network);
-  const wants = modelShapes(wanted.network);
+  const wants = modelShapes(wanted);
   for (const [name, shape] of wants) {
     const other = has.get(name);
     if (!other || !sameShape(other, shape))
@@ -86,7 +79,7 @@ function modelShapes(network: NetworkSpec): Map<string, Shape> {
 
 /** The tensors of a model as they are stored. @throws CheckpointError as {@link checkTensors}. */
 export function modelTensors(
-  { info, weights }: Model,
+  { info, weights }: StoredModel,
   what: string,
 ): Map<string, StoredTensor<Float32Array>> {
   return checkTensors(modelShapes(info.network), weights, what);
@@ -155,11 +148,8 @@ function requireFinite(data: Float32Array, name: string, what: string): void {
 export type Kind = 'model' | 'training';
 
 /** A network's description as metadata. */
-export function describeModel(info: ModelInfo): { readonly model: Json } {
-  const { variant, modalities, threshold, patch, spacing, settings } = info;
-  const network = toJson(info.network);
-  const sizes = spacing && { spacing: spacing.map(({ mm, scans }) => ({ mm, scans })) };
-  return { model: { variant, network, modalities, threshold, patch, ...sizes, settings } };
+export function describeModel(info: StoredInfo): { readonly model: Json } {
+  return { model: toJson(info) };
 }
 
 /** `format: pt` is what PyTorch's loaders look for; ours is one JSON text beside it. */

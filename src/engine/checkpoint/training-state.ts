@@ -5,15 +5,16 @@ import type { LossScale } from '../optim/loss-scale.ts';
 import {
   checkTensors,
   describeModel,
-  type Model,
   metadataOf,
   modelTensors,
+  type ParseInfo,
   parameterShapes,
   parseMetadata,
+  type StoredInfo,
+  type StoredModel,
   takeTensors,
   takeWeights,
 } from './checkpoint.ts';
-import { parseModelInfo } from './model-info.ts';
 import { readSafetensors, type StoredTensor, writeSafetensors } from './safetensors.ts';
 import { checkSeal, SEAL, seal, UNSEALED } from './seal.ts';
 
@@ -28,9 +29,9 @@ export interface TrainingProgress {
 }
 
 /** Everything that a training run needs to go on bit for bit. */
-export interface TrainingState {
-  /** Weights and running statistics; the info's settings are the run's own, its threshold is not chosen yet. */
-  readonly model: Model;
+export interface TrainingState<Info extends StoredInfo = StoredInfo> {
+  /** Weights and running statistics; the info's settings are the run's own, what is chosen at its end is not yet. */
+  readonly model: StoredModel<Info>;
   /** Steps done, at least 1. With the settings it fixes the learning rate. */
   readonly step: number;
   readonly progress: TrainingProgress;
@@ -131,11 +132,15 @@ export async function encodeTrainingState(state: TrainingState): Promise<Uint8Ar
  * @throws CheckpointError for a file whose bytes do not have its checksum, that is no training state, is of a newer
  *   version, or does not fit the network it describes; FileFormatError.
  */
-export async function decodeTrainingState(bytes: Uint8Array, path: string): Promise<TrainingState> {
+export async function decodeTrainingState<Info extends StoredInfo>(
+  bytes: Uint8Array,
+  path: string,
+  parse: ParseInfo<Info>,
+): Promise<TrainingState<Info>> {
   const { tensors, metadata } = readSafetensors(bytes, path);
   const content = parseMetadata(metadata, 'training', path);
   await checkSeal(bytes, path);
-  const info = parseModelInfo(content.model, path);
+  const info = parse(content.model, path);
   const parsed = META.safeParse(content);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];

@@ -10,11 +10,11 @@ import { COEFFICIENTS, labelGradient, labelSums, MOST_LABELS } from './label-sum
  * The overlap term. For one pool of voxels and label l: P = Σ p, R = Σ r, I = Σ r p over the pool's voxels, where p
  * is the softmax of the logits and r the target probability.
  * - `generalized-dice` (Sudre 2017): 1 - (2 Σ w I + s) / (Σ w (P + R) + s) over ALL labels, background included:
- *   {background, lesion} for the lesion head, {background, GM, WM, CSF} for the tissue head. The weights are taken
+ *   for a head of one label {background, label}, of three {background, GM, WM, CSF}. The weights are taken
  *   relative to the pool's largest, which the ratio does not feel, so that s = 1e-5 counts in voxels. A label
  *   without truth gets the largest weight that a label with truth has (as NiftyNet and MONAI do), so false
- *   positives are punished in a pool without lesions.
- * - `dice`: 1 - (2 I + s) / (P + R + s), averaged over the FOREGROUND labels ({lesion}; {GM, WM, CSF}): the paper's
+ *   positives are punished in a pool without that label.
+ * - `dice`: 1 - (2 I + s) / (P + R + s), averaged over the FOREGROUND labels ({label}; {GM, WM, CSF}): the paper's
  *   eq. 1 with the parenthesis fixed; the weight cancels. A pool without truth leaves next to no gradient (s / P²),
  *   of the right sign; pool over the batch, or use the generalised loss, where that matters.
  * - `literal`: 1 - 2 w I / (w R + P), w = 1 / R², averaged over the FOREGROUND labels: the paper's eq. 1 as printed,
@@ -27,7 +27,7 @@ export type OverlapLoss = 'generalized-dice' | 'dice' | 'literal';
 export type LabelWeights = 'square' | 'simple' | 'uniform';
 
 /**
- * The true-positive-rate term, averaged over the FOREGROUND labels ({lesion}; {GM, WM, CSF}); 0 with gradient 0 for
+ * The true-positive-rate term, averaged over the FOREGROUND labels ({label}; {GM, WM, CSF}); 0 with gradient 0 for
  * a label without truth.
  * - `+tpr`: 2 I / R, the paper's eqs. 2 and 3 as printed, factor 2 included. Minimised, it rewards misses: with
  *   `literal` the best constant prediction is the empty mask, and the empty mask beats the perfect one.
@@ -52,7 +52,7 @@ export interface SegmentationLossSettings {
 export interface SegmentationLossAttributes extends SegmentationLossSettings {
   /**
    * Probabilities of the foreground labels, [N, L - 1, D, H, W]; the background's is 1 - their sum. Soft targets (a
-   * mean of raters, tissue maps) are allowed.
+   * mean of raters, probability maps) are allowed.
    */
   readonly target: Tensor;
   /** A fixed tensor [3] for the overlap term, the TPR term and the cross entropy, each before its weight. */

@@ -7,6 +7,7 @@ import { judgeBrain } from './brain-check.ts';
 import { brainOfSkullStripped, NO_BRAIN_HINT } from './brain-mask.ts';
 import { requireChosen } from './choices.ts';
 import { type Dataset, type Scan, scanName } from './dataset.ts';
+import { type LabelMap, repairMaps } from './label-maps.ts';
 import { findModality } from './modality.ts';
 import { requireGrid } from './on-grid.ts';
 import { combineRaters, describeLabels, type RaterChoice } from './raters.ts';
@@ -18,7 +19,7 @@ import {
   type Target,
   type TargetRequest,
 } from './targets.ts';
-import { type LabelMap, repairMaps, TISSUES, type TissueMaps, tissuesOf } from './tissue-maps.ts';
+import { TISSUES, type TissueMaps, tissuesOf } from './tissue-maps.ts';
 
 /** Settings of {@link loadScan}. */
 export interface LoadScanOptions {

@@ -1,14 +1,26 @@
 import { type Scan, scanFolder, scanName } from './dataset.ts';
 
-/** What a prediction's file holds: a mask or a map of one label. */
+/** What a prediction's file holds. */
 export interface PredictionKind {
-  readonly label: 'lesion' | 'GM' | 'WM' | 'CSF';
-  readonly suffix: 'mask' | 'probseg';
+  /** The label of a mask or map. */
+  readonly label?: string | undefined;
+  /** The head of a label image or a map of values. */
+  readonly desc?: string | undefined;
+  /** `mask`, `probseg`, `dseg`, or that of a map of values. */
+  readonly suffix: string;
 }
 
 /** `sub-26/ses-02/anat/sub-26_ses-02_label-lesion_mask.nii.gz`: where a prediction goes, as a BIDS derivative. */
-export function predictionPath(scan: Pick<Scan, 'subject' | 'session'>, kind: PredictionKind): string {
-  return `${scanFolder(scan)}/${scanName(scan)}_label-${kind.label}_${kind.suffix}.nii.gz`;
+export function predictionPath(
+  scan: Pick<Scan, 'subject' | 'session'>,
+  { label, desc, suffix }: PredictionKind,
+  extension = 'nii.gz',
+): string {
+  const entities = [
+    ...(desc === undefined ? [] : [`desc-${desc}`]),
+    ...(label === undefined ? [] : [`label-${label}`]),
+  ];
+  return `${scanFolder(scan)}/${[scanName(scan), ...entities, suffix].join('_')}.${extension}`;
 }
 
 /** What the challenge calls a visit: `test01_02`, whose mask is `test01_02_TEAM.nii`. */

@@ -4,9 +4,9 @@ import { resize, resizedGrid } from '../volume/resize.ts';
 import { describeGrid, voxelCount } from '../volume/volume.ts';
 import { toFloat32, type Voxels } from '../volume/voxels.ts';
 import { scanName } from './dataset.ts';
+import { repairMaps } from './label-maps.ts';
 import type { LoadedScan } from './load-scan.ts';
 import { firstOnly, type Target } from './targets.ts';
-import { repairMaps } from './tissue-maps.ts';
 
 /** What of a scan is resampled: all that a network reads or learns from. */
 export type ScanVoxels<T extends Voxels = Float32Array> = Pick<
@@ -23,10 +23,10 @@ export interface ResampledScan {
    * @param map one value a voxel of the new grid; what lies outside its brain is not looked at
    * @param middle what lies half way between a sure no and a sure yes. With a threshold the border between voxels above
    *   and below it comes to lie half way too: plain interpolation would make what is found smaller for a threshold above 0.5.
-   *   Default 0.5, plain interpolation.
+   *   Default 0.5, plain interpolation. Null: the map holds values of any size.
    * @returns one value a voxel of the scan's own grid; 0 outside its brain
    */
-  back(map: Float32Array, middle?: number): Float32Array;
+  back(map: Float32Array, middle?: number | null): Float32Array;
 }
 
 /** A voxel may become this many times as large or small along an axis. */
@@ -97,16 +97,18 @@ export function resampleScan(
     },
     back(map, middle = 0.5) {
       // 0 and 1 would leave one side without a scale.
-      const half = Math.min(0.99, Math.max(0.01, middle));
+      const half = middle === null ? null : Math.min(0.99, Math.max(0.01, middle));
+      const there = (v: number): number => (half === null ? v : bend(v, half, 0.5));
+      const own = (v: number): number => (half === null ? v : bend(Math.min(1, v), 0.5, half));
       weights ??= resize(inside, to, grid);
       const sums = resize(
-        map.map((v, i) => (inside[i] !== 0 ? bend(v, half, 0.5) : 0)),
+        map.map((v, i) => (inside[i] !== 0 ? there(v) : 0)),
         to,
         grid,
       );
       for (let i = 0; i < sums.length; i++) {
         const weight = brain[i] === 0 ? 0 : weights[i]!;
-        sums[i] = weight > 0 ? bend(Math.min(1, sums[i]! / weight), 0.5, half) : 0;
+        sums[i] = weight > 0 ? own(sums[i]! / weight) : 0;
       }
       return sums;
     },

@@ -5,9 +5,9 @@ import { type ReadNiftiOptions, readMask, readNifti } from '../nifti/read.ts';
 import type { Grid } from '../volume/volume.ts';
 import { requireChosen } from './choices.ts';
 import { type Dataset, type Scan, scanName } from './dataset.ts';
+import { type LabelMap, mapsName, repairMaps } from './label-maps.ts';
 import { requireGrid, toGrid } from './on-grid.ts';
 import { combineRaters, describeLabels, type RaterChoice } from './raters.ts';
-import { type LabelMap, mapsName, repairMaps } from './tissue-maps.ts';
 
 /** Where what is to be learned lies in a data set. */
 export type TargetSource =

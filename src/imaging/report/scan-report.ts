@@ -16,6 +16,8 @@ export interface ScanReportData {
   readonly image: { readonly name: string; readonly data: Float32Array };
   readonly brain: Uint8Array;
   readonly mask: Uint8Array;
+  /** What the mask is of (default `lesion`). */
+  readonly label?: string | undefined;
   readonly truth?: Uint8Array;
   readonly metrics?: ScanMetrics;
   readonly lesions: readonly Lesion[];
@@ -25,9 +27,13 @@ export interface ScanReportData {
 
 /** The report of one scan: one HTML file that needs nothing beside it. */
 export function scanReport(data: ScanReportData): string {
-  const { name, grid, lesions, metrics } = data;
+  const { name, grid, lesions, metrics, label = 'lesion' } = data;
   const ml = lesions.reduce((sum, lesion) => sum + lesion.ml, 0);
-  const count = `${lesions.length} ${lesions.length === 1 ? 'lesion' : 'lesions'}`;
+  const isLesion = label === 'lesion';
+  const one = isLesion ? 'lesion' : `part of ${label}`;
+  const many = isLesion ? 'lesions' : `parts of ${label}`;
+  const title = isLesion ? 'Lesions' : label;
+  const count = `${lesions.length} ${lesions.length === 1 ? one : many}`;
   const sections: Section[] = [{ id: 'overlay', title: 'Overlay', body: overlay(data) }];
   if (metrics)
     sections.push({
@@ -41,11 +47,11 @@ export function scanReport(data: ScanReportData): string {
     });
   sections.push({
     id: 'lesions',
-    title: 'Lesions',
-    body: lesions.length > 0 ? tableHtml(lesionTable(lesions)) : html`<p>No lesion was predicted.</p>`,
+    title,
+    body: lesions.length > 0 ? tableHtml(lesionTable(lesions)) : html`<p>No ${label} was predicted.</p>`,
   });
   return page({
-    title: `Lesions of ${name}`,
+    title: `${title} of ${name}`,
     headline: `${name}: ${count}, ${ml.toFixed(2)} ml in all${metrics ? `, Dice ${metrics.dice.toFixed(3)}` : ''}`,
     lead: factList([['Grid', describeGrid(grid)], ...data.facts]),
     sections,
@@ -53,11 +59,11 @@ export function scanReport(data: ScanReportData): string {
   });
 }
 
-function overlay({ image, brain, mask, truth, grid }: ScanReportData): Section['body'] {
+function overlay({ image, brain, mask, truth, grid, label = 'lesion' }: ScanReportData): Section['body'] {
   const target = truth ?? new Uint8Array(mask.length);
   const pictures = paintedSlices(image.data, brain, mask, grid).map(({ view, gray, where }) => ({
     source: pngDataUri(paintOverlay(view, gray, target, mask)),
-    alt: `${where}: predicted lesions${truth ? ' and true ones' : ''} on ${image.name}`,
+    alt: `${where}: predicted ${label === 'lesion' ? 'lesions' : label}${truth ? ' and true ones' : ''} on ${image.name}`,
     width: view.width,
     height: view.height,
     label: where,
@@ -71,6 +77,6 @@ function overlay({ image, brain, mask, truth, grid }: ScanReportData): Section['
         ]
       : [['prediction', OVERLAY_COLORS.extra]],
   );
-  const caption = `${image.name}, each plane where it holds most predicted lesion. Radiological view: the patient’s right is on the left of axial and coronal pictures.`;
+  const caption = `${image.name}, each plane where it holds most predicted ${label}. Radiological view: the patient’s right is on the left of axial and coronal pictures.`;
   return [colors, figure(pictures, caption, 'scans')];
 }

@@ -1,5 +1,6 @@
 import { ShapeError } from '../../core/errors.ts';
-import { requireProbabilities, type TissueMaps, tissueList } from '../dataset/tissue-maps.ts';
+import { requireProbabilities } from '../dataset/label-maps.ts';
+import { type TissueMaps, tissueList } from '../dataset/tissue-maps.ts';
 
 /**
  * Tissue maps in the presence of lesions (Abolvardi et al., Fig. 9): lesion voxels become white matter, which

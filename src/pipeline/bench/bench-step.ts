@@ -9,6 +9,7 @@ import {
   type TrainingStep,
 } from '../../engine/nn/training-step.ts';
 import type { Tape } from '../../engine/tape/tape.ts';
+import { parseTask, type Task } from '../task/task.ts';
 
 /** A step at one size, of the default network with one head of two labels. */
 export interface StepShape {
@@ -22,6 +23,11 @@ export interface StepShape {
 
 const HEAD = 'labels';
 const LABELS = 2;
+/** What such a step learns. */
+export const BENCH_TASK: Task = parseTask(
+  { name: 'bench', heads: [{ name: HEAD, labels: ['label'], target: { from: 'mask' } }] },
+  'the bench',
+);
 /** Of the voxels, that are of the foreground label. */
 const FOREGROUND = 0.02;
 

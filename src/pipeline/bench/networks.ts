@@ -10,7 +10,7 @@ import { Tape } from '../../engine/tape/tape.ts';
 import { median, timeRoundRobin } from '../../engine/tune/timing.ts';
 import { Predictor } from '../predict/predictor.ts';
 import { tileCorners } from '../predict/tiles.ts';
-import { recordStep, requestOf, type StepShape } from './bench-step.ts';
+import { BENCH_TASK, recordStep, requestOf, type StepShape } from './bench-step.ts';
 import { STEP_SHAPE } from './step.ts';
 
 /** A whole network at work, as other engines can be asked for it. */
@@ -123,7 +123,7 @@ async function timeVolume(
 ): Promise<{ ms: number; tiles: number }> {
   const { net, input } = await networkOf(gpu, network);
   input.destroy();
-  const predictor = await Predictor.create(gpu, net, 'single', network.patch, wanted ? { wanted } : {});
+  const predictor = await Predictor.create(gpu, net, BENCH_TASK, network.patch, wanted ? { wanted } : {});
   const window = await predictor.window(VOLUME);
   try {
     const brain = ellipsoid();

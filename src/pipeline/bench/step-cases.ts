@@ -8,7 +8,7 @@ import { cutSection, noiseOf } from '../../engine/tune/isolated.ts';
 import { type BenchCase, describeActivation } from './cases.ts';
 import { recordPass } from './elementwise-cases.ts';
 
-/** The loss of the lesion head: two labels, generalised Dice. */
+/** The loss of one foreground label: generalised Dice. */
 export function lossCases(extents: readonly [number, number, number]): BenchCase[] {
   const shape: Shape = [1, 2, ...extents];
   const volume = sizeOf(extents);
@@ -33,14 +33,14 @@ export function lossCases(extents: readonly [number, number, number]): BenchCase
       );
       const [x, noise] = [noiseOf(logits), noiseOf(target)];
       const truth = noise.map((v) => (v > 0.45 ? 1 : 0));
-      const lesion = (i: number): number => 1 / (1 + Math.exp(x[i]! - x[volume + i]!));
+      const foreground = (i: number): number => 1 / (1 + Math.exp(x[i]! - x[volume + i]!));
       const data = new Map([[target, truth]]);
       if (pass === 'forward') {
         const expected = (): number => {
           const sums = [0, 1].map((label) => {
             let [p, r, both] = [0, 0, 0];
             for (let i = 0; i < volume; i++) {
-              const own = label === 1 ? lesion(i) : 1 - lesion(i);
+              const own = label === 1 ? foreground(i) : 1 - foreground(i);
               const is = label === 1 ? truth[i]! : 1 - truth[i]!;
               p += own;
               r += is;
@@ -61,7 +61,7 @@ export function lossCases(extents: readonly [number, number, number]): BenchCase
       const scale = noiseOf(grad)[0]!;
       const expected = (index: number): number => {
         const i = index % volume;
-        const p = lesion(i);
+        const p = foreground(i);
         const derivative = [on0 + onTruth0 * (1 - truth[i]!), on1 + onTruth1 * truth[i]!] as const;
         const mean = (1 - p) * derivative[0] + p * derivative[1];
         const label = index < volume ? 0 : 1;

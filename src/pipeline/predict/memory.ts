@@ -1,5 +1,4 @@
 import { setting, worded } from '../../core/wording.ts';
-import type { ModelInfo } from '../../engine/checkpoint/model-info.ts';
 import type { Capabilities } from '../../engine/gpu/capabilities.ts';
 import { Gpu } from '../../engine/gpu/gpu.ts';
 import { Network } from '../../engine/nn/network.ts';
@@ -12,6 +11,7 @@ import {
   multiplesBelow,
 } from '../../engine/tape/memory.ts';
 import type { Element } from '../../engine/tape/tensor.ts';
+import type { ModelInfo } from '../models/model.ts';
 import { Predictor } from './predictor.ts';
 
 type Shape3 = readonly [number, number, number];
@@ -39,13 +39,13 @@ export function slabVoxels([depth, height, width]: Shape3, tile: number): number
  */
 export async function estimatePrediction(
   capabilities: Capabilities,
-  { network, variant }: Pick<ModelInfo, 'network' | 'variant'>,
+  { network, task }: Pick<ModelInfo, 'network' | 'task'>,
   volume: Shape3,
   { tile, ...how }: PredictedWindow,
 ): Promise<MemoryEstimate> {
   const gpu = Gpu.counting(capabilities);
   const net = await Network.create(gpu, architectureOf(network), { training: false });
-  const window = await (await Predictor.create(gpu, net, variant, tile, how)).window(volume);
+  const window = await (await Predictor.create(gpu, net, task, tile, how)).window(volume);
   const buffers = gpu.buffers.sort((a, b) => b.bytes - a.bytes);
   // A map's slab is read back through a buffer of its own size.
   const readback = 4 * slabVoxels(volume, tile);
@@ -59,7 +59,7 @@ export async function estimatePrediction(
 /** A prediction as errors about memory tell of it. */
 export function memoryOfPrediction(
   capabilities: Capabilities,
-  info: Pick<ModelInfo, 'network' | 'variant'>,
+  info: Pick<ModelInfo, 'network' | 'task'>,
   volume: Shape3,
   { tile, ...how }: PredictedWindow,
 ): Budgeted {

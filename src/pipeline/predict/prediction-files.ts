@@ -8,7 +8,10 @@ import {
   writeNifti,
   writeNiftiPlanes,
 } from '../../imaging/nifti/write.ts';
+import type { Box } from '../../imaging/volume/crop.ts';
 import type { Voxels } from '../../imaging/volume/voxels.ts';
+import { isValueHead, type TaskHead } from '../task/task.ts';
+import { type HeadMaps, labelValues, mostProbable } from './head-result.ts';
 import type { BoxSegmentation, Segmentation } from './segment.ts';
 
 /** One file of a prediction. */
@@ -18,20 +21,35 @@ export interface PredictionFile {
   readonly bytes: Uint8Array;
 }
 
-/** A segmentation as NIfTI files on the scan's own grid, with its own affine and codes: mask first, then the maps. */
+/**
+ * A segmentation as NIfTI files on the scan's own grid, with its own affine and codes. By head: what is decided (a mask
+ * per label, or a label image), then the maps.
+ */
 export function encodeSegmentation(
   segmentation: Segmentation,
   scan: Pick<LoadedScan, 'grid' | 'header'>,
 ): PredictionFile[] {
-  const file = (kind: PredictionKind, data: Float32Array | Uint8Array): PredictionFile => ({
-    kind,
-    bytes: writeNifti({ grid: scan.grid, data }, storage(kind, scan)),
+  return [...segmentation.heads.values()].flatMap(({ head, maps, masks, labels }) => {
+    const file = (kind: PredictionKind, data: Float32Array | Uint8Array): PredictionFile => ({
+      kind,
+      bytes: writeNifti({ grid: scan.grid, data }, storage(kind, head, scan)),
+    });
+    const values = [0, ...labelValues(head)];
+    return [
+      ...(labels
+        ? [
+            file(
+              segmentationKind(head),
+              Float32Array.from(labels, (k) => values[k]!),
+            ),
+          ]
+        : []),
+      ...[...maps].flatMap(([key, map]) => {
+        const mask = masks.get(key);
+        return [...(mask ? [file({ label: key, suffix: 'mask' }, mask)] : []), file(mapKind(head, key), map)];
+      }),
+    ];
   });
-  return [
-    file({ label: 'lesion', suffix: 'mask' }, segmentation.mask),
-    file({ label: 'lesion', suffix: 'probseg' }, segmentation.probabilities),
-    ...[...segmentation.tissues].map(([label, map]) => file({ label, suffix: 'probseg' }, map)),
-  ];
 }
 
 /** One file of a prediction that is made as it is written. */
@@ -43,51 +61,109 @@ export interface PredictionStream {
 
 /** {@link encodeSegmentation} plane by plane: of the scan's whole grid, nothing is made but the plane that is written. */
 export function streamSegmentation(
-  segmentation: BoxSegmentation,
+  { box, heads }: BoxSegmentation,
   scan: Pick<LoadedScan<Voxels>, 'grid' | 'header' | 'brain'>,
 ): PredictionStream[] {
   const { grid, brain } = scan;
-  const { box, threshold, probabilities, tissues } = segmentation;
-  const file = (kind: PredictionKind, plane: PlaneVolume['plane']): PredictionStream => ({
-    kind,
-    content: writeNiftiPlanes({ grid, plane }, storage(kind, scan)),
+  return [...heads.values()].flatMap(({ head, decision, maps }) => {
+    const file = (kind: PredictionKind, plane: PlaneVolume['plane']): PredictionStream => ({
+      kind,
+      content: writeNiftiPlanes({ grid, plane }, storage(kind, head, scan)),
+    });
+    const planes = [...maps].map(([key, map]) => [key, planeOf(map, box, grid.shape)] as const);
+    const inside = (z: number, length: number): Uint8Array => brain.subarray(z * length, (z + 1) * length);
+    const values = [0, ...labelValues(head)];
+    return [
+      ...(decision.kind === 'argmax'
+        ? [
+            file(segmentationKind(head), (z, target) => {
+              const own = planes.map(([, plane]) => {
+                const map = new Float32Array(target.length);
+                plane(z, map);
+                return map;
+              });
+              const labels = mostProbable(own, inside(z, target.length));
+              for (let i = 0; i < target.length; i++) target[i] = values[labels[i]!]!;
+            }),
+          ]
+        : []),
+      ...planes.flatMap(([key, plane], k) => [
+        ...(decision.kind === 'threshold'
+          ? [
+              file({ label: key, suffix: 'mask' }, (z, target) => {
+                plane(z, target);
+                target.set(thresholdMask(target, decision.thresholds[k]!, inside(z, target.length)));
+              }),
+            ]
+          : []),
+        file(mapKind(head, key), plane),
+      ]),
+    ];
   });
-  const planeOf =
-    (map: Float32Array) =>
-    (z: number, target: Float32Array): void => {
-      target.fill(0);
-      const inBox = z - box.start[2];
-      if (inBox < 0 || inBox >= box.shape[2]) return;
-      const [width, height] = box.shape;
-      for (let y = 0; y < height; y++) {
-        const from = (inBox * height + y) * width;
-        target.set(map.subarray(from, from + width), (y + box.start[1]) * grid.shape[0] + box.start[0]);
-      }
-    };
-  const lesion = planeOf(probabilities);
-  return [
-    file({ label: 'lesion', suffix: 'mask' }, (z, target) => {
-      lesion(z, target);
-      const inside = brain.subarray(z * target.length, (z + 1) * target.length);
-      target.set(thresholdMask(target, threshold, inside));
-    }),
-    file({ label: 'lesion', suffix: 'probseg' }, lesion),
-    ...[...tissues].map(([label, map]) => file({ label, suffix: 'probseg' }, planeOf(map))),
-  ];
+}
+
+/** Writes a plane of the whole grid from a map of a box in it. */
+function planeOf(
+  map: Float32Array,
+  box: Box,
+  shape: readonly [number, number, number],
+): (z: number, target: Float32Array) => void {
+  return (z, target) => {
+    target.fill(0);
+    const inBox = z - box.start[2];
+    if (inBox < 0 || inBox >= box.shape[2]) return;
+    const [width, height] = box.shape;
+    for (let y = 0; y < height; y++) {
+      const from = (inBox * height + y) * width;
+      target.set(map.subarray(from, from + width), (y + box.start[1]) * shape[0] + box.start[0]);
+    }
+  };
+}
+
+/** The label image of a head. */
+export function segmentationKind({ name }: Pick<TaskHead, 'name'>): PredictionKind {
+  return { desc: name, suffix: 'dseg' };
+}
+
+/** BIDS's table of a label image's values. */
+export function labelTable(head: TaskHead): Uint8Array {
+  const values = labelValues(head);
+  const lines = head.labels.map((label, i) => `${values[i]}\t${label}`);
+  return new TextEncoder().encode(['index\tname', '0\tbackground', ...lines, ''].join('\n'));
+}
+
+/** A probability map of a label, or a map of values. */
+function mapKind(head: TaskHead, key: string): PredictionKind {
+  if (!isValueHead(head)) return { label: key, suffix: 'probseg' };
+  return { desc: head.name, suffix: head.target.from === 'map' ? head.target.suffix : 'map' };
 }
 
 /** How a file of a prediction is stored. */
 function storage(
   { label, suffix }: PredictionKind,
+  head: Pick<HeadMaps, 'head'>['head'],
   { header }: Pick<LoadedScan, 'header'>,
 ): WriteNiftiOptions {
-  return suffix === 'mask'
-    ? { datatype: 'uint8', like: header, intent: LABEL_INTENT, description: `${label} mask`, calMax: 1 }
-    : {
-        datatype: 'float32',
-        like: header,
-        intent: ESTIMATE_INTENT,
-        description: `${label} probability`,
-        calMax: 1,
-      };
+  const like = { like: header } as const;
+  if (suffix === 'mask')
+    return { ...like, datatype: 'uint8', intent: LABEL_INTENT, description: `${label} mask`, calMax: 1 };
+  if (suffix === 'dseg') {
+    const largest = Math.max(...labelValues(head));
+    return {
+      ...like,
+      datatype: largest > 255 ? 'uint16' : 'uint8',
+      intent: LABEL_INTENT,
+      description: head.labels.join(', ').slice(0, 79),
+      calMax: largest,
+    };
+  }
+  if (isValueHead(head))
+    return { ...like, datatype: 'float32', intent: ESTIMATE_INTENT, description: head.name };
+  return {
+    ...like,
+    datatype: 'float32',
+    intent: ESTIMATE_INTENT,
+    description: `${label} probability`,
+    calMax: 1,
+  };
 }

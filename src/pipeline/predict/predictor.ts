@@ -5,35 +5,37 @@ import type { Capabilities } from '../../engine/gpu/capabilities.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { Network } from '../../engine/nn/network.ts';
 import { recordPrediction } from '../../engine/nn/prediction.ts';
-import { takesTissues, type Variant } from '../../engine/nn/variants.ts';
+import type { Command } from '../../engine/tape/command.ts';
 import { TensorStore } from '../../engine/tape/store.ts';
 import { Tape } from '../../engine/tape/tape.ts';
-import type { Element } from '../../engine/tape/tensor.ts';
+import type { Element, Tensor } from '../../engine/tape/tensor.ts';
 import { scanName } from '../../imaging/dataset/dataset.ts';
+import { mapsName } from '../../imaging/dataset/label-maps.ts';
 import type { PreparedScan } from '../../imaging/dataset/preprocess.ts';
+import { isScanValue, type Task } from '../task/task.ts';
 import type { CutScan } from './cut-scan.ts';
 import { type PredictOptions, SlidingWindow, type TileModel } from './sliding-window.ts';
 import type { TileChannel } from './tiles.ts';
 
-/** A scan's input channels for a variant, [D, H, W] each: modalities, then the tissue maps where it reads them. */
-export function networkInput(scan: PreparedScan, variant: Variant): Float32Array[] {
+/** A scan's input channels for a task, [D, H, W] each: modalities, then the maps that it reads. */
+export function networkInput(scan: PreparedScan, task: Task): Float32Array[] {
   const images = channelsOf(scan.input, scan.shape);
-  const { maps } = scan;
-  return withTissues(scan, variant, images, maps && channelsOf(maps.data, scan.shape));
+  return withMaps(scan, task, images, scan.maps && channelsOf(scan.maps.data, scan.shape));
 }
 
-/** The channels that a variant reads. @throws DatasetError where it reads tissue maps and there are none. */
-function withTissues<T extends TileChannel>(
+/** The channels that a task reads. @throws DatasetError if it reads maps and there are none. */
+function withMaps<T extends TileChannel>(
   scan: Pick<PreparedScan, 'subject' | 'session'>,
-  variant: Variant,
+  { name, maps: wanted }: Task,
   images: readonly T[],
-  tissues: readonly T[] | undefined,
+  maps: readonly T[] | undefined,
 ): T[] {
-  if (!takesTissues(variant)) return [...images];
-  if (tissues) return [...images, ...tissues];
-  throw new DatasetError(`${scanName(scan)}: ${variant} reads tissue maps, and the scan has none`, {
-    hint: worded`Point ${setting('maps')} at a folder with c1, c2 and c3 maps (SPM), or use the single variant.`,
-  });
+  if (!wanted) return [...images];
+  if (maps) return [...images, ...maps];
+  throw new DatasetError(
+    `${scanName(scan)}: ${name} reads ${mapsName(wanted.labels)}, and the scan has none`,
+    { hint: worded`Say with ${setting('maps')} where they are, or use a network that reads none.` },
+  );
 }
 
 /** Views of the channels of [C, D, H, W]. */
@@ -42,9 +44,9 @@ export function channelsOf(data: Float32Array, shape: PreparedScan['shape']): Fl
   return Array.from({ length: data.length / voxels }, (_, c) => data.subarray(c * voxels, (c + 1) * voxels));
 }
 
-/** A network in evaluation mode (running statistics) with softmax heads, ready for whole volumes. */
+/** A network in evaluation mode (running statistics) with the heads of a task, ready for whole volumes. */
 export class Predictor {
-  readonly variant: Variant;
+  readonly task: Task;
   /** Edge of the tiles. */
   readonly tile: number;
   /** What activations are stored as. */
@@ -57,7 +59,7 @@ export class Predictor {
 
   private constructor(
     gpu: Gpu,
-    variant: Variant,
+    task: Task,
     tile: number,
     model: TileModel,
     input: TensorStore,
@@ -67,7 +69,7 @@ export class Predictor {
     this.#gpu = gpu;
     this.precision = precision;
     this.choices = choices;
-    this.variant = variant;
+    this.task = task;
     this.tile = tile;
     this.#model = model;
     this.#input = input;
@@ -83,7 +85,7 @@ export class Predictor {
   static async create(
     gpu: Gpu,
     net: Network,
-    variant: Variant,
+    task: Task,
     patch: number,
     options: {
       readonly wanted?: (slot: string) => string | undefined;
@@ -95,9 +97,10 @@ export class Predictor {
     const input = store.get('input');
     const { wanted, precision = 'f32' } = options;
     const tape = new Tape(gpu.capabilities, wanted);
-    const probabilities = recordPrediction(tape, net, input, { stored: precision });
-    const model = { input, commands: tape.commands, probabilities };
-    return new Predictor(gpu, variant, patch, model, store, tape.choices, precision);
+    const activations = Object.fromEntries(task.heads.map((head) => [head.name, head.activation]));
+    const outputs = recordPrediction(tape, net, input, { stored: precision, activations });
+    const model = tileModel(input, tape.commands, outputs, task);
+    return new Predictor(gpu, task, patch, model, store, tape.choices, precision);
   }
 
   /** Of the GPU that it is on. */
@@ -115,22 +118,21 @@ export class Predictor {
 
   /**
    * Probability maps of a scan: sliding window over the whole of it, tiles without brain skipped, 0 outside the brain.
-   * @returns by head, one map [D, H, W] a foreground class
-   * @throws DatasetError where the variant needs tissue maps and the scan has none; GpuError, DeviceLostError.
+   * @returns by head, one map [D, H, W] per label or for the values; of a number of the whole scan an array of one
+   * @throws DatasetError if the task reads maps and the scan has none; GpuError, DeviceLostError.
    */
   async predict(
     scan: PreparedScan | CutScan,
     options: Omit<PredictOptions, 'brain'> = {},
   ): Promise<Map<string, Float32Array[]>> {
     const channels =
-      'images' in scan
-        ? withTissues(scan, this.variant, scan.images, scan.maps)
-        : networkInput(scan, this.variant);
+      'images' in scan ? withMaps(scan, this.task, scan.images, scan.maps) : networkInput(scan, this.task);
     const window = await this.window(scan.shape);
     try {
       const maps = await window.predict(channels, { ...options, brain: scan.brain });
+      const voxels = sizeOf(scan.shape);
       for (const map of [...maps.values()].flat())
-        for (let i = 0; i < sizeOf(scan.shape); i++) if (scan.brain[i] === 0) map[i] = 0;
+        for (let i = 0; map.length === voxels && i < voxels; i++) if (scan.brain[i] === 0) map[i] = 0;
       return maps;
     } finally {
       window.destroy();
@@ -141,4 +143,22 @@ export class Predictor {
   destroy(): void {
     this.#input.destroy();
   }
+}
+
+/** What the window does with each output. */
+function tileModel(
+  input: Tensor,
+  commands: readonly Command[],
+  outputs: ReadonlyMap<string, Tensor>,
+  { heads }: Task,
+): TileModel {
+  const maps = new Map<string, Tensor>();
+  const numbers = new Map<string, Tensor>();
+  const plain = new Set<string>();
+  for (const head of heads) {
+    const output = outputs.get(head.name)!;
+    (isScanValue(head) ? numbers : maps).set(head.name, output);
+    if (head.activation !== 'softmax') plain.add(head.name);
+  }
+  return { input, commands, probabilities: maps, plain, numbers };
 }

@@ -1,10 +1,10 @@
 import type { DeviceLostError } from '../../core/errors.ts';
 import type { FileSink } from '../../core/files.ts';
-import type { Model } from '../../engine/checkpoint/checkpoint.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { Element } from '../../engine/tape/tensor.ts';
 import type { Dataset, Scan } from '../../imaging/dataset/dataset.ts';
-import type { TissueChoice } from './scan-tissues.ts';
+import type { Model } from '../models/model.ts';
+import type { MapChoice, MapProvider } from './input-maps.ts';
 import type { SpacingChange } from './voxel-size.ts';
 
 /** What a prediction is asked to do. */
@@ -12,15 +12,11 @@ export interface PredictRequest {
   readonly model: Model;
   readonly dataset: Dataset;
   readonly scans: readonly Scan[];
-  /**
-   * Whose tissue maps a multi-input model reads: a source's; true for the preferred ones, which are made where a scan
-   * has none; false to make them for all scans. Maps that are made are written too.
-   */
-  readonly tissue: TissueChoice;
-  /** Corrects the maps that are made: the net of the run's stage 1. Left out: they stay uncorrected. */
-  readonly stageOne?: Model | undefined;
-  /** A voxel is lesion where its probability is at or above this. */
-  readonly threshold: number;
+  /** Whose maps a network reads beside the images, and what makes those that are not there; made ones are written. */
+  readonly maps: MapChoice;
+  readonly provider?: MapProvider | undefined;
+  /** A voxel is of the main head's labels where its probability is at or above this (default: what training chose). */
+  readonly threshold?: number | undefined;
   /** Overlap of neighbouring windows, as a share of their edge; 0 to below 1. */
   readonly overlap: number;
   /** Edge of the sliding window in voxels, a multiple of 2^(levels - 1) (default: the patch of training). */
@@ -32,15 +28,15 @@ export interface PredictRequest {
    */
   readonly memory?: number | undefined;
   /** Kernel variants by slot (default: the built-in table's). */
-  readonly kernels?: Readonly<Record<string, string>>;
+  readonly kernels?: Readonly<Record<string, string>> | undefined;
   /** Whether scans of another voxel size than the model's are resampled for it (default true). */
   readonly resample?: boolean | undefined;
   /** What activations are stored as (default f32). */
   readonly precision?: Element | undefined;
-  /** Where masks and maps are written, at the paths of `predictionPath`. */
+  /** Where masks, maps, label images and tables of numbers are written, at the paths of `predictionPath`. */
   readonly out: FileSink;
   /** Seconds between two readbacks of what outlives a lost device (default 2). */
-  readonly snapshotSeconds?: number;
+  readonly snapshotSeconds?: number | undefined;
   /**
    * Opens a new device after one was lost; the scan that runs then goes on from its last snapshot, with the same bits.
    * Left out: a lost device ends the prediction.
@@ -58,14 +54,15 @@ export interface PredictRequest {
 export interface PredictedScan {
   readonly subject: string;
   readonly session: string | null;
-  /** Paths relative to the output folder. */
-  readonly mask: string;
-  readonly probabilities: string;
-  /** Where the tissue maps come from that the network read; null where it reads none. */
-  readonly tissue: 'supplied' | 'corrected' | 'uncorrected' | null;
-  /** Paths of the tissue maps that were made. */
-  readonly tissueMaps: readonly string[];
-  /** The voxel sizes (mm), where the network saw the scan at another one than its own; null where it did not. */
+  /** Paths relative to the output folder, in the order of the heads. */
+  readonly files: readonly string[];
+  /** The numbers of the whole scan by head. */
+  readonly values: Readonly<Record<string, number>>;
+  /** Where the maps come from that the network read: `supplied`, or how they were made; null if it reads none. */
+  readonly maps: string | null;
+  /** Paths of the maps that were made. */
+  readonly madeMaps: readonly string[];
+  /** The voxel sizes (mm), where the network saw the scan at another one than its own; null if it did not. */
   readonly resampled: SpacingChange | null;
   readonly seconds: number;
 }

@@ -3,20 +3,20 @@ import { withRecovery } from '../../engine/gpu/recovery.ts';
 import type { Scan } from '../../imaging/dataset/dataset.ts';
 import { type LoadedScan, loadStoredScan } from '../../imaging/dataset/load-scan.ts';
 import { predictionPath } from '../../imaging/dataset/prediction-path.ts';
-import { writeTissueDerivative } from '../../imaging/tissue/write-tissues.ts';
+import { ESTIMATE_INTENT } from '../../imaging/nifti/encode.ts';
+import { writeNifti } from '../../imaging/nifti/write.ts';
 import type { Voxels } from '../../imaging/volume/voxels.ts';
-import { streamSegmentation } from './prediction-files.ts';
+import { loadPredictionInput } from './input-maps.ts';
+import { labelTable, segmentationKind, streamSegmentation } from './prediction-files.ts';
 import type { Predictor } from './predictor.ts';
 import type { PredictedScan, PredictRequest } from './request.ts';
-import { loadPredictionInput } from './scan-tissues.ts';
 import { segmentBox, withPredictor } from './segment.ts';
 import type { WindowSnapshot } from './sliding-window.ts';
 import { spacingChange } from './voxel-size.ts';
 
 /**
- * Predicts scans one after the other and writes, on each scan's own grid with its own affine and codes, the lesion
- * mask and the lesion probabilities, and the tissue probabilities where the network has that head or reads them and
- * they had to be made.
+ * Predicts scans one after the other and writes, on each scan's own grid with its own affine and codes, what each head
+ * says: masks or label images with their tables, probabilities, values; and the maps that had to be made for it.
  *
  * @throws DatasetError, GridMismatchError, FileFormatError for a scan that cannot be read; StorageError;
  *   CheckpointError; OutOfMemoryError, GpuError, DeviceLostError. Scans that were done before stay written.
@@ -35,6 +35,7 @@ export async function predict(gpu: Gpu, request: PredictRequest): Promise<readon
           current ??= await startScan(device, scan, request);
           done.push(await finishScan(predictor, current, request));
           current = undefined;
+          await writeValues(request, done);
           onScan?.(done.length, done.at(-1)!);
         }
         return done;
@@ -48,7 +49,7 @@ export async function predict(gpu: Gpu, request: PredictRequest): Promise<readon
 }
 
 /** A scan that is read, and how far it has come. */
-interface StartedScan extends Pick<PredictedScan, 'tissue' | 'tissueMaps'> {
+interface StartedScan extends Pick<PredictedScan, 'maps' | 'madeMaps'> {
   readonly scan: Scan;
   readonly loaded: LoadedScan<Voxels>;
   readonly start: number;
@@ -72,7 +73,7 @@ async function finishScan(
   current: StartedScan,
   request: PredictRequest,
 ): Promise<PredictedScan> {
-  const { scan, loaded, start, snapshot, tissue, tissueMaps } = current;
+  const { scan, loaded, start, snapshot, maps, madeMaps } = current;
   const { model, threshold, overlap, memory, resample, snapshotSeconds, out } = request;
   const segmentation = await segmentBox(predictor, model, loaded, {
     threshold,
@@ -80,48 +81,85 @@ async function finishScan(
     memory,
     resample,
     snapshot,
-    ...(snapshotSeconds === undefined ? {} : { snapshotSeconds }),
+    snapshotSeconds,
     onTile(tiles, total) {
       current.reached = Math.max(current.reached, tiles / total);
       request.onTile?.(tiles, total, scan);
     },
   });
-  const paths: string[] = [];
+  const files: string[] = [];
+  const values: Record<string, number> = {};
   for (const { kind, content } of streamSegmentation(segmentation, loaded)) {
     const path = predictionPath(scan, kind);
     await out.write(path, content);
-    paths.push(path);
+    files.push(path);
+  }
+  for (const { head, decision, value } of segmentation.heads.values()) {
+    if (value !== undefined) values[head.name] = value;
+    if (decision.kind === 'argmax')
+      await out.write(predictionPath(scan, segmentationKind(head), 'tsv'), labelTable(head));
   }
   const { subject, session } = scan;
   return {
     subject,
     session,
-    mask: paths[0]!,
-    probabilities: paths[1]!,
-    tissue,
-    tissueMaps,
+    files,
+    values,
+    maps,
+    madeMaps,
     resampled: segmentation.resampled ?? null,
     seconds: (performance.now() - start) / 1000,
   };
 }
 
-/** Reads what the network takes in, and writes the tissue maps that were made for it. */
+/** Reads what the network takes in, and writes the maps that were made for it. */
 async function loadInput(
   gpu: Gpu,
   scan: Scan,
-  { model, dataset, tissue: choice, stageOne, kernels, resample, out }: PredictRequest,
-): Promise<{ readonly loaded: LoadedScan<Voxels> } & Pick<PredictedScan, 'tissue' | 'tissueMaps'>> {
-  const { loaded, tissue, made } = await loadPredictionInput(
+  request: PredictRequest,
+): Promise<{ readonly loaded: LoadedScan<Voxels> } & Pick<PredictedScan, 'maps' | 'madeMaps'>> {
+  const { model, dataset, out } = request;
+  const { loaded, maps, made } = await loadPredictionInput(
     gpu,
     dataset,
     scan,
-    model.info,
-    choice,
+    model.info.task,
+    request,
     loadStoredScan,
-    stageOne,
-    { resample, kernels },
   );
-  const description = stageOne ? 'voxelgrad em, lesions as WM' : 'voxelgrad em';
-  const tissueMaps = made ? await writeTissueDerivative(out, loaded, made, description) : [];
-  return { loaded, tissue, tissueMaps };
+  const madeMaps: string[] = [];
+  for (const { label, data } of made?.list ?? []) {
+    const path = predictionPath(scan, { label, suffix: 'probseg' });
+    const stored = {
+      datatype: 'float32',
+      like: loaded.header,
+      intent: ESTIMATE_INTENT,
+      calMax: 1,
+      description: `${label} probability, ${made!.description}`,
+    } as const;
+    await out.write(path, writeNifti({ grid: loaded.grid, data }, stored));
+    madeMaps.push(path);
+  }
+  return { loaded, maps, madeMaps };
+}
+
+/** Writes the numbers of whole scans, a table per head, as far as they are known. */
+async function writeValues({ out, model }: PredictRequest, scans: readonly PredictedScan[]): Promise<void> {
+  for (const { name, target } of model.info.task.heads) {
+    if (target.from !== 'column') continue;
+    const sessions = scans.some(({ session }) => session !== null);
+    const head = ['participant_id', ...(sessions ? ['session_id'] : []), target.column];
+    const rows = scans.map(({ subject, session, values }) => [
+      `sub-${subject}`,
+      ...(sessions ? [session === null ? 'n/a' : `ses-${session}`] : []),
+      String(values[name]),
+    ]);
+    const text = [head, ...rows].map((cells) => `${cells.join('\t')}\n`).join('');
+    await out.write(valuesPath(name), new TextEncoder().encode(text));
+  }
+}
+
+/** Where the numbers of a head are written. */
+export function valuesPath(head: string): string {
+  return `desc-${head}_values.tsv`;
 }

@@ -2,20 +2,19 @@ import { OutOfMemoryError, UsageError } from '../../core/errors.ts';
 import type { AbortSignal } from '../../core/globals.ts';
 import { Resources } from '../../core/resources.ts';
 import { setting, worded } from '../../core/wording.ts';
-import type { Model } from '../../engine/checkpoint/checkpoint.ts';
-import type { ModelInfo } from '../../engine/checkpoint/model-info.ts';
 import type { Capabilities } from '../../engine/gpu/capabilities.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { Network } from '../../engine/nn/network.ts';
 import { architectureOf } from '../../engine/nn/networks/index.ts';
-import { LESION_HEAD, TISSUE_HEAD, TISSUES } from '../../engine/nn/variants.ts';
 import { describeShortage, requireBudget } from '../../engine/tape/memory.ts';
 import type { Element } from '../../engine/tape/tensor.ts';
 import type { LoadedScan } from '../../imaging/dataset/load-scan.ts';
-import { thresholdMask } from '../../imaging/evaluate/threshold.ts';
 import { type Box, fullBox, uncrop } from '../../imaging/volume/crop.ts';
 import type { Voxels } from '../../imaging/volume/voxels.ts';
+import { type HeadDecision, type Model, type ModelInfo, withThreshold } from '../models/model.ts';
+import { isScanValue, isValueHead } from '../task/task.ts';
 import { cutScan } from './cut-scan.ts';
+import { decide, type HeadMaps, type HeadResult } from './head-result.ts';
 import { memoryOfPrediction, type PredictedWindow } from './memory.ts';
 import { Predictor } from './predictor.ts';
 import type { WindowSnapshot } from './sliding-window.ts';
@@ -26,8 +25,8 @@ const MARGIN = 8;
 
 /** Settings of {@link segment}. */
 export interface SegmentOptions {
-  /** A voxel is lesion where its probability is at or above this (default: what training chose). */
-  readonly threshold?: number;
+  /** A voxel is of the main head's labels where its probability is at or above this (default: what training chose). */
+  readonly threshold?: number | undefined;
   /** Overlap of neighbouring windows, as a share of their edge; 0 to below 1 (default 0.5). */
   readonly overlap?: number;
   /** Edge of the window in voxels, a multiple of what the network's strides divide by (default: the patch of training). */
@@ -50,19 +49,15 @@ export interface SegmentOptions {
   /** Kept up to date, and where the run starts: for going on after the device was lost. */
   readonly snapshot?: WindowSnapshot;
   /** Seconds between two updates of the snapshot, each a readback (default 2). */
-  readonly snapshotSeconds?: number;
+  readonly snapshotSeconds?: number | undefined;
 }
 
-/** What a network says of a scan. Every array has the voxels of the scan's own grid, x fastest. */
+/** What a network says of a scan, on the scan's own grid. */
 export interface Segmentation {
-  /** 1 where the probability is at or above the threshold, inside the brain. */
-  readonly mask: Uint8Array;
-  /** Of lesion; 0 outside the brain. */
-  readonly probabilities: Float32Array;
-  /** By tissue, where the network has that head. */
-  readonly tissues: ReadonlyMap<(typeof TISSUES)[number], Float32Array>;
-  /** The voxel sizes, where the network saw the scan at another one than its own. */
-  readonly resampled?: SpacingChange;
+  /** By head, in the task's order. */
+  readonly heads: ReadonlyMap<string, HeadResult>;
+  /** The voxel sizes, if the network saw the scan at another one than its own. */
+  readonly resampled?: SpacingChange | undefined;
 }
 
 /**
@@ -70,8 +65,8 @@ export interface Segmentation {
  * another one, standardises it, runs the sliding window over the whole of it, and brings the maps back to the scan's
  * grid. For many scans, {@link withPredictor} keeps the network on the GPU.
  *
- * @param scan with the model's modalities in its order, and with tissue maps where the model reads them
- * @throws DatasetError for an image that is one value, missing tissue maps, or voxels too far from the model's size;
+ * @param scan with the model's modalities in its order, and with the maps that the model reads
+ * @throws DatasetError for an image that is one value, missing maps, or voxels too far from the model's size;
  *   ShapeError for other channels than the
  *   model's; OutOfMemoryError, GpuError, DeviceLostError, the signal's reason.
  */
@@ -87,14 +82,12 @@ export async function segment(
     (predictor) => segmentBox(predictor, model, scan, options),
     options,
   );
-  const whole = (map: Float32Array): Float32Array => uncrop(map, found.box, scan.grid).data;
-  const probabilities = whole(found.probabilities);
-  return {
-    mask: thresholdMask(probabilities, found.threshold, scan.brain),
-    probabilities,
-    tissues: new Map([...found.tissues].map(([name, map]) => [name, whole(map)])),
-    ...(found.resampled ? { resampled: found.resampled } : {}),
-  };
+  const heads = new Map<string, HeadResult>();
+  for (const [name, { maps, ...rest }] of found.heads) {
+    const whole = new Map([...maps].map(([key, map]) => [key, uncrop(map, found.box, scan.grid).data]));
+    heads.set(name, decide({ ...rest, maps: whole }, scan.brain));
+  }
+  return { heads, resampled: found.resampled };
 }
 
 /**
@@ -120,7 +113,7 @@ export async function withPredictor<T>(
       async () => {
         const net = owned.add(await Network.create(gpu, architectureOf(info.network), { training: false }));
         net.load(weights);
-        return owned.add(await Predictor.create(gpu, net, info.variant, tile, how));
+        return owned.add(await Predictor.create(gpu, net, info.task, tile, how));
       },
     );
     const result = await work(predictor);
@@ -160,14 +153,10 @@ async function explained<T>(
 /** What a network says of a scan, in the box around its brain; of a scan that was resampled, in its whole grid. */
 export interface BoxSegmentation {
   readonly box: Box;
-  /** A voxel is lesion where its probability is at or above this. */
-  readonly threshold: number;
-  /** Of lesion, by voxel of the box, x fastest; 0 outside the brain. */
-  readonly probabilities: Float32Array;
-  /** By tissue, where the network has that head. */
-  readonly tissues: ReadonlyMap<(typeof TISSUES)[number], Float32Array>;
-  /** The voxel sizes, where the network saw the scan at another one than its own. */
-  readonly resampled?: SpacingChange;
+  /** By head, in the task's order. */
+  readonly heads: ReadonlyMap<string, HeadMaps>;
+  /** The voxel sizes, if the network saw the scan at another one than its own. */
+  readonly resampled?: SpacingChange | undefined;
 }
 
 /**
@@ -181,7 +170,7 @@ export async function segmentBox(
   options: SegmentOptions = {},
 ): Promise<BoxSegmentation> {
   const {
-    threshold = info.threshold,
+    threshold,
     tile: _edge,
     kernels: _kernels,
     precision: _stored,
@@ -191,7 +180,7 @@ export async function segmentBox(
   } = options;
   const { tile, precision, capabilities, choices } = predictor;
   const window: PredictedWindow = { tile, precision, wanted: (slot) => choices.get(slot) };
-  // Without the true lesions: they would move the cut, and the windows with it, where they reach out of the brain.
+  // Without the truth: it would move the cut, and the windows with it, if it reaches out of the brain.
   const { targets: _targets, ...blind } = scan;
   const change = resample ? spacingChange(info, scan.grid) : undefined;
   // What few scans need is loaded when one does, in the browser.
@@ -203,15 +192,33 @@ export async function segmentBox(
   if (memory !== undefined)
     await requireBudget(memoryOfPrediction(capabilities, info, shape, window), memory);
   const maps = await explained(capabilities, info, shape, window, () => predictor.predict(cut, how));
-  const own = (map: Float32Array, middle?: number): Float32Array =>
+  const back = (map: Float32Array, middle?: number | null): Float32Array =>
     other ? other.back(uncrop(map, cut.box, seen.grid).data, middle) : map;
-  const tissues = maps.get(TISSUE_HEAD.name);
-  return {
-    box: other ? fullBox(scan.grid) : cut.box,
-    threshold,
+  const asked = threshold === undefined ? info : withThreshold(info, threshold);
+  const heads = new Map<string, HeadMaps>();
+  for (const head of info.task.heads) {
+    const found = maps.get(head.name)!;
     // By the model's own threshold: the probabilities must not depend on the one that is asked for.
-    probabilities: own(maps.get(LESION_HEAD.name)![0]!, info.threshold),
-    tissues: new Map(TISSUES.flatMap((name, i) => (tissues ? [[name, own(tissues[i]!)]] : []))),
-    ...(change ? { resampled: change } : {}),
-  };
+    const own = info.decisions[head.name]!;
+    const decision = asked.decisions[head.name]!;
+    if (isScanValue(head)) {
+      heads.set(head.name, { head, decision, maps: new Map(), value: inUnits(found[0]![0]!, own) });
+      continue;
+    }
+    const names = isValueHead(head) ? [head.name] : head.labels;
+    const whole = names.map((name, k): [string, Float32Array] => {
+      const map = own.kind === 'value' ? found[k]!.map((v) => inUnits(v, own)) : found[k]!;
+      return [
+        name,
+        back(map, own.kind === 'value' ? null : own.kind === 'threshold' ? own.thresholds[k] : undefined),
+      ];
+    });
+    heads.set(head.name, { head, decision, maps: new Map(whole) });
+  }
+  return { box: other ? fullBox(scan.grid) : cut.box, heads, resampled: change };
+}
+
+/** An output in the units of the training scans' values. */
+function inUnits(output: number, decision: HeadDecision): number {
+  return decision.kind === 'value' ? output * decision.deviation + decision.mean : output;
 }

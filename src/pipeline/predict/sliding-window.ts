@@ -11,14 +11,18 @@ import { TensorStore } from '../../engine/tape/store.ts';
 import { regionOf, type Tensor } from '../../engine/tape/tensor.ts';
 import { type Corner, cutTile, importance, type TileChannel, tileCorners } from './tiles.ts';
 
-/** A compiled network that maps one tile to probabilities. */
+/** A recorded network that maps one tile to probabilities, or to values. */
 export interface TileModel {
   /** Fixed tensor [1, C, D, H, W]: the tile that the window writes. */
   readonly input: Tensor;
   /** The forward dispatches. */
   readonly commands: readonly Command[];
-  /** Probabilities [1, L, D, H, W] by head, of the same commands. */
+  /** Outputs [1, L, D, H, W] by head, of the same commands: background first, unless the head is plain. */
   readonly probabilities: ReadonlyMap<string, Tensor>;
+  /** Heads of which every channel counts (default: none). */
+  readonly plain?: ReadonlySet<string> | undefined;
+  /** Outputs [1, 1] by head: a number of the scan, taken from every tile alike (default: none). */
+  readonly numbers?: ReadonlyMap<string, Tensor> | undefined;
 }
 
 /**
@@ -38,6 +42,8 @@ export interface WindowSums {
   readonly finished: number;
   /** The whole volume's maps by name, on the host; planes beyond the finished ones hold nothing of worth. */
   readonly maps: ReadonlyMap<string, Float32Array>;
+  /** By head the sum of the tiles' numbers. */
+  readonly numbers: ReadonlyMap<string, number>;
   /** Sums and weights by name of the slab of planes that tiles still go to. */
   readonly slab: ReadonlyMap<string, Float32Array>;
 }
@@ -55,7 +61,7 @@ export interface PredictOptions {
   /** Kept up to date, and where the run starts: for going on after the device was lost. */
   readonly snapshot?: WindowSnapshot;
   /** Seconds between two updates of the snapshot, each a readback of the maps (default 2). */
-  readonly snapshotSeconds?: number;
+  readonly snapshotSeconds?: number | undefined;
 }
 
 const ROWS = 8;
@@ -63,7 +69,7 @@ const WEIGHT = 'weight';
 
 /**
  * Whole-volume inference: tiles are cut from the volume on the host, run through the network, and summed with Gaussian
- * weights into one probability map a foreground class on the GPU. Tiles come in the order of planes, so that the GPU
+ * weights into one map per foreground label on the GPU. Tiles come in the order of planes, so that the GPU
  * holds the sums of one tile's planes only: those that no later tile touches go to the host, and what the GPU needs
  * does not grow with the volume's depth. The same input gives the same bits.
  */
@@ -127,7 +133,8 @@ export class SlidingWindow {
     fixed.write('importance', Float32Array.from(patch.flatMap((extent) => [...importance(extent)])));
     const stores: Stores = { slots, sums, fixed };
     const commands = [...model.commands, ...accumulateCommands(model, stores, volume, gpu.capabilities)];
-    const tile = owned.add(await compilePlan(gpu, commands, { label: 'tile' }));
+    const keep = [...(model.numbers?.values() ?? [])];
+    const tile = owned.add(await compilePlan(gpu, commands, { label: 'tile', keep }));
     const normalise = owned.add(
       await compilePlan(gpu, normaliseCommands(model, stores, volume), { label: 'normalise' }),
     );
@@ -138,7 +145,7 @@ export class SlidingWindow {
    * Probabilities of a volume.
    *
    * @param channels one [D, H, W] each, as the network was trained on
-   * @returns by head, one map [D, H, W] a foreground class; 0 where no tile came
+   * @returns by head, one map [D, H, W] per channel that counts, 0 where no tile came; an array of one for a number
    * @throws ShapeError for another number of values; GpuError, DeviceLostError, the signal's reason.
    */
   async predict(
@@ -157,6 +164,7 @@ export class SlidingWindow {
     const maps =
       snapshot?.sums?.maps ??
       new Map(foregroundOf(this.#model).map((name) => [name, new Float32Array(voxels)]));
+    const numbers = new Map(snapshot?.sums?.numbers);
     let finished = snapshot?.sums?.finished ?? 0;
     for (const [name, store] of this.#sums) {
       const slab = snapshot?.sums?.slab.get(name);
@@ -178,18 +186,24 @@ export class SlidingWindow {
       this.#tile.run();
       // One tile at a time on the queue: progress is true, and a cancelled run stops at once.
       await this.#gpu.idle();
+      for (const [head, output] of this.#model.numbers ?? [])
+        numbers.set(head, (numbers.get(head) ?? 0) + (await this.#tile.read(output))[0]!);
       options.onTile?.(i + 1, corners.length);
       if (!snapshot || performance.now() - saved < snapshotSeconds * 1000) continue;
-      Object.assign(snapshot, { sums: { finished, maps, slab: await this.#readSlab() }, tiles: i + 1 });
+      Object.assign(snapshot, {
+        sums: { finished, maps, numbers: new Map(numbers), slab: await this.#readSlab() },
+        tiles: i + 1,
+      });
       saved = performance.now();
     }
     await this.#finish(finished, this.#volume[0], maps);
     const out = new Map<string, Float32Array[]>();
-    for (const [head, { shape }] of this.#model.probabilities)
+    for (const [head, channels] of countedChannels(this.#model))
       out.set(
         head,
-        Array.from({ length: shape[1]! - 1 }, (_, k) => maps.get(`${head} ${k + 1}`)!),
+        channels.map((k) => maps.get(mapName(head, k))!),
       );
+    for (const [head, sum] of numbers) out.set(head, [Float32Array.of(sum / corners.length)]);
     return out;
   }
 
@@ -240,11 +254,22 @@ function patchOf({ input }: TileModel): Corner {
   return input.shape.slice(2) as [number, number, number];
 }
 
-/** Names of the maps: `lesion 1`. Class 0 is the background. */
-function foregroundOf({ probabilities }: TileModel): string[] {
-  return [...probabilities].flatMap(([head, { shape }]) =>
-    Array.from({ length: shape[1]! - 1 }, (_, k) => `${head} ${k + 1}`),
-  );
+/** By head the channels that are not the background. */
+function countedChannels({ probabilities, plain }: TileModel): Map<string, readonly number[]> {
+  const channels = [...probabilities].map(([head, { shape }]) => {
+    const first = plain?.has(head) ? 0 : 1;
+    return [head, Array.from({ length: shape[1]! - first }, (_, k) => first + k)] as const;
+  });
+  return new Map(channels);
+}
+
+function mapName(head: string, channel: number): string {
+  return `${head} ${channel}`;
+}
+
+/** Names of the maps. */
+function foregroundOf(model: TileModel): string[] {
+  return [...countedChannels(model)].flatMap(([head, channels]) => channels.map((k) => mapName(head, k)));
 }
 
 function cornerWords([z, y, x]: Corner): Uint32Array {
@@ -262,14 +287,14 @@ function accumulateCommands(
   const commands: Command[] = [];
   for (const [head, probabilities] of model.probabilities)
     for (const { tensor, first, channels } of channelGroups(probabilities, capabilities))
-      for (let k = Math.max(1, first); k < first + channels; k++)
+      for (let k = Math.max(model.plain?.has(head) ? 0 : 1, first); k < first + channels; k++)
         commands.push({
           label: 'sliding-window/accumulate',
           kernel: { file: 'sliding-window.wgsl', entry: 'accumulate' },
           bindings: [
             read(tensor, true),
             read(fixed.get('importance')),
-            readWrite(sumOf(`${head} ${k}`)),
+            readWrite(sumOf(mapName(head, k))),
             readWrite(sumOf(WEIGHT)),
             read(fixed.get('corner')),
           ],

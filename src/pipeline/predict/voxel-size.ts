@@ -1,5 +1,5 @@
-import type { ModelInfo, TrainedSpacing } from '../../engine/checkpoint/model-info.ts';
 import type { Grid } from '../../imaging/volume/volume.ts';
+import type { ModelInfo, TrainedSpacing } from '../models/model.ts';
 
 /** Edges of a voxel in mm, along the axes as they are stored. */
 type Spacing = readonly [number, number, number];

@@ -39,7 +39,7 @@ export interface Task {
 
 /** Maps that a network reads beside the images. */
 export interface TaskMaps {
-  /** A word for messages: `tissue`. */
+  /** A word for messages. */
   readonly name: string;
   readonly labels: readonly string[];
   /** Whether the labels make up the whole brain, so that their probabilities sum to 1 in it. */

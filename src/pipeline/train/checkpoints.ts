@@ -2,11 +2,8 @@ import { CheckpointError, FileFormatError } from '../../core/errors.ts';
 import type { FileStore } from '../../core/files.ts';
 import { removeUnfinished } from '../../core/unfinished-files.ts';
 import { setting, worded } from '../../core/wording.ts';
-import {
-  decodeTrainingState,
-  encodeTrainingState,
-  type TrainingState,
-} from '../../engine/checkpoint/training-state.ts';
+import { encodeTrainingState } from '../../engine/checkpoint/training-state.ts';
+import { decodeTrainingState, type TrainingState } from '../models/model.ts';
 
 /** How many are kept: one more than is needed, for the case that a disk damages the newest. */
 const KEPT = 2;

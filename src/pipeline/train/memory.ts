@@ -1,7 +1,6 @@
 import { setting, worded } from '../../core/wording.ts';
 import type { Capabilities } from '../../engine/gpu/capabilities.ts';
 import { Gpu } from '../../engine/gpu/gpu.ts';
-import type { Variant } from '../../engine/nn/variants.ts';
 import {
   type Budgeted,
   type Fit,
@@ -15,6 +14,7 @@ import { scanName } from '../../imaging/dataset/dataset.ts';
 import type { PreparedScan } from '../../imaging/dataset/preprocess.ts';
 import { slabVoxels } from '../predict/memory.ts';
 import { Predictor } from '../predict/predictor.ts';
+import { taskOf } from './network.ts';
 import type { TrainingData } from './prepare.ts';
 import { TrainingSession } from './session.ts';
 import type { ResolvedTrainSettings } from './settings.ts';
@@ -31,7 +31,7 @@ export async function estimateMemory(
   const gpu = Gpu.counting(capabilities);
   const session = await TrainingSession.create(gpu, scans, settings);
   const training = gpu.buffers;
-  const predictor = await Predictor.create(gpu, session.net, settings.preset as Variant, settings.patch);
+  const predictor = await Predictor.create(gpu, session.net, taskOf(settings), settings.patch);
   const slab = ({ shape }: PreparedScan): number => slabVoxels(shape, settings.patch);
   const widest = scans.reduce((a, b) => (slab(b) > slab(a) ? b : a));
   await predictor.window(widest.shape);

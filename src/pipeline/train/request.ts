@@ -1,9 +1,8 @@
 import type { DeviceLostError } from '../../core/errors.ts';
 import type { AbortSignal } from '../../core/globals.ts';
-import type { Model } from '../../engine/checkpoint/checkpoint.ts';
-import type { TrainingState } from '../../engine/checkpoint/training-state.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { PreparedScan } from '../../imaging/dataset/preprocess.ts';
+import type { Model, TrainingState } from '../models/model.ts';
 import type { ResolvedTrainSettings } from './settings.ts';
 
 /** One line of `log.jsonl`. */
@@ -65,17 +64,19 @@ export interface TrainRequest {
 /** What came of a training run. */
 export interface TrainResult {
   /** The preset, or the task. */
-  readonly variant: string;
+  readonly task: string;
   readonly steps: number;
   /** Of the training steps alone. */
   readonly seconds: number;
   readonly finalLoss: number;
   /** The step with the lowest loss. */
   readonly best: { readonly step: number; readonly loss: number };
-  /** Chosen on the training scans. */
-  readonly threshold: number;
-  /** Mean Dice over the training scans at that threshold. */
-  readonly trainDice: number;
+  /** Of the main head's first label, chosen on the training scans; null if nothing is decided by a threshold. */
+  readonly threshold: number | null;
+  /** Mean Dice of the main head's labels over the training scans; null if it has values, or decides nothing. */
+  readonly trainDice: number | null;
+  /** Mean absolute error of the main head's values over the training scans; null if it has labels. */
+  readonly trainError: number | null;
   readonly model: Model;
   /** `stateHash` after the last step. */
   readonly hash: string;

@@ -3,9 +3,8 @@ import { sha256, sha256OfArrays } from '../../core/hash.ts';
 import { toJson } from '../../core/json.ts';
 import { formatRecord } from '../../core/record.ts';
 import { removeUnfinished } from '../../core/unfinished-files.ts';
-import { encodeModel } from '../../engine/checkpoint/checkpoint.ts';
-import type { TrainingState } from '../../engine/checkpoint/training-state.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
+import { encodeModel, type TrainingState } from '../models/model.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { requireMemory } from './memory.ts';
 import type { TrainingData } from './prepare.ts';
@@ -36,7 +35,7 @@ export interface RunFolderOptions
   readonly hashEvery?: number;
   /** Bytes that the run may take on the GPU; checked before anything is allocated (default: no limit). */
   readonly memory?: number;
-  /** `model.safetensors` of the net that corrects tissue maps, to go with the run (see stage-one.ts). */
+  /** `model.safetensors` of the net that corrects the maps that are read, to go with the run (see stage-one.ts). */
   readonly stageOne?: Uint8Array;
   /** An earlier log, that every step must repeat. */
   readonly verify?: { readonly name: string; readonly steps: readonly StepReport[] };

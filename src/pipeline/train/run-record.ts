@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { FileFormatError } from '../../core/errors.ts';
 import type { FileSource } from '../../core/files.ts';
+import { hashJson } from '../../core/json.ts';
 import { parseRecord } from '../../core/record.ts';
 import { CHOICES_SCHEMA, type RecordedChoices } from '../../imaging/dataset/choices.ts';
 import type { InputFile } from '../../imaging/dataset/inputs.ts';
@@ -20,7 +21,7 @@ export const RUN_FILES: {
   model: 'model.safetensors',
   checkpoints: 'checkpoints',
   manifest: 'manifest.json',
-  // Beside a net that reads tissue maps: the one that finds the lesions to correct them by (see stage-one.ts).
+  // Beside a net that reads maps: the one that they are made with (see stage-one.ts).
   stageOne: 'stage-1/model.safetensors',
 };
 
@@ -44,15 +45,23 @@ export interface RunConfig {
   readonly warnings?: readonly string[] | undefined;
 }
 
+/** A `config.json` that was read. */
+export interface RecordedRunConfig extends RunConfig {
+  /** Hash of the settings as they stand in the file, which may be of an older version. */
+  readonly configHash: string;
+}
+
 /** `manifest.json`: written last, so that it says that a run is finished. */
 export interface RunManifest {
-  readonly variant: string;
+  /** The preset, or the task. */
+  readonly task: string;
   readonly steps: number;
   readonly seconds: number;
   readonly finalLoss: number;
   readonly best: { readonly step: number; readonly loss: number };
-  readonly threshold: number;
-  readonly trainDice: number;
+  readonly threshold: number | null;
+  readonly trainDice: number | null;
+  readonly trainError: number | null;
   /** `stateHash` after the last step. */
   readonly hash: string;
   /** SHA-256 of all settings. */
@@ -78,13 +87,16 @@ const CONFIG = z.object({
   warnings: z.array(z.string()).optional(),
 });
 const MANIFEST = z.object({
-  variant: z.string(),
+  // Older runs call it so.
+  variant: z.string().optional(),
+  task: z.string().optional(),
   steps: z.int().min(1),
   seconds: z.number().min(0),
   finalLoss: z.number(),
   best: z.object({ step: z.int().min(1), loss: z.number() }),
-  threshold: z.number(),
-  trainDice: z.number(),
+  threshold: z.number().nullable(),
+  trainDice: z.number().nullable(),
+  trainError: z.number().nullable().default(null),
   hash: z.string(),
   configHash: z.string(),
   adapter: z.string(),
@@ -93,7 +105,7 @@ const MANIFEST = z.object({
 });
 
 /** Reads `config.json`. @throws FileFormatError where it is none, UsageError for a setting; StorageError. */
-export async function readRunConfig(files: FileSource): Promise<RunConfig> {
+export async function readRunConfig(files: FileSource): Promise<RecordedRunConfig> {
   const path = `${files.name}/${RUN_FILES.config}`;
   const { settings, initial, ...rest } = parseRecord(CONFIG, await files.read(RUN_FILES.config), path);
   const checked = trainSettings(settings, path);
@@ -104,6 +116,7 @@ export async function readRunConfig(files: FileSource): Promise<RunConfig> {
     });
   return {
     settings: { ...checked, subjects, modalities },
+    configHash: await hashJson(settings),
     ...rest,
     ...(initial === undefined ? {} : { initial }),
   };
@@ -112,7 +125,13 @@ export async function readRunConfig(files: FileSource): Promise<RunConfig> {
 /** Reads `manifest.json`; undefined where a run is not finished. @throws FileFormatError; StorageError. */
 export async function readManifest(files: FileSource): Promise<RunManifest | undefined> {
   if (!(await hasFile(files, RUN_FILES.manifest))) return undefined;
-  return parseRecord(MANIFEST, await files.read(RUN_FILES.manifest), `${files.name}/${RUN_FILES.manifest}`);
+  const path = `${files.name}/${RUN_FILES.manifest}`;
+  const {
+    variant = '',
+    task = variant,
+    ...rest
+  } = parseRecord(MANIFEST, await files.read(RUN_FILES.manifest), path);
+  return { task, ...rest };
 }
 
 /** Whether a tree holds a file. */

@@ -1,8 +1,7 @@
 import { OutOfMemoryError } from '../../core/errors.ts';
-import { stateHash, type TrainingState } from '../../engine/checkpoint/training-state.ts';
+import { stateHash } from '../../engine/checkpoint/training-state.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { withRecovery } from '../../engine/gpu/recovery.ts';
-import { LESION_HEAD, type Variant } from '../../engine/nn/variants.ts';
 import {
   constantSchedule,
   cosineSchedule,
@@ -10,14 +9,14 @@ import {
   type Schedule,
 } from '../../engine/optim/schedule.ts';
 import { describeShortage } from '../../engine/tape/memory.ts';
-import { scanName } from '../../imaging/dataset/dataset.ts';
-import type { PreparedScan } from '../../imaging/dataset/preprocess.ts';
-import { ThresholdSearch } from '../../imaging/evaluate/threshold.ts';
+import { mainThreshold, type TrainingState } from '../models/model.ts';
 import { Predictor } from '../predict/predictor.ts';
+import { type ChosenDecisions, chooseDecisions } from './choose-decisions.ts';
 import { memoryOf } from './memory.ts';
+import { taskName, taskOf } from './network.ts';
 import type { TrainRequest, TrainResult } from './request.ts';
 import { TrainingSession } from './session.ts';
-import { type ResolvedTrainSettings, taskName } from './settings.ts';
+import type { ResolvedTrainSettings } from './settings.ts';
 
 /** What outlives a lost device. */
 interface Run {
@@ -30,7 +29,7 @@ interface Run {
 }
 
 /**
- * Trains a network and chooses its decision threshold on the training scans. Reads and writes no file.
+ * Trains a network and chooses thresholds on the training scans. Reads and writes no file.
  *
  * @throws NonFiniteError where the loss or the gradient is not finite; CheckpointError where `resume` is a state of
  *   other settings or data; ShapeError; OutOfMemoryError, GpuError, DeviceLostError; the signal's reason.
@@ -61,18 +60,19 @@ async function attempt(gpu: Gpu, run: Run): Promise<TrainResult> {
     run.kernels = { ...run.kernels, ...Object.fromEntries(session.choices) };
     await onKernels?.(run.kernels);
     await trainSteps(session, run);
-    const { threshold, dice } = await chooseThreshold(gpu, session, run);
+    const { decisions, dice, error } = await choose(gpu, session, run);
     const state = await session.save();
     const { seconds, loss, best } = state.progress;
     return {
-      variant: taskName(settings),
+      task: taskName(settings),
       steps: state.step,
       seconds,
       finalLoss: loss,
       best,
-      threshold,
+      threshold: mainThreshold({ task: state.model.info.task, decisions }) ?? null,
       trainDice: dice,
-      model: { ...state.model, info: { ...state.model.info, threshold } },
+      trainError: error,
+      model: { ...state.model, info: { ...state.model.info, decisions } },
       hash: await stateHash(state),
     };
   } finally {
@@ -128,37 +128,20 @@ function learningRate({ schedule, lr }: ResolvedTrainSettings, length: number): 
   return schedule === 'cosine' ? cosineSchedule(lr, whole) : polynomialSchedule(lr, whole);
 }
 
-async function chooseThreshold(
-  gpu: Gpu,
-  session: TrainingSession,
-  run: Run,
-): Promise<{ threshold: number; dice: number }> {
+async function choose(gpu: Gpu, session: TrainingSession, run: Run): Promise<ChosenDecisions> {
   const { settings, scans, onKernels, onThreshold, signal } = run.request;
   const wanted = (slot: string): string | undefined => run.kernels[slot];
-  const predictor = await Predictor.create(gpu, session.net, settings.preset as Variant, settings.patch, {
-    wanted,
-  });
-  const search = new ThresholdSearch();
+  const task = taskOf(settings);
+  const predictor = await Predictor.create(gpu, session.net, task, settings.patch, { wanted });
   try {
     run.kernels = { ...run.kernels, ...Object.fromEntries(predictor.choices) };
     await onKernels?.(run.kernels);
-    for (const [i, scan] of scans.entries()) {
-      const maps = await predictor.predict(scan, {
-        overlap: settings.overlap,
-        onTile: (done, total) => onThreshold?.(i + done / total, scans.length, scanName(scan)),
-        ...(signal ? { signal } : {}),
-      });
-      search.add(maps.get(LESION_HEAD.name)![0]!, lesionMask(scan), scan.brain);
-    }
+    return await chooseDecisions(predictor, task, scans, session.decisions, {
+      overlap: settings.overlap,
+      signal,
+      onScan: (done, total, scan) => onThreshold?.(done, total, scan),
+    });
   } finally {
     predictor.destroy();
   }
-  return search.best();
-}
-
-/** The target as a mask: voxels whose lesion probability (share of raters) is at least half. */
-function lesionMask({ targets, brain }: PreparedScan): Uint8Array {
-  const lesions = targets?.get(LESION_HEAD.name)?.data;
-  if (lesions instanceof Uint8Array) return lesions;
-  return Uint8Array.from(lesions ?? new Float32Array(brain.length), (p) => (p >= 0.5 ? 1 : 0));
 }

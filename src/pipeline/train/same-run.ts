@@ -1,9 +1,9 @@
-import { CheckpointError } from '../../core/errors.ts';
+import { CheckpointError, UsageError } from '../../core/errors.ts';
 import { sha256OfArrays } from '../../core/hash.ts';
 import { canonicalJson, type Json, toJson } from '../../core/json.ts';
 import { scanName } from '../../imaging/dataset/dataset.ts';
 import type { PreparedScan } from '../../imaging/dataset/preprocess.ts';
-import type { TrainSettings } from './settings.ts';
+import { type TrainSettings, trainSettings } from './settings.ts';
 
 const HINT = 'Resume with the settings and data of the run, or start a new one in another folder.';
 
@@ -39,7 +39,7 @@ async function scanPrint({ shape, input, brain, targets, maps }: PreparedScan): 
 
 /** Refuses to go on with other settings. @throws CheckpointError naming each with both values. */
 export function requireSameSettings(recorded: Json, now: TrainSettings, path: string): void {
-  const before = isRecord(recorded) ? recorded : {};
+  const before = current(recorded);
   const after = toJson(now) as { readonly [key: string]: Json };
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   const show = (value: Json | undefined): string => (value === undefined ? 'absent' : canonicalJson(value));
@@ -76,6 +76,18 @@ export function requireSameStart(recorded: string | undefined, now: string | und
   throw new CheckpointError(`${path}: the run began from ${show(recorded)}, not from ${show(now)}`, {
     hint: HINT,
   });
+}
+
+/** Recorded settings under the names, and with the defaults, that settings have now. */
+function current(recorded: Json): { readonly [key: string]: Json } {
+  if (!isRecord(recorded)) return {};
+  try {
+    return toJson(trainSettings(recorded)) as { readonly [key: string]: Json };
+  } catch (error) {
+    // What no run has now is told as a difference.
+    if (error instanceof UsageError) return recorded;
+    throw error;
+  }
 }
 
 function isRecord(value: Json): value is { readonly [key: string]: Json } {

@@ -4,18 +4,10 @@ import { Random } from '../../core/random.ts';
 import { Resources } from '../../core/resources.ts';
 import { sizeOf } from '../../core/shape.ts';
 import { setting, worded } from '../../core/wording.ts';
-import type { TrainedSpacing } from '../../engine/checkpoint/model-info.ts';
-import type { TrainingProgress, TrainingState } from '../../engine/checkpoint/training-state.ts';
+import type { TrainingProgress } from '../../engine/checkpoint/training-state.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
-import type { Network, NetworkSpec } from '../../engine/nn/network.ts';
+import type { Network } from '../../engine/nn/network.ts';
 import { type HeadLoss, type NextStep, recordTrainingStep } from '../../engine/nn/training-step.ts';
-import {
-  LESION_HEAD,
-  predictsTissues,
-  TISSUE_HEAD,
-  type Variant,
-  variantConfig,
-} from '../../engine/nn/variants.ts';
 import type { Adam } from '../../engine/optim/adam.ts';
 import { firstLossScale, type LossScale, nextLossScale } from '../../engine/optim/loss-scale.ts';
 import { firstNonFinite } from '../../engine/tape/diagnose.ts';
@@ -25,13 +17,18 @@ import { Tape } from '../../engine/tape/tape.ts';
 import { describeTensor } from '../../engine/tape/tensor.ts';
 import { scanName } from '../../imaging/dataset/dataset.ts';
 import type { PreparedScan } from '../../imaging/dataset/preprocess.ts';
+import { describeTarget } from '../../imaging/dataset/targets.ts';
+import type { HeadDecision, ModelInfo, TrainedSpacing, TrainingState } from '../models/model.ts';
 import { channelsOf, networkInput } from '../predict/predictor.ts';
 import { groupBySpacing } from '../predict/voxel-size.ts';
 import { DEFAULT_SAMPLER } from '../sampler/draw-patch.ts';
 import { PatchSampler, type SamplerScan } from '../sampler/sampler.ts';
+import { centreOf, type Task, targetRequest } from '../task/task.ts';
+import { networkOf, taskOf } from './network.ts';
 import { dataFingerprint, requireSameData, requireSameSettings } from './same-run.ts';
 import { type ResolvedTrainSettings, settingsHash } from './settings.ts';
 import { stepRequest } from './step-request.ts';
+import { startingDecisions } from './values.ts';
 
 /** One finished step. */
 export interface StepResult {
@@ -67,6 +64,8 @@ export class TrainingSession {
   readonly #setStep: (next: NextStep) => void;
   readonly #scans: readonly string[];
   readonly #spacing: readonly TrainedSpacing[];
+  /** About each head, before thresholds are chosen. */
+  readonly #decisions: Readonly<Record<string, HeadDecision>>;
   readonly #losses: readonly HeadLoss[];
   /** Where backward starts, by head: a head's weight times the scale of the loss. */
   readonly #seeds: TensorStore;
@@ -88,6 +87,7 @@ export class TrainingSession {
       data: Readonly<Record<string, string>>;
       spacing: readonly TrainedSpacing[];
       seeds: TensorStore;
+      decisions: Readonly<Record<string, HeadDecision>>;
     },
     losses: readonly HeadLoss[],
     owned: Resources,
@@ -96,6 +96,7 @@ export class TrainingSession {
     this.data = parts.data;
     this.#scans = Object.keys(parts.data);
     this.#spacing = parts.spacing;
+    this.#decisions = parts.decisions;
     this.settings = settings;
     this.net = parts.net;
     this.adam = parts.adam;
@@ -117,7 +118,7 @@ export class TrainingSession {
 
   /**
    * Uploads the scans, initialises the network and compiles a step.
-   * @param scans with lesions, and with tissues where the variant needs them
+   * @param scans with what the task learns, and with the maps that it reads
    * @param wanted kernel variants by slot, from an earlier run
    * @throws UsageError, DatasetError, ShapeError for settings that do not fit; OutOfMemoryError, GpuError.
    */
@@ -137,8 +138,8 @@ export class TrainingSession {
     wanted: ((slot: string) => string | undefined) | undefined,
     owned: Resources,
   ): Promise<TrainingSession> {
-    const { preset, modalities } = settings;
-    const variant = preset as Variant;
+    const { modalities } = settings;
+    const task = taskOf(settings);
     const random = new Random(settings.seed);
     const tape = new Tape(gpu.capabilities, wanted, { recompute: settings.recompute });
     const step = owned.add(
@@ -147,7 +148,8 @@ export class TrainingSession {
     const { net, batch, seeds, losses, adam, choices, setStep } = step;
     const keep = losses.map((loss) => loss.output);
     const plan = owned.add(await compilePlan(gpu, step.commands, { label: 'train', keep }));
-    const samplerScans = scans.map((scan) => samplerScan(scan, variant));
+    const decisions = startingDecisions(task, scans);
+    const samplerScans = scans.map((scan) => samplerScan(scan, task, decisions));
     const sampler = owned.add(
       await PatchSampler.create(gpu, samplerScans, {
         ...DEFAULT_SAMPLER,
@@ -170,8 +172,14 @@ export class TrainingSession {
       data,
       spacing: spacingOf(scans),
       seeds,
+      decisions,
     };
     return new TrainingSession(gpu, settings, parts, losses, owned);
+  }
+
+  /** About each head, before thresholds are chosen. */
+  get decisions(): Readonly<Record<string, HeadDecision>> {
+    return this.#decisions;
   }
 
   /** Steps done. */
@@ -194,12 +202,15 @@ export class TrainingSession {
       throw new CheckpointError('there is nothing to save before the first step of a training run', {
         hint: 'Start again with the same settings and seed: the first state follows from them.',
       });
-    const { preset, modalities, patch } = this.settings;
-    const variant = preset as Variant;
-    const network = networkOf(this.settings);
-    const spacing = this.#spacing;
-    const settings = toJson(this.settings);
-    const info = { variant, network, modalities, threshold: 0.5, patch, spacing, settings };
+    const { modalities, patch } = this.settings;
+    const info: ModelInfo = {
+      task: { ...taskOf(this.settings), channels: modalities },
+      network: networkOf(this.settings),
+      decisions: this.#decisions,
+      patch,
+      spacing: this.#spacing,
+      settings: toJson(this.settings),
+    };
     return {
       model: { info, weights: await this.net.save() },
       step: this.#step,
@@ -320,33 +331,55 @@ export class TrainingSession {
   }
 }
 
-/** The network that settings ask for. */
-function networkOf({ preset, modalities, ...widths }: ResolvedTrainSettings): NetworkSpec {
-  return variantConfig(preset as Variant, modalities, widths);
-}
-
 /** The voxel sizes of what is trained on. */
 export function spacingOf(scans: readonly PreparedScan[]): TrainedSpacing[] {
   return groupBySpacing(scans.map((scan) => ({ name: scanName(scan), spacing: scan.fullGrid.spacing })));
 }
 
-/** A scan's channels under the names of the tensors that patches go to. */
-function samplerScan(scan: PreparedScan, variant: Variant): SamplerScan {
+/** A scan's channels, and its numbers, under the names of the tensors that patches go to. */
+function samplerScan(
+  scan: PreparedScan,
+  task: Task,
+  decisions: Readonly<Record<string, HeadDecision>>,
+): SamplerScan {
   const name = scanName(scan);
-  const lesions = scan.targets?.get(LESION_HEAD.name)?.data;
-  const tissues = scan.targets?.get(TISSUE_HEAD.name)?.data;
-  if (!lesions)
-    throw new DatasetError(`${name}: there is no lesion mask to train on`, { hint: 'Leave this scan out.' });
-  const volumes: Record<string, readonly Float32Array[]> = {
-    input: networkInput(scan, variant),
-    [LESION_HEAD.name]: [Float32Array.from(lesions)],
-  };
-  if (predictsTissues(variant)) {
-    if (!tissues)
-      throw new DatasetError(`${name}: ${variant} learns tissue maps, and the scan has none`, {
-        hint: worded`Point ${setting('maps')} at a folder with c1, c2 and c3 maps (SPM), or use the single variant.`,
+  const volumes: Record<string, readonly Float32Array[]> = { input: networkInput(scan, task) };
+  const values: Record<string, number> = {};
+  for (const head of task.heads) {
+    const target = scan.targets?.get(head.name);
+    if (!target)
+      throw new DatasetError(`${name}: there is no ${describeTarget(targetRequest(head))} to train on`, {
+        hint: worded`Leave this scan out, or say with ${setting('maps')} where maps are.`,
       });
-    volumes[TISSUE_HEAD.name] = channelsOf(tissues as Float32Array, scan.shape);
+    const decision = decisions[head.name]!;
+    const scaled = (value: number): number =>
+      decision.kind === 'value' ? (value - decision.mean) / decision.deviation : value;
+    if (target.value !== undefined) values[head.name] = scaled(target.value);
+    else {
+      const data = Float32Array.from(target.data);
+      volumes[head.name] = channelsOf(decision.kind === 'value' ? data.map(scaled) : data, scan.shape);
+    }
   }
-  return { name, shape: scan.shape, brain: scan.brain, foreground: [lesions], volumes };
+  return {
+    name,
+    shape: scan.shape,
+    brain: scan.brain,
+    foreground: foregroundOf(scan, task),
+    volumes,
+    values,
+  };
+}
+
+/** The voxels of each label that a share of the patches is centred on. */
+function foregroundOf(scan: PreparedScan, task: Task): ArrayLike<number>[] {
+  const centre = centreOf(task);
+  const target = centre && scan.targets?.get(centre.head.name);
+  if (!centre || !target) return [];
+  const voxels = sizeOf(scan.shape);
+  return centre.labels.map((label) => {
+    const k = centre.head.labels.indexOf(label);
+    const own = target.data.subarray(k * voxels, (k + 1) * voxels);
+    // Of probabilities those that are more than a chance; of masks every voxel, shares of raters included.
+    return target.marks ? own : Uint8Array.from(own, (p) => (p >= 0.5 ? 1 : 0));
+  });
 }

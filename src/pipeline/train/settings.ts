@@ -4,9 +4,11 @@ import { hashJson, toJson } from '../../core/json.ts';
 import { setting, Wording, worded } from '../../core/wording.ts';
 import { PAPER_LOSSES } from '../../engine/loss/paper.ts';
 import type { SegmentationLossSettings } from '../../engine/loss/segmentation-loss.ts';
+import { architectureOf } from '../../engine/nn/networks/index.ts';
 import type { Element } from '../../engine/tape/tensor.ts';
 import { findPreset, type Preset, presetNames, renameSettings } from '../task/presets.ts';
 import { parseTask, type Task } from '../task/task.ts';
+import { networkOf } from './network.ts';
 import { checkOf, lossEntries } from './setting-checks.ts';
 import type { AnyEntry, SettingEntry, Values } from './setting-entry.ts';
 
@@ -42,6 +44,21 @@ export const SETTING_ENTRIES = {
     schema: z.nullable(z.record(z.string(), z.unknown())) as unknown as z.ZodMiniType<Task | null>,
     default: null,
   } as SettingEntry<Task | null>,
+  /** Null for the preset's, or the default kind. */
+  network: {
+    help: 'Kind of network',
+    hint: 'KIND',
+    schema: z.nullable(text),
+    default: null,
+    defaultText: "the preset's",
+  } as SettingEntry<string | null>,
+  networkConfig: {
+    help: "Fields of the network's configuration that are not to be designed",
+    hint: 'FILE.json',
+    schema: z.nullable(z.record(z.string(), z.unknown())),
+    default: null,
+    defaultText: 'none',
+  } as SettingEntry<Readonly<Record<string, unknown>> | null>,
   /** Patients, or single visits (`07_ses-02`). */
   subjects: {
     help: 'Patients to train on',
@@ -255,7 +272,7 @@ function checkSettings(input: unknown): TrainSettings | UsageError {
   const wanted = isObject(named) ? { ...chosen?.preset?.settings, ...withoutNulls(named) } : named;
   const parsed = schema.safeParse(wanted);
   if (!parsed.success) return settingError(parsed.error.issues[0], named, Object.keys(entries));
-  const settings = parsed.data as unknown as TrainSettings;
+  const settings = { ...(parsed.data as unknown as TrainSettings), task: chosen?.task ?? null };
   const given = DURATIONS.filter((name) => settings[name] !== null);
   if (given.length > 1)
     return new UsageError(
@@ -265,7 +282,8 @@ function checkSettings(input: unknown): TrainSettings | UsageError {
       )} exclude each other`,
       { hint: 'Give one of epochs, steps and minutes.' },
     );
-  const multiple = 2 ** (settings.levels - 1);
+  const multiple = patchMultipleOf(settings);
+  if (multiple instanceof UsageError) return multiple;
   if (settings.patch % multiple !== 0) {
     const near = Math.max(multiple, Math.round(settings.patch / multiple) * multiple);
     return new UsageError(
@@ -275,7 +293,6 @@ function checkSettings(input: unknown): TrainSettings | UsageError {
   }
   return {
     ...settings,
-    task: chosen?.task ?? null,
     epochs: given.length === 0 ? DEFAULT_EPOCHS : settings.epochs,
   };
 }
@@ -301,6 +318,17 @@ function choiceOf(
   });
 }
 
+/** What the edge of a patch must be a multiple of for the network that settings ask for. */
+function patchMultipleOf(settings: TrainSettings): number | UsageError {
+  try {
+    const modalities = settings.modalities ?? ['any'];
+    return Math.max(...architectureOf(networkOf({ ...settings, modalities })).patchMultiple);
+  } catch (error) {
+    if (error instanceof UsageError) return error;
+    throw error;
+  }
+}
+
 /** Null stands for a setting that is not given. */
 function withoutNulls(settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== null));
@@ -310,15 +338,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** What settings say is to be learned. @throws UsageError for a preset that is not known. */
-export function taskOf({ preset, task }: Pick<TrainSettings, 'preset' | 'task'>): Task {
-  return task ?? findPreset(String(preset)).task;
-}
-
-/** What messages call it: the preset, or the task. */
-export function taskName({ preset, task }: Pick<TrainSettings, 'preset' | 'task'>): string {
-  return task?.name ?? String(preset);
-}
+export { taskName, taskOf } from './network.ts';
 
 /** A hash of all settings, by which a resumed run knows its own. */
 export async function settingsHash(settings: TrainSettings): Promise<string> {

@@ -1,44 +1,41 @@
-import { paperLoss } from '../../engine/loss/paper.ts';
+import { findLoss } from '../../engine/loss/index.ts';
 import type { SegmentationLossSettings } from '../../engine/loss/segmentation-loss.ts';
 import { architectureOf } from '../../engine/nn/networks/index.ts';
 import type { StepRequest } from '../../engine/nn/training-step.ts';
-import { TISSUE_HEAD, type Variant, variantConfig } from '../../engine/nn/variants.ts';
+import { lossOf } from '../task/task.ts';
+import { type NetworkSettings, networkOf, taskOf } from './network.ts';
 import type { ResolvedTrainSettings } from './settings.ts';
 
 /** What of a run's settings makes its step. */
-export type StepSettings = Pick<
-  ResolvedTrainSettings,
-  | 'preset'
-  | 'modalities'
-  | 'baseChannels'
-  | 'levels'
-  | 'patch'
-  | 'batch'
-  | 'precision'
-  | 'weightDecay'
-  | 'clip'
-  | 'auxiliaryWeight'
-  | keyof SegmentationLossSettings
->;
+export type StepSettings = NetworkSettings &
+  SegmentationLossSettings &
+  Pick<ResolvedTrainSettings, 'batch' | 'precision' | 'weightDecay' | 'clip' | 'auxiliaryWeight'>;
 
 /**
  * The training step that settings ask for.
- * @throws UsageError for widths that no network has.
+ * @throws UsageError for widths that no network has, and for a loss that does not go with a head.
  */
 export function stepRequest(settings: StepSettings): StepRequest {
-  const { preset, modalities, batch, patch, precision, weightDecay, clip, auxiliaryWeight } = settings;
-  const network = architectureOf(variantConfig(preset as Variant, modalities, settings));
+  const { batch, patch, precision, weightDecay, clip, auxiliaryWeight } = settings;
+  const run = runLoss(settings);
   return {
-    network,
+    network: architectureOf(networkOf(settings)),
     batch,
     patch: [patch, patch, patch],
-    objectives: network.heads.map(({ name }) => ({
-      head: name,
-      // The paper adds the TPR term for "our main task" alone.
-      loss: paperLoss(name === TISSUE_HEAD.name ? { ...settings, tpr: 'off' } : settings),
-      weight: name === TISSUE_HEAD.name ? auxiliaryWeight : 1,
+    objectives: taskOf(settings).heads.map((head, i) => ({
+      head: head.name,
+      loss: lossOf(head, run),
+      weight: i === 0 ? head.weight : head.weight * auxiliaryWeight,
     })),
     optimizer: { weightDecay, maxGradNorm: clip > 0 ? clip : null },
     stored: precision,
   };
+}
+
+/** The run's loss: its name, and those of the settings that it has. */
+function runLoss(settings: SegmentationLossSettings): Readonly<Record<string, unknown>> {
+  const { loss: name } = settings;
+  const own = Object.keys(findLoss(name).schema.shape);
+  const entries = Object.entries(settings).filter(([key]) => own.includes(key));
+  return { ...Object.fromEntries(entries), name };
 }

@@ -1,22 +1,23 @@
 import { VerificationError, VoxelgradError } from '../../core/errors.ts';
 import type { FileStore } from '../../core/files.ts';
 import { sha256 } from '../../core/hash.ts';
-import { decodeModel } from '../../engine/checkpoint/checkpoint.ts';
-import { stateHash, type TrainingState } from '../../engine/checkpoint/training-state.ts';
+import { hashJson } from '../../core/json.ts';
+import { stateHash } from '../../engine/checkpoint/training-state.ts';
+import { decodeModel, type ModelInfo, mainThreshold, type TrainingState } from '../models/model.ts';
 import { Checkpoints } from './checkpoints.ts';
+import { taskName } from './network.ts';
 import type { StepReport } from './request.ts';
 import { type RunStatus, runStatus } from './run-folder.ts';
 import {
   hasFile,
+  type RecordedRunConfig,
   RUN_FILES,
-  type RunConfig,
   type RunManifest,
   readManifest,
   readRunConfig,
 } from './run-record.ts';
 import { requireSameData, requireSameSettings } from './same-run.ts';
-import { settingsHash, taskName } from './settings.ts';
-import { netKind, requireStageOne } from './stage-one.ts';
+import { requireStageOne, resolvedTask } from './stage-one.ts';
 import { parseLog } from './step-log.ts';
 
 /** One thing that was looked at. */
@@ -96,14 +97,16 @@ async function checkLog(files: FileStore, status: RunStatus): Promise<readonly [
 async function checkCheckpoint(
   checkpoints: Checkpoints,
   step: number,
-  config: RunConfig | undefined,
+  config: RecordedRunConfig | undefined,
   log: readonly StepReport[] | undefined,
 ): Promise<readonly [TrainingState, string]> {
   const state = await checkpoints.read(step);
   if (config) {
     requireSameSettings(state.model.info.settings, config.settings, 'the checkpoint');
     requireSameData(state.data, config.data, 'the checkpoint');
-    demand(state.configHash === (await settingsHash(config.settings)), 'its hash of the settings is another');
+    // Of the settings as they stand in it, which may be of an older version.
+    const own = await hashJson(state.model.info.settings);
+    demand(state.configHash === own, 'its hash of the settings is another');
   }
   const hash = await stateHash(state);
   const line = log?.[step - 1];
@@ -117,7 +120,7 @@ async function checkCheckpoint(
 
 async function checkManifest(
   files: FileStore,
-  config: RunConfig | undefined,
+  config: RecordedRunConfig | undefined,
   log: readonly StepReport[] | undefined,
   last: TrainingState | undefined,
 ): Promise<readonly [RunManifest, string]> {
@@ -128,8 +131,7 @@ async function checkManifest(
     const found = await sha256(await files.read(name));
     demand(found === hash, `${name} has the hash ${found.slice(0, 12)}, recorded is ${hash.slice(0, 12)}`);
   }
-  if (config)
-    demand(manifest.configHash === (await settingsHash(config.settings)), 'was written for other settings');
+  if (config) demand(manifest.configHash === config.configHash, 'was written for other settings');
   if (log) {
     demand(log.length === manifest.steps, `says ${manifest.steps} steps, the log ${log.length}`);
     demand(log.at(-1)?.loss === manifest.finalLoss, 'says another final loss than the log');
@@ -144,7 +146,7 @@ async function checkManifest(
 
 async function checkModel(
   files: FileStore,
-  config: RunConfig | undefined,
+  config: RecordedRunConfig | undefined,
   manifest: RunManifest | undefined,
   last: TrainingState | undefined,
   log: readonly StepReport[] | undefined,
@@ -153,8 +155,8 @@ async function checkModel(
   if (config) requireSameSettings(info.settings, config.settings, 'the model');
   if (manifest)
     demand(
-      info.threshold === manifest.threshold,
-      `its threshold is ${info.threshold}, the manifest's ${manifest.threshold}`,
+      (mainThreshold(info) ?? null) === manifest.threshold,
+      `its threshold is ${mainThreshold(info)}, the manifest's ${manifest.threshold}`,
     );
   if (last && last.step === (manifest?.steps ?? log?.length))
     for (const [name, values] of last.model.weights)
@@ -162,14 +164,21 @@ async function checkModel(
         weights.get(name)?.every((value, i) => Object.is(value, values[i])) === true,
         `${name} is not that of the last checkpoint`,
       );
-  return [undefined, `${weights.size} tensors, threshold ${info.threshold}`];
+  return [undefined, `${weights.size} tensors${thresholdText(info)}`];
 }
 
 async function checkStageOne(
   files: FileStore,
-  config: RunConfig | undefined,
+  config: RecordedRunConfig | undefined,
 ): Promise<readonly [undefined, string]> {
   const { info } = decodeModel(await files.read(RUN_FILES.stageOne), RUN_FILES.stageOne);
-  if (config) requireStageOne(info, netKind(config.settings), RUN_FILES.stageOne);
-  return [undefined, `${info.variant}, reads ${info.modalities.join(', ')}, threshold ${info.threshold}`];
+  if (config) requireStageOne(info.task, resolvedTask(config.settings), RUN_FILES.stageOne);
+  const { name, channels } = info.task;
+  return [undefined, `${name}, reads ${channels.join(', ')}${thresholdText(info)}`];
+}
+
+/** `, threshold 0.4`, if the main head has one. */
+function thresholdText(info: ModelInfo): string {
+  const threshold = mainThreshold(info);
+  return threshold === undefined ? '' : `, threshold ${threshold}`;
 }

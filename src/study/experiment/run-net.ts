@@ -1,15 +1,16 @@
 import type { FileStore } from '../../core/files.ts';
 import { toJson } from '../../core/json.ts';
 import { Subfolder } from '../../core/subfolder.ts';
-import { decodeModel, type Model } from '../../engine/checkpoint/checkpoint.ts';
 import { type Dataset, findSubject, type Scan, scanName } from '../../imaging/dataset/dataset.ts';
 import { DESCRIPTION_FILE, derivativeDescription } from '../../imaging/dataset/derivative.ts';
+import { decodeModel, type Model } from '../../pipeline/models/model.ts';
 import { predict } from '../../pipeline/predict/run.ts';
 import { chooseTraining } from '../../pipeline/train/prepare.ts';
 import { runStatus, trainInFolder } from '../../pipeline/train/run-folder.ts';
 import { RUN_FILES, type RunManifest, readManifest, readRunConfig } from '../../pipeline/train/run-record.ts';
 import { requireSameSettings } from '../../pipeline/train/same-run.ts';
 import { EXPERIMENT_FILES, type NetUnit, type StageOneUnit } from '../report/experiment-record.ts';
+import { tissueProvider } from '../tissue-provider.ts';
 import type { UnitContext } from './unit-context.ts';
 import { unitSettings } from './unit-settings.ts';
 
@@ -101,8 +102,8 @@ export async function predictPatients(
     model,
     dataset,
     scans,
-    tissue: tissue ?? true,
-    threshold: model.info.threshold,
+    maps: tissue ?? true,
+    provider: tissueProvider(),
     overlap: Number(context.record.settings.overlap),
     out,
     onTile(done, total, scan) {

@@ -1,7 +1,11 @@
+import { UsageError } from '../../core/errors.ts';
+import type { NetworkSpec } from '../../engine/nn/network.ts';
 import type { TargetRequest } from '../../imaging/dataset/targets.ts';
 import { TISSUES } from '../../imaging/dataset/tissue-maps.ts';
+import type { Segmentation } from '../../pipeline/predict/segment.ts';
 import { type Preset, registerPresets } from '../../pipeline/task/presets.ts';
 import { type Task, type TaskHead, type TaskMaps, targetRequest } from '../../pipeline/task/task.ts';
+import { networkOf } from '../../pipeline/train/network.ts';
 
 /** Softmax over {background, lesion}. */
 export const LESION_HEAD: TaskHead = {
@@ -106,4 +110,37 @@ export function takesTissues(variant: Variant): boolean {
 /** Whether a preset learns to predict tissue maps. */
 export function predictsTissues(variant: Variant): boolean {
   return presetOf(variant).task.heads.includes(TISSUE_HEAD);
+}
+
+/** Lesions of a segmentation: the first label of its main head. */
+export interface Lesions {
+  /** 1 inside. */
+  readonly mask: Uint8Array;
+  readonly probabilities: Float32Array;
+}
+
+/** What a preset's network says of lesions. */
+export function lesionsOf({ heads }: Segmentation): Lesions {
+  const { masks, maps } = heads.get(LESION_HEAD.name)!;
+  const [label] = LESION_HEAD.labels;
+  return { mask: masks.get(label!)!, probabilities: maps.get(label!)! };
+}
+
+/** A preset as a network: for those who have no settings of a run. @throws UsageError for widths that no network has. */
+export function variantConfig(
+  variant: Variant,
+  modalities: readonly string[],
+  widths: { readonly baseChannels: number; readonly levels: number },
+): NetworkSpec {
+  if (modalities.length === 0) throw new UsageError(`${variant}: at least one modality is needed`);
+  const patch = 2 ** (widths.levels - 1);
+  return networkOf({
+    preset: variant,
+    task: null,
+    network: null,
+    networkConfig: null,
+    modalities,
+    patch,
+    ...widths,
+  });
 }

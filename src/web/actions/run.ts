@@ -1,4 +1,5 @@
 import { EngineCancelled, type EngineClient, failureOf } from '../engine-client.ts';
+import type { Calls } from '../protocol.ts';
 import type { Store } from '../store.ts';
 import { TileClock } from '../tile-clock.ts';
 import type { CorrectionActions } from './correction.ts';
@@ -56,12 +57,18 @@ export class RunActions {
   /** The last result at another threshold, a moment after the slider rests. */
   setThreshold(threshold: number): void {
     clearTimeout(this.#review);
-    this.#review = setTimeout(() => void this.#reviewAt(threshold), 120);
+    this.#review = setTimeout(() => void this.#reviewAt({ threshold, label: null }), 120);
   }
 
-  async #reviewAt(threshold: number): Promise<void> {
+  /** Another label of the last result. */
+  setLabel(label: string): void {
+    clearTimeout(this.#review);
+    void this.#reviewAt({ threshold: null, label });
+  }
+
+  async #reviewAt(ask: Calls['review']['ask']): Promise<void> {
     try {
-      await this.#view.showResult(await this.#client.call('review', { threshold }));
+      await this.#view.showResult(await this.#client.call('review', ask));
     } catch (error) {
       this.#store.set({ runProblem: failureOf(error) });
     }

@@ -9,9 +9,13 @@ import { isBusy, type State } from '../state.ts';
 export function resultPanel(state: State, app: App): TemplateResult | typeof nothing {
   const { result } = state;
   if (!result) return nothing;
-  const { lesions, metrics, threshold } = result;
+  const { lesions, metrics, threshold, label, labels } = result;
+  const isLesion = label === 'lesion';
   const ml = lesions.reduce((sum, lesion) => sum + lesion.ml, 0);
-  const count = `${lesions.length} ${lesions.length === 1 ? 'lesion' : 'lesions'}`;
+  const parts = lesions.length === 1 ? 'part' : 'parts';
+  const count = isLesion
+    ? `${lesions.length} ${lesions.length === 1 ? 'lesion' : 'lesions'}`
+    : `${label}: ${lesions.length} ${parts}`;
   return html`<section class="result" aria-labelledby="result">
     <div class="heading">
       <h2 id="result">${count}, ${ml.toFixed(2)} ml</h2>
@@ -23,16 +27,30 @@ export function resultPanel(state: State, app: App): TemplateResult | typeof not
         ${result.truth === 'correction' ? html`<button @click=${() => app.save('correction')}>Save correction</button>` : nothing}
       </div>
     </div>
-    <label class="field threshold">Threshold of the probability
+    ${labels.length > 1 ? labelChoice(state, labels, label, app) : nothing}
+    ${threshold === null ? nothing : thresholdSlider(state, threshold, app)}
+    ${result.notes.map((note) => html`<p class="hint">${note}</p>`)}
+    ${metrics ? metricList(metrics, result.truth === 'correction') : nothing}
+    ${lesions.length > 0 ? lesionRows(state, lesions, app) : html`<p>${isLesion ? 'No lesion' : `No ${label}`}${threshold === null ? '' : ' at this threshold'}.</p>`}
+  </section>`;
+}
+
+function labelChoice(state: State, labels: readonly string[], label: string, app: App): TemplateResult {
+  const choose = (event: Event): void => app.run.setLabel((event.target as HTMLSelectElement).value);
+  return html`<label class="field">Label
+    <select ?disabled=${isBusy(state)} @change=${choose}>
+      ${labels.map((name) => html`<option .selected=${name === label}>${name}</option>`)}
+    </select>
+  </label>`;
+}
+
+function thresholdSlider(state: State, threshold: number, app: App): TemplateResult {
+  return html`<label class="field threshold">Threshold of the probability
       <input type="range" min="0.01" max="0.99" step="0.01" ?disabled=${isBusy(state)} .value=${String(threshold)} @input=${(
         event: Event,
       ) => app.run.setThreshold(Number((event.target as HTMLInputElement).value))}>
       <output>${threshold.toFixed(2)}</output>
-    </label>
-    ${result.notes.map((note) => html`<p class="hint">${note}</p>`)}
-    ${metrics ? metricList(metrics, result.truth === 'correction') : nothing}
-    ${lesions.length > 0 ? lesionRows(state, lesions, app) : html`<p>No lesion at this threshold.</p>`}
-  </section>`;
+    </label>`;
 }
 
 function metricList(metrics: ScanMetrics, corrected: boolean): TemplateResult {
@@ -45,15 +63,17 @@ function metricList(metrics: ScanMetrics, corrected: boolean): TemplateResult {
     </dl>`;
 }
 
-function lesionRows({ selectedLesion }: State, lesions: readonly Lesion[], app: App): TemplateResult {
+function lesionRows({ selectedLesion, result }: State, lesions: readonly Lesion[], app: App): TemplateResult {
+  const isLesion = result?.label === 'lesion';
+  const one = isLesion ? 'Lesion' : 'Part';
   const truth = lesions.some(({ found }) => found !== undefined);
   const signed = (mm: number): string => mm.toFixed(0).replace('-', '−');
-  return html`<div class="scroll" role="region" aria-label="Lesions" tabindex="0">
+  return html`<div class="scroll" role="region" aria-label=${isLesion ? 'Lesions' : 'Parts'} tabindex="0">
     <table>
-      <caption><span>Largest first. Places in mm to the right, front and top. Choose a lesion to go there.</span></caption>
+      <caption><span>Largest first. Places in mm to the right, front and top. Choose ${isLesion ? 'a lesion' : 'one'} to go there.</span></caption>
       <thead>
         <tr>
-          <th scope="col">Lesion</th>
+          <th scope="col">${one}</th>
           <th scope="col" class="number">Volume (ml)</th>
           <th scope="col">Side</th>
           <th scope="col" class="number">Place (mm)</th>
@@ -65,7 +85,7 @@ function lesionRows({ selectedLesion }: State, lesions: readonly Lesion[], app: 
         ${lesions.map(
           ({ number, ml, side, place, meanProbability, found }) =>
             html`<tr class=${number === selectedLesion ? 'selected' : ''}>
-              <th scope="row"><button class="quiet" aria-pressed=${number === selectedLesion} @click=${() => app.view.showLesion(number)}>Lesion ${number}</button></th>
+              <th scope="row"><button class="quiet" aria-pressed=${number === selectedLesion} @click=${() => app.view.showLesion(number)}>${one} ${number}</button></th>
               <td class="number">${ml.toFixed(3)}</td>
               <td>${side}</td>
               <td class="number">${place.map(signed).join(', ')}</td>

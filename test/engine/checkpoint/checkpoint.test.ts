@@ -1,13 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { CheckpointError } from '../../../src/core/errors.ts';
-import {
-  decodeModel,
-  encodeModel,
-  type Model,
-  requireModel,
-} from '../../../src/engine/checkpoint/checkpoint.ts';
+import { requireNetwork } from '../../../src/engine/checkpoint/checkpoint.ts';
 import { readSafetensors, writeSafetensors } from '../../../src/engine/checkpoint/safetensors.ts';
-import { variantConfig } from '../../../src/engine/nn/variants.ts';
+import { decodeModel, encodeModel, type Model } from '../../../src/pipeline/models/model.ts';
+import { variantConfig } from '../../../src/study/presets/index.ts';
 import { makeModel } from './make.ts';
 
 /** The bytes of a model with something of its file changed. */
@@ -73,29 +69,19 @@ describe('a model', () => {
 
   it('is refused by what wants another, naming both', () => {
     const model = makeModel('single');
-    expect(() => requireModel(model, { variant: 'multi-input' }, 'run/m')).toThrow(
-      "run/m: the model's variant is single, but multi-input is wanted",
-    );
-    expect(() => requireModel(model, { modalities: ['T1w', 'FLAIR'] }, 'm')).toThrow(
-      "the model's list of modalities is FLAIR,T1w, but T1w,FLAIR is wanted",
-    );
     const wider = variantConfig('single', ['FLAIR', 'T1w'], { baseChannels: 4, levels: 2 });
-    expect(() => requireModel(model, { network: wider }, 'm')).toThrow(
+    expect(() => requireNetwork(model, wider, 'm')).toThrow(
       "the model's encoder.0.conv1.weight is 2x2x3x3x3, but 4x2x3x3x3 is wanted",
     );
     const deeper = variantConfig('single', ['FLAIR', 'T1w'], { baseChannels: 2, levels: 3 });
-    expect(() => requireModel(model, { network: deeper }, 'm')).toThrow(
+    expect(() => requireNetwork(model, deeper, 'm')).toThrow(
       "the model's encoder.2.conv1.weight is absent, but 8x4x3x3x3 is wanted",
     );
     const twoHeads = makeModel('multi-output');
-    expect(() => requireModel(twoHeads, { network: model.info.network }, 'm')).toThrow(
+    expect(() => requireNetwork(twoHeads, model.info.network, 'm')).toThrow(
       "the model's heads.tissue.weight is 4x2x1x1x1, but none is wanted",
     );
-    requireModel(
-      model,
-      { variant: 'single', modalities: ['FLAIR', 'T1w'], network: model.info.network },
-      'm',
-    );
+    requireNetwork(model, model.info.network, 'm');
   });
 
   it('is not written with a tensor missing, surplus, of another size or not finite', () => {
@@ -139,14 +125,33 @@ describe('a model', () => {
     ],
     ['no description', () => redescribed((d) => delete d.model), /the description of the network is wrong/],
     [
-      'an unknown variant',
-      () => redescribed((d) => Object.assign(d.model!, { variant: 'double' })),
-      /is wrong: variant: /,
+      'an unknown preset, as of before there were tasks',
+      () =>
+        redescribed((d) => {
+          const { network, patch, settings } = d.model as unknown as Record<string, unknown>;
+          const old = { network, patch, settings, variant: 'double', modalities: ['FLAIR'], threshold: 0.5 };
+          Object.assign(d, { model: old });
+        }),
+      /is wrong: there is no preset "double"/,
     ],
     [
       'a threshold above 1',
-      () => redescribed((d) => Object.assign(d.model!, { threshold: 2 })),
-      /is wrong: threshold: /,
+      () =>
+        redescribed((d) =>
+          Object.assign(d.model!, { decisions: { lesion: { kind: 'threshold', thresholds: [2] } } }),
+        ),
+      /is wrong: decisions.lesion.thresholds.0: /,
+    ],
+    [
+      'a task that the network does not fit',
+      () =>
+        redescribed((d) => {
+          const model = d.model as unknown as { task: { heads: { labels: string[] }[] }; decisions: object };
+          model.task.heads[0]!.labels = ['a', 'b'];
+          Object.assign(model.task.heads[0]!, { decision: 'argmax' });
+          Object.assign(model.decisions, { lesion: { kind: 'argmax' } });
+        }),
+      /is wrong: head lesion needs 3 channels; the network has 2/,
     ],
     [
       'an enormous network',

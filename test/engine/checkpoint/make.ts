@@ -1,9 +1,9 @@
 import { Random } from '../../../src/core/random.ts';
 import { sizeOf } from '../../../src/core/shape.ts';
-import type { Model } from '../../../src/engine/checkpoint/checkpoint.ts';
-import type { TrainingState } from '../../../src/engine/checkpoint/training-state.ts';
 import { declarationOf } from '../../../src/engine/nn/networks/index.ts';
-import { type Variant, variantConfig } from '../../../src/engine/nn/variants.ts';
+import type { Model, TrainingState } from '../../../src/pipeline/models/model.ts';
+import { type Variant, variantConfig } from '../../../src/study/presets/index.ts';
+import { presetInfo } from '../../support/models.ts';
 import { tensorsOf } from '../../support/network-tensors.ts';
 
 /** The widths of the small network. */
@@ -25,7 +25,10 @@ export function makeModel(variant: Variant = 'single', seed = 1): Model {
     ]),
   );
   const settings = { variant, lr: 5e-4 };
-  return { info: { variant, network, modalities, threshold: 0.25, patch: 32, settings }, weights };
+  return {
+    info: presetInfo({ variant, network, modalities, threshold: 0.25, patch: 32, settings }),
+    weights,
+  };
 }
 
 /** A training run of it in mid-course. */

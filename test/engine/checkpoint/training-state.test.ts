@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { CheckpointError, VoxelgradError } from '../../../src/core/errors.ts';
 import { Random } from '../../../src/core/random.ts';
-import { decodeModel, encodeModel } from '../../../src/engine/checkpoint/checkpoint.ts';
 import { readSafetensors, writeSafetensors } from '../../../src/engine/checkpoint/safetensors.ts';
+import { encodeTrainingState, stateHash } from '../../../src/engine/checkpoint/training-state.ts';
 import {
+  decodeModel,
   decodeTrainingState,
-  encodeTrainingState,
-  stateHash,
+  encodeModel,
   type TrainingState,
-} from '../../../src/engine/checkpoint/training-state.ts';
+} from '../../../src/pipeline/models/model.ts';
 import { makeModel, makeState } from './make.ts';
 
 const sorted = (map: ReadonlyMap<string, unknown>): Map<string, unknown> => new Map([...map].sort());

@@ -2,9 +2,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { DeviceLostError } from '../../../src/core/errors.ts';
 import { MemoryFiles } from '../../../src/core/files.ts';
 import { Random } from '../../../src/core/random.ts';
-import type { Model } from '../../../src/engine/checkpoint/checkpoint.ts';
 import { findScans } from '../../../src/imaging/dataset/dataset.ts';
 import { openDataset } from '../../../src/imaging/dataset/open-dataset.ts';
+import type { Model } from '../../../src/pipeline/models/model.ts';
 import type { PredictRequest } from '../../../src/pipeline/predict/request.ts';
 import { predict } from '../../../src/pipeline/predict/run.ts';
 import { train } from '../../../src/pipeline/train/run.ts';
@@ -19,9 +19,11 @@ beforeAll(async () => {
   model = (await train(context.gpu, await tinyData({ variant: 'multi-output', steps: 2 }))).model;
 }, 300_000);
 
-async function request(extra: Partial<PredictRequest>): Promise<PredictRequest & { out: MemoryFiles }> {
+async function request(
+  extra: Partial<Omit<PredictRequest, 'maps'>>,
+): Promise<PredictRequest & { out: MemoryFiles }> {
   const dataset = await openDataset(tree({ ...bidsPatient('01'), ...bidsPatient('02') }));
-  const common = { model, dataset, scans: findScans(dataset), tissue: true, threshold: 0.4, overlap: 0.5 };
+  const common = { model, dataset, scans: findScans(dataset), maps: true, threshold: 0.4, overlap: 0.5 };
   return { ...common, ...extra, out: new MemoryFiles('out') };
 }
 
@@ -29,7 +31,7 @@ describe('a device that is lost in a prediction', () => {
   /** Predicts two scans while devices are lost after these tiles, counted over both, each once. */
   async function losing(
     lossesAt: readonly number[],
-    extra: Partial<PredictRequest> = {},
+    extra: Partial<Omit<PredictRequest, 'maps'>> = {},
   ): Promise<{ out: MemoryFiles; opened: number; tiles: number }> {
     const mortal = await MortalGpu.open(lossesAt);
     let tiles = 0;

@@ -1,16 +1,15 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { OutOfMemoryError, UsageError } from '../../../src/core/errors.ts';
-import type { Model } from '../../../src/engine/checkpoint/checkpoint.ts';
-import { VARIANTS, type Variant } from '../../../src/engine/nn/variants.ts';
 import { networkSlots } from '../../../src/engine/tune/network-slots.ts';
 import { findScans } from '../../../src/imaging/dataset/dataset.ts';
 import { type LoadedScan, loadScan } from '../../../src/imaging/dataset/load-scan.ts';
 import { openDataset } from '../../../src/imaging/dataset/open-dataset.ts';
+import type { Model } from '../../../src/pipeline/models/model.ts';
 import { estimatePrediction } from '../../../src/pipeline/predict/memory.ts';
 import { type SegmentOptions, segment, withPredictor } from '../../../src/pipeline/predict/segment.ts';
 import { train } from '../../../src/pipeline/train/run.ts';
 import { stepRequest } from '../../../src/pipeline/train/step-request.ts';
-import { TISSUE_MAPS } from '../../../src/study/presets/index.ts';
+import { TISSUE_MAPS, VARIANTS, type Variant } from '../../../src/study/presets/index.ts';
 import { bidsPatient, tree } from '../../imaging/dataset/make.ts';
 import { mostAllocated, withoutBuffer } from '../../support/buffers.ts';
 import { useGpu } from '../../support/gpu.ts';
@@ -46,7 +45,8 @@ describe('the memory of a prediction', () => {
   it('is known of other kernels than the usual, which are used', async () => {
     const { gpu } = context;
     const model = models.get('single')!;
-    const { modalities, patch } = model.info;
+    const { patch, task } = model.info;
+    const modalities = task.channels;
     const settings = tinySettings({ variant: 'single', patch, batch: 1, baseChannels: 4 });
     const usual = await withPredictor(gpu, model, (predictor) => Promise.resolve(predictor.choices));
     // The plainest of the candidates, which stands last, for every slot.

@@ -1,17 +1,18 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MemoryFiles } from '../../../src/core/files.ts';
-import { decodeModel, encodeModel, type Model } from '../../../src/engine/checkpoint/checkpoint.ts';
 import { type Dataset, findScans } from '../../../src/imaging/dataset/dataset.ts';
 import { type LoadedScan, loadScan } from '../../../src/imaging/dataset/load-scan.ts';
 import { openDataset } from '../../../src/imaging/dataset/open-dataset.ts';
 import { evaluateScan } from '../../../src/imaging/evaluate/metrics.ts';
 import { readNifti } from '../../../src/imaging/nifti/read.ts';
 import { axisAlignedGrid, type Grid, gridFromAffine } from '../../../src/imaging/volume/volume.ts';
+import { decodeModel, encodeModel, type Model } from '../../../src/pipeline/models/model.ts';
 import { predict } from '../../../src/pipeline/predict/run.ts';
 import { segment } from '../../../src/pipeline/predict/segment.ts';
 import type { SpacingChange } from '../../../src/pipeline/predict/voxel-size.ts';
 import { prepareTraining } from '../../../src/pipeline/train/prepare.ts';
 import { train } from '../../../src/pipeline/train/run.ts';
+import { lesionsOf } from '../../../src/study/presets/index.ts';
 import { useGpu } from '../../support/gpu.ts';
 import { tinySettings } from '../train/fixture.ts';
 import { datasetOf, scanOf, sizePhantom } from './size-phantom.ts';
@@ -50,7 +51,7 @@ async function patient(seed: number, grid: Grid): Promise<{ dataset: Dataset; lo
 }
 
 async function dice(net: Model, loaded: LoadedScan, resample = true): Promise<number> {
-  const { mask } = await segment(context.gpu, net, loaded, { resample, overlap: 0.25 });
+  const { mask } = lesionsOf(await segment(context.gpu, net, loaded, { resample, overlap: 0.25 }));
   return evaluateScan(mask, loaded.lesions as Uint8Array, loaded.grid).dice!;
 }
 
@@ -97,8 +98,7 @@ describe('a scan of another voxel size than the training scans', { timeout: 300_
       model,
       dataset,
       scans: findScans(dataset),
-      tissue: true,
-      threshold: model.info.threshold,
+      maps: true,
       overlap: 0,
       out,
       onSpacing: (_, change) => told.push(change),
@@ -112,7 +112,7 @@ describe('a scan of another voxel size than the training scans', { timeout: 300_
       await dataset.files.read('derivatives/brainmask/sub-01/anat/sub-01_desc-brain_mask.nii.gz'),
       'brain',
     );
-    for (const path of [scan!.mask, scan!.probabilities]) {
+    for (const path of scan!.files) {
       const { header, volume } = await readNifti(await out.read(path), path);
       expect(header.grid).toEqual(input.header.grid);
       expect(header.affineSource).toBe(input.header.affineSource);
@@ -123,7 +123,7 @@ describe('a scan of another voxel size than the training scans', { timeout: 300_
         inside++;
       });
       // The mask of a network that learned nothing may hold as little or as much as it likes.
-      if (path === scan!.probabilities) expect(inside).toBeGreaterThan(1000);
+      if (path === scan!.files[1]) expect(inside).toBeGreaterThan(1000);
     }
   });
 
@@ -132,7 +132,7 @@ describe('a scan of another voxel size than the training scans', { timeout: 300_
     const request = {
       dataset,
       scans: findScans(dataset),
-      tissue: true,
+      maps: true,
       threshold: 0.5,
       overlap: 0,
       resample: false,

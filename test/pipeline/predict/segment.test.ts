@@ -6,6 +6,7 @@ import { axisAlignedGrid } from '../../../src/imaging/volume/volume.ts';
 import { segment } from '../../../src/pipeline/predict/segment.ts';
 import { prepareTraining } from '../../../src/pipeline/train/prepare.ts';
 import { train } from '../../../src/pipeline/train/run.ts';
+import { lesionsOf } from '../../../src/study/presets/index.ts';
 import { bidsPatient, image, tree, type Value, values } from '../../imaging/dataset/make.ts';
 import { useGpu } from '../../support/gpu.ts';
 import { tinySettings } from '../train/fixture.ts';
@@ -35,6 +36,11 @@ it('does not look at the true lesions, which would move the cut and the windows'
   // One voxel, far outside of the brain.
   const lesions = Uint8Array.from(values((x, y, z) => (x === 1 && y === 2 && z === 1 ? 1 : 0), grid));
   const blind = await segment(context.gpu, model, scan);
-  expect(new Set(blind.probabilities).size).toBeGreaterThan(100);
-  expect(await segment(context.gpu, model, { ...scan, lesions })).toEqual(blind);
+  expect(new Set(lesionsOf(blind).probabilities).size).toBeGreaterThan(100);
+  expect(
+    await segment(context.gpu, model, {
+      ...scan,
+      targets: new Map([['lesion', { channels: [lesions], marks: true, exclusive: true }]]),
+    }),
+  ).toEqual(blind);
 });

@@ -58,11 +58,11 @@ describe('twenty steps and a prediction have the bits that were committed', () =
         });
         const { model, hash } = await train(gpu, await prepareTraining(dataset, settings));
         const scan = await loadScan(dataset, dataset.subjects[2]!.scans[0]!, {
-          modalities: model.info.modalities,
+          modalities: model.info.task.channels,
           maps: presetOf(variant).task.maps ?? undefined,
         });
-        const { probabilities, tissues } = await segment(gpu, model, scan, { precision });
-        const prediction = await sha256OfArrays([['lesion', probabilities], ...tissues]);
+        const { heads } = await segment(gpu, model, scan, { precision });
+        const prediction = await sha256OfArrays([...heads.values()].flatMap(({ maps }) => [...maps]));
         const found: Bits = { training: hash, prediction };
         if (record) {
           known[description] = { ...known[description], [`${variant}/${precision}`]: found };

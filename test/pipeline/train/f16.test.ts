@@ -1,27 +1,23 @@
 import { describe, expect, it, vi } from 'vitest';
 import { CheckpointError, GpuError, NonFiniteError } from '../../../src/core/errors.ts';
 import { Random } from '../../../src/core/random.ts';
-import {
-  decodeTrainingState,
-  encodeTrainingState,
-  stateHash,
-  type TrainingState,
-} from '../../../src/engine/checkpoint/training-state.ts';
+import { encodeTrainingState, stateHash } from '../../../src/engine/checkpoint/training-state.ts';
 import type { Capabilities } from '../../../src/engine/gpu/capabilities.ts';
 import { Gpu } from '../../../src/engine/gpu/gpu.ts';
 import { DEFAULT_LOSS, segmentationLoss } from '../../../src/engine/loss/segmentation-loss.ts';
 import { Network } from '../../../src/engine/nn/network.ts';
 import { architectureOf } from '../../../src/engine/nn/networks/index.ts';
-import { LESION_HEAD, type Variant, variantConfig } from '../../../src/engine/nn/variants.ts';
 import { LOSS_SCALING } from '../../../src/engine/optim/loss-scale.ts';
 import { compilePlan, type PlanStatistics } from '../../../src/engine/tape/plan.ts';
 import { TensorStore } from '../../../src/engine/tape/store.ts';
 import { Tape } from '../../../src/engine/tape/tape.ts';
 import type { Element } from '../../../src/engine/tape/tensor.ts';
+import { decodeTrainingState, type TrainingState } from '../../../src/pipeline/models/model.ts';
 import { Predictor } from '../../../src/pipeline/predict/predictor.ts';
 import type { StepReport } from '../../../src/pipeline/train/request.ts';
 import { train } from '../../../src/pipeline/train/run.ts';
 import { TrainingSession } from '../../../src/pipeline/train/session.ts';
+import { LESION_HEAD, presetOf, type Variant, variantConfig } from '../../../src/study/presets/index.ts';
 import { useGpu } from '../../support/gpu.ts';
 import { normal, toFloat32 } from '../../support/nd.ts';
 import { tinyData } from './fixture.ts';
@@ -233,7 +229,9 @@ describe('training on 16-bit floats', () => {
     const { scans } = await tinyData();
     const maps: Float32Array[] = [];
     for (const precision of ['f32', 'f16'] as const) {
-      const predictor = await Predictor.create(context.gpu, session.net, 'single', 8, { precision });
+      const predictor = await Predictor.create(context.gpu, session.net, presetOf('single').task, 8, {
+        precision,
+      });
       maps.push((await predictor.predict(scans[0]!)).get(LESION_HEAD.name)![0]!);
       predictor.destroy();
     }

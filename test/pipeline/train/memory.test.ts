@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { OutOfMemoryError } from '../../../src/core/errors.ts';
 import { Gpu } from '../../../src/engine/gpu/gpu.ts';
-import { VARIANTS } from '../../../src/engine/nn/variants.ts';
 import { estimateMemory, requireMemory } from '../../../src/pipeline/train/memory.ts';
 import { train } from '../../../src/pipeline/train/run.ts';
+import { VARIANTS } from '../../../src/study/presets/index.ts';
 import { mostAllocated, withoutBuffer } from '../../support/buffers.ts';
 import { useGpu } from '../../support/gpu.ts';
 import { tinyData } from './fixture.ts';

@@ -1,17 +1,12 @@
 import { describe, expect, it, vi } from 'vitest';
 import { CheckpointError } from '../../../src/core/errors.ts';
 import { Random } from '../../../src/core/random.ts';
-import { encodeModel } from '../../../src/engine/checkpoint/checkpoint.ts';
-import {
-  decodeTrainingState,
-  encodeTrainingState,
-  stateHash,
-  type TrainingState,
-} from '../../../src/engine/checkpoint/training-state.ts';
-import { VARIANTS } from '../../../src/engine/nn/variants.ts';
+import { encodeTrainingState, stateHash } from '../../../src/engine/checkpoint/training-state.ts';
+import { decodeTrainingState, encodeModel, type TrainingState } from '../../../src/pipeline/models/model.ts';
 import type { CheckpointPolicy, TrainRequest, TrainResult } from '../../../src/pipeline/train/request.ts';
 import { train } from '../../../src/pipeline/train/run.ts';
 import { TrainingSession } from '../../../src/pipeline/train/session.ts';
+import { VARIANTS } from '../../../src/study/presets/index.ts';
 import { useGpu } from '../../support/gpu.ts';
 import { endsOnDeadDevices, MortalGpu } from '../../support/mortal-gpu.ts';
 import { tinyData } from './fixture.ts';

@@ -7,7 +7,7 @@ import {
   VerificationError,
 } from '../../../src/core/errors.ts';
 import { MemoryFiles } from '../../../src/core/files.ts';
-import { decodeModel } from '../../../src/engine/checkpoint/checkpoint.ts';
+import { decodeModel, mainThreshold } from '../../../src/pipeline/models/model.ts';
 import type { TrainingData } from '../../../src/pipeline/train/prepare.ts';
 import { type RunFolderOptions, runStatus, trainInFolder } from '../../../src/pipeline/train/run-folder.ts';
 import { readManifest, readRunConfig } from '../../../src/pipeline/train/run-record.ts';
@@ -87,7 +87,7 @@ describe('a run in a folder', () => {
     expect(manifest.hash).toBe(steps[5]!.hash);
     expect(manifest.best.loss).toBe(Math.min(...losses));
     const { info } = decodeModel(files.files.get('model.safetensors')!, 'm');
-    expect(info.threshold).toBe(manifest.threshold);
+    expect(mainThreshold(info)).toBe(manifest.threshold);
     expect(
       [...files.files.keys()]
         .filter((name) => name.startsWith('checkpoints/'))

@@ -1,16 +1,16 @@
 import { describe, expect, it, vi } from 'vitest';
 import { OutOfMemoryError } from '../../../src/core/errors.ts';
 import { MemoryFiles } from '../../../src/core/files.ts';
-import { decodeModel, encodeModel } from '../../../src/engine/checkpoint/checkpoint.ts';
-import { VARIANTS } from '../../../src/engine/nn/variants.ts';
 import { type Dataset, findScans } from '../../../src/imaging/dataset/dataset.ts';
 import { openDataset } from '../../../src/imaging/dataset/open-dataset.ts';
 import { readMask, readNifti } from '../../../src/imaging/nifti/read.ts';
+import { decodeModel, encodeModel } from '../../../src/pipeline/models/model.ts';
 import { predict } from '../../../src/pipeline/predict/run.ts';
 import { prepareTraining } from '../../../src/pipeline/train/prepare.ts';
 import type { TrainRequest, TrainResult } from '../../../src/pipeline/train/request.ts';
 import { train } from '../../../src/pipeline/train/run.ts';
 import { type TrainSettings, trainSettings } from '../../../src/pipeline/train/settings.ts';
+import { VARIANTS } from '../../../src/study/presets/index.ts';
 import { bidsPatient, tree } from '../../imaging/dataset/make.ts';
 import { useGpu } from '../../support/gpu.ts';
 import { withBindingLimit } from '../../support/limit.ts';
@@ -50,9 +50,8 @@ describe('train', () => {
       expect(Buffer.from(bytes).equals(encodeModel(again.model))).toBe(true);
       expect(Buffer.from(bytes).equals(encodeModel(other.model))).toBe(false);
       expect(decodeModel(bytes, 'model.safetensors').info).toMatchObject({
-        variant,
+        task: { name: variant, channels: ['FLAIR', 'T1w', 'T2w'] },
         patch: 8,
-        modalities: ['FLAIR', 'T1w', 'T2w'],
       });
     });
 
@@ -160,7 +159,7 @@ describe('predict', () => {
     const dataset = await twoPatients();
     const scans = findScans(dataset, ['02']);
     const out = new MemoryFiles('out');
-    const request = { model, dataset, scans, tissue: true, threshold, overlap: 0.5, out } as const;
+    const request = { model, dataset, scans, maps: true, overlap: 0.5, out } as const;
     const [scan] = await predict(context.gpu, request);
     expect([...out.files.keys()].sort()).toEqual(
       ['CSF_probseg', 'GM_probseg', 'WM_probseg', 'lesion_mask', 'lesion_probseg'].map(
@@ -168,8 +167,8 @@ describe('predict', () => {
       ),
     );
     const flair = await readNifti(await dataset.files.read('sub-02/anat/sub-02_FLAIR.nii.gz'), 'flair');
-    const mask = await readMask(await out.read(scan!.mask), scan!.mask);
-    const map = await readNifti(await out.read(scan!.probabilities), scan!.probabilities);
+    const mask = await readMask(await out.read(scan!.files[0]!), 'mask');
+    const map = await readNifti(await out.read(scan!.files[1]!), 'map');
     for (const image of [mask, map]) {
       expect(image.header.grid).toEqual(flair.header.grid);
       expect([image.header.qformCode, image.header.sformCode]).toEqual([
@@ -179,7 +178,7 @@ describe('predict', () => {
     }
     expect(Math.max(...map.volume.data)).toBeLessThanOrEqual(1);
     mask.volume.data.forEach((inside, i) => {
-      expect(inside === 1).toBe(map.volume.data[i]! >= threshold);
+      expect(inside === 1).toBe(map.volume.data[i]! >= threshold!);
     });
     const again = new MemoryFiles('again');
     await predict(context.gpu, { ...request, out: again });

@@ -136,7 +136,7 @@ describe('verifying a run', () => {
     run.files.set('stage-1/model.safetensors', stageOne);
     expect((await verifyRun(run)).checks.at(-1)).toMatchObject({
       passed: false,
-      text: expect.stringMatching(/a single net reads no tissue maps to be corrected/),
+      text: expect.stringMatching(/a single net reads no maps to be corrected/),
     });
   });
 

@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
 import { StorageError } from '../../../src/core/errors.ts';
 import { MemoryFiles } from '../../../src/core/files.ts';
-import { decodeModel } from '../../../src/engine/checkpoint/checkpoint.ts';
 import { openDataset } from '../../../src/imaging/dataset/open-dataset.ts';
+import { decodeModel } from '../../../src/pipeline/models/model.ts';
 import { RUN_FILES } from '../../../src/pipeline/train/run-record.ts';
 import { trainSettings } from '../../../src/pipeline/train/settings.ts';
 import { inspectScans } from '../../../src/study/experiment/inspect.ts';
@@ -124,7 +124,7 @@ describe('an experiment', () => {
     // The marker is no dead letter: where 03 may help, other patients' maps change.
     expect(changed(maps(record, '01', '02')) || changed(maps(record, '02', '01'))).toBe(true);
     const net = `units/net_multi-input_dice.ce_03_seed-1/`;
-    expect(decodeModel(plain.files.get(`${net}run/model.safetensors`)!, 'm').info.variant).toBe(
+    expect(decodeModel(plain.files.get(`${net}run/model.safetensors`)!, 'm').info.task.name).toBe(
       'multi-input',
     );
     // So that `voxelgrad predict` corrects a new patient's maps as those of the held-out ones were.

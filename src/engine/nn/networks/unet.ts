@@ -16,7 +16,7 @@ import {
   type UNetShape,
 } from './unet-blocks.ts';
 
-/** One output: a 1x1x1 convolution to `classes` logits, class 0 being background where they exclude one another. */
+/** One output: a 1x1x1 convolution to `classes` channels; with a softmax class 0 is the background. */
 export interface UNetHead {
   readonly name: string;
   readonly classes: number;
@@ -119,7 +119,7 @@ export function countConvolutions(specs: readonly ParameterSpec[]): number {
 /** A U-Net of its own within a network: one for all heads, or where they are stitched one per head. */
 interface Stream {
   readonly heads: readonly UNetHead[];
-  /** Goes into the names of its tensors: `encoder.0` or `lesion.encoder.0`. */
+  /** Goes into the names of its tensors: `encoder.0` or `head.encoder.0`. */
   in<T>(scope: Scope, place: string, body: (inner: Scope) => T): T;
 }
 
@@ -135,7 +135,7 @@ function streamsOf({ heads, crossStitch }: UNetConfig): readonly Stream[] {
 /** What a cross-stitch unit keeps of its own task, and takes of the other, before it has learned. */
 const STITCH_START = [0.9, 0.1];
 
-/** The weights of all cross-stitch units, [2, channels] each, by place and head: `encoder.0.lesion`. */
+/** The weights of all cross-stitch units, [2, channels] each, by place and head: `encoder.0.head`. */
 function stitchesOf(scope: Scope, config: UNetConfig): ReadonlyMap<string, Tensor> {
   const widths = (half: 'encoder' | 'decoder'): (readonly [string, number])[] =>
     config[half].map(([, last], level) => [`${half}.${level}`, last]);

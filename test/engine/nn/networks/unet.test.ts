@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { countParameters, type NetworkSpec } from '../../../../src/engine/nn/network.ts';
 import { architectureOf, declarationOf } from '../../../../src/engine/nn/networks/index.ts';
 import { cicekConfig, countConvolutions, unet, unetConfig } from '../../../../src/engine/nn/networks/unet.ts';
-import { variantConfig } from '../../../../src/engine/nn/variants.ts';
+import { variantConfig } from '../../../../src/study/presets/index.ts';
 
 /** In the order in which a stitched network lists them. */
 const MODULES = ['lesion', 'tissue', 'stitch'];

@@ -1,19 +1,20 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { MemoryFiles } from '../../../src/core/files.ts';
-import type { Model } from '../../../src/engine/checkpoint/checkpoint.ts';
-import { TISSUES } from '../../../src/engine/nn/variants.ts';
-import { type Dataset, findScans } from '../../../src/imaging/dataset/dataset.ts';
-import { openDataset } from '../../../src/imaging/dataset/open-dataset.ts';
-import { withTissues } from '../../../src/imaging/dataset/tissue-files.ts';
-import { readMask, readNifti } from '../../../src/imaging/nifti/read.ts';
-import type { PredictedScan, PredictRequest } from '../../../src/pipeline/predict/request.ts';
-import { predict } from '../../../src/pipeline/predict/run.ts';
-import { needsTissues } from '../../../src/pipeline/predict/scan-tissues.ts';
-import { prepareTraining } from '../../../src/pipeline/train/prepare.ts';
-import { train } from '../../../src/pipeline/train/run.ts';
-import { bidsPatient, brainImage, image, inBrain, OTHER_GRID, tree } from '../../imaging/dataset/make.ts';
-import { useGpu } from '../../support/gpu.ts';
-import { tinySettings } from '../train/fixture.ts';
+import { MemoryFiles } from '../../src/core/files.ts';
+import { type Dataset, findScans } from '../../src/imaging/dataset/dataset.ts';
+import { openDataset } from '../../src/imaging/dataset/open-dataset.ts';
+import { withTissues } from '../../src/imaging/dataset/tissue-files.ts';
+import { TISSUES } from '../../src/imaging/dataset/tissue-maps.ts';
+import { readMask, readNifti } from '../../src/imaging/nifti/read.ts';
+import type { Model } from '../../src/pipeline/models/model.ts';
+import { needsMaps } from '../../src/pipeline/predict/input-maps.ts';
+import type { PredictedScan, PredictRequest } from '../../src/pipeline/predict/request.ts';
+import { predict } from '../../src/pipeline/predict/run.ts';
+import { prepareTraining } from '../../src/pipeline/train/prepare.ts';
+import { train } from '../../src/pipeline/train/run.ts';
+import { tissueProvider } from '../../src/study/tissue-provider.ts';
+import { bidsPatient, brainImage, image, inBrain, OTHER_GRID, tree } from '../imaging/dataset/make.ts';
+import { tinySettings } from '../pipeline/train/fixture.ts';
+import { useGpu } from '../support/gpu.ts';
 
 const context = useGpu();
 const MRI = /_(FLAIR|T1w|T2w|desc-brain_mask)\.nii\.gz$/;
@@ -36,16 +37,18 @@ async function net(variant: 'single' | 'multi-input', modalities: string[] | nul
 
 async function run(
   dataset: Dataset,
-  request: Pick<PredictRequest, 'model'> & Partial<PredictRequest>,
+  {
+    stageOne,
+    ...request
+  }: Pick<PredictRequest, 'model'> & Partial<PredictRequest> & { readonly stageOne?: Model },
 ): Promise<{ scan: PredictedScan; out: MemoryFiles }> {
   const out = new MemoryFiles('out');
   const scans = findScans(dataset, ['01']);
-  const { threshold } = request.model.info;
   const [scan] = await predict(context.gpu, {
     dataset,
     scans,
-    tissue: true,
-    threshold,
+    maps: true,
+    provider: tissueProvider(stageOne),
     overlap: 0.5,
     out,
     ...request,
@@ -70,13 +73,13 @@ describe('tissue maps that a prediction makes', () => {
   it('are corrected by the stage-1 net, written, and read by the network', async () => {
     const dataset = await mriOnly();
     const { scan, out } = await run(dataset, { model: multi, stageOne: single });
-    expect(scan).toMatchObject({ tissue: 'corrected', tissueMaps: MAPS });
+    expect(scan).toMatchObject({ maps: 'corrected', madeMaps: MAPS });
     const lesions = await run(dataset, { model: single });
-    expect(lesions.scan).toMatchObject({ tissue: null, tissueMaps: [] });
-    const found = (await readMask(await lesions.out.read(lesions.scan.mask), 'mask')).volume.data;
+    expect(lesions.scan).toMatchObject({ maps: null, madeMaps: [] });
+    const found = (await readMask(await lesions.out.read(lesions.scan.files[0]!), 'mask')).volume.data;
     expect(found).toContain(1);
     const plain = await run(dataset, { model: multi });
-    expect(plain.scan).toMatchObject({ tissue: 'uncorrected', tissueMaps: MAPS });
+    expect(plain.scan).toMatchObject({ maps: 'uncorrected', madeMaps: MAPS });
     const [corrected, before] = [await readMaps(out), await readMaps(plain.out)];
     let moved = 0;
     found.forEach((lesion, i) => {
@@ -88,19 +91,19 @@ describe('tissue maps that a prediction makes', () => {
     // Else the test would pass without a correction.
     expect(moved).toBeGreaterThan(0);
     const probability = async (files: MemoryFiles): Promise<Float32Array> =>
-      (await readNifti(await files.read(scan.probabilities), 'p')).volume.data;
+      (await readNifti(await files.read(scan.files[1]!), 'p')).volume.data;
     expect(await probability(out)).not.toEqual(await probability(plain.out));
     // The same maps given as files give the same bits: nothing else is done to those that are made.
     const supplied = await run(await withTissues(dataset, out), { model: multi });
-    expect(supplied.scan).toMatchObject({ tissue: 'supplied', tissueMaps: [] });
+    expect(supplied.scan).toMatchObject({ maps: 'supplied', madeMaps: [] });
     expect(await probability(supplied.out)).toEqual(await probability(out));
   });
 
   it('are those of a data set that has some, unless none of them is wanted', async () => {
     const dataset = await openDataset(tree(bidsPatient('01')));
-    expect((await run(dataset, { model: multi, stageOne: single })).scan.tissue).toBe('supplied');
-    const made = await run(dataset, { model: multi, stageOne: single, tissue: false });
-    expect(made.scan.tissue).toBe('corrected');
+    expect((await run(dataset, { model: multi, stageOne: single })).scan.maps).toBe('supplied');
+    const made = await run(dataset, { model: multi, stageOne: single, maps: false });
+    expect(made.scan.maps).toBe('corrected');
     const bare = await run(await mriOnly(), { model: multi, stageOne: single });
     for (const [path, bytes] of bare.out.files)
       expect(Buffer.from(made.out.files.get(path)!).equals(bytes), path).toBe(true);
@@ -109,7 +112,7 @@ describe('tissue maps that a prediction makes', () => {
   it('come from the T1 also where the network does not read it', async () => {
     const model = await net('multi-input', ['FLAIR', 'T2w']);
     const { scan, out } = await run(await mriOnly(), { model });
-    expect(scan.tissue).toBe('uncorrected');
+    expect(scan.maps).toBe('uncorrected');
     const { GM, WM, CSF } = await readMaps(out);
     const whole = (await run(await mriOnly(), { model: multi })).out;
     expect(await out.read(MAPS[0]!)).toEqual(await whole.read(MAPS[0]!));
@@ -130,12 +133,12 @@ describe('tissue maps that a prediction makes', () => {
       delete files['sub-01/anat/sub-01_T1w.nii.gz'];
     });
     const [scan] = findScans(dataset);
-    expect(() => needsTissues(scan!, 'multi-input', true)).toThrow(
+    expect(() => needsMaps(scan!, multi.info.task, { maps: true, provider: tissueProvider() })).toThrow(
       /sub-01: the multi-input model reads tissue maps; there are none, and no T1w image to make them from/,
     );
-    expect(needsTissues(scan!, 'single', true)).toBe(false);
+    expect(needsMaps(scan!, single.info.task, { maps: true })).toBe(false);
     const whole = await openDataset(tree(bidsPatient('01')));
-    expect(() => needsTissues(findScans(whole)[0]!, 'multi-input', 'fsl')).toThrow(
+    expect(() => needsMaps(findScans(whole)[0]!, multi.info.task, { maps: 'fsl' })).toThrow(
       /reads tissue maps; there are none from fsl/,
     );
     const flat = await mriOnly((files) => {
