@@ -17,11 +17,11 @@ import type { Tensor } from '../tape/tensor.ts';
 export class StepSeed {
   /** [2] 32-bit words, for the attribute `seed` of ops. */
   readonly tensor: Tensor;
-  readonly #seed: number;
+  #seed: number;
   readonly #store: TensorStore;
 
   private constructor(seed: number, store: TensorStore) {
-    this.#seed = seed;
+    this.#seed = seed >>> 0;
     this.#store = store;
     this.tensor = store.get('seed');
   }
@@ -32,6 +32,15 @@ export class StepSeed {
     const made = new StepSeed(seed, store);
     made.setStep(0);
     return made;
+  }
+
+  /** What the run's random numbers are made from, 32 bits: whoever continues a run under another seed sets this one. */
+  get seed(): number {
+    return this.#seed;
+  }
+
+  set seed(seed: number) {
+    this.#seed = seed >>> 0;
   }
 
   /** Sets what the next replay uses; to be called before each. @throws UsageError for a step that is not a whole number. */

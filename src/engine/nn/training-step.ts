@@ -55,6 +55,8 @@ export interface TrainingStep {
   readonly commands: readonly Command[];
   /** The kernel variant that each slot got. */
   readonly choices: ReadonlyMap<string, string>;
+  /** What random layers, such as dropout, draw from; absent if there are none. */
+  readonly random?: StepSeed;
   /** Sets what the next replay uses; to be called before each. @throws UsageError as `Adam.setStep`. */
   setStep(next: NextStep): void;
   destroy(): void;
@@ -128,7 +130,18 @@ export async function recordTrainingStep(
       seed?.setStep(step);
       adam.setStep(updates + 1, learningRate, lossScale);
     };
-    return { net, batch, seeds, losses, adam, commands, choices, setStep, destroy: () => owned.destroy() };
+    return {
+      net,
+      batch,
+      seeds,
+      losses,
+      adam,
+      commands,
+      choices,
+      ...(seed ? { random: seed } : {}),
+      setStep,
+      destroy: () => owned.destroy(),
+    };
   });
 }
 

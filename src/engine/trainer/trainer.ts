@@ -201,14 +201,17 @@ export class Trainer {
 
   /**
    * Everything that {@link load} needs to continue bit for bit, as the bytes of a safetensors file: parameters and
-   * running statistics under their names, Adam's moments under `adam.m.` and `adam.v.`, the number of steps.
+   * running statistics under their names, Adam's moments under `adam.m.` and `adam.v.`, the number of steps, and what
+   * dropout draws from.
    */
   async save(): Promise<Uint8Array<ArrayBuffer>> {
     const tensors = new Map<string, StoredTensor>();
     for (const [prefix, store] of this.#stores)
       for (const [name, tensor] of checkTensors(shapesOf(store), await store.readAll(), store.label))
         tensors.set(`${prefix}${name}`, tensor);
-    return writeSafetensors(tensors, { format: 'pt', steps: String(this.#steps) });
+    const { random } = this.#recorded;
+    const metadata = { format: 'pt', steps: String(this.#steps) };
+    return writeSafetensors(tensors, random ? { ...metadata, random: String(random.seed) } : metadata);
   }
 
   /**
@@ -220,6 +223,11 @@ export class Trainer {
     const steps = Number(metadata.get('steps') ?? Number.NaN);
     if (!Number.isSafeInteger(steps) || steps < 0)
       throw new CheckpointError('the saved trainer: the number of steps is missing', {
+        hint: 'Give what `save` of a trainer returned.',
+      });
+    const seed = metadata.has('random') ? Number(metadata.get('random')) : undefined;
+    if (seed !== undefined && !Number.isSafeInteger(seed))
+      throw new CheckpointError('the saved trainer: what dropout draws from is not a whole number', {
         hint: 'Give what `save` of a trainer returned.',
       });
     const rest = new Map(tensors);
@@ -239,6 +247,7 @@ export class Trainer {
       });
     for (const [store, values] of found) for (const [name, data] of values) store.write(name, data);
     this.#steps = steps;
+    if (this.#recorded.random && seed !== undefined) this.#recorded.random.seed = seed;
   }
 
   get #stores(): readonly (readonly [string, TensorStore])[] {

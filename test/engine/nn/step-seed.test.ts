@@ -44,12 +44,9 @@ describe('StepSeed', () => {
     expect(resumed.slice(2)).toEqual(through.slice(2, 4));
     const masks = [...through, ...(await masksOf([8, 7 + 2 ** 16], [1]))];
     const deviation = Math.sqrt(P * (1 - P));
-    const normalised = masks.map((mask) =>
-      Array.from(mask, (x) => {
-        expect(x === 0 || Math.abs(x - 1 / (1 - P)) < 1e-6).toBe(true);
-        return ((x === 0 ? 1 : 0) - P) / deviation;
-      }),
-    );
+    const kept = Math.fround(1 / (1 - P));
+    for (const mask of masks) expect(mask.every((x) => x === 0 || x === kept)).toBe(true);
+    const normalised = masks.map((mask) => Array.from(mask, (x) => ((x === 0 ? 1 : 0) - P) / deviation));
     // Means and correlations of independent masks are normal with a deviation of 1 / sqrt(SIZE).
     const limit = 4.5 / Math.sqrt(SIZE);
     const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / SIZE;
