@@ -14,7 +14,7 @@ export function halvingWeights(outputs: number): readonly number[] {
 
 /**
  * Records one loss of the outputs of several resolutions, as nnU-Net's deep supervision has it: the weighted sum of the
- * losses of each output against the target at its resolution, as a scalar [1]. One output has the loss by itself.
+ * losses of each output against the target at its resolution, as a scalar [1]. One output of weight 1 has just its loss.
  *
  * @param outputs finest first; the extents of each divide those of the target, by strides of its own per axis
  * @param target at the resolution of the finest; coarser ones take every stride-th voxel

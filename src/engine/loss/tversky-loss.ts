@@ -14,7 +14,7 @@ import { COEFFICIENTS, labelGradient, labelSums, MOST_LABELS } from './label-sum
 export interface TverskyLossSettings {
   /**
    * `softmax`: the labels exclude one another, label 0 is the background; the cross entropy is the mean over voxels of
-   * -Σ r log p. `sigmoid`: each region is by itself; the cross entropy is the mean over voxels and regions of
+   * -Σ r log p. `sigmoid`: regions may overlap; the cross entropy is the mean over voxels and regions of
    * -r log p - (1 - r) log(1 - p).
    */
   readonly activation: 'softmax' | 'sigmoid';

@@ -113,7 +113,7 @@ describe('deep supervision', () => {
     expect(value).toBeCloseTo(expected, 4);
   });
 
-  it('is the loss by itself where there is one output', () => {
+  it('is just the loss if there is one output', () => {
     const { gpu } = context;
     const logits = tensor('logits', [1, 2, 4, 4, 4], 'arena', { requiresGrad: true });
     const target = tensor('target', [1, 1, 4, 4, 4], 'arena');
