@@ -58,6 +58,8 @@ class UNet(torch.nn.Module):
 
 def prepare_network(kernel, shape):
     match = re.fullmatch(r"(\d+)->2@(\d+)x(\d+)x(\d+)x(\d+), base (\d+), (\d+) levels", shape)
+    if not match:
+        return None
     channels, samples, *extents, base, levels = (int(n) for n in match.groups())
     net = UNet(channels, base, levels)
     x = torch.randn(samples, channels, *extents)

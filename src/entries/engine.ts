@@ -113,7 +113,6 @@ export {
   parseNetworkSpec,
   registerNetwork,
 } from '../engine/nn/networks/index.ts';
-export { cicekConfig, type UNetConfig, unetConfig } from '../engine/nn/networks/unet.ts';
 export { type PredictionOptions, recordPrediction } from '../engine/nn/prediction.ts';
 export type { Mode, ParameterSpec, Scope } from '../engine/nn/scope.ts';
 export { StepSeed } from '../engine/nn/step-seed.ts';

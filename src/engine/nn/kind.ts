@@ -23,7 +23,7 @@ export interface DesignRequest {
  * a network through this alone.
  */
 export interface NetworkKind<Config extends object> {
-  /** How settings and checkpoints call it: `unet`. */
+  /** How settings and checkpoints call it: `meshnet`. */
   readonly kind: string;
   /** One sentence for lists: what it is, and from where. */
   readonly title: string;

@@ -11,8 +11,10 @@ import {
 import type { Tape } from '../../engine/tape/tape.ts';
 import { parseTask, type Task } from '../task/task.ts';
 
-/** A step at one size, of the default network with one head of two labels. */
+/** A step at one size, of a network with one head of two labels. */
 export interface StepShape {
+  /** Kind of network (default: the one that settings have, too). */
+  readonly kind?: string;
   readonly channels: number;
   readonly baseChannels: number;
   readonly levels: number;
@@ -32,12 +34,12 @@ export const BENCH_TASK: Task = parseTask(
 const FOREGROUND = 0.02;
 
 /** The step as it is recorded. @throws UsageError for widths that no network has. */
-export function requestOf({ channels, baseChannels, levels, patch, batch }: StepShape): StepRequest {
+export function requestOf({ kind, channels, baseChannels, levels, patch, batch }: StepShape): StepRequest {
   const extents = [patch, patch, patch] as const;
   const heads = [{ name: HEAD, channels: LABELS }];
   const request = { inChannels: channels, heads, baseChannels, levels, patch: extents };
   return {
-    network: architectureOf(designNetwork(DEFAULT_KIND, request)),
+    network: architectureOf(designNetwork(kind ?? DEFAULT_KIND, request)),
     batch,
     patch: extents,
     objectives: [

@@ -44,20 +44,23 @@ const LEAST_ROUNDS = 3;
 /** The rows; the volume, which takes minutes, is left out unless it is asked for by name. */
 export const NETWORK_CASES: readonly NetworkCase[] = [
   { kernel: 'network/step', network: QUICK },
+  { kernel: 'network/step', network: { ...QUICK, kind: 'nnunet' } },
+  { kernel: 'network/step', network: { ...QUICK, kind: 'meshnet' } },
   { kernel: 'network/step', network: STEP_SHAPE },
   { kernel: 'network/forward', network: STEP_SHAPE },
   { kernel: 'network/volume', network: STEP_SHAPE },
 ];
 
-/** `4->2@2x32x32x32, base 8, 3 levels`; of a volume with its extents and how it is cut. */
+/** `4->2@2x32x32x32, base 8, 3 levels`, with the kind where it is not the default one; of a volume with its extents and how it is cut. */
 export function describeNetwork({ kernel, network }: NetworkCase): string {
   if (kernel !== 'network/volume') return describePass(network);
   const { channels, baseChannels, levels, patch } = network;
   return `${channels}->2@${VOLUME.join('x')}, base ${baseChannels}, ${levels} levels, tiles of ${patch}, overlap ${OVERLAP}`;
 }
 
-function describePass({ channels, baseChannels, levels, patch, batch }: StepShape): string {
-  return `${channels}->2@${[batch, patch, patch, patch].join('x')}, base ${baseChannels}, ${levels} levels`;
+function describePass({ kind, channels, baseChannels, levels, patch, batch }: StepShape): string {
+  const size = `${channels}->2@${[batch, patch, patch, patch].join('x')}, base ${baseChannels}, ${levels} levels`;
+  return kind === undefined ? size : `${size}, ${kind}`;
 }
 
 /**

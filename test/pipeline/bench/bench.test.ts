@@ -103,6 +103,14 @@ describe('timeNetwork', () => {
     patch: 8,
     batch: 2,
   } as const;
+  it.each(['nnunet', 'meshnet'])('times a step of a %s', async (kind) => {
+    const one = { kernel: 'network/step', network: { ...network, kind, patch: 16 } } as const;
+    const timing = await timeNetwork(host.gpu, one, { seconds: 0 });
+    expect(timing.shape).toBe(`2->2@2x16x16x16, base 2, 2 levels, ${kind}`);
+    expect(timing.ms).toBeGreaterThan(0);
+    expect(host.gpu.buffers).toEqual([]);
+  });
+
   it.each(['network/step', 'network/forward'] as const)('times a %s', async (kernel) => {
     const timing = await timeNetwork(host.gpu, { kernel, network }, { seconds: 0 });
     expect(timing).toMatchObject({ kernel, shape: '2->2@2x8x8x8, base 2, 2 levels', passes: 1 });
@@ -162,9 +170,9 @@ describe('chooseCases', () => {
   it('leaves a whole volume out unless it is named', () => {
     const kernels = (words: readonly string[]): string[] =>
       chooseCases(words).networks.map(({ kernel }) => kernel);
-    expect(kernels([])).toEqual(['network/step', 'network/step', 'network/forward']);
+    expect(kernels([])).toEqual([...Array.from({ length: 4 }, () => 'network/step'), 'network/forward']);
     expect(kernels(['network/volume'])).toEqual(['network/volume']);
-    expect(kernels(['network/step 4->2@2x32'])).toEqual(['network/step']);
+    expect(kernels(['levels, nnunet'])).toEqual(['network/step']);
   });
 
   it('reads shapes', () => {
