@@ -10,7 +10,7 @@
 //                         evaluation: weight * invstd * g
 //   backward_parameter    grad_weight = sum(g * xhat), grad_bias = sum(g)
 //
-// Layout: activations [batch, channels, voxels] walked as `real`, vec4f where voxels is a multiple of 4.
+// Layout: activations [batch, channels, voxels] walked as `real`, vec4f if voxels is a multiple of 4.
 // Mapping: workgroup.y is the channel (from first_channel on), workgroup.z the sample; lanes are neighbours in memory; no division. Loops stay
 // rolled: unrolled they were no faster on any software driver, and took several times as long to compile.
 // Stability: a lane shifts by the mean of its own first SHIFT_ITEMS values. They are a fixed share of what it reads, so the

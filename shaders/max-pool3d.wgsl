@@ -2,7 +2,7 @@
 //
 //   forward   output[window] = max of the window's inputs
 //   backward  the gradient goes to the window's first largest value in memory order, as in PyTorch; the rest,
-//             and what no window covers, gets 0 (or keeps its value where gradients accumulate)
+//             and what no window covers, gets 0 (or keeps its value if gradients accumulate)
 //
 // Layout: [batch, channels, depth, height, width]. The winner is found again from the input: no index is stored.
 // Mapping: workgroup.y is the channel, workgroup.z the sample; a lane owns a window (forward and backward write

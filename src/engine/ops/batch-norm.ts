@@ -26,7 +26,7 @@ export interface BatchNormSaved {
 
 const FILE = 'batch-norm.wgsl';
 const LANES = 64;
-/** Items (of 1 or 4 floats) of a lane: where it writes them, and where it adds them up. */
+/** Items (of 1 or 4 floats) of a lane: when it writes them, and when it adds them up. */
 const PER_LANE = 8;
 const PER_LANE_REDUCED = { lavapipe: 128, swiftshader: 128, gpu: 32 } as const;
 
@@ -230,7 +230,7 @@ interface Layout {
   readonly reduceGroups: readonly [number, number, number];
 }
 
-/** Fewer lanes where lanes are no cheaper than turns of a loop. */
+/** Fewer lanes if lanes are no cheaper than turns of a loop. */
 function finishSpec({ capabilities }: Emitter): { FINISH_LANES: number } {
   return { FINISH_LANES: capabilities.family === 'gpu' ? 64 : 16 };
 }

@@ -36,7 +36,7 @@ export function expectActivation(
   return shape as [number, number, number, number, number];
 }
 
-/** @throws ShapeError where the rule does not hold. */
+/** @throws ShapeError if the rule does not hold. */
 export function expectRule(op: string, holds: boolean, rule: string, inputs: readonly Shape[]): void {
   if (!holds) throw new ShapeError(op, rule, formatShapes(inputs));
 }

@@ -18,8 +18,8 @@ export interface Binding {
   readonly first?: number;
   readonly count?: number;
   /**
-   * The tensor's elements fall into equal parts, one a sample in order, and the kernel reaches that of sample
-   * `workgroup_id.z` by itself. Where a binding is larger than the device allows, the plan runs the command on slices.
+   * The tensor's elements fall into equal parts, one per sample in order, and the kernel reaches that of sample
+   * `workgroup_id.z` alone. If a binding is larger than the device allows, the plan runs the command on slices.
    */
   readonly perSample?: boolean;
 }
@@ -48,7 +48,7 @@ export interface Command {
   readonly samples?: number;
   /**
    * Set where `workgroups[1]` counts channels too, and each sample's part of the bindings flagged `perSample` falls
-   * into equal parts, one a channel: then a sample that is larger than the device binds runs in groups of channels.
+   * into equal parts, one per channel: then a sample that is larger than the device binds runs in groups of channels.
    */
   readonly channels?: ChannelAxis;
 }
@@ -85,7 +85,7 @@ export function uniform(tensor: Tensor, first = 0, count: number = sizeOf(tensor
   return { tensor, access: 'uniform', first, count };
 }
 
-/** The params block as bytes: 4 a value, in the order of the fields. */
+/** The params block as bytes: 4 per value, in the order of the fields. */
 export function encodeParams(params: Params): ArrayBuffer {
   const values = Object.values(params).flat();
   const view = new DataView(new ArrayBuffer(values.length * 4));

@@ -19,7 +19,7 @@ export interface Emitter {
   panel(label: string, shape: Shape): Tensor;
   /**
    * Picks one of the variants that can run here, best guess first. A recorded or tuned choice for the slot wins
-   * where it is among them; otherwise the first does.
+   * if it is among them; otherwise the first does.
    *
    * @param slot what is chosen for: label and shapes, such as `conv3d/forward 32->32@2x32x32x32`
    */
@@ -27,7 +27,7 @@ export interface Emitter {
 }
 
 /**
- * Writes the gradient of one input: overwrites `gradInput`, or adds to it where `accumulate` is set (another
+ * Writes the gradient of one input: overwrites `gradInput`, or adds to it if `accumulate` is set (another
  * consumer of the same tensor has written already).
  */
 export type GradientThunk = (emit: Emitter, gradInput: Tensor, accumulate: boolean) => void;

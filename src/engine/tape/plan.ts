@@ -170,7 +170,7 @@ export function encodeDispatches(pass: GPUComputePassEncoder, dispatches: readon
  * Compiles recorded commands: liveness gives every arena tensor its place, kernels are compiled in parallel, bind
  * groups are made once. A command whose bindings pass the device's limit runs on slices of them.
  *
- * @throws TapeError where a tensor is read before it is written; OutOfMemoryError; GpuError.
+ * @throws TapeError if a tensor is read before it is written; OutOfMemoryError; GpuError.
  */
 export async function compilePlan(
   gpu: Gpu,

@@ -18,7 +18,7 @@ interface Recorded {
 /** Settings of a {@link Tape}. */
 export interface TapeOptions {
   /**
-   * Fill the outputs of cheap ops (those with `recompute`) again where backward reads them, instead of keeping them:
+   * Fill the outputs of cheap ops (those with `recompute`) again when backward reads them, instead of keeping them:
    * less memory for a little more time, and the same bits.
    */
   readonly recompute?: boolean;
@@ -103,9 +103,9 @@ export class Tape {
   }
 
   /**
-   * Applies an op. The output requires a gradient where one of the inputs does.
+   * Applies an op. The output requires a gradient if one of the inputs does.
    * @param element what the output is stored as; a gradient is stored as what it is the gradient of
-   * @throws ShapeError from the op's rule; TapeError where the op does not take 16-bit floats, GpuError where the device
+   * @throws ShapeError from the op's rule; TapeError if the op does not take 16-bit floats, GpuError if the device
    *   does not.
    */
   apply<A, S>(op: Op<A, S>, inputs: readonly Tensor[], attributes: A, element: Element = 'f32'): Tensor {
@@ -148,7 +148,7 @@ export class Tape {
    * ops gets the sum.
    *
    * @param roots outputs with the gradient that each starts from, of the output's own shape
-   * @throws TapeError where called twice or where a root depends on nothing that requires a gradient;
+   * @throws TapeError if it is called twice or a root depends on nothing that requires a gradient;
    *   ShapeError for a root gradient of another shape.
    */
   backward(roots: readonly Root[]): void {

@@ -1,7 +1,7 @@
 import { ceilDiv } from '../../core/shape.ts';
 import type { Capabilities } from '../gpu/capabilities.ts';
 
-/** Workgroups for `size` elements at `perGroup` each, folded into two dimensions where one is not enough. */
+/** Workgroups for `size` elements at `perGroup` each, folded into two dimensions if one is not enough. */
 export function flatGroups(
   size: number,
   perGroup: number,
