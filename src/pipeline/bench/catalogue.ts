@@ -1,4 +1,5 @@
 import { UsageError } from '../../core/errors.ts';
+import { type Triple, toTriple } from '../../core/shape.ts';
 import type { BenchCase } from './cases.ts';
 import { convTranspose3dCases } from './conv-transpose3d-cases.ts';
 import { type ConvShape, conv3dCases } from './conv3d-cases.ts';
@@ -10,7 +11,10 @@ import { batchNormCases, groupNormCases } from './norm-cases.ts';
 import { averagePoolCases, maxPoolCases } from './pooling-cases.ts';
 import { adamCase, lossCases } from './step-cases.ts';
 
-/** Convolutions of U-Nets: first level, deeper ones, the first of all, the deepest, and a decoder's with two sources. */
+/**
+ * Convolutions of U-Nets: first level, deeper ones, the first of all, the deepest, and a decoder's with two sources; then
+ * those of nnU-Net (kernels and strides per axis) and MeshNet (dilated).
+ */
 const CONVOLUTIONS = [
   '32->32@32x32x32',
   '16->16@64x64x64',
@@ -18,8 +22,10 @@ const CONVOLUTIONS = [
   '4->16@64x64x64',
   '128->128@8x8x8',
   '16+16->16@64x64x64',
+  ...['32->32@32x32x32 k1x3x3', '16->32@64x64x64 s2', '16->32@64x64x64 k1x3x3 s1x2x2', '16->16@32x32x32 k5'],
+  ...['16->16@64x64x64 d2', '16->16@64x64x64 d16', '16->16@64x64x64 k1'],
 ];
-const TRANSPOSED = ['32->16@32x32x32', '64->32@16x16x16', '128->64@8x8x8'];
+const TRANSPOSED = ['32->16@32x32x32', '64->32@16x16x16', '128->64@8x8x8', '32->16@32x32x32 s1x2x2'];
 const ACTIVATION = [1, 16, 64, 64, 64] as const;
 /** Parameters of the paper's network with 16 channels at the first of 4 levels, to the thousand. */
 const PARAMETERS = 1_400_000;
@@ -88,17 +94,36 @@ function allCases(): BenchCase[] {
   ];
 }
 
-/** Reads `16+16->16@2x64x64x64`; undefined where it is no such shape. */
+/**
+ * Reads `16+16->16@2x64x64x64`, or with kernel, stride and dilation `16->16@64x64x64 k1x3x3 s1x2x2 d2`; undefined where it is
+ * no such shape.
+ */
 export function parseConvShape(text: string): ConvShape | undefined {
-  const match = /^(\d+)(?:\+(\d+))?->(\d+)@(?:(\d+)x)?(\d+)x(\d+)x(\d+)$/.exec(text);
+  const match =
+    /^(\d+)(?:\+(\d+))?->(\d+)@(?:(\d+)x)?(\d+)x(\d+)x(\d+)(?: k([135x]+))?(?: s([12x]+))?(?: d([\dx]+))?$/.exec(
+      text,
+    );
   if (!match) return undefined;
-  const numbers = match.slice(1).map((word) => (word === undefined ? undefined : Number(word)));
+  const [kernel, stride, dilation] = match.slice(8).map(readAxes);
+  const numbers = match.slice(1, 8).map((word) => (word === undefined ? undefined : Number(word)));
   const [first, second, to, samples = 1, depth, height, width] = numbers;
-  if (numbers.some((n) => n === 0)) return undefined;
+  const axes = [kernel, stride, dilation].flatMap((each) => each ?? []);
+  if ([...numbers, ...axes].some((n) => n === 0 || Number.isNaN(n))) return undefined;
   return {
     samples,
     from: second === undefined ? [first!] : [first!, second],
     to: to!,
     extents: [depth!, height!, width!],
+    ...(kernel && { kernel }),
+    ...(stride && { stride }),
+    ...(dilation && { dilation }),
   };
+}
+
+/** `2` or `1x2x2`; NaN for other numbers of axes. */
+function readAxes(text: string | undefined): Triple | undefined {
+  if (text === undefined) return undefined;
+  const axes = text.split('x').map(Number);
+  const [z, y, x] = axes.length === 3 ? axes : [axes.length === 1 ? axes[0] : Number.NaN];
+  return y === undefined ? toTriple(z ?? Number.NaN) : [z!, y, x!];
 }

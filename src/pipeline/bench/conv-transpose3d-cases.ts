@@ -1,31 +1,38 @@
-import { sizeOf } from '../../core/shape.ts';
+import { sizeOf, type Triple, toTriple } from '../../core/shape.ts';
 import { convTranspose3d } from '../../engine/ops/conv-transpose3d.ts';
 import type { Tape } from '../../engine/tape/tape.ts';
 import { tensor } from '../../engine/tape/tensor.ts';
 import { cutSection, noiseOf } from '../../engine/tune/isolated.ts';
-import { type BenchCase, bytesOf, type CaseRecording, describeExtents } from './cases.ts';
-import { CONV_PARTS, type ConvPart, type ConvShape, split } from './conv3d-cases.ts';
+import { type BenchCase, bytesOf, type CaseRecording } from './cases.ts';
+import { CONV_PARTS, type ConvPart, type ConvShape, describeConv, split } from './conv3d-cases.ts';
 
-const TAPS = 8;
-
-/** The cases of a transposed convolution with kernel 2 and stride 2, as decoders use it; `extents` are the input's. */
+/** The cases of a transposed convolution whose kernel is its stride (default 2), as decoders use it. */
 export function convTranspose3dCases(shape: ConvShape): BenchCase[] {
   const { samples, from, to, extents } = shape;
   const channels = from[0]!;
   const volume = sizeOf(extents);
+  const taps = sizeOf(strideOf(shape));
   return CONV_PARTS.map((part) => ({
     kernel: `conv-transpose3d/${part}`,
-    shape: `${channels}->${to}@${describeExtents(samples, extents)}`,
+    shape: describeConv(shape),
     bound: 'arithmetic',
-    flops: 2 * TAPS * channels * to * samples * volume,
-    bytes: bytesOf([samples, channels, volume], [channels, to, TAPS], [samples, to, TAPS * volume]),
+    flops: 2 * taps * channels * to * samples * volume,
+    bytes: bytesOf([samples, channels, volume], [channels, to, taps], [samples, to, taps * volume]),
     record: (tape) => record(tape, shape, part),
   }));
 }
 
-function record(tape: Tape, { samples, from, to, extents }: ConvShape, part: ConvPart): CaseRecording {
+function strideOf({ stride = toTriple(2) }: ConvShape): Triple {
+  return stride;
+}
+
+function record(tape: Tape, shape: ConvShape, part: ConvPart): CaseRecording {
+  const { samples, from, to, extents } = shape;
   const channels = from[0]!;
-  const gradWeight = tensor('grad weight', [channels, to, 2, 2, 2], 'arena');
+  const stride = strideOf(shape);
+  const [sz, sy, sx] = stride;
+  const taps = sizeOf(stride);
+  const gradWeight = tensor('grad weight', [channels, to, ...stride], 'arena');
   const input = tensor('input', [samples, channels, ...extents], 'arena', {
     requiresGrad: part === 'backward_input',
   });
@@ -33,8 +40,7 @@ function record(tape: Tape, { samples, from, to, extents }: ConvShape, part: Con
     requiresGrad: part === 'backward_weight',
     ...(part === 'backward_weight' ? { grad: gradWeight } : {}),
   });
-  const attributes = { stride: 2, padding: 0, outputPadding: 0, bias: false } as const;
-  const output = tape.apply(convTranspose3d, [input, weight], attributes);
+  const output = tape.apply(convTranspose3d, [input, weight], { stride });
   const grad = tensor('grad output', output.shape, 'arena');
   const first = part === 'forward' ? 0 : tape.commands.length;
   if (part !== 'forward') tape.backward([{ output, grad }]);
@@ -49,31 +55,32 @@ function record(tape: Tape, { samples, from, to, extents }: ConvShape, part: Con
   const reached = (at: number, t: number): number => {
     const [iz, rest] = [Math.floor(at / (height * width)), at % (height * width)];
     const [iy, ix] = [Math.floor(rest / width), rest % width];
-    return ((2 * iz + (t >> 2)) * 2 * height + 2 * iy + ((t >> 1) & 1)) * 2 * width + 2 * ix + (t & 1);
+    const [tz, ty, tx] = [Math.floor(t / (sy * sx)), Math.floor(t / sx) % sy, t % sx];
+    return ((sz * iz + tz) * sy * height + sy * iy + ty) * sx * width + sx * ix + tx;
   };
-  const outVolume = TAPS * volume;
+  const outVolume = taps * volume;
   const checks: Readonly<Record<ConvPart, (index: number) => number>> = {
     forward(index) {
       const [n, o, at] = split(index, to, outVolume);
-      const [oz, rest] = [Math.floor(at / (4 * height * width)), at % (4 * height * width)];
-      const [oy, ox] = [Math.floor(rest / (2 * width)), rest % (2 * width)];
-      const t = ((oz & 1) << 2) | ((oy & 1) << 1) | (ox & 1);
-      const from_ = ((oz >> 1) * height + (oy >> 1)) * width + (ox >> 1);
+      const [oz, rest] = [Math.floor(at / (sy * height * sx * width)), at % (sy * height * sx * width)];
+      const [oy, ox] = [Math.floor(rest / (sx * width)), rest % (sx * width)];
+      const t = ((oz % sz) * sy + (oy % sy)) * sx + (ox % sx);
+      const from_ = (Math.floor(oz / sz) * height + Math.floor(oy / sy)) * width + Math.floor(ox / sx);
       let sum = 0;
       for (let c = 0; c < channels; c++)
-        sum += x[(n * channels + c) * volume + from_]! * w[(c * to + o) * TAPS + t]!;
+        sum += x[(n * channels + c) * volume + from_]! * w[(c * to + o) * taps + t]!;
       return sum;
     },
     backward_input(index) {
       const [n, c, at] = split(index, channels, volume);
       let sum = 0;
       for (let o = 0; o < to; o++)
-        for (let t = 0; t < TAPS; t++)
-          sum += g[(n * to + o) * outVolume + reached(at, t)]! * w[(c * to + o) * TAPS + t]!;
+        for (let t = 0; t < taps; t++)
+          sum += g[(n * to + o) * outVolume + reached(at, t)]! * w[(c * to + o) * taps + t]!;
       return sum;
     },
     backward_weight(index) {
-      const [c, o, t] = split(index, to, TAPS);
+      const [c, o, t] = split(index, to, taps);
       let sum = 0;
       for (let n = 0; n < samples; n++)
         for (let at = 0; at < volume; at++)

@@ -41,6 +41,8 @@ const QUICK = { variants: false, seconds: 0 };
 const SMALL = [
   ...conv3dCases({ samples: 2, from: [3, 5], to: 6, extents: [4, 5, 6] }),
   ...conv3dCases({ samples: 1, from: [8], to: 8, extents: [8, 8, 8] }),
+  ...conv3dCases(parseConvShape('3+2->4@2x5x6x7 k1x3x5 s1x2x1 d3')!),
+  ...convTranspose3dCases(parseConvShape('3->4@2x2x3x4 s1x2x1')!),
   ...convTranspose3dCases({ samples: 2, from: [4], to: 3, extents: [2, 3, 4] }),
   ...batchNormCases([2, 3, 4, 4, 4]),
   ...groupNormCases([2, 3, 4, 4, 4]),
@@ -182,6 +184,17 @@ describe('chooseCases', () => {
       to: 4,
       extents: [3, 4, 5],
     });
+    expect(parseConvShape('4->8@9x9x9 k1x3x5 s1x2x2 d16')).toEqual({
+      samples: 1,
+      from: [4],
+      to: 8,
+      extents: [9, 9, 9],
+      kernel: [1, 3, 5],
+      stride: [1, 2, 2],
+      dilation: [16, 16, 16],
+    });
+    for (const text of ['4->8@9x9x9 k2', '4->8@9x9x9 k1x3', '4->8@9x9x9 d0', '4->8@9x9x9 s3'])
+      expect(parseConvShape(text)).toBeUndefined();
     for (const text of ['16->8', '0->8@4x4x4', '8->8@4x4', 'relu'])
       expect(parseConvShape(text)).toBeUndefined();
   });
