@@ -78,22 +78,32 @@ def prepare_network(kernel, shape):
     return step
 
 
+def axes(text, default):
+    """`2` or `1x2x2` as three numbers."""
+    numbers = [int(n) for n in text.split("x")] if text else [default]
+    return numbers if len(numbers) == 3 else numbers * 3
+
+
 def prepare(kernel, shape):
     if kernel in ("network/forward", "network/step"):
         return prepare_network(kernel, shape)
-    match = re.fullmatch(r"([\d+]+)->(\d+)@(?:(\d+)x)?(\d+)x(\d+)x(\d+)", shape)
+    match = re.fullmatch(
+        r"([\d+]+)->(\d+)@(?:(\d+)x)?(\d+)x(\d+)x(\d+)(?: k([\dx]+))?(?: s([\dx]+))?(?: d([\dx]+))?", shape)
     if not match or kernel.split("/")[0] not in ("conv3d", "conv-transpose3d"):
         return None
     channels = sum(int(n) for n in match[1].split("+"))
     to, samples = int(match[2]), int(match[3] or 1)
-    extents = [int(n) for n in match.groups()[3:]]
+    extents = [int(n) for n in match.groups()[3:6]]
     x = torch.rand(samples, channels, *extents) - 0.5
     if kernel.startswith("conv3d"):
-        w = torch.rand(to, channels, 3, 3, 3) - 0.5
-        arguments = (None, [1] * 3, [1] * 3, [1] * 3, False, [0] * 3, 1)
+        taps, stride, dilation = axes(match[7], 3), axes(match[8], 1), axes(match[9], 1)
+        padding = [d * (k - 1) // 2 for d, k in zip(dilation, taps)]
+        w = torch.rand(to, channels, *taps) - 0.5
+        arguments = (None, stride, padding, dilation, False, [0] * 3, 1)
     else:
-        w = torch.rand(channels, to, 2, 2, 2) - 0.5
-        arguments = (None, [2] * 3, [0] * 3, [1] * 3, True, [0] * 3, 1)
+        stride = axes(match[8], 2)
+        w = torch.rand(channels, to, *stride) - 0.5
+        arguments = (None, stride, [0] * 3, [1] * 3, True, [0] * 3, 1)
     forward = lambda: torch.ops.aten.convolution(x, w, *arguments)
     if kernel.endswith("/forward"):
         return forward
