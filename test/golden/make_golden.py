@@ -458,6 +458,26 @@ def make_overlap_losses():
     golden.write()
 
 
+def make_deep_supervision():
+    """dice-ce of outputs of three resolutions, with weights 1, 1/2, 1/4 / 1.75 and targets by nearest interpolation."""
+    golden = Golden("deep-supervision")
+    sizes = [(4, 8, 8), (4, 4, 4), (2, 2, 2)]
+    for name, activation, channels in [("labels", "softmax", 3), ("regions", "sigmoid", 2)]:
+        target = (golden.uniform(2, 2, *sizes[0]) < 0.4).double()
+        if activation == "softmax":
+            target[:, 1] *= 1 - target[:, 0]
+        outputs = [golden.normal(2, channels, *size, scale=2.0).requires_grad_(True) for size in sizes]
+        value = sum(
+            0.5**i / 1.75 * overlap_loss(output, F.interpolate(target, size, mode="nearest"), activation, "dice-ce")
+            for i, (output, size) in enumerate(zip(outputs, sizes)))
+        grads = torch.autograd.grad(value, outputs)
+        tensors = {"target": target, "value": value.reshape(1)}
+        tensors |= {f"output{i}": output for i, output in enumerate(outputs)}
+        tensors |= {f"grad{i}": grad for i, grad in enumerate(grads)}
+        golden.case(name, tensors, activation=activation)
+    golden.write()
+
+
 # Networks -------------------------------------------------------------------------------------------------------
 
 
@@ -711,6 +731,7 @@ if __name__ == "__main__":
     make_head_ops()
     make_losses()
     make_overlap_losses()
+    make_deep_supervision()
     batch = make_scan()
     for each in VARIANTS:
         make_variant(each, batch)

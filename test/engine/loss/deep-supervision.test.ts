@@ -12,6 +12,7 @@ import { DICE, regionTarget } from '../../cases/tversky-loss.ts';
 import { downsampleNearestReference } from '../../reference/downsample-nearest.ts';
 import { mseReference } from '../../reference/mse.ts';
 import { tverskyLossReference } from '../../reference/tversky-loss.ts';
+import { loadGolden } from '../../support/golden.ts';
 import { useGpu } from '../../support/gpu.ts';
 import { fromArray, type Nd, normal, relativeError, toFloat32 } from '../../support/nd.ts';
 
@@ -96,6 +97,19 @@ describe('deep supervision', () => {
       expect(relativeError(grads[i]!, grad!.data), `gradient ${i}`).toBeLessThan(2e-5);
     });
     expect(value).toBeCloseTo(expected, 5);
+  });
+
+  const golden = loadGolden<{ readonly name: string; readonly activation: 'softmax' | 'sigmoid' }>(
+    'deep-supervision',
+  );
+  it.each(golden.cases)('is what PyTorch gives, of $name', async ({ name, activation }) => {
+    const get = (part: string): Nd => golden.get(`${name}/${part}`);
+    const outputs = extents.map((_, i) => get(`output${i}`));
+    const { value, grads } = await run(loss.diceCe({ activation }), outputs, get('target'));
+    expect(relativeError([value], get('value').data), 'value').toBeLessThan(1e-5);
+    grads.forEach((grad, i) => {
+      expect(relativeError(grad, get(`grad${i}`).data), `gradient ${i}`).toBeLessThan(1e-5);
+    });
   });
 
   it('takes weights of one’s own, and a mask at each resolution', async () => {
