@@ -1,3 +1,4 @@
+import { DatasetError } from '../core/errors.ts';
 import type { Dataset } from '../imaging/dataset/dataset.ts';
 import { withTissues } from '../imaging/dataset/tissue-files.ts';
 import { DEFAULT_MAX_BYTES } from '../imaging/nifti/read.ts';
@@ -5,12 +6,26 @@ import { NodeFolder } from '../platform/node-files.ts';
 
 /**
  * What `--tissue` means: the name of a source that the data set has, else a folder whose maps take the place of the
- * data set's own. @throws StorageError where there is no such folder.
+ * data set's own.
+ * @throws DatasetError naming the sources if it is neither; StorageError if a folder cannot be read.
  */
 export async function attachTissues(dataset: Dataset, tissue: string | null): Promise<Dataset> {
   if (tissue === null) return dataset;
-  const known = dataset.subjects.some(({ scans }) => scans.some((scan) => scan.tissues.has(tissue)));
-  return known ? dataset : await withTissues(dataset, new NodeFolder(tissue));
+  const sources = new Set(
+    dataset.subjects.flatMap(({ scans }) => scans.flatMap((scan) => [...scan.tissues.keys()])),
+  );
+  if (sources.has(tissue)) return dataset;
+  const folder = new NodeFolder(tissue);
+  if (await folder.exists()) return await withTissues(dataset, folder);
+  throw new DatasetError(
+    `${JSON.stringify(tissue)} is neither a source of maps in ${dataset.name} nor a folder`,
+    {
+      hint:
+        sources.size > 0
+          ? `Sources are ${[...sources].sort().join(', ')}; a folder is given by its path.`
+          : 'The data set has no maps: give the folder that holds them.',
+    },
+  );
 }
 
 /** The data set with images as large as this run may use memory; never less than without the option. */

@@ -28,8 +28,9 @@ import {
   type ExperimentUnit,
   parseExperiment,
 } from '../study/report/experiment-record.ts';
+import { sameCommand } from './again.ts';
 import { attachTissues } from './attach-tissues.ts';
-import { type Command, command, PROGRAM } from './command.ts';
+import { type Command, command } from './command.ts';
 import type { Options, SharedName } from './common.ts';
 import { choicesOrRecorded, DATASET_ARGS, openDatasetOf } from './dataset-options.ts';
 import {
@@ -202,9 +203,7 @@ async function waitForLock(out: NodeFolder, output: Output): Promise<FolderLock>
 
 /** @throws StorageError where the folder holds something else; FileFormatError. */
 async function readRecord(out: NodeFolder): Promise<ExperimentRecord | undefined> {
-  const [parent, name] = [new NodeFolder(`${out.root}/..`), out.root.split(/[\\/]/).at(-1)!];
-  const there = (await parent.list('').catch(() => [])).some((entry) => entry.name === name);
-  if (!there) return undefined;
+  if (!(await out.exists())) return undefined;
   const names = (await out.list('')).map((entry) => entry.name).filter((file) => !file.startsWith('.'));
   if (names.includes(EXPERIMENT_FILES.plan)) {
     return parseExperiment(await out.read(EXPERIMENT_FILES.plan), `${out.name}/${EXPERIMENT_FILES.plan}`);
@@ -229,7 +228,7 @@ async function work(
   output: Output,
   waits: boolean,
 ): Promise<UnitsDone> {
-  const hint = `Go on with: ${PROGRAM} experiment ${record.dataset.path} ${out.name}`;
+  const hint = `Go on with: ${sameCommand()}`;
   const stop = watchStopSignals(
     (name) => output.note(`${name}: finishing the step and saving; once more ends at once`),
     (name) =>

@@ -1,4 +1,6 @@
+import type { ArgDef } from 'citty';
 import { StorageError } from '../core/errors.ts';
+import { type Scan, scanFolder, scanName } from '../imaging/dataset/dataset.ts';
 import { DESCRIPTION_FILE, derivativeDescription } from '../imaging/dataset/derivative.ts';
 import type { NodeFolder } from '../platform/node-files.ts';
 import { packageVersion } from '../platform/terminal.ts';
@@ -28,5 +30,30 @@ export async function requireOwnFolder(out: NodeFolder, name: string): Promise<v
   const what = name.replace(/^voxelgrad /, '');
   throw new StorageError(`${out.name}: holds files that are no ${what} (${names.slice(0, 3).join(', ')})`, {
     hint: 'Choose a new folder.',
+  });
+}
+
+/** The option that lets outputs be replaced. */
+export const OVERWRITE_ARG: ArgDef = {
+  type: 'boolean',
+  description: 'Replace what the folder holds of these scans',
+};
+
+/**
+ * Nothing that was made before, and may have been corrected by hand since, is lost to a repeated command.
+ * @param overwrite whether that was asked for
+ * @throws StorageError naming the scans of which the folder holds files already.
+ */
+export async function requireNew(out: NodeFolder, scans: readonly Scan[], overwrite: boolean): Promise<void> {
+  if (overwrite) return;
+  const there: string[] = [];
+  for (const scan of scans) {
+    const files = await out.list(scanFolder(scan));
+    if (files.some(({ name }) => name.startsWith(`${scanName(scan)}_`))) there.push(scanName(scan));
+  }
+  if (there.length === 0) return;
+  const more = there.length > 3 ? ` and ${there.length - 3} more` : '';
+  throw new StorageError(`${out.name}: holds files of ${there.slice(0, 3).join(', ')}${more} already`, {
+    hint: 'Choose another folder, name other scans with --subjects, or add --overwrite to replace them.',
   });
 }

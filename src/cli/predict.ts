@@ -6,7 +6,7 @@ import { NodeFolder } from '../platform/node-files.ts';
 import { tissueProvider } from '../study/tissue-provider.ts';
 import { type Command, command } from './command.ts';
 import { LastingGpu } from './lasting-gpu.ts';
-import { claimFolder, requireOwnFolder } from './own-folder.ts';
+import { claimFolder, OVERWRITE_ARG, requireNew, requireOwnFolder } from './own-folder.ts';
 import { noteSpacing, openPrediction, PREDICTION_ARGS, requireModelInputs } from './prediction-inputs.ts';
 import { predictionKernels } from './prediction-kernels.ts';
 
@@ -32,6 +32,7 @@ export const predict: Command = command({
     brainmask: PREDICTION_ARGS.brainmask,
     'bids-filter': PREDICTION_ARGS['bids-filter'],
     'trust-brain': PREDICTION_ARGS['trust-brain'],
+    overwrite: OVERWRITE_ARG,
   },
   examples: [
     { line: 'predict ./run ./dataset ./predictions --subjects 26', does: 'one patient' },
@@ -49,6 +50,7 @@ export const predict: Command = command({
     const out = new NodeFolder(options.required('out'));
     await out.checkWritable();
     await requireOwnFolder(out, CONTENT);
+    await requireNew(out, scans, options.flag('overwrite'));
     const device = await LastingGpu.open(output, 'the last tiles that were saved');
     try {
       await claimFolder(out, CONTENT);

@@ -1,5 +1,5 @@
 import type { ArgDef } from 'citty';
-import { UsageError } from '../core/errors.ts';
+import { DatasetError, UsageError } from '../core/errors.ts';
 import type { FileSource } from '../core/files.ts';
 import type { Element } from '../engine/tape/tensor.ts';
 import { type Dataset, type Scan, scanName } from '../imaging/dataset/dataset.ts';
@@ -146,7 +146,7 @@ export function requireModelInputs(
   { model: { info }, maps, stageOne }: PredictionInputs,
   output: Output,
 ): void {
-  for (const scan of scans) chooseModalities(scan, info.task.channels);
+  for (const scan of scans) requireImages(scan, info.task.channels);
   const made = scans.filter((scan) =>
     needsMaps(scan, info.task, { maps, provider: tissueProvider(stageOne) }),
   );
@@ -155,6 +155,19 @@ export function requireModelInputs(
     ? "the run's stage-1 net makes lesions white matter in them"
     : `they stay uncorrected, since the run has no ${RUN_FILES.stageOne} (see train --stage-1)`;
   output.note(`note: tissue maps of ${made.map(scanName).join(', ')} are made from the T1; ${how}`);
+}
+
+/** @throws DatasetError naming what the network reads and the scan lacks. */
+function requireImages(scan: Scan, wanted: readonly string[]): void {
+  try {
+    chooseModalities(scan, wanted);
+  } catch (cause) {
+    if (!(cause instanceof DatasetError)) throw cause;
+    throw new DatasetError(`${cause.message}; the network reads ${wanted.join(', ')}`, {
+      hint: 'Name the others with --subjects, or use a network that was trained on what this scan has.',
+      cause,
+    });
+  }
 }
 
 /** Tells what is done about a scan's voxel size. */

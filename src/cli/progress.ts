@@ -31,13 +31,48 @@ export function startProgress(options: ProgressOptions): Progress {
   return isInteractive() ? startBar(options) : startLines(options);
 }
 
-/** `12/30 scans, 3.1 scans/s, 0:06 left`: what there is to say after some seconds. */
-export function describeProgress(options: ProgressOptions, done: number, seconds: number): string {
+/** Share of a single unit, or of a time, that must be done before it tells how long the rest takes, and seconds that must have passed. */
+const LEAST_SHARE = 0.05;
+const LEAST_SECONDS = 1;
+
+/**
+ * `12/30 scans, 3.1 scans/s, 0:06 left`: what there is to say after some seconds. How long the rest takes is only said
+ * once one unit is done, or a twentieth of a single one.
+ * @param before what was done when the clock began: of a run that goes on
+ */
+export function describeProgress(
+  options: ProgressOptions,
+  done: number,
+  seconds: number,
+  before = 0,
+): string {
   const { total, unit } = options;
-  const left = done > 0 ? `${formatDuration((seconds / done) * (total - done))} left` : 'starting';
-  if (unit === 's') return `${formatDuration(done)} of ${formatDuration(total)}, ${left}`;
-  const rate = done > 0 && seconds > 0 ? `, ${formatRate(done / seconds, unit)}` : '';
-  return `${Math.floor(done)}/${total} ${unit}s${rate}, ${left}`;
+  const since = done - before;
+  const least = unit === 's' ? LEAST_SHARE * total : total > 1 ? 1 : LEAST_SHARE * total;
+  const isKnown = since > 0 && seconds >= LEAST_SECONDS && since >= least;
+  const left = isKnown ? `${formatDuration((seconds / since) * (total - done))} left` : undefined;
+  if (unit === 's')
+    return [`${formatDuration(done)} of ${formatDuration(total)}`, left ?? 'starting'].join(', ');
+  const rate = isKnown ? formatRate(since / seconds, unit) : undefined;
+  const count = `${Math.floor(done)}/${total} ${unit}s`;
+  return [count, ...(rate === undefined ? [] : [rate]), left ?? (done >= total ? 'done' : 'starting')].join(
+    ', ',
+  );
+}
+
+/** A clock that begins anew at the first news of a run that goes on: what was done before took none of its time. */
+class Clock {
+  #started: number = performance.now();
+  #before: number | undefined;
+
+  describe(options: ProgressOptions, done: number): string {
+    if (this.#before === undefined) {
+      const goesOn = done > 1 && done < options.total && options.unit !== 's';
+      this.#before = goesOn ? done : 0;
+      if (goesOn) this.#started = performance.now();
+    }
+    return describeProgress(options, done, (performance.now() - this.#started) / 1000, this.#before);
+  }
 }
 
 /** `0:09`, `12:30`, `3:05:00`. */
@@ -56,7 +91,7 @@ export function formatRate(perSecond: number, unit: string): string {
 }
 
 function startBar(options: ProgressOptions): Progress {
-  const started = performance.now();
+  const clock = new Clock();
   const bar = new cliProgress.SingleBar({
     stream: errorStream(),
     format: (settings, params, payload: { text: string }) =>
@@ -77,7 +112,7 @@ function startBar(options: ProgressOptions): Progress {
   return {
     update(done, detail) {
       if (stopped) return;
-      const text = describeProgress(options, done, (performance.now() - started) / 1000);
+      const text = clock.describe(options, done);
       reached = Math.min(done, options.total);
       shown = printable(detail ? `${text} | ${detail}` : text);
       bar.update(reached, { text: shown });
@@ -96,6 +131,7 @@ function startBar(options: ProgressOptions): Progress {
 }
 
 function startLines(options: ProgressOptions): Progress {
+  const clock = new Clock();
   const started = performance.now();
   let last = Number.NEGATIVE_INFINITY;
   let stopped = false;
@@ -104,7 +140,7 @@ function startLines(options: ProgressOptions): Progress {
       const seconds = (performance.now() - started) / 1000;
       if (stopped || (done < options.total && seconds - last < LINE_INTERVAL)) return;
       last = seconds;
-      const text = describeProgress(options, done, seconds);
+      const text = clock.describe(options, done);
       writeError(`${options.label}: ${text}${detail ? `, ${detail}` : ''}\n`);
     },
     note(text) {

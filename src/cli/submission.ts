@@ -13,6 +13,7 @@ import {
 import { tissueProvider } from '../study/tissue-provider.ts';
 import { type Command, command } from './command.ts';
 import { LastingGpu } from './lasting-gpu.ts';
+import { OVERWRITE_ARG } from './own-folder.ts';
 import { noteSpacing, openPrediction, PREDICTION_ARGS, requireModelInputs } from './prediction-inputs.ts';
 import { predictionKernels } from './prediction-kernels.ts';
 
@@ -36,6 +37,7 @@ export const submission: Command = command({
     brainmask: PREDICTION_ARGS.brainmask,
     'bids-filter': PREDICTION_ARGS['bids-filter'],
     'trust-brain': PREDICTION_ARGS['trust-brain'],
+    overwrite: OVERWRITE_ARG,
   },
   examples: [
     { line: 'submission ./run ./isbi ./masks --team voxelgrad', does: 'all 61 scans of the test set' },
@@ -56,15 +58,18 @@ export const submission: Command = command({
     const out = new NodeFolder(options.required('out'));
     await out.checkWritable();
     await out.tidy();
-    const foreign = foreignNames(
-      (await out.list('')).map(({ name }) => name),
-      team,
-    );
+    const names = (await out.list('')).map(({ name }) => name);
+    const foreign = foreignNames(names, team);
     if (foreign.length > 0)
       throw new StorageError(
         `${out.name}: holds files that are no masks of team ${team} (${foreign.slice(0, 3).join(', ')})`,
         { hint: 'Choose a new folder: everything in it is handed in.' },
       );
+    const there = scans.map((scan) => submissionName(scan, team)).filter((name) => names.includes(name));
+    if (there.length > 0 && !options.flag('overwrite'))
+      throw new StorageError(`${out.name}: holds ${there.slice(0, 3).join(', ')} already`, {
+        hint: 'Choose another folder, name other scans with --subjects, or add --overwrite to replace them.',
+      });
     if (scans.length !== TEST_SCANS)
       output.note(`note: ${scans.length} scans; the challenge's test set has ${TEST_SCANS}`);
     const device = await LastingGpu.open(output, 'the last tiles that were saved');

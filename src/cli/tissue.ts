@@ -12,7 +12,7 @@ import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { type Command, command } from './command.ts';
 import { DATASET_ARGS, datasetChoices, openDatasetOf } from './dataset-options.ts';
-import { claimFolder } from './own-folder.ts';
+import { claimFolder, OVERWRITE_ARG, requireNew } from './own-folder.ts';
 
 export const tissue: Command = command({
   name: 'tissue',
@@ -45,6 +45,7 @@ export const tissue: Command = command({
     brainmask: DATASET_ARGS.brainmask,
     'bids-filter': DATASET_ARGS['bids-filter'],
     'trust-brain': DATASET_ARGS['trust-brain'],
+    overwrite: OVERWRITE_ARG,
   },
   examples: [
     { line: 'tissue ./dataset ./tissue', does: 'everybody, from the T1' },
@@ -71,6 +72,7 @@ export const tissue: Command = command({
     requireTissueInputs(scans, { method, modalities });
     const out = new NodeFolder(options.required('out'));
     await out.checkWritable();
+    await requireNew(out, scans, options.flag('overwrite'));
     const gpu = method === 'em' ? await openNodeGpu() : undefined;
     try {
       await claimFolder(out, 'voxelgrad tissue maps');

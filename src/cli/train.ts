@@ -24,10 +24,17 @@ import {
   runStatus,
   trainInFolder,
 } from '../pipeline/train/run-folder.ts';
-import { RUN_FILES, type RunManifest, readManifest, readRunConfig } from '../pipeline/train/run-record.ts';
-import { requireSameSettings } from '../pipeline/train/same-run.ts';
+import {
+  hasFile,
+  RUN_FILES,
+  type RunManifest,
+  readManifest,
+  readRunConfig,
+} from '../pipeline/train/run-record.ts';
+import { isSameLength, requireLonger, requireSameSettings } from '../pipeline/train/same-run.ts';
 import { spacingOf } from '../pipeline/train/session.ts';
 import {
+  DURATIONS,
   type ResolvedTrainSettings,
   type TrainSettings,
   taskName,
@@ -41,8 +48,9 @@ import { NodeFolder } from '../platform/node-files.ts';
 import { lockFolder } from '../platform/run-lock.ts';
 import { watchStopSignals } from '../platform/stop-signals.ts';
 import { packageVersion } from '../platform/terminal.ts';
+import { resumeCommand } from './again.ts';
 import { allowImages, attachTissues } from './attach-tissues.ts';
-import { type Command, command, PROGRAM } from './command.ts';
+import { type Command, command } from './command.ts';
 import type { Options, SharedName } from './common.ts';
 import { choicesOrRecorded, DATASET_ARGS, openDatasetOf, recordedIn } from './dataset-options.ts';
 import { LastingGpu } from './lasting-gpu.ts';
@@ -61,7 +69,11 @@ export { RUN_FILES } from '../pipeline/train/run-record.ts';
 
 /** How a run goes on in its folder; none of it changes what comes out. */
 const RUN_ARGS = {
-  resume: { type: 'boolean', description: 'Go on with the run in the folder, bit for bit' },
+  resume: {
+    type: 'boolean',
+    description:
+      'Go on with the run in the folder, bit for bit, or start it if there is none; with a larger length a finished run goes on too',
+  },
   overwrite: { type: 'boolean', description: 'Replace the run that is in the folder' },
   memory: {
     type: 'string',
@@ -131,6 +143,10 @@ export const train: Command = command({
     },
     { line: 'train ./dataset ./run --resume', does: 'on with a run that was stopped or killed' },
     {
+      line: 'train ./dataset ./run --resume --epochs 200',
+      does: 'a finished run of 100 epochs for as many again',
+    },
+    {
       line: 'train ./dataset ./again --config ./run/config.json --verify-log ./run/log.jsonl',
       does: 'an earlier run once more, and proof that every step is the same',
     },
@@ -138,7 +154,8 @@ export const train: Command = command({
   async run(options, output) {
     const run = new NodeFolder(options.required('out'));
     const folderOptions = await gatherRunOptions(options);
-    const { resume } = folderOptions;
+    const resume = folderOptions.resume && (await holdsRun(run));
+    if (folderOptions.resume && !resume) output.note(`${run.name}: there is no run yet; it starts`);
     const path = options.text('config') ?? (resume ? `${run.name}/${RUN_FILES.config}` : undefined);
     const config = path === undefined ? undefined : { name: path, text: await readTextFile(path) };
     const task = await readTaskFile(options.text('task'));
@@ -165,6 +182,8 @@ export const train: Command = command({
           reopen: device.reopen,
           ...(stageOne ? { stageOne } : {}),
           ...folderOptions,
+          resume,
+          hint: `Go on with: ${resumeCommand()}`,
         });
         report(result, run.name, output);
       } finally {
@@ -249,7 +268,16 @@ async function requireNoRun(run: NodeFolder): Promise<void> {
     });
 }
 
-/** Tells what came of a run that has nothing left to do. @returns whether it is one */
+/** Whether there is a run to go on with; a folder that is not there holds none. @throws StorageError */
+async function holdsRun(run: NodeFolder): Promise<boolean> {
+  return (await run.exists()) && (await hasFile(run, RUN_FILES.config));
+}
+
+/**
+ * Tells what came of a run that has nothing left to do, also not in a longer run.
+ * @returns whether it is one
+ * @throws CheckpointError if it is another run, or is to be shorter.
+ */
 async function reportFinished(
   run: NodeFolder,
   settings: ResolvedTrainSettings,
@@ -258,7 +286,13 @@ async function reportFinished(
   const manifest = await readManifest(run);
   if (!manifest) return false;
   const config = await readRunConfig(run);
-  requireSameSettings(toJson(config.settings), settings, `${run.name}/${RUN_FILES.config}`);
+  const path = `${run.name}/${RUN_FILES.config}`;
+  requireSameSettings(toJson(config.settings), settings, path, DURATIONS);
+  if (!isSameLength(config.settings, settings)) {
+    requireLonger(config.settings, settings, manifest, path);
+    output.note(`${run.name}: the run is finished after ${manifest.steps} steps; it is made longer`);
+    return false;
+  }
   output.note(`${run.name}: the run is finished; there is nothing to resume`);
   report(manifest, run.name, output);
   return true;
@@ -276,6 +310,7 @@ async function readScans(
 
 /**
  * Trains with progress in the folder of a run; SIGINT and SIGTERM end it with a checkpoint.
+ * @param options how, and how to go on after a signal
  * @returns the result, and the loss of every step
  * @throws StoppedError that says how to go on; whatever `trainInFolder` throws.
  */
@@ -284,7 +319,7 @@ export async function runTraining(
   data: TrainingData,
   run: FileStore,
   output: Output,
-  options: Partial<RunFolderOptions> = {},
+  { hint, ...options }: Partial<RunFolderOptions> & { readonly hint?: string } = {},
 ): Promise<RunFolderResult> {
   const { settings, scans } = data;
   let saved = 0;
@@ -293,7 +328,9 @@ export async function runTraining(
   const stop = watchStopSignals(
     (name) => output.note(`${name}: finishing the step and saving; once more ends at once`),
     (name) =>
-      output.note(`error: ${name}: the step did not end in time; ${kept()}\nhint: ${resumeHint(run)}`),
+      output.note(
+        `error: ${name}: the step did not end in time; ${kept()}${hint === undefined ? '' : `\nhint: ${hint}`}`,
+      ),
   );
   try {
     output.note(`training ${taskName(settings)} on ${gpu.capabilities.description}, scans: ${scans.length}`);
@@ -319,14 +356,12 @@ export async function runTraining(
     });
   } catch (error) {
     if (!(error instanceof StoppedError)) throw error;
-    throw new StoppedError(`${error.message}; ${kept()}`, error.exitCode, { hint: resumeHint(run) });
+    throw new StoppedError(`${error.message}; ${kept()}`, error.exitCode, {
+      ...(hint === undefined ? {} : { hint }),
+    });
   } finally {
     stop.release();
   }
-}
-
-function resumeHint(run: FileStore): string {
-  return `Go on with the same command and --resume: ${PROGRAM} train DATASET ${run.name} --resume`;
 }
 
 function trainingLength(settings: TrainSettings): ProgressOptions {

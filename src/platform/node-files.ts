@@ -201,6 +201,17 @@ export class NodeFolder implements FileStore {
     }
   }
 
+  /** Whether there is such a folder. @throws StorageError if that cannot be found out, or if it is a file. */
+  async exists(): Promise<boolean> {
+    try {
+      if ((await stat(this.#root)).isDirectory()) return true;
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return false;
+      throw storageError(this.#root, 'read', error);
+    }
+    throw storageError(this.#root, 'read', Object.assign(new Error(), { code: 'ENOTDIR' }));
+  }
+
   /**
    * Finds out whether files can be written here, making the folder, before hours are spent on what would go
    * into it.

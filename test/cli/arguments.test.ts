@@ -155,6 +155,13 @@ describe('progress', () => {
     expect(describeProgress(options, 0, 0)).toBe('0/200 steps, starting');
     expect(describeProgress(options, 50, 100)).toBe('50/200 steps, 2.0 s/step, 5:00 left');
     expect(describeProgress(options, 50.7, 10)).toBe('50/200 steps, 5.1 steps/s, 0:29 left');
+    // Nothing is said of the rest before there is something to say it by, nor of what another process did.
+    expect(describeProgress(options, 0.3, 100)).toBe('0/200 steps, starting');
+    expect(describeProgress(options, 90, 0.1)).toBe('90/200 steps, starting');
+    expect(describeProgress(options, 100, 100, 50)).toBe('100/200 steps, 2.0 s/step, 3:20 left');
+    expect(describeProgress({ label: 'predicting', total: 1, unit: 'scan' }, 0.5, 10)).toBe(
+      '0/1 scans, 20 s/scan, 0:10 left',
+    );
   });
 
   it('counts time where that is the bound', () => {

@@ -1,6 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -96,7 +104,9 @@ describe('train', () => {
       const steps = lines(out).length;
       expect(steps).toBeLessThan(STEPS);
       expect(stderr).toContain(`stopped by ${signal}; the first ${steps} steps are saved`);
-      expect(stderr).toContain('--resume');
+      // To be copied as it stands: the same words, and one more.
+      const command = ['voxelgrad', ...words(out, '--json'), '--resume'].join(' ');
+      expect(stderr).toContain(`hint: Go on with: ${command}\n`);
       expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'stopped' } });
       expect(existsSync(join(at(out), '.lock'))).toBe(false);
       if (signal === 'SIGTERM') return;
@@ -151,9 +161,45 @@ describe('train', () => {
     const other = await resume('whole', '--lr', '1e-3', '--batch', '1');
     expect(other.code).toBe(1);
     expect(other.stderr).toContain('other settings: batch was 2 and is 1; lr was 0.0005 and is 0.001');
-    expect((await resume('none')).stderr).toMatch(/none\/config.json: cannot be read/);
+    const shorter = await resume('whole', '--steps', '59');
+    expect(shorter.code).toBe(1);
+    expect(shorter.stderr).toMatch(/a run can be made longer, not shorter: 59 steps are less than its 60/);
     expect((await resume('whole', '--overwrite')).code).toBe(2);
     expect(model('whole').equals(before)).toBe(true);
+  });
+
+  it('starts where there is no run yet: no folder, an empty one, or one killed before its first file', {
+    timeout: MS,
+  }, async () => {
+    mkdirSync(at('empty'));
+    for (const out of ['absent', 'empty']) {
+      const started = await runCli(words(out, '--resume'));
+      expect(started.code, started.stderr).toBe(0);
+      expect(started.stderr).toContain('there is no run yet; it starts');
+      expect(model(out).equals(model('whole'))).toBe(true);
+    }
+  });
+
+  it('makes a finished run longer, to the bits of one of that length, and says so in its record', {
+    timeout: MS,
+  }, async () => {
+    const short = await runCli(words('longer').map((word) => (word === String(STEPS) ? '40' : word)));
+    expect(short.code, short.stderr).toBe(0);
+    expect(lines('longer')).toHaveLength(40);
+    const longer = await resume('longer', '--steps', String(STEPS));
+    expect(longer.code, longer.stderr).toBe(0);
+    expect(longer.stderr).toContain('the run is finished after 40 steps; it is made longer');
+    expect(losses('longer')).toEqual(losses('whole'));
+    expect(model('longer').equals(model('whole'))).toBe(true);
+    const config = JSON.parse(readFileSync(join(at('longer'), 'config.json'), 'utf8')) as object;
+    expect(config).toMatchObject({
+      settings: { steps: STEPS },
+      extended: [{ step: 40, from: { steps: 40, epochs: null, minutes: null } }],
+    });
+    const verified = await runCli(['verify', at('longer')]);
+    expect(verified.code, verified.stderr).toBe(0);
+    const again = await resume('longer');
+    expect(again.stderr).toContain('there is nothing to resume');
   });
 
   it('repeats a run against its log, and stops at the first step that differs', { timeout: MS }, async () => {

@@ -24,8 +24,6 @@ export interface TrainingProgress {
   readonly seconds: number;
   /** Loss of the last step. */
   readonly loss: number;
-  /** The step with the lowest loss so far. */
-  readonly best: { readonly step: number; readonly loss: number };
 }
 
 /** Everything that a training run needs to go on bit for bit. */
@@ -58,7 +56,6 @@ const META = z.object({
   progress: z.object({
     seconds: finite.min(0),
     loss: finite,
-    best: z.object({ step: z.int().min(1), loss: finite }),
   }),
   configHash: z.string().regex(/^[0-9a-f]{64}$/),
   data: z.record(z.string(), z.string()),
@@ -110,11 +107,11 @@ export async function encodeTrainingState(state: TrainingState): Promise<Uint8Ar
       tensors.set(`${prefix}.${name}`, tensor);
   for (const [name, data] of state.random) tensors.set(`random.${name}`, { shape: [data.length], data });
   const { step, progress, configHash, data, kernels, adapter, lossScale } = state;
-  const { seconds, loss, best } = progress;
+  const { seconds, loss } = progress;
   const content = {
     ...describeModel(state.model.info),
     step,
-    progress: { seconds, loss, best: { step: best.step, loss: best.loss } },
+    progress: { seconds, loss },
     configHash,
     data,
     kernels,

@@ -69,8 +69,6 @@ export interface TrainResult {
   /** Of the training steps alone. */
   readonly seconds: number;
   readonly finalLoss: number;
-  /** The step with the lowest loss. */
-  readonly best: { readonly step: number; readonly loss: number };
   /** Of the main head's first label, chosen on the training scans; null if nothing is decided by a threshold. */
   readonly threshold: number | null;
   /** Mean Dice of the main head's labels over the training scans; null if it has values, or decides nothing. */

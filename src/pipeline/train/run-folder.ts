@@ -1,3 +1,4 @@
+import { CheckpointError, StorageError } from '../../core/errors.ts';
 import type { FileStore } from '../../core/files.ts';
 import { sha256, sha256OfArrays } from '../../core/hash.ts';
 import { toJson } from '../../core/json.ts';
@@ -10,9 +11,17 @@ import { requireMemory } from './memory.ts';
 import type { TrainingData } from './prepare.ts';
 import type { StepReport, TrainRequest, TrainResult } from './request.ts';
 import { train } from './run.ts';
-import { hasFile, RUN_FILES, type RunConfig, readRunConfig } from './run-record.ts';
-import { dataFingerprint, requireSameData, requireSameSettings, requireSameStart } from './same-run.ts';
-import { settingsHash } from './settings.ts';
+import { hasFile, RUN_FILES, type RunConfig, type RunExtension, readRunConfig } from './run-record.ts';
+import {
+  dataFingerprint,
+  isSameLength,
+  lengthOf,
+  requireLonger,
+  requireSameData,
+  requireSameSettings,
+  requireSameStart,
+} from './same-run.ts';
+import { DURATIONS, settingsHash } from './settings.ts';
 import { formatStep, rewindLog, verifyStep } from './step-log.ts';
 
 /** Seconds between two checkpoints where nothing else is asked for. */
@@ -67,7 +76,8 @@ export async function runStatus(files: FileStore): Promise<RunStatus> {
 /**
  * Trains in a folder: `config.json`, `log.jsonl`, checkpoints that outlive a killed process, `model.safetensors` and
  * `manifest.json`. What an interrupted run wrote and what the one that resumes it writes is, bit for bit, what an
- * uninterrupted one would have written. Only one process may work in the folder; that is the caller's to see to.
+ * uninterrupted one would have written. A run may be made longer, also once it is finished: with a constant learning
+ * rate its network is, bit for bit, that of a run of this length, and `config.json` says when it was extended. Only one process may work in the folder; that is the caller's to see to.
  *
  * @throws OutOfMemoryError where the budget is too small; CheckpointError where the run that is to go on has other settings or data, naming what differs; StorageError
  *   where there is none, or where a file cannot be written (the last checkpoint stays); VerificationError at the first
@@ -86,14 +96,29 @@ export async function trainInFolder(
   const adapter = gpu.capabilities.description;
   let kernels = options.kernels ?? {};
   let resume: TrainingState | undefined;
+  let extended: readonly RunExtension[] = [];
   const losses: number[] = [];
   if (options.resume) {
     const config = await readRunConfig(files);
     const path = `${files.name}/${RUN_FILES.config}`;
-    requireSameSettings(toJson(config.settings), settings, path);
+    requireSameSettings(toJson(config.settings), settings, path, DURATIONS);
     requireSameData(config.data, data, path);
     requireSameStart(config.initial, start.initial, path);
     resume = await checkpoints.latest(warn);
+    extended = config.extended ?? [];
+    if (!isSameLength(config.settings, settings)) {
+      if (!resume)
+        throw new CheckpointError(`${files.name}: there is no checkpoint to make the run longer from`, {
+          hint: 'Start a new run in another folder.',
+        });
+      const { step, progress } = resume;
+      requireLonger(config.settings, settings, { steps: step, seconds: progress.seconds }, path);
+      extended = [...extended, { step, from: lengthOf(config.settings), version: options.version }];
+      if (settings.schedule !== 'constant')
+        warn(
+          `the ${settings.schedule} schedule depends on how long a run is: from step ${step} on it is that of the longer run`,
+        );
+    }
     kernels = config.kernels;
     if (resume) {
       for (const report of await rewindLog(files, RUN_FILES.log, resume.step)) {
@@ -139,6 +164,7 @@ export async function trainInFolder(
         ...(inputs ? { inputs } : {}),
         ...(choices ? { choices } : {}),
         ...(warnings && warnings.length > 0 ? { warnings } : {}),
+        ...(extended.length > 0 ? { extended } : {}),
       };
       await files.write(RUN_FILES.config, formatRecord(config));
     },
@@ -154,6 +180,7 @@ export async function trainInFolder(
     ...(reopen ? { reopen } : {}),
     ...(onThreshold ? { onThreshold } : {}),
   });
+  await requireWholeLog(files, result.steps);
   // Processes that were killed may have left a checkpoint too many, and files half-written.
   await checkpoints.prune(result.steps);
   for (const folder of ['', STAGE_ONE_FOLDER]) await removeUnfinished(files, folder);
@@ -166,6 +193,18 @@ export async function trainInFolder(
   return { result, losses };
 }
 
+/** A folder that was removed meanwhile is made anew by the next line of the log. @throws StorageError */
+async function requireWholeLog(files: FileStore, steps: number): Promise<void> {
+  const log = await files.read(RUN_FILES.log);
+  let lines = 0;
+  for (const byte of log) if (byte === LINE_FEED) lines++;
+  if (lines === steps) return;
+  throw new StorageError(`${files.name}/${RUN_FILES.log}: holds ${lines} of the run's ${steps} steps`, {
+    hint: 'The folder was changed or removed while the run worked in it: start a new run.',
+  });
+}
+
+const LINE_FEED = 10;
 const STAGE_ONE_FOLDER = RUN_FILES.stageOne.slice(0, RUN_FILES.stageOne.lastIndexOf('/'));
 
 /** Takes away what an earlier run left: all of it, or what says that it was finished. */

@@ -5,6 +5,7 @@ import { hashJson } from '../../core/json.ts';
 import { parseRecord } from '../../core/record.ts';
 import { CHOICES_SCHEMA, type RecordedChoices } from '../../imaging/dataset/choices.ts';
 import type { InputFile } from '../../imaging/dataset/inputs.ts';
+import type { RunLength } from './same-run.ts';
 import { type ResolvedTrainSettings, trainSettings } from './settings.ts';
 
 /** The files of a run. */
@@ -43,6 +44,16 @@ export interface RunConfig {
   readonly choices?: RecordedChoices | undefined;
   /** What whoever uses the network must know of the scans. */
   readonly warnings?: readonly string[] | undefined;
+  /** Each time that the run was made longer: after which step, and how long it was to be before. */
+  readonly extended?: readonly RunExtension[];
+}
+
+/** A run that was made longer. */
+export interface RunExtension {
+  readonly step: number;
+  readonly from: RunLength;
+  /** Of voxelgrad, that went on. */
+  readonly version: string;
 }
 
 /** A `config.json` that was read. */
@@ -58,7 +69,6 @@ export interface RunManifest {
   readonly steps: number;
   readonly seconds: number;
   readonly finalLoss: number;
-  readonly best: { readonly step: number; readonly loss: number };
   readonly threshold: number | null;
   readonly trainDice: number | null;
   readonly trainError: number | null;
@@ -85,6 +95,19 @@ const CONFIG = z.object({
     .optional(),
   choices: z.optional(CHOICES_SCHEMA),
   warnings: z.array(z.string()).optional(),
+  extended: z
+    .array(
+      z.object({
+        step: z.int().min(1),
+        from: z.object({
+          epochs: z.number().nullable(),
+          steps: z.number().nullable(),
+          minutes: z.number().nullable(),
+        }),
+        version: z.string(),
+      }),
+    )
+    .optional(),
 });
 const MANIFEST = z.object({
   // Older runs call it so.
@@ -93,7 +116,6 @@ const MANIFEST = z.object({
   steps: z.int().min(1),
   seconds: z.number().min(0),
   finalLoss: z.number(),
-  best: z.object({ step: z.int().min(1), loss: z.number() }),
   threshold: z.number().nullable(),
   trainDice: z.number().nullable(),
   trainError: z.number().nullable().default(null),
@@ -107,7 +129,11 @@ const MANIFEST = z.object({
 /** Reads `config.json`. @throws FileFormatError where it is none, UsageError for a setting; StorageError. */
 export async function readRunConfig(files: FileSource): Promise<RecordedRunConfig> {
   const path = `${files.name}/${RUN_FILES.config}`;
-  const { settings, initial, ...rest } = parseRecord(CONFIG, await files.read(RUN_FILES.config), path);
+  const { settings, initial, extended, ...rest } = parseRecord(
+    CONFIG,
+    await files.read(RUN_FILES.config),
+    path,
+  );
   const checked = trainSettings(settings, path);
   const { subjects, modalities } = checked;
   if (!subjects || !modalities)
@@ -119,6 +145,7 @@ export async function readRunConfig(files: FileSource): Promise<RecordedRunConfi
     configHash: await hashJson(settings),
     ...rest,
     ...(initial === undefined ? {} : { initial }),
+    ...(extended === undefined ? {} : { extended }),
   };
 }
 

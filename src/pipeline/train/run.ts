@@ -62,13 +62,12 @@ async function attempt(gpu: Gpu, run: Run): Promise<TrainResult> {
     await trainSteps(session, run);
     const { decisions, dice, error } = await choose(gpu, session, run);
     const state = await session.save();
-    const { seconds, loss, best } = state.progress;
+    const { seconds, loss } = state.progress;
     return {
       task: taskName(settings),
       steps: state.step,
       seconds,
       finalLoss: loss,
-      best,
       threshold: mainThreshold({ task: state.model.info.task, decisions }) ?? null,
       trainDice: dice,
       trainError: error,

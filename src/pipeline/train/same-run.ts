@@ -3,7 +3,7 @@ import { sha256OfArrays } from '../../core/hash.ts';
 import { canonicalJson, type Json, toJson } from '../../core/json.ts';
 import { scanName } from '../../imaging/dataset/dataset.ts';
 import type { PreparedScan } from '../../imaging/dataset/preprocess.ts';
-import { type TrainSettings, trainSettings } from './settings.ts';
+import { type DURATIONS, type TrainSettings, trainSettings } from './settings.ts';
 
 const HINT = 'Resume with the settings and data of the run, or start a new one in another folder.';
 
@@ -37,16 +37,66 @@ async function scanPrint({ shape, input, brain, targets, maps }: PreparedScan): 
   return await sha256OfArrays(arrays);
 }
 
-/** Refuses to go on with other settings. @throws CheckpointError naming each with both values. */
-export function requireSameSettings(recorded: Json, now: TrainSettings, path: string): void {
+/**
+ * Refuses to go on with other settings.
+ * @param free settings that may differ
+ * @throws CheckpointError naming each with both values.
+ */
+export function requireSameSettings(
+  recorded: Json,
+  now: TrainSettings,
+  path: string,
+  free: readonly string[] = [],
+): void {
   const before = current(recorded);
   const after = toJson(now) as { readonly [key: string]: Json };
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   const show = (value: Json | undefined): string => (value === undefined ? 'absent' : canonicalJson(value));
-  const different = names.filter((name) => show(before[name]) !== show(after[name]));
+  const different = names.filter((name) => !free.includes(name) && show(before[name]) !== show(after[name]));
   if (different.length === 0) return;
   const list = different.map((name) => `${name} was ${show(before[name])} and is ${show(after[name])}`);
   throw new CheckpointError(`${path}: the run has other settings: ${list.join('; ')}`, { hint: HINT });
+}
+
+/** How long a run lasts: one of these is not null. */
+export type RunLength = Pick<TrainSettings, (typeof DURATIONS)[number]>;
+
+/** What of settings says how long. */
+export function lengthOf({ epochs, steps, minutes }: RunLength): RunLength {
+  return { epochs, steps, minutes };
+}
+
+/** Whether two settings mean the same number of steps or minutes. */
+export function isSameLength(a: TrainSettings, b: TrainSettings): boolean {
+  return stepsOf(a) === stepsOf(b) && a.minutes === b.minutes;
+}
+
+/**
+ * Refuses to go on with a run for less than it was to do, or than it has done.
+ * @param done what it has done so far
+ * @throws CheckpointError with both lengths.
+ */
+export function requireLonger(
+  recorded: TrainSettings,
+  now: TrainSettings,
+  done: { readonly steps: number; readonly seconds: number },
+  path: string,
+): void {
+  const [before, steps] = [stepsOf(recorded), stepsOf(now)];
+  const faults: string[] = [];
+  const least = Math.max(done.steps, before ?? 0);
+  if (steps !== null && steps < least) faults.push(`${steps} steps are less than its ${least}`);
+  const minutes = Math.max(done.seconds / 60, recorded.minutes ?? 0);
+  if (now.minutes !== null && now.minutes < minutes)
+    faults.push(`${now.minutes} minutes are less than its ${Number(minutes.toPrecision(3))}`);
+  if (faults.length > 0)
+    throw new CheckpointError(`${path}: a run can be made longer, not shorter: ${faults.join(', ')}`, {
+      hint: 'Leave out how long it is to be, ask for more, or start a new run in another folder.',
+    });
+}
+
+function stepsOf({ steps, epochs, stepsPerEpoch }: TrainSettings): number | null {
+  return steps ?? (epochs === null ? null : epochs * stepsPerEpoch);
 }
 
 /** Refuses to go on with other data. @throws CheckpointError naming the scans. */

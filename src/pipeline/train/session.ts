@@ -26,7 +26,7 @@ import { PatchSampler, type SamplerScan } from '../sampler/sampler.ts';
 import { centreOf, type Task, targetRequest } from '../task/task.ts';
 import { networkOf, taskOf } from './network.ts';
 import { dataFingerprint, requireSameData, requireSameSettings } from './same-run.ts';
-import { type ResolvedTrainSettings, settingsHash } from './settings.ts';
+import { DURATIONS, type ResolvedTrainSettings, settingsHash } from './settings.ts';
 import { stepRequest } from './step-request.ts';
 import { startingDecisions } from './values.ts';
 
@@ -230,10 +230,12 @@ export class TrainingSession {
    * Goes on from a saved state: the steps that follow are those of the session that saved it, bit for bit where the
    * adapter and the kernel variants are the same.
    * @param name how messages call the state
-   * @throws CheckpointError for a state of other settings or data, naming what differs; nothing is changed then.
+   * @throws CheckpointError for a state of other settings (how long the run is to be left aside) or data, naming what
+   *   differs; nothing is changed then.
    */
   restore(state: TrainingState, name = 'the saved state'): void {
-    requireSameSettings(state.model.info.settings, this.settings, name);
+    // A run may be made longer than it was to be.
+    requireSameSettings(state.model.info.settings, this.settings, name, DURATIONS);
     requireSameData(state.data, this.data, name);
     const patches = state.random.get('patches');
     if (patches?.length !== 4)
@@ -289,11 +291,10 @@ export class TrainingSession {
       if (next.scale === before.scale) this.#lossScale = next;
       else this.#setLossScale(next);
     }
-    const { best, seconds = 0 } = this.#progress ?? {};
+    const { seconds = 0 } = this.#progress ?? {};
     this.#progress = {
       seconds: seconds + (performance.now() - start) / 1000,
       loss: total,
-      best: best && best.loss <= total ? best : { step: this.#step, loss: total },
     };
     return {
       step: this.#step,

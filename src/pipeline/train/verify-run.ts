@@ -17,6 +17,7 @@ import {
   readRunConfig,
 } from './run-record.ts';
 import { requireSameData, requireSameSettings } from './same-run.ts';
+import { DURATIONS } from './settings.ts';
 import { requireStageOne, resolvedTask } from './stage-one.ts';
 import { parseLog } from './step-log.ts';
 
@@ -102,7 +103,7 @@ async function checkCheckpoint(
 ): Promise<readonly [TrainingState, string]> {
   const state = await checkpoints.read(step);
   if (config) {
-    requireSameSettings(state.model.info.settings, config.settings, 'the checkpoint');
+    requireSameSettings(state.model.info.settings, config.settings, 'the checkpoint', DURATIONS);
     requireSameData(state.data, config.data, 'the checkpoint');
     // Of the settings as they stand in it, which may be of an older version.
     const own = await hashJson(state.model.info.settings);

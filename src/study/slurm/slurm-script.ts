@@ -1,3 +1,5 @@
+import { shellWord } from '../../core/shell-word.ts';
+
 /** What one job array runs. */
 export interface WaveScript {
   /** Of voxelgrad. */
@@ -55,9 +57,4 @@ export function sbatchScript(wave: WaveScript): string {
     `cd ${shellWord(folder)} || exit`,
     `exec ${command.map(shellWord).join(' ')} "\${units[SLURM_ARRAY_TASK_ID]}"`,
   ].join('\n')}\n`;
-}
-
-/** A word as the shell takes it literally. */
-function shellWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -48,7 +48,7 @@ export function makeState(seed = 1): TrainingState {
     adamV: moments(0.25),
     random: new Map([['patches', new Random(3).state]]),
     configHash: 'a'.repeat(64),
-    progress: { seconds: 12.5, loss: 0.5, best: { step: 12000, loss: 0.25 } },
+    progress: { seconds: 12.5, loss: 0.5 },
     data: { 'sub-01': 'b'.repeat(64) },
     kernels: { 'conv3d/forward 2->2@1x8x8x8': 'direct' },
     adapter: 'an adapter',

@@ -85,7 +85,7 @@ describe('a run in a folder', () => {
     expect(steps.map(({ loss }) => loss)).toEqual(losses);
     const manifest = (await readManifest(files))!;
     expect(manifest.hash).toBe(steps[5]!.hash);
-    expect(manifest.best.loss).toBe(Math.min(...losses));
+    expect(manifest.finalLoss).toBe(losses.at(-1));
     const { info } = decodeModel(files.files.get('model.safetensors')!, 'm');
     expect(mainThreshold(info)).toBe(manifest.threshold);
     expect(
