@@ -147,7 +147,7 @@ describe('train', () => {
       'a missing tissue folder',
       ['--variant', 'multi-input', '--tissue', '/nonexistent'],
       1,
-      /nonexistent: cannot be read/,
+      /"\/nonexistent" is neither a source of maps in .* nor a folder/,
     ],
     ['a missing config', ['--config', '/nonexistent.json'], 1, /nonexistent.json: cannot be read/],
   ])('refuses %s', async (_, words, code, message) => {

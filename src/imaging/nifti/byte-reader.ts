@@ -1,4 +1,6 @@
 import type { FileContent } from '../../core/files.ts';
+import type { ByteStream } from '../../core/globals.ts';
+import { inflateMembers } from './gzip-members.ts';
 import { isGzip } from './header.ts';
 
 /**
@@ -70,8 +72,52 @@ export async function startsAsGzip(content: FileContent): Promise<boolean> {
   }
 }
 
-/** The decompressed bytes of a gzip file. The platform checks lengths and CRC when the stream ends. */
-export function inflated(content: FileContent): ReadableStream<Uint8Array> {
-  const gunzip = new DecompressionStream('gzip') as ReadableWritablePair<Uint8Array, Uint8Array>;
-  return content.inflated?.() ?? content.stream().pipeThrough(gunzip);
+/** The decompressed bytes of a gzip file, of all its members. Lengths and checksums are verified when the stream ends. */
+export function inflated(content: FileContent): ByteStream {
+  return content.inflated?.() ?? inflatedAnywhere(content);
+}
+
+/** By the platform, and from the start by our own means if that does not get through: browsers read one member only. */
+function inflatedAnywhere(content: FileContent): ByteStream {
+  const gunzip = new DecompressionStream('gzip') as ReadableWritablePair<
+    Uint8Array<ArrayBuffer>,
+    Uint8Array<ArrayBuffer>
+  >;
+  let reader = content.stream().pipeThrough(gunzip).getReader();
+  let given = 0;
+  let failure: unknown;
+  const next = async (): Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>> => {
+    try {
+      return await reader.read();
+    } catch (error) {
+      // The second time, what the platform said is what counts.
+      if (failure !== undefined) throw failure;
+      failure = error;
+    }
+    reader = inflateMembers(content.stream()).getReader();
+    for (let skipped = 0; skipped < given; ) {
+      const { done, value } = await next();
+      if (done) throw failure;
+      skipped += value.length;
+      if (skipped > given) return { done: false, value: value.slice(value.length - (skipped - given)) };
+    }
+    return await next();
+  };
+  return new ReadableStream<Uint8Array<ArrayBuffer>>(
+    {
+      async pull(controller): Promise<void> {
+        const { done, value } = await next();
+        if (done) {
+          controller.close();
+          return;
+        }
+        given += value.length;
+        controller.enqueue(value);
+      },
+      async cancel(reason): Promise<void> {
+        await reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }
