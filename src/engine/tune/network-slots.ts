@@ -50,9 +50,10 @@ async function recordStep(gpu: Gpu, request: StepRequest, tape: Tape): Promise<v
   await recordTrainingStep(gpu, request, tape);
 }
 
-async function recordTile(gpu: Gpu, { network, patch }: StepRequest, tape: Tape): Promise<void> {
+async function recordTile(gpu: Gpu, { network, patch, objectives }: StepRequest, tape: Tape): Promise<void> {
   const shape = [1, network.inChannels, ...patch];
   const net = await Network.create(gpu, network, { training: false, input: shape });
   const store = await TensorStore.create(gpu, 'tile', [{ name: 'input', shape }]);
-  recordPrediction(tape, net, store.get('input'));
+  const activations = Object.fromEntries(objectives.map(({ head, loss }) => [head, loss.activation]));
+  recordPrediction(tape, net, store.get('input'), { activations });
 }
