@@ -86,11 +86,13 @@ export function saysWhat(options: Options<ExperimentOption>): boolean {
  * Reads and checks them.
  * @param known the experiment that is in the folder: what the command line does not say is taken from it; `name` is
  *   how messages call its record
+ * @param files what `readSettingFiles` read
  * @throws UsageError naming the option.
  */
 export function gatherExperiment(
   options: Options<ExperimentOption | SharedName>,
   known?: { readonly name: string; readonly options: ExperimentOptions },
+  files: Readonly<Record<string, unknown>> = {},
 ): ExperimentOptions {
   const before = known?.options;
   const folds = options.text('folds');
@@ -105,7 +107,7 @@ export function gatherExperiment(
     rater: options.text('rater') ?? before?.rater,
     subjects: options.list('subjects') ?? before?.subjects,
     tissue: options.text('maps') ?? before?.tissue,
-    shared: sharedSettings(gatherSettings(sharedOnly(options), config, 'single')),
+    shared: sharedSettings(gatherSettings(sharedOnly(options), config, 'single', files)),
   });
 }
 
@@ -134,6 +136,8 @@ function parseVariant(name: string): Variant {
 }
 
 /** The options without those that mean something of the experiment's own. */
-function sharedOnly(options: Options<ExperimentOption | SharedName>): Options<SettingOption | SharedName> {
+export function sharedOnly(
+  options: Options<ExperimentOption | SharedName>,
+): Options<SettingOption | SharedName> {
   return options.only(Object.keys(SHARED));
 }

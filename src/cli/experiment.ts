@@ -39,10 +39,12 @@ import {
   gatherExperiment,
   parseShard,
   saysWhat,
+  sharedOnly,
 } from './experiment-options.ts';
 import { EXECUTOR_ARGS, gatherExecutor, runOnSlurm } from './experiment-slurm.ts';
 import type { Output } from './output.ts';
 import type { Progress } from './progress.ts';
+import { readSettingFiles } from './settings.ts';
 
 /** Longest that a plan may take: every scan is read once. */
 const PLANNING_MS = 60 * 60_000;
@@ -145,7 +147,11 @@ async function decide(
     const dataset = await attachTissues(found, typeof tissue === 'string' ? tissue : null);
     return { record: recorded, dataset, recorded };
   }
-  const wanted = gatherExperiment(options, recorded && { name: path, options: recordedOptions(recorded) });
+  const wanted = gatherExperiment(
+    options,
+    recorded && { name: path, options: recordedOptions(recorded) },
+    await readSettingFiles(sharedOnly(options)),
+  );
   const dataset = await attachTissues(found, wanted.tissue);
   const about = { version: packageVersion(), path: options.required('dataset') };
   const record = recorded

@@ -2,7 +2,7 @@ import type { ArgDef } from 'citty';
 import { UsageError } from '../core/errors.ts';
 import { parseJson } from '../core/json.ts';
 import { type Setting, Wording } from '../core/wording.ts';
-import { presetNames, renameSettings } from '../pipeline/task/presets.ts';
+import { renameSettings } from '../pipeline/task/presets.ts';
 import { kindOf } from '../pipeline/train/setting-checks.ts';
 import type { AnyEntry } from '../pipeline/train/setting-entry.ts';
 import { DURATIONS, settingEntries, type TrainSettings, trainSettings } from '../pipeline/train/settings.ts';
@@ -23,16 +23,11 @@ export type SettingOption = Exclude<Kebab<keyof TrainSettings & string>, 'seed'>
 export const SETTING_ARGS: Readonly<Record<SettingOption, ArgDef>> = Object.fromEntries(
   Object.entries(settingEntries())
     .filter(([name]) => name !== 'seed')
-    .map(([name, entry]) => [optionOf(name), name === 'preset' ? presetArgument(entry) : argumentOf(entry)]),
+    .map(([name, entry]) => [optionOf(name), argumentOf(entry)]),
 ) as Record<SettingOption, ArgDef>;
 
 function optionOf(setting: string): string {
   return setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
-
-function presetArgument(entry: AnyEntry): ArgDef {
-  const { description = '' } = argumentOf(entry);
-  return { type: 'enum', options: [...presetNames()], description };
 }
 
 function argumentOf(entry: AnyEntry): ArgDef {
@@ -57,14 +52,14 @@ function defaultWords(value: unknown): string | undefined {
  *
  * @param config text of the file given with `--config`, and its name.
  * @param preset if neither names one, nor a task; left out: one must be named
- * @param task content of the task file that the command line names
+ * @param files what {@link readSettingFiles} read
  * @throws UsageError naming the option or the file and the setting.
  */
 export function gatherSettings(
   options: Options<SettingOption | SharedName>,
   config?: { readonly name: string; readonly text: string },
   preset?: Variant,
-  task?: unknown,
+  files: Readonly<Record<string, unknown>> = {},
 ): TrainSettings {
   const file = config ? renameSettings(parseConfig(config.name, config.text)) : {};
   // The file alone first, so that a message blames the right one.
@@ -73,10 +68,9 @@ export function gatherSettings(
       { ...file, ...(file.task == null ? { preset: file.preset ?? 'single' } : {}) },
       config.name,
     );
-  const given = givenSettings(options);
+  const given = { ...givenSettings(options), ...files };
   const merged: Record<string, unknown> = { ...file };
   if (DURATIONS.some((name) => given[name] !== undefined)) for (const name of DURATIONS) delete merged[name];
-  if (task !== undefined) given.task = task;
   // What is learned is said once: on the command line, or in the file.
   if (given.preset !== undefined || given.task !== undefined) {
     delete merged.preset;
@@ -97,7 +91,6 @@ export function optionWords({ setting: name, value }: Setting): string {
 function givenSettings(options: Options<string>): Record<string, unknown> {
   const given: Record<string, unknown> = {};
   for (const [name, entry] of Object.entries(settingEntries())) {
-    if (name === 'task') continue;
     const value = name === 'seed' ? givenSeed(options) : givenValue(options, optionOf(name), entry);
     if (value !== undefined) given[name] = value;
   }
@@ -118,14 +111,22 @@ function givenValue(options: Options<string>, option: string, entry: AnyEntry): 
       const text = options.text(option);
       return text === undefined ? options.flag(option) || undefined : text === 'on';
     }
+    case 'object':
+      // Files: see readSettingFiles.
+      return undefined;
     default:
       return options.text(option);
   }
 }
 
-/** The content of a task file; undefined if none is named. @throws UsageError if it is no JSON; StorageError. */
-export async function readTaskFile(path: string | undefined): Promise<unknown> {
-  return path === undefined ? undefined : parseFile(path, await readTextFile(path));
+/** The contents of the JSON files that options name, by setting. @throws UsageError if one is not JSON; StorageError. */
+export async function readSettingFiles(options: Options<SettingOption>): Promise<Record<string, unknown>> {
+  const read: Record<string, unknown> = {};
+  for (const [name, entry] of Object.entries(settingEntries())) {
+    const path = kindOf(entry).kind === 'object' ? options.text(optionOf(name) as SettingOption) : undefined;
+    if (path !== undefined) read[name] = parseFile(path, await readTextFile(path));
+  }
+  return read;
 }
 
 function parseFile(name: string, text: string): unknown {

@@ -59,7 +59,7 @@ import type { Progress, ProgressOptions } from './progress.ts';
 import { readTextFile } from './read-text-file.ts';
 import {
   gatherSettings,
-  readTaskFile,
+  readSettingFiles,
   recordedKernels,
   SETTING_ARGS,
   type SettingOption,
@@ -158,8 +158,7 @@ export const train: Command = command({
     if (folderOptions.resume && !resume) output.note(`${run.name}: there is no run yet; it starts`);
     const path = options.text('config') ?? (resume ? `${run.name}/${RUN_FILES.config}` : undefined);
     const config = path === undefined ? undefined : { name: path, text: await readTextFile(path) };
-    const task = await readTaskFile(options.text('task'));
-    const settings = gatherSettings(options, config, undefined, task);
+    const settings = gatherSettings(options, config, undefined, await readSettingFiles(options));
     const choices = choicesOrRecorded(options, recordedIn(config?.text));
     const found = await openDatasetOf(options.required('dataset'), choices, output);
     const dataset = allowImages(await attachTissues(found, settings.maps), folderOptions.memory);

@@ -1,6 +1,7 @@
 import { setting, worded } from '../../core/wording.ts';
 import type { Capabilities } from '../../engine/gpu/capabilities.ts';
 import { Gpu } from '../../engine/gpu/gpu.ts';
+import { architectureOf } from '../../engine/nn/networks/index.ts';
 import {
   type Budgeted,
   type Fit,
@@ -14,7 +15,7 @@ import { scanName } from '../../imaging/dataset/dataset.ts';
 import type { PreparedScan } from '../../imaging/dataset/preprocess.ts';
 import { slabVoxels } from '../predict/memory.ts';
 import { Predictor } from '../predict/predictor.ts';
-import { taskOf } from './network.ts';
+import { networkOf, taskOf } from './network.ts';
 import type { TrainingData } from './prepare.ts';
 import { TrainingSession } from './session.ts';
 import type { ResolvedTrainSettings } from './settings.ts';
@@ -84,8 +85,8 @@ async function findFits(
   { buffers }: MemoryEstimate,
   budget: number,
 ): Promise<Fit[]> {
-  const { patch, levels, baseChannels, batch } = data.settings;
-  const multiple = 2 ** (levels - 1);
+  const { patch, baseChannels, batch } = data.settings;
+  const multiple = Math.max(...architectureOf(networkOf(data.settings)).patchMultiple);
   const choices: readonly (readonly ['patch' | 'baseChannels' | 'batch', number[]])[] = [
     ['patch', multiplesBelow(patch, multiple)],
     ['baseChannels', multiplesBelow(baseChannels, 1)],

@@ -5,7 +5,14 @@ import type { AnyEntry } from './setting-entry.ts';
 
 /** The check of a setting, its default included. */
 export function checkOf(entry: AnyEntry): z.ZodMiniType {
-  const schema = zodOf(entry.schema);
+  const { choices } = entry;
+  const schema = choices
+    ? zodOf(entry.schema).check(
+        z.refine((value) => value === null || choices().includes(String(value)), {
+          error: () => `expected one of ${choices().join(', ')}`,
+        }),
+      )
+    : zodOf(entry.schema);
   return 'default' in entry ? z._default(schema, entry.default) : schema;
 }
 
@@ -16,11 +23,12 @@ function zodOf(schema: object): z.ZodMiniType {
 
 /** What a setting takes, for whoever reads it from text. */
 export type ValueKind =
-  | { readonly kind: 'number' | 'text' | 'words' | 'boolean' }
+  | { readonly kind: 'number' | 'text' | 'words' | 'boolean' | 'object' }
   | { readonly kind: 'choice'; readonly choices: readonly string[] };
 
 /** What a setting takes, by its schema. */
-export function kindOf({ schema }: AnyEntry): ValueKind {
+export function kindOf({ schema, choices }: AnyEntry): ValueKind {
+  if (choices) return { kind: 'choice', choices: choices() };
   const { def } = unwrapped(zodOf(schema))._zod as {
     readonly def: { readonly type: string; readonly entries?: object };
   };
@@ -34,6 +42,8 @@ export function kindOf({ schema }: AnyEntry): ValueKind {
       return { kind: 'boolean' };
     case 'enum':
       return { kind: 'choice', choices: Object.keys(def.entries ?? {}) };
+    case 'record':
+      return { kind: 'object' };
     default:
       return { kind: 'text' };
   }

@@ -9,6 +9,8 @@ export interface SettingEntry<T> {
   readonly hint?: string;
   /** Checks a value that is not the default. */
   readonly schema: Schema<T>;
+  /** The words that it may be, where they are known only at run time: what registries hold. */
+  readonly choices?: () => readonly string[];
   /** Left out: the setting must be given. */
   readonly default?: T;
   /** How help texts tell the default, if it is not a plain value. */

@@ -2,9 +2,11 @@ import { z } from 'zod/mini';
 import { UsageError } from '../../core/errors.ts';
 import { hashJson, toJson } from '../../core/json.ts';
 import { setting, Wording, worded } from '../../core/wording.ts';
-import { PAPER_LOSSES } from '../../engine/loss/paper.ts';
+import { allLosses } from '../../engine/loss/index.ts';
+import type { Loss } from '../../engine/loss/loss.ts';
+import { generalizedDice } from '../../engine/loss/paper.ts';
 import type { SegmentationLossSettings } from '../../engine/loss/segmentation-loss.ts';
-import { architectureOf } from '../../engine/nn/networks/index.ts';
+import { architectureOf, networkKinds } from '../../engine/nn/networks/index.ts';
 import type { Element } from '../../engine/tape/tensor.ts';
 import { findPreset, type Preset, presetNames, renameSettings } from '../task/presets.ts';
 import { parseTask, type Task } from '../task/task.ts';
@@ -32,8 +34,8 @@ export const SETTING_ENTRIES = {
   /** Of one's own task it is null. */
   preset: {
     help: 'A known task with its network, by name',
-    hint: 'NAME',
     schema: z.nullable(text),
+    choices: presetNames,
     default: null,
   } as SettingEntry<string | null>,
   /** Of a preset it is null. */
@@ -47,8 +49,8 @@ export const SETTING_ENTRIES = {
   /** Null for the preset's, or the default kind. */
   network: {
     help: 'Kind of network',
-    hint: 'KIND',
     schema: z.nullable(text),
+    choices: () => networkKinds().map(({ kind }) => kind),
     default: null,
     defaultText: "the preset's",
   } as SettingEntry<string | null>,
@@ -159,11 +161,13 @@ export const SETTING_ENTRIES = {
     schema: within(0, 1e6),
     default: 12,
   } as SettingEntry<number>,
+  /** Of heads whose labels exclude one another and that name none in the task. */
   loss: {
-    help: 'Overlap loss; literal is the paper as printed',
-    schema: z.enum(['generalized-dice', 'dice', 'literal']),
+    help: 'Loss of labels; literal is the paper as printed',
+    schema: text,
+    choices: () => lossesOfLabels().map(({ name }) => name),
     default: 'generalized-dice',
-  } as SettingEntry<SegmentationLossSettings['loss']>,
+  } as SettingEntry<string>,
   /** On top of the weights that the task gives its heads. */
   auxiliaryWeight: {
     help: "Weight of further heads' losses beside the first head's",
@@ -217,7 +221,14 @@ export const SETTING_ENTRIES = {
 };
 
 /** Everything that decides how a network is trained. Equal settings, data and adapter give equal bits. */
-export interface TrainSettings extends Values<typeof SETTING_ENTRIES>, SegmentationLossSettings {}
+export interface TrainSettings
+  extends Values<typeof SETTING_ENTRIES>,
+    Omit<SegmentationLossSettings, 'loss'> {}
+
+/** Losses that a run may choose: those for labels that exclude one another. */
+function lossesOfLabels(): readonly Loss[] {
+  return allLosses().filter(({ activations }) => activations.includes('softmax'));
+}
 
 /** Settings with what the data decided filled in. */
 export interface ResolvedTrainSettings extends TrainSettings {
@@ -225,10 +236,15 @@ export interface ResolvedTrainSettings extends TrainSettings {
   readonly modalities: readonly string[];
 }
 
-/** Every setting by its name, those of the losses included, in the order of help texts. */
-export function settingEntries(): Readonly<Record<string, AnyEntry>> {
+/**
+ * Every setting by its name, those of the losses included, in the order of help texts.
+ * @param loss leaves out settings that this loss does not have; those of the paper's losses are always there
+ */
+export function settingEntries(loss?: string): Readonly<Record<string, AnyEntry>> {
   const own: [string, AnyEntry][] = Object.entries(SETTING_ENTRIES);
-  const losses = Object.entries({ ...lossEntries(PAPER_LOSSES), ...OVERRIDDEN });
+  const chosen = allLosses().find(({ name }) => name === loss);
+  const which = new Set<Loss>(chosen ? [chosen, generalizedDice] : [generalizedDice, ...lossesOfLabels()]);
+  const losses = Object.entries({ ...lossEntries([...which]), ...OVERRIDDEN });
   return Object.fromEntries(own.flatMap((entry) => (entry[0] === 'loss' ? [entry, ...losses] : [entry])));
 }
 
@@ -262,14 +278,15 @@ export function trainSettings(input: unknown, file?: string): TrainSettings {
 }
 
 function checkSettings(input: unknown): TrainSettings | UsageError {
-  const entries = settingEntries();
-  const schema = z.strictObject(
-    Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name, checkOf(entry)])),
-  );
   const named = isObject(input) ? renameSettings(input) : input;
   const chosen = isObject(named) ? choiceOf(named) : undefined;
   if (chosen instanceof UsageError) return chosen;
   const wanted = isObject(named) ? { ...chosen?.preset?.settings, ...withoutNulls(named) } : named;
+  const loss = isObject(wanted) ? String(wanted.loss ?? SETTING_ENTRIES.loss.default) : undefined;
+  const entries = settingEntries(loss);
+  const schema = z.strictObject(
+    Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name, checkOf(entry)])),
+  );
   const parsed = schema.safeParse(wanted);
   if (!parsed.success) return settingError(parsed.error.issues[0], named, Object.keys(entries));
   const settings = { ...(parsed.data as unknown as TrainSettings), task: chosen?.task ?? null };
@@ -351,6 +368,15 @@ function settingError(
   names: readonly string[],
 ): UsageError {
   if (!issue) return new UsageError('the settings cannot be understood');
+  const foreign =
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.find((key) => Object.hasOwn(settingEntries(), key))
+      : undefined;
+  if (foreign !== undefined && isObject(input))
+    return new UsageError(
+      worded`${setting(foreign)} does not go with ${setting('loss', String(input.loss ?? SETTING_ENTRIES.loss.default))}`,
+      { hint: `Leave it out, or choose a loss that has it: ${havingSetting(foreign)}.` },
+    );
   if (issue.code === 'unrecognized_keys')
     return new UsageError(`there is no setting ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`, {
       hint: `Settings are ${names.join(', ')}.`,
@@ -366,6 +392,14 @@ function settingError(
   return new UsageError(
     worded`${setting(path)} is ${describe(value)}; ${issue.message.replace(/^Invalid (input|option): /, '')}`,
   );
+}
+
+/** Names of the losses that have a setting. */
+function havingSetting(name: string): string {
+  return lossesOfLabels()
+    .filter(({ schema }) => name in schema.shape)
+    .map((loss) => loss.name)
+    .join(', ');
 }
 
 function describe(value: unknown): string {

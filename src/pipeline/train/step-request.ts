@@ -1,5 +1,4 @@
 import { findLoss } from '../../engine/loss/index.ts';
-import type { SegmentationLossSettings } from '../../engine/loss/segmentation-loss.ts';
 import { architectureOf } from '../../engine/nn/networks/index.ts';
 import type { StepRequest } from '../../engine/nn/training-step.ts';
 import { lossOf } from '../task/task.ts';
@@ -8,8 +7,7 @@ import type { ResolvedTrainSettings } from './settings.ts';
 
 /** What of a run's settings makes its step. */
 export type StepSettings = NetworkSettings &
-  SegmentationLossSettings &
-  Pick<ResolvedTrainSettings, 'batch' | 'precision' | 'weightDecay' | 'clip' | 'auxiliaryWeight'>;
+  Pick<ResolvedTrainSettings, 'loss' | 'batch' | 'precision' | 'weightDecay' | 'clip' | 'auxiliaryWeight'>;
 
 /**
  * The training step that settings ask for.
@@ -33,7 +31,7 @@ export function stepRequest(settings: StepSettings): StepRequest {
 }
 
 /** The run's loss: its name, and those of the settings that it has. */
-function runLoss(settings: SegmentationLossSettings): Readonly<Record<string, unknown>> {
+function runLoss(settings: Pick<StepSettings, 'loss'>): Readonly<Record<string, unknown>> {
   const { loss: name } = settings;
   const own = Object.keys(findLoss(name).schema.shape);
   const entries = Object.entries(settings).filter(([key]) => own.includes(key));

@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod/mini';
 import { SETTING_ARGS } from '../../../src/cli/settings.ts';
 import { defineLoss } from '../../../src/engine/loss/loss.ts';
+import { networkOf } from '../../../src/pipeline/train/network.ts';
 import { checkOf, kindOf, lossEntries } from '../../../src/pipeline/train/setting-checks.ts';
 import type { AnyEntry } from '../../../src/pipeline/train/setting-entry.ts';
 import { settingEntries, trainSettings } from '../../../src/pipeline/train/settings.ts';
+import { stepRequest } from '../../../src/pipeline/train/step-request.ts';
 
 const entries = Object.entries(settingEntries());
 
@@ -18,7 +20,9 @@ describe('every setting', () => {
 
   it('is a field of the settings and an option of the command line', () => {
     const names = entries.map(([name]) => name);
-    expect(Object.keys(trainSettings({ variant: 'single' })).sort()).toEqual([...names].sort());
+    const used = Object.keys(settingEntries('generalized-dice'));
+    expect(Object.keys(trainSettings({ preset: 'single' })).sort()).toEqual(used.sort());
+    expect(names).toEqual(expect.arrayContaining(used));
     const options = names.map((name) => name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`));
     expect(Object.keys(SETTING_ARGS)).toEqual(options.filter((name) => name !== 'seed'));
   });
@@ -35,6 +39,40 @@ describe('every setting', () => {
   });
 });
 
+describe('the settings of a loss', () => {
+  it('are checked and filled in by the loss that is chosen', () => {
+    const settings = trainSettings({ preset: 'single', loss: 'focal-tversky', gamma: 2 });
+    expect(settings).toMatchObject({ loss: 'focal-tversky', gamma: 2, beta: 0.3 });
+    expect(trainSettings({ preset: 'single', loss: 'dice-ce' }).crossEntropy).toBe(1);
+    expect(trainSettings({ preset: 'single' })).toMatchObject({ crossEntropy: 0 });
+    expect(trainSettings({ preset: 'single' })).not.toHaveProperty('gamma');
+    const request = stepRequest({ ...settings, modalities: ['FLAIR'] });
+    expect(request.objectives[0]!.loss).toMatchObject({ name: 'focal-tversky', settings: { gamma: 2 } });
+  });
+
+  it('are refused with another loss, which is told with those that have them', () => {
+    expect(() => trainSettings({ preset: 'single', loss: 'dice', gamma: 2 })).toThrow(
+      'gamma does not go with loss: dice',
+    );
+    expect(() => trainSettings({ preset: 'single', loss: 'focal-tversky', gamma: 0 })).toThrow(
+      /gamma is 0; /,
+    );
+    expect(() => trainSettings({ preset: 'single', loss: 'hinge' })).toThrow(
+      /loss is "hinge"; expected one of .*generalized-dice/,
+    );
+  });
+
+  it('and networks and presets are chosen among what exists', () => {
+    expect(() => trainSettings({ preset: 'single', network: 'vnet' })).toThrow(
+      /network is "vnet"; expected one of unet, nnunet, meshnet/,
+    );
+    const settings = trainSettings({ preset: 'single', network: 'meshnet', patch: 7 });
+    expect(networkOf({ ...settings, modalities: ['FLAIR'] }).kind).toBe('meshnet');
+    expect(SETTING_ARGS.network).toMatchObject({ type: 'enum' });
+    expect(SETTING_ARGS['network-config'].type).toBe('string');
+  });
+});
+
 describe('the kind of a value', () => {
   it.each<[z.ZodMiniType, ReturnType<typeof kindOf>]>([
     [z.int(), { kind: 'number' }],
@@ -42,6 +80,7 @@ describe('the kind of a value', () => {
     [z.nullable(z.array(z.string())), { kind: 'words' }],
     [z.string(), { kind: 'text' }],
     [z.boolean(), { kind: 'boolean' }],
+    [z.nullable(z.record(z.string(), z.unknown())), { kind: 'object' }],
     [z.enum(['a', 'b']), { kind: 'choice', choices: ['a', 'b'] }],
   ])('follows from the schema: %#', (schema, kind) => {
     const entry: AnyEntry = { help: '', schema };
