@@ -1,4 +1,9 @@
-import { choosePredictions, evaluatePredictions } from '../imaging/evaluate/evaluate-predictions.ts';
+import {
+  choosePredictions,
+  evaluatePredictions,
+  evaluationBasis,
+  evaluationNotes,
+} from '../imaging/evaluate/evaluate-predictions.ts';
 import type { ScanMetrics } from '../imaging/evaluate/metrics.ts';
 import { evaluationTable, formatTable } from '../imaging/evaluate/tables.ts';
 import { NodeFolder } from '../platform/node-files.ts';
@@ -49,10 +54,18 @@ export const evaluate: Command = command({
       options.text('rater'),
       (done, name) => bar.update(done, name),
     );
+    const said = [evaluationBasis(options.text('rater') ?? '1'), ...evaluationNotes(scans)];
+    for (const note of said) output.note(`note: ${note}`);
     const rows = scans.map((scan) => ({ ...scan, session: scan.session ?? undefined }));
     output.result(
       {
-        scans: scans.map((scan) => ({ subject: scan.subject, session: scan.session, ...metricsOf(scan) })),
+        scans: scans.map((scan) => ({
+          subject: scan.subject,
+          session: scan.session,
+          trainedOn: scan.trainedOn,
+          ...metricsOf(scan),
+        })),
+        notes: said,
         mean: metricsOf(mean),
       },
       formatTable(evaluationTable(rows, mean)),

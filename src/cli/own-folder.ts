@@ -1,7 +1,12 @@
 import type { ArgDef } from 'citty';
 import { StorageError } from '../core/errors.ts';
 import { type Scan, scanFolder, scanName } from '../imaging/dataset/dataset.ts';
-import { DESCRIPTION_FILE, derivativeDescription } from '../imaging/dataset/derivative.ts';
+import {
+  DESCRIPTION_FILE,
+  type DerivativeOrigin,
+  derivativeDescription,
+  describedModel,
+} from '../imaging/dataset/derivative.ts';
 import type { NodeFolder } from '../platform/node-files.ts';
 import { packageVersion } from '../platform/terminal.ts';
 
@@ -12,21 +17,35 @@ import { packageVersion } from '../platform/terminal.ts';
  * @param name what BIDS's description calls the content: `voxelgrad predictions`
  * @throws StorageError where the folder cannot be written or holds other files.
  */
-export async function claimFolder(out: NodeFolder, name: string): Promise<void> {
+export async function claimFolder(
+  out: NodeFolder,
+  name: string,
+  origin: DerivativeOrigin = {},
+): Promise<void> {
   await out.checkWritable();
-  await requireOwnFolder(out, name);
+  await requireOwnFolder(out, name, origin.model);
   await out.tidy();
-  await out.write(DESCRIPTION_FILE, derivativeDescription(name, packageVersion()));
+  await out.write(DESCRIPTION_FILE, derivativeDescription(name, packageVersion(), origin));
 }
 
-/** @throws StorageError where the folder holds files that are none of `name`'s. */
-export async function requireOwnFolder(out: NodeFolder, name: string): Promise<void> {
+/**
+ * @param model SHA-256 of the network whose files they must be, if one makes them
+ * @throws StorageError where the folder holds files that are none of `name`'s, or another network's.
+ */
+export async function requireOwnFolder(out: NodeFolder, name: string, model?: string): Promise<void> {
   const names = (await out.list('')).map((entry) => entry.name).filter((file) => !file.startsWith('.'));
   if (names.length === 0) return;
   const text = names.includes(DESCRIPTION_FILE)
     ? new TextDecoder().decode(await out.read(DESCRIPTION_FILE))
     : '';
-  if (text.includes(`"Name": ${JSON.stringify(name)}`)) return;
+  if (text.includes(`"Name": ${JSON.stringify(name)}`)) {
+    const other = describedModel(text);
+    if (model === undefined || other === undefined || other === model) return;
+    throw new StorageError(
+      `${out.name}: holds what another model made (${other.slice(0, 12)}…, this one is ${model.slice(0, 12)}…)`,
+      { hint: 'Choose a new folder, so that nobody takes one for the other.' },
+    );
+  }
   const what = name.replace(/^voxelgrad /, '');
   throw new StorageError(`${out.name}: holds files that are no ${what} (${names.slice(0, 3).join(', ')})`, {
     hint: 'Choose a new folder.',

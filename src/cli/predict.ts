@@ -1,5 +1,6 @@
 import { formatRecord } from '../core/record.ts';
 import { findScans, scanName } from '../imaging/dataset/dataset.ts';
+import { describeInputs } from '../imaging/dataset/inputs.ts';
 import { predict as predictScans } from '../pipeline/predict/run.ts';
 import { TASK_FILE } from '../pipeline/task/task-file.ts';
 import { NodeFolder } from '../platform/node-files.ts';
@@ -49,11 +50,17 @@ export const predict: Command = command({
     requireModelInputs(scans, inputs, output);
     const out = new NodeFolder(options.required('out'));
     await out.checkWritable();
-    await requireOwnFolder(out, CONTENT);
+    const origin = {
+      raw: out.pathTo(new NodeFolder(options.required('dataset'))),
+      model: inputs.provenance.model.sha256,
+    };
+    await requireOwnFolder(out, CONTENT, origin.model);
     await requireNew(out, scans, options.flag('overwrite'));
+    const { info } = inputs.model;
+    output.note(describeInputs(inputs.dataset, scans, { modalities: info.task.channels }));
     const device = await LastingGpu.open(output, 'the last tiles that were saved');
     try {
-      await claimFolder(out, CONTENT);
+      await claimFolder(out, CONTENT, origin);
       const bar = output.progress({ label: 'predicting', total: scans.length, unit: 'scan' });
       const kernels = await predictionKernels(inputs.run, device.gpu.capabilities);
       const { stageOne, resample } = inputs;
@@ -65,6 +72,9 @@ export const predict: Command = command({
         scans,
         out,
         onSpacing: (scan, change) => noteSpacing(scan, change, inputs, output),
+        onScan: (_, done) => {
+          for (const warning of done.warnings) output.note(`warning: ${scanName(done)}: ${warning}`);
+        },
         onTile: (done, total, scan) => bar.update(scans.indexOf(scan) + done / total, scanName(scan)),
       });
       const { info } = inputs.model;

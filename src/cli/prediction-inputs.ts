@@ -1,16 +1,19 @@
 import type { ArgDef } from 'citty';
-import { DatasetError, UsageError } from '../core/errors.ts';
+import { CheckpointError, DatasetError, UsageError } from '../core/errors.ts';
 import type { FileSource } from '../core/files.ts';
+import { sha256 } from '../core/hash.ts';
 import type { Element } from '../engine/tape/tensor.ts';
 import { type Dataset, type Scan, scanName } from '../imaging/dataset/dataset.ts';
 import { chooseModalities } from '../imaging/dataset/load-scan.ts';
 import { decodeModel, type Model, withThreshold } from '../pipeline/models/model.ts';
 import { type MapChoice, needsMaps } from '../pipeline/predict/input-maps.ts';
+import type { PredictionProvenance } from '../pipeline/predict/request.ts';
 import { requireTile } from '../pipeline/predict/segment.ts';
 import { describeChange, SPACING_TOLERANCE, type SpacingChange } from '../pipeline/predict/voxel-size.ts';
-import { RUN_FILES } from '../pipeline/train/run-record.ts';
+import { hasFile, RUN_FILES, readManifest, readRunConfig } from '../pipeline/train/run-record.ts';
 import { readStageOne } from '../pipeline/train/stage-one.ts';
 import { NodeFolder } from '../platform/node-files.ts';
+import { packageVersion } from '../platform/terminal.ts';
 import '../study/presets/index.ts';
 import { tissueProvider } from '../study/tissue-provider.ts';
 import { allowImages, attachTissues } from './attach-tissues.ts';
@@ -84,6 +87,7 @@ export interface PredictionInputs {
   /** Where the network lies. */
   readonly run: FileSource;
   readonly model: Model;
+  readonly provenance: PredictionProvenance;
   readonly dataset: Dataset;
   /** Undefined for what training chose. */
   readonly threshold: number | undefined;
@@ -108,7 +112,11 @@ export async function openPrediction(
   const tile = options.integer('tile', { min: 1 });
   const memory = options.bytes('memory');
   const run = new NodeFolder(options.required('run'));
-  const model = decodeModel(await run.read(RUN_FILES.model), `${run.name}/${RUN_FILES.model}`);
+  const bytes = await run.read(RUN_FILES.model);
+  const file = `${run.name}/${RUN_FILES.model}`;
+  const model = decodeModel(bytes, file);
+  const hash = await sha256(bytes);
+  await requireListed(run, hash, file);
   if (threshold !== undefined) withThreshold(model.info, threshold);
   if (tile !== undefined) requireTile(model.info, tile);
   const tissue = options.text('maps') ?? null;
@@ -120,6 +128,11 @@ export async function openPrediction(
   return {
     run,
     model,
+    provenance: {
+      version: packageVersion(),
+      model: { file: RUN_FILES.model, sha256: hash },
+      trainingFiles: await trainingFiles(run),
+    },
     dataset,
     threshold,
     overlap,
@@ -130,6 +143,23 @@ export async function openPrediction(
     resample: !options.flag('no-resample'),
     stageOne: await readStageOne(run, model.info.task),
   };
+}
+
+/** Refuses a network that is not the one that its run ended with. @throws CheckpointError, FileFormatError. */
+async function requireListed(run: FileSource, hash: string, file: string): Promise<void> {
+  const listed = (await readManifest(run))?.files[RUN_FILES.model];
+  if (listed === undefined || listed === hash) return;
+  throw new CheckpointError(
+    `${file} is not the network that the run ended with: its SHA-256 is ${hash.slice(0, 12)}…, and ${RUN_FILES.manifest} lists ${listed.slice(0, 12)}…`,
+    { hint: 'Restore the file; or copy it alone into a new folder to use it as it is.' },
+  );
+}
+
+/** Hashes of all files that a run read; undefined if it does not say. */
+async function trainingFiles(run: FileSource): Promise<ReadonlySet<string> | undefined> {
+  if (!(await hasFile(run, RUN_FILES.config))) return undefined;
+  const { inputs } = await readRunConfig(run);
+  return inputs && new Set(Object.values(inputs).flatMap((files) => files.map(({ sha256: hash }) => hash)));
 }
 
 /** The number of `--threshold`; undefined for `auto`. @throws UsageError where it is neither. */

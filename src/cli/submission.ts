@@ -1,5 +1,6 @@
 import { StorageError, UsageError } from '../core/errors.ts';
 import { scanName } from '../imaging/dataset/dataset.ts';
+import { describeInputs } from '../imaging/dataset/inputs.ts';
 import { predict as predictScans } from '../pipeline/predict/run.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import {
@@ -55,6 +56,7 @@ export const submission: Command = command({
     const inputs = await openPrediction(options, output);
     const scans = submissionScans(inputs.dataset, options.list('subjects'));
     requireModelInputs(scans, inputs, output);
+    output.note(describeInputs(inputs.dataset, scans, { modalities: inputs.model.info.task.channels }));
     const out = new NodeFolder(options.required('out'));
     await out.checkWritable();
     await out.tidy();
@@ -85,6 +87,9 @@ export const submission: Command = command({
         scans,
         out: new SubmissionSink(out, scans, team),
         onSpacing: (scan, change) => noteSpacing(scan, change, inputs, output),
+        onScan: (_, done) => {
+          for (const warning of done.warnings) output.note(`warning: ${scanName(done)}: ${warning}`);
+        },
         onTile: (done, total, scan) => bar.update(scans.indexOf(scan) + done / total, scanName(scan)),
       });
       const masks = predicted.map((scan) => `${out.name}/${submissionName(scan, team)}`);

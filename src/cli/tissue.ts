@@ -1,5 +1,6 @@
 import { DatasetError, UsageError } from '../core/errors.ts';
 import { findScans, scanName } from '../imaging/dataset/dataset.ts';
+import { describeInputs } from '../imaging/dataset/inputs.ts';
 import { canonicalModality } from '../imaging/dataset/modality.ts';
 import {
   makeTissues,
@@ -10,6 +11,7 @@ import {
 } from '../imaging/tissue/make-tissues.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
+import { packageVersion } from '../platform/terminal.ts';
 import { type Command, command } from './command.ts';
 import { DATASET_ARGS, datasetChoices, openDatasetOf } from './dataset-options.ts';
 import { claimFolder, OVERWRITE_ARG, requireNew } from './own-folder.ts';
@@ -75,7 +77,14 @@ export const tissue: Command = command({
     await requireNew(out, scans, options.flag('overwrite'));
     const gpu = method === 'em' ? await openNodeGpu() : undefined;
     try {
-      await claimFolder(out, 'voxelgrad tissue maps');
+      await claimFolder(out, 'voxelgrad tissue maps', {
+        raw: out.pathTo(new NodeFolder(options.required('dataset'))),
+      });
+      output.note(
+        describeInputs(dataset, scans, {
+          modalities: method === 'spm' ? ['T1w'] : modalities.map(canonicalModality),
+        }),
+      );
       const bar = output.progress({ label: 'tissues', total: scans.length, unit: 'scan' });
       const done = await makeTissues(gpu, {
         dataset,
@@ -88,8 +97,11 @@ export const tissue: Command = command({
           ...(iterations === undefined ? {} : { iterations }),
         },
         out,
+        version: packageVersion(),
         onProgress: (count, name) => bar.update(count, name),
       });
+      for (const scan of done)
+        for (const warning of scan.warnings ?? []) output.note(`warning: ${scanName(scan)}: ${warning}`);
       output.result(
         { out: out.name, method, scans: done },
         done.map((scan) => `${scanName(scan)}: ${scan.bids.join(', ')}`).join('\n'),

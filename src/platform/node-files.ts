@@ -50,6 +50,11 @@ export class NodeFolder implements FileStore {
     this.#root = resolve(folder);
   }
 
+  /** Where another folder lies as seen from this one, with `/`. */
+  pathTo(other: NodeFolder): string {
+    return relative(this.#root, other.root).split(sep).join('/') || '.';
+  }
+
   /** The absolute path of the root. */
   get root(): string {
     return this.#root;

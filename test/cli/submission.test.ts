@@ -76,7 +76,7 @@ describe('submission', () => {
       '0.01',
     ]);
     expect(same.code, same.stderr).toBe(0);
-    const path = 'sub-test01/ses-01/anat/sub-test01_ses-01_label-lesion_mask.nii.gz';
+    const path = 'sub-test01/ses-01/anat/sub-test01_ses-01_space-orig_label-L_mask.nii.gz';
     const predicted = await readMask(readFileSync(join(predictions, path)), path);
     expect(volume.data).toEqual(predicted.volume.data);
     expect(volume.data.includes(1)).toBe(true);

@@ -49,7 +49,7 @@ describe('tissue', () => {
     };
     expect(method).toBe('em');
     expect(scans.map(({ subject }) => subject)).toEqual(['07', '19']);
-    expect(scans[0]!.bids[2]).toBe('sub-07/anat/sub-07_label-CSF_probseg.nii.gz');
+    expect(scans[0]!.bids[2]).toBe('sub-07/anat/sub-07_space-orig_label-CSF_probseg.nii.gz');
     expect(scans[0]!.spm[0]).toBe('sub-07/anat/c1sub-07_T1w.nii.gz');
     for (const { bids, spm } of scans) {
       const exact = await Promise.all(bids.map((path) => map(join(out, path))));
@@ -65,7 +65,7 @@ describe('tissue', () => {
     const out = join(folder, 'again');
     const words = ['tissue', dataset, out, '--subjects', '07', '--iterations', '5'];
     expect((await runCli(words)).code).toBe(0);
-    const path = join(out, 'sub-07/anat/sub-07_label-GM_probseg.nii.gz');
+    const path = join(out, 'sub-07/anat/sub-07_space-orig_label-GM_probseg.nii.gz');
     const before = readFileSync(path);
     expect((await runCli(words)).code).toBe(0);
     expect(readFileSync(path).equals(before)).toBe(true);
@@ -79,7 +79,7 @@ describe('tissue', () => {
     const out = join(folder, 'spm');
     const run = await runCli(['tissue', dataset, out, '--method', 'spm', '--subjects', '07', '--json']);
     expect(run.code, run.stderr).toBe(0);
-    const gm = await map(join(out, 'sub-07/anat/sub-07_label-GM_probseg.nii.gz'));
+    const gm = await map(join(out, 'sub-07/anat/sub-07_space-orig_label-GM_probseg.nii.gz'));
     // Stored as .5, .3 and .1, which sum to .9.
     BRAIN.forEach((inside, i) => {
       expect(gm[i]!).toBeCloseTo((inside * 0.5) / 0.9, 5);

@@ -190,7 +190,7 @@ describe('train', () => {
 });
 
 describe('predict', () => {
-  const mask = 'sub-training02/ses-01/anat/sub-training02_ses-01_label-lesion_mask.nii.gz';
+  const mask = 'sub-training02/ses-01/anat/sub-training02_ses-01_space-orig_label-L_mask.nii.gz';
   const flair = join(dataset, 'training/training02/preprocessed/training02_01_flair_pp.nii.gz');
 
   it(

@@ -178,9 +178,13 @@ async function readScan(
     ...(brains.sources.length > 1 ? { brainmask: brains.sources } : {}),
   };
   const brain = pick('brain mask', brains.chosen, ['sub', 'ses', 'desc', 'label'], choices, warnings);
+  const modalities = pickImages(found.images, choices, warnings);
+  const [first] = modalities.values();
+  const source = found.images.find(({ path }) => path === first);
   return {
     ...id,
-    modalities: pickImages(found.images, choices, warnings),
+    entities: source && sourceEntities(source),
+    modalities,
     lesionMasks: pickRaters(lesions.chosen, choices, warnings),
     lesionProbability: best(
       found.lesionMaps.filter((c) => !c.pipeline.ours),
@@ -273,6 +277,14 @@ function sortFiles(
     else if (raw && !NOT_IMAGES.has(name.suffix)) found.images.push(candidate);
     else found.others.push(candidate);
   }
+}
+
+/** The entities of an image that files made of it keep, in BIDS's order: `acq-3D_run-2`; undefined if it has none. */
+function sourceEntities({ entities }: BidsName): string | undefined {
+  const kept = ['acq', 'rec', 'run'].flatMap((key) =>
+    entities.has(key) ? [`${key}-${entities.get(key)}`] : [],
+  );
+  return kept.length > 0 ? kept.join('_') : undefined;
 }
 
 /** The masks of a chosen source; where none is chosen, all, and which sources compete. */

@@ -33,6 +33,8 @@ export interface Scan {
   readonly subject: string;
   /** Visit, or null in a data set without visits. */
   readonly session: string | null;
+  /** Entities that tell its images apart from others of the visit, of the first modality: `acq-3D_run-2`. */
+  readonly entities?: string | undefined;
   /** By canonical name (`FLAIR`, `T1w`, `T2w`, `PDw`, `ce-gadolinium_T1w`, ...), in that order. */
   readonly modalities: ReadonlyMap<string, string>;
   /** Lesion masks by rater, sorted; one unnamed mask is rater `1`. */

@@ -1,19 +1,47 @@
 import { canonicalJson } from '../../core/json.ts';
+import { RAW_DATASET } from './sidecar.ts';
 
 /** The file that says what a folder of BIDS holds. */
 export const DESCRIPTION_FILE = 'dataset_description.json';
+
+/** Where derivatives come from. */
+export interface DerivativeOrigin {
+  /** Where the data set lies that was read: a path from the derivatives' folder, or a URI. */
+  readonly raw?: string | undefined;
+  /** SHA-256 of the network that makes them, if one does. */
+  readonly model?: string | undefined;
+}
+
+const MODEL_IS = 'By the model with the SHA-256';
+
+/** The SHA-256 of the network that a description names; undefined if it names none. */
+export function describedModel(text: string): string | undefined {
+  return new RegExp(`${MODEL_IS} ([0-9a-f]{64})`).exec(text)?.[1];
+}
 
 /**
  * What BIDS wants of a folder of derivatives; a later run tells predictions from truth by it.
  * @param name of the content: `voxelgrad predictions`
  * @param version of voxelgrad
  */
-export function derivativeDescription(name: string, version: string): Uint8Array {
+export function derivativeDescription(
+  name: string,
+  version: string,
+  origin: DerivativeOrigin = {},
+): Uint8Array {
+  const { raw, model } = origin;
   const content = {
     Name: name,
-    BIDSVersion: '1.9.0',
+    BIDSVersion: '1.11.0',
     DatasetType: 'derivative',
-    GeneratedBy: [{ Name: 'voxelgrad', Version: version }],
+    GeneratedBy: [
+      {
+        Name: 'voxelgrad',
+        Version: version,
+        ...(model === undefined ? {} : { Description: `${MODEL_IS} ${model}` }),
+      },
+    ],
+    ...(raw === undefined ? {} : { DatasetLinks: { [RAW_DATASET]: raw }, SourceDatasets: [{ URL: raw }] }),
   };
   return new TextEncoder().encode(`${canonicalJson(content, 2)}\n`);
 }

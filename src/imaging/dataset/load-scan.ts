@@ -52,6 +52,8 @@ export interface Channel<T extends Voxels = Float32Array> {
 export interface LoadedScan<T extends Voxels = Float32Array> {
   readonly subject: string;
   readonly session: string | null;
+  /** As the scan's. */
+  readonly entities?: string | undefined;
   readonly grid: Grid;
   /** Header of the first modality, to write predictions with. */
   readonly header: NiftiHeader;
@@ -200,6 +202,7 @@ async function loadAs<T extends Voxels>(
   return {
     subject: scan.subject,
     session: scan.session,
+    entities: scan.entities,
     grid,
     header,
     channels,

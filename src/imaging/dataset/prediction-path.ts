@@ -1,4 +1,6 @@
+import type { FileSource } from '../../core/files.ts';
 import { type Scan, scanFolder, scanName } from './dataset.ts';
+import { listFiles } from './tissue-files.ts';
 
 /** What a prediction's file holds. */
 export interface PredictionKind {
@@ -10,17 +12,54 @@ export interface PredictionKind {
   readonly suffix: string;
 }
 
-/** `sub-26/ses-02/anat/sub-26_ses-02_label-lesion_mask.nii.gz`: where a prediction goes, as a BIDS derivative. */
+/** Whose prediction it is. */
+export type PredictedId = Pick<Scan, 'subject' | 'session' | 'entities'>;
+
+/**
+ * `sub-26/ses-02/anat/sub-26_ses-02_space-orig_label-L_mask.nii.gz`: where a prediction goes, as a BIDS derivative on the
+ * scan's own grid. `L` is BIDS's label of lesions. Entities of the source (`acq-3D_run-2`) are kept.
+ */
 export function predictionPath(
-  scan: Pick<Scan, 'subject' | 'session'>,
+  scan: PredictedId,
+  kind: PredictionKind,
+  extension = 'nii.gz',
+): string {
+  return `${scanFolder(scan)}/${predictionName(scanName(scan), scan.entities, kind, extension)}`;
+}
+
+/** The file's name alone, for whatever it begins with. */
+export function predictionName(
+  stem: string,
+  entities: string | undefined,
   { label, desc, suffix }: PredictionKind,
   extension = 'nii.gz',
 ): string {
-  const entities = [
+  const parts = [
+    stem,
+    ...(entities ? [entities] : []),
+    'space-orig',
+    ...(label === undefined ? [] : [`label-${label === 'lesion' ? 'L' : label}`]),
     ...(desc === undefined ? [] : [`desc-${desc}`]),
-    ...(label === undefined ? [] : [`label-${label}`]),
+    suffix,
   ];
-  return `${scanFolder(scan)}/${[scanName(scan), ...entities, suffix].join('_')}.${extension}`;
+  return `${parts.join('_')}.${extension}`;
+}
+
+/** {@link predictionPath}, and after it the names that earlier versions gave. */
+export function predictionPaths(scan: PredictedId, kind: PredictionKind): string[] {
+  const old = `${scanFolder(scan)}/${scanName(scan)}_label-${kind.label}_${kind.suffix}.nii.gz`;
+  return [predictionPath(scan, kind), old];
+}
+
+/** Where a prediction lies in a tree; the path that it would be written to if it is not there. */
+export async function findPredicted(
+  files: FileSource,
+  scan: PredictedId,
+  kind: PredictionKind,
+): Promise<string> {
+  const paths = predictionPaths(scan, kind);
+  const { names } = await listFiles(files, scanFolder(scan));
+  return paths.find((path) => names.includes(path.split('/').at(-1)!)) ?? paths[0]!;
 }
 
 /** What the challenge calls a visit: `test01_02`, whose mask is `test01_02_TEAM.nii`. */

@@ -4,8 +4,9 @@ import { setting, worded } from '../../core/wording.ts';
 import { folderLabel } from '../dataset/bids-name.ts';
 import { requireChosen } from '../dataset/choices.ts';
 import { type Dataset, findScans, type Scan, scanFolder, scanName } from '../dataset/dataset.ts';
-import { parseSubmissionName, predictionPath } from '../dataset/prediction-path.ts';
+import { parseSubmissionName, predictionPath, predictionPaths } from '../dataset/prediction-path.ts';
 import { combineRaters, type RaterChoice } from '../dataset/raters.ts';
+import { type Seen, seenIn, sidecarPath } from '../dataset/sidecar.ts';
 import { listFiles } from '../dataset/tissue-files.ts';
 import { readMask } from '../nifti/read.ts';
 import { describeGrid, sameGrid, type Volume } from '../volume/volume.ts';
@@ -15,6 +16,8 @@ import { evaluateScan, meanMetrics, type ScanMetrics } from './metrics.ts';
 export interface ScanEvaluation extends ScanMetrics {
   readonly subject: string;
   readonly session: string | null;
+  /** Whether the model was trained on the scan, by the sidecar of its prediction; null if that does not say. */
+  readonly trainedOn: Seen;
 }
 
 /** What {@link choosePredictions} found. */
@@ -26,7 +29,7 @@ export interface ChosenPredictions {
 }
 
 /**
- * Pairs scans with the masks that were predicted for them (`sub-26/anat/sub-26_label-lesion_mask.nii[.gz]`, or a
+ * Pairs scans with the masks that were predicted for them (`sub-26/anat/sub-26_space-orig_label-L_mask.nii[.gz]`, or a
  * submission to the ISBI 2015 challenge, `training01_01_TEAM.nii[.gz]` in one folder).
  *
  * @param subjects whom to evaluate; where left out, everybody of whom there is a prediction. All their visits
@@ -87,11 +90,10 @@ async function predictedScans(predictions: FileSource, dataset: Dataset, notes: 
 }
 
 async function findPrediction(predictions: FileSource, scan: Scan): Promise<string | undefined> {
-  const compressed = predictionPath(scan, { label: 'lesion', suffix: 'mask' });
   const there = (await listFiles(predictions, scanFolder(scan))).names;
-  const found = [compressed, compressed.replace(/\.gz$/, '')].find((path) =>
-    there.includes(path.split('/').at(-1)!),
-  );
+  const found = predictionPaths(scan, { label: 'lesion', suffix: 'mask' })
+    .flatMap((path) => [path, path.replace(/\.gz$/, '')])
+    .find((path) => there.includes(path.split('/').at(-1)!));
   if (found !== undefined) return found;
   const flat = await listFiles(predictions, '');
   return flat.names.find((file) => {
@@ -123,10 +125,57 @@ export async function evaluatePredictions(
       rater === 'mean'
         ? meanMetrics([...raters.values()].map(against))
         : against(combineRaters(raters, rater, scanName(scan)) as Uint8Array);
-    scans.push({ subject: scan.subject, session: scan.session, ...metrics });
+    scans.push({
+      subject: scan.subject,
+      session: scan.session,
+      trainedOn: await seenBy(predictions, pair.prediction),
+      ...metrics,
+    });
     onScan(scans.length, scanName(scan));
   }
   return { scans, mean: meanMetrics(scans) };
+}
+
+async function seenBy(predictions: FileSource, prediction: string): Promise<Seen> {
+  const path = sidecarPath(prediction);
+  const slash = path.lastIndexOf('/');
+  const { names } = await listFiles(predictions, path.slice(0, Math.max(0, slash)));
+  return names.includes(path.slice(slash + 1)) ? seenIn(await predictions.read(path)) : null;
+}
+
+/** In a sentence, against what metrics are taken and how. */
+export function evaluationBasis(rater: string): string {
+  const whose = /^(union|intersection)$/.test(rater)
+    ? `the ${rater} of the raters’ masks`
+    : rater === 'mean'
+      ? 'each rater’s mask, averaged'
+      : `the mask of rater ${rater}`;
+  return `against ${whose}; lesions are voxels that touch by a corner at least (26-connected)`;
+}
+
+/** What a reader of an evaluation must know, a sentence each: whom the model was trained on, empty masks. */
+export function evaluationNotes(scans: readonly ScanEvaluation[]): string[] {
+  const named = (wanted: (scan: ScanEvaluation) => boolean): string =>
+    scans.filter(wanted).map(scanName).join(', ');
+  const notes: string[] = [];
+  const images = named(({ trainedOn }) => trainedOn === 'images');
+  if (images !== '') notes.push(`the model was trained on ${images}: this is no estimate for new patients`);
+  const same = named(({ trainedOn }) => trainedOn === 'name');
+  if (same !== '')
+    notes.push(
+      `the model was trained on patients of the same name as ${same}: if they are the same, this is no estimate for new patients`,
+    );
+  const unknown = named(({ trainedOn }) => trainedOn === null);
+  if (unknown !== '')
+    notes.push(
+      `it is not known whether the model was trained on ${unknown}: there is no sidecar that says so`,
+    );
+  const empty = named(({ truthMl }) => truthMl === 0);
+  if (empty !== '')
+    notes.push(
+      `the true mask of ${empty} is empty: Dice is then 1 for an empty prediction and 0 for any other, by convention`,
+    );
+  return notes;
 }
 
 /**

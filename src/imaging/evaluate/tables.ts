@@ -1,3 +1,4 @@
+import type { Seen } from '../dataset/sidecar.ts';
 import type { ScanMetrics } from './metrics.ts';
 
 /** A value with the bounds of its interval; NaN bounds where there is none. */
@@ -115,19 +116,30 @@ export interface EvaluatedScan extends ScanMetrics {
   readonly subject: string;
   /** Absent for a subject with one session. */
   readonly session?: string | undefined;
+  /** Whether the model was trained on the scan. */
+  readonly trainedOn?: Seen;
 }
+
+/** How a table tells it. */
+const SEEN: Readonly<Record<Exclude<Seen, null>, string>> = { images: 'yes', name: 'same name', no: 'no' };
 
 /** The table of `voxelgrad evaluate`: a row a scan, and their mean. */
 export function evaluationTable(scans: readonly EvaluatedScan[], mean: ScanMetrics): Table {
   const sessions = scans.some((scan) => scan.session !== undefined);
   const columns: Column[] = [{ key: 'subject', label: 'Subject', kind: 'text' }];
   if (sessions) columns.push({ key: 'session', label: 'Session', kind: 'text' });
+  if (scans.some(({ trainedOn }) => trainedOn !== undefined))
+    columns.push({ key: 'trained', label: 'Trained on', kind: 'text' });
   return {
     caption: 'Agreement with the true lesion masks',
     columns: [...columns, ...METRIC_COLUMNS.map(({ better: _, ...column }) => column)],
     rows: [
-      ...scans.map((scan) => ({ ...scan, session: scan.session ?? '' })),
-      { ...mean, subject: 'mean', session: '' },
+      ...scans.map(({ trainedOn = null, ...scan }) => ({
+        ...scan,
+        session: scan.session ?? '',
+        trained: trainedOn === null ? null : SEEN[trainedOn],
+      })),
+      { ...mean, subject: 'mean', session: '', trained: '' },
     ],
     summaryRows: [scans.length],
   };

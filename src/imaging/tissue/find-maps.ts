@@ -42,7 +42,7 @@ export async function findTissueMaps(files: FileSource): Promise<FoundMaps[]> {
 }
 
 /**
- * One lesion mask a scan in a tree: predictions (`sub-07_label-lesion_mask.nii.gz`), an ISBI 2015 submission
+ * One lesion mask a scan in a tree: predictions (`sub-07_space-orig_label-L_mask.nii.gz`), an ISBI 2015 submission
  * (`test01_01_TEAM.nii`) or raters' masks (`training01_01_mask1.nii`); of several the first by path.
  * @returns paths by {@link scanKey}
  */
@@ -66,7 +66,9 @@ export function scanKey({ subject, session }: ScanId): string {
 function lesionScan(name: string): ScanId | undefined {
   const bids = parseBidsName(name);
   if (bids)
-    return bids.suffix === 'mask' && bids.entities.get('label') === 'lesion' ? scanOf(name) : undefined;
+    return bids.suffix === 'mask' && /^(l|lesions?)$/i.test(bids.entities.get('label') ?? '')
+      ? scanOf(name)
+      : undefined;
   const isbi = parseSubmissionName(name);
   return isbi && !/_pp$|brain/.test(isbi.team) ? isbi : undefined;
 }

@@ -2,10 +2,13 @@ import { DatasetError } from '../../core/errors.ts';
 import type { FileSink } from '../../core/files.ts';
 import { setting, worded } from '../../core/wording.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
+import { recordedChoices } from '../dataset/choices.ts';
 import { type Dataset, type Scan, scanName } from '../dataset/dataset.ts';
-import { chooseModalities, loadScan } from '../dataset/load-scan.ts';
+import { hashInputs } from '../dataset/inputs.ts';
+import { chooseModalities, type LoadedScan, loadScan } from '../dataset/load-scan.ts';
+import { sidecar, sidecarPath } from '../dataset/sidecar.ts';
 import { isSpm } from '../dataset/tissue-files.ts';
-import type { TissueMaps } from '../dataset/tissue-maps.ts';
+import { TISSUES, type TissueMaps } from '../dataset/tissue-maps.ts';
 import { readNifti } from '../nifti/read.ts';
 import { resample } from '../volume/resample.ts';
 import type { Grid, Volume } from '../volume/volume.ts';
@@ -32,6 +35,8 @@ export interface MakeTissuesRequest {
   readonly priors?: TissuePriors | undefined;
   readonly em?: SegmentTissuesOptions;
   readonly out: FileSink;
+  /** Of voxelgrad, for the sidecars beside the maps (default: none are written). */
+  readonly version?: string | undefined;
   onProgress?(done: number, scan: string): void;
 }
 
@@ -61,14 +66,14 @@ export async function makeTissues(
   gpu: Gpu | undefined,
   request: MakeTissuesRequest,
 ): Promise<WrittenTissues[]> {
-  const { dataset, scans, method, out } = request;
+  const { dataset, scans, method } = request;
   const done: WrittenTissues[] = [];
   for (const scan of scans) {
     const name = scanName(scan);
     if (method === 'spm') {
       const source = spmSource(scan);
       const loaded = await loadScan(dataset, scan, { modalities: ['T1w'], tissue: source });
-      done.push(await writeTissues(out, loaded, loaded.tissues!, 'SPM'));
+      done.push(await written(request, scan, loaded, loaded.tissues!, 'SPM'));
     } else {
       if (!gpu) throw new DatasetError(`${name}: segmenting tissues needs a GPU`);
       const loaded = await loadScan(dataset, scan, { modalities: request.modalities });
@@ -77,11 +82,43 @@ export async function makeTissues(
         priors: request.priors && priorsOn(request.priors, loaded.grid, loaded.brain, name),
         onIteration: (round, rounds) => request.onProgress?.(done.length + round / rounds, name),
       });
-      done.push(await writeTissues(out, loaded, maps, 'voxelgrad em'));
+      done.push(await written(request, scan, loaded, maps, 'voxelgrad em'));
     }
     request.onProgress?.(done.length, name);
   }
   return done;
+}
+
+/** Writes a scan's maps, and what they come from. */
+async function written(
+  { dataset, out, method, modalities, em, priors, version }: MakeTissuesRequest,
+  scan: Scan,
+  loaded: LoadedScan,
+  maps: TissueMaps,
+  description: string,
+): Promise<WrittenTissues> {
+  const done = await writeTissues(out, loaded, maps, description);
+  const warnings = loaded.warnings ?? [];
+  if (version !== undefined) {
+    const images = method === 'spm' ? ['T1w'] : chooseModalities(scan, modalities).map(([name]) => name);
+    const read = method === 'spm' ? { maps: TISSUES, mapSource: spmSource(scan) } : {};
+    const facts = {
+      version,
+      inputs: await hashInputs(dataset, scan, { modalities: images, ...read }),
+      brain: loaded.brainSource,
+      choices: recordedChoices(dataset.choices),
+      method: {
+        Method: description,
+        Beta: em?.beta,
+        Iterations: em?.iterations,
+        Priors: priors !== undefined,
+      },
+      warnings,
+    };
+    for (const [i, path] of done.bids.entries())
+      await out.write(sidecarPath(path), sidecar({ label: TISSUES[i]!, suffix: 'probseg' }, facts));
+  }
+  return warnings.length > 0 ? { ...done, warnings } : done;
 }
 
 /** The name of the scan's SPM maps. */

@@ -10,10 +10,12 @@ import { type WriteNiftiOptions, writeNifti } from '../nifti/write.ts';
 export interface WrittenTissues {
   readonly subject: string;
   readonly session: string | null;
-  /** Paths of GM, WM and CSF as a BIDS derivative: `sub-07/anat/sub-07_label-GM_probseg.nii.gz`. */
+  /** Paths of GM, WM and CSF as a BIDS derivative: `sub-07/anat/sub-07_space-orig_label-GM_probseg.nii.gz`. */
   readonly bids: readonly string[];
   /** The same maps as SPM names them, beside them: `sub-07/anat/c1sub-07_T1w.nii.gz`. */
   readonly spm: readonly string[];
+  /** What whoever uses them must know, a clause each. */
+  readonly warnings?: readonly string[];
 }
 
 /** SPM's path of a tissue map: c1 is GM, c2 WM, c3 CSF. */
@@ -28,7 +30,7 @@ export function spmPath(scan: Pick<Scan, 'subject' | 'session'>, tissue: (typeof
  */
 export async function writeTissues(
   out: FileSink,
-  scan: Pick<LoadedScan, 'subject' | 'session' | 'grid' | 'header'>,
+  scan: Pick<LoadedScan, 'subject' | 'session' | 'entities' | 'grid' | 'header'>,
   maps: TissueMaps,
   description: string,
 ): Promise<WrittenTissues> {
@@ -46,7 +48,7 @@ export async function writeTissues(
  */
 export async function writeTissueDerivative(
   out: FileSink,
-  scan: Pick<LoadedScan, 'subject' | 'session' | 'grid' | 'header'>,
+  scan: Pick<LoadedScan, 'subject' | 'session' | 'entities' | 'grid' | 'header'>,
   maps: TissueMaps,
   description: string,
 ): Promise<string[]> {

@@ -42,12 +42,24 @@ export interface PredictRequest {
    * Left out: a lost device ends the prediction.
    */
   readonly reopen?: ((lost: DeviceLostError) => Promise<Gpu>) | undefined;
+  /** What sidecars beside the files say of the network and the program (default: no sidecars are written). */
+  readonly provenance?: PredictionProvenance | undefined;
   /** Told of a scan, before its first tile, that its voxels are of another size than the model's. */
   onSpacing?(scan: Scan, change: SpacingChange): void;
   /** Called after every tile of the scan that runs; after a lost device some are done again. */
   onTile?(done: number, total: number, scan: Scan): void;
   /** Called after every scan. */
   onScan?(done: number, scan: PredictedScan): void;
+}
+
+/** What is known of a network that predicts, for the record. */
+export interface PredictionProvenance {
+  /** Of voxelgrad. */
+  readonly version: string;
+  /** The network's file as messages call it, and its SHA-256. */
+  readonly model: { readonly file: string; readonly sha256: string };
+  /** SHA-256 of all files that it was trained on; left out if that is not known. */
+  readonly trainingFiles?: ReadonlySet<string> | undefined;
 }
 
 /** One scan that was predicted. */
@@ -65,4 +77,6 @@ export interface PredictedScan {
   /** The voxel sizes (mm), where the network saw the scan at another one than its own; null if it did not. */
   readonly resampled: SpacingChange | null;
   readonly seconds: number;
+  /** What whoever uses the result must know, a clause each. */
+  readonly warnings: readonly string[];
 }

@@ -1,16 +1,22 @@
+import type { Json } from '../../core/json.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { withRecovery } from '../../engine/gpu/recovery.ts';
+import { recordedChoices } from '../../imaging/dataset/choices.ts';
 import type { Scan } from '../../imaging/dataset/dataset.ts';
+import { hashInputs } from '../../imaging/dataset/inputs.ts';
 import { type LoadedScan, loadStoredScan } from '../../imaging/dataset/load-scan.ts';
-import { predictionPath } from '../../imaging/dataset/prediction-path.ts';
+import { type PredictionKind, predictionPath } from '../../imaging/dataset/prediction-path.ts';
 import { ESTIMATE_INTENT } from '../../imaging/nifti/encode.ts';
 import { writeNifti } from '../../imaging/nifti/write.ts';
+import { type Seen, type SidecarFacts, sidecar, sidecarPath } from '../../imaging/dataset/sidecar.ts';
+import { implausibleVolume } from '../../imaging/evaluate/plausibility.ts';
+import { voxelVolume } from '../../imaging/volume/volume.ts';
 import type { Voxels } from '../../imaging/volume/voxels.ts';
 import { loadPredictionInput } from './input-maps.ts';
 import { labelTable, segmentationKind, streamSegmentation } from './prediction-files.ts';
 import type { Predictor } from './predictor.ts';
 import type { PredictedScan, PredictRequest } from './request.ts';
-import { segmentBox, withPredictor } from './segment.ts';
+import { type BoxSegmentation, segmentBox, withPredictor } from './segment.ts';
 import type { WindowSnapshot } from './sliding-window.ts';
 import { spacingChange } from './voxel-size.ts';
 
@@ -87,18 +93,26 @@ async function finishScan(
       request.onTile?.(tiles, total, scan);
     },
   });
+  const warnings = [...(loaded.warnings ?? []), ...implausible(segmentation, loaded)];
+  const facts = await sidecarFacts(current, segmentation, warnings, request);
+  const describe = async (path: string, kind: PredictionKind, at?: number): Promise<void> => {
+    if (facts) await out.write(sidecarPath(path), sidecar(kind, { ...facts, threshold: at }));
+  };
   const files: string[] = [];
   const values: Record<string, number> = {};
   for (const { kind, content } of streamSegmentation(segmentation, loaded)) {
     const path = predictionPath(scan, kind);
     await out.write(path, content);
     files.push(path);
+    await describe(path, kind, thresholdOf(segmentation, kind));
   }
   for (const { head, decision, value } of segmentation.heads.values()) {
     if (value !== undefined) values[head.name] = value;
     if (decision.kind === 'argmax')
       await out.write(predictionPath(scan, segmentationKind(head), 'tsv'), labelTable(head));
   }
+  for (const [i, path] of madeMaps.entries())
+    await describe(path, { label: model.info.task.maps?.labels[i], suffix: 'probseg' });
   const { subject, session } = scan;
   return {
     subject,
@@ -109,7 +123,86 @@ async function finishScan(
     madeMaps,
     resampled: segmentation.resampled ?? null,
     seconds: (performance.now() - start) / 1000,
+    warnings,
   };
+}
+
+/** The threshold of a label's mask; undefined for any other file. */
+function thresholdOf({ heads }: BoxSegmentation, { label, suffix }: PredictionKind): number | undefined {
+  if (suffix !== 'mask' || label === undefined) return undefined;
+  for (const { decision, maps } of heads.values())
+    if (decision.kind === 'threshold' && maps.has(label)) return decision.thresholds[[...maps.keys()].indexOf(label)];
+  return undefined;
+}
+
+/** What is implausible about masks, a clause each. */
+function implausible(
+  { box, heads }: BoxSegmentation,
+  { brain, grid }: LoadedScan<Voxels>,
+): string[] {
+  const ml = voxelVolume(grid) / 1000;
+  const brainMl = brain.reduce((sum, v) => sum + Number(v !== 0), 0) * ml;
+  const odd: string[] = [];
+  for (const { decision, maps } of heads.values()) {
+    if (decision.kind !== 'threshold') continue;
+    for (const [k, [label, map]] of [...maps].entries()) {
+      let found = 0;
+      for (let i = 0; i < map.length; i++) {
+        if (!(map[i]! >= decision.thresholds[k]!)) continue;
+        const x = (i % box.shape[0]) + box.start[0];
+        const y = (Math.floor(i / box.shape[0]) % box.shape[1]) + box.start[1];
+        const z = Math.floor(i / (box.shape[0] * box.shape[1])) + box.start[2];
+        if (brain[(z * grid.shape[1] + y) * grid.shape[0] + x] !== 0) found++;
+      }
+      const why = implausibleVolume(label, found * ml, brainMl);
+      if (why !== null) odd.push(why);
+    }
+  }
+  return odd;
+}
+
+/** What the sidecars of a scan say; undefined if none are wanted. */
+async function sidecarFacts(
+  { scan, loaded, maps: origin }: StartedScan,
+  { resampled }: BoxSegmentation,
+  warnings: readonly string[],
+  { model, dataset, maps: source, overlap, precision, resample, provenance }: PredictRequest,
+): Promise<SidecarFacts | undefined> {
+  if (!provenance) return undefined;
+  const { task, settings } = model.info;
+  const modalities = task.channels;
+  const maps = origin === 'supplied' ? task.maps?.labels : undefined;
+  const mapSource = source === false ? true : source;
+  const inputs = await hashInputs(dataset, scan, { modalities, maps, mapSource });
+  const trainedOn = trainedSubjects(settings);
+  const { version, trainingFiles } = provenance;
+  const images = inputs.slice(0, modalities.length);
+  let seen: Seen = trainedOn === null ? null : 'no';
+  if (trainedOn?.some((id) => id === scan.subject || id === `${scan.subject}_ses-${scan.session}`))
+    seen = 'name';
+  if (images.some(({ sha256 }) => trainingFiles?.has(sha256))) seen = 'images';
+  return {
+    version,
+    inputs,
+    brain: loaded.brainSource,
+    choices: recordedChoices(dataset.choices),
+    model: { ...provenance.model, trainedOn, seen },
+    method: {
+      Overlap: overlap,
+      Precision: precision ?? 'f32',
+      Resampling: resampled
+        ? { From: resampled.from, To: resampled.to, Done: resample ?? true }
+        : 'none: the network saw the scan on its own grid',
+      ...(origin === null ? {} : { Maps: origin }),
+    },
+    warnings,
+  };
+}
+
+/** The patients that a network's settings name; null if they name none. */
+function trainedSubjects(settings: Json): readonly string[] | null {
+  const { subjects } = settings as { readonly subjects?: Json };
+  return Array.isArray(subjects) ? subjects.map(String) : null;
 }
 
 /** Reads what the network takes in, and writes the maps that were made for it. */

@@ -1,6 +1,6 @@
 import type { FileSource } from '../../core/files.ts';
 import { type Dataset, scanName } from '../../imaging/dataset/dataset.ts';
-import { predictionPath } from '../../imaging/dataset/prediction-path.ts';
+import { findPredicted } from '../../imaging/dataset/prediction-path.ts';
 import { combineRaters } from '../../imaging/dataset/raters.ts';
 import { evaluatePredictions, readPair } from '../../imaging/evaluate/evaluate-predictions.ts';
 import type { LesionSizeCount } from '../../imaging/evaluate/lesion-sizes.ts';
@@ -20,9 +20,13 @@ export async function judgePatients(
   patients: readonly string[],
   rater: string,
 ): Promise<UnitResult['scans']> {
-  const pairs = scansOf(dataset, patients)
-    .filter((scan) => scan.lesionMasks.size > 0)
-    .map((scan) => ({ scan, prediction: predictionPath(scan, { label: 'lesion', suffix: 'mask' }) }));
+  const judgedScans = scansOf(dataset, patients).filter((scan) => scan.lesionMasks.size > 0);
+  const pairs = await Promise.all(
+    judgedScans.map(async (scan) => ({
+      scan,
+      prediction: await findPredicted(predictions, scan, { label: 'lesion', suffix: 'mask' }),
+    })),
+  );
   const { scans } = await evaluatePredictions(predictions, dataset, pairs, rater);
   const judged: UnitResult['scans'][number][] = [];
   for (const [i, pair] of pairs.entries()) {

@@ -3,7 +3,7 @@ import type { FileStore } from '../../core/files.ts';
 import { Subfolder } from '../../core/subfolder.ts';
 import { type Dataset, findSubject, type Scan, scanName } from '../../imaging/dataset/dataset.ts';
 import { type LoadedScan, loadScan } from '../../imaging/dataset/load-scan.ts';
-import { predictionPath } from '../../imaging/dataset/prediction-path.ts';
+import { findPredicted } from '../../imaging/dataset/prediction-path.ts';
 import { withTissues } from '../../imaging/dataset/tissue-files.ts';
 import type { TissueMaps } from '../../imaging/dataset/tissue-maps.ts';
 import { variantLabel } from '../../imaging/evaluate/labels.ts';
@@ -284,6 +284,6 @@ async function overlayFigure(
 
 async function readPrediction(out: FileStore, unit: string, scan: Scan): Promise<Uint8Array> {
   const files = new Subfolder(unitFolder(out, unit), EXPERIMENT_FILES.predictions);
-  const path = predictionPath(scan, { label: 'lesion', suffix: 'mask' });
+  const path = await findPredicted(files, scan, { label: 'lesion', suffix: 'mask' });
   return (await readMask(await files.open(path), `${scanName(scan)}, ${path}`)).volume.data;
 }

@@ -5,7 +5,7 @@ import { removeUnfinished } from '../../core/unfinished-files.ts';
 import { type Dataset, scanName } from '../../imaging/dataset/dataset.ts';
 import { DESCRIPTION_FILE, derivativeDescription } from '../../imaging/dataset/derivative.ts';
 import { loadScan } from '../../imaging/dataset/load-scan.ts';
-import { predictionPath } from '../../imaging/dataset/prediction-path.ts';
+import { findPredicted } from '../../imaging/dataset/prediction-path.ts';
 import { withTissues } from '../../imaging/dataset/tissue-files.ts';
 import { readMask } from '../../imaging/nifti/read.ts';
 import { correctTissues } from '../../imaging/tissue/correct-tissues.ts';
@@ -113,9 +113,9 @@ async function correctMaps(unit: CorrectionUnit, context: UnitContext): Promise<
     for (const scan of scansOf(dataset, [patient])) {
       signal?.throwIfAborted();
       onProgress?.(i / patients.length, scanName(scan));
-      if (await hasFile(maps, predictionPath(scan, { label: 'CSF', suffix: 'probseg' }))) continue;
+      if (await hasFile(maps, await findPredicted(maps, scan, { label: 'CSF', suffix: 'probseg' }))) continue;
       const loaded = await loadScan(dataset, scan, { modalities, tissue });
-      const path = predictionPath(scan, { label: 'lesion', suffix: 'mask' });
+      const path = await findPredicted(lesions, scan, { label: 'lesion', suffix: 'mask' });
       const { volume } = await readMask(await lesions.open(path), `${lesions.name}/${path}`);
       const corrected = correctTissues(loaded.tissues!, volume.data, scanName(scan));
       await writeTissueDerivative(maps, loaded, corrected, 'lesions as WM');

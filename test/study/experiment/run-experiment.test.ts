@@ -134,7 +134,7 @@ describe('an experiment', () => {
     const result = (await readUnitResult(plain, 'net_multi-input_dice.ce_03_seed-1'))!;
     expect(result.scans.map(({ subject }) => subject)).toEqual(['03']);
     // Predicted, not judged.
-    expect(a.has(`${net}predictions/sub-04/anat/sub-04_label-lesion_mask.nii.gz`)).toBe(true);
+    expect(a.has(`${net}predictions/sub-04/anat/sub-04_space-orig_label-L_mask.nii.gz`)).toBe(true);
   });
 
   it('lets the images of a patient reach nothing that others are judged by where it is held out', async () => {
@@ -176,7 +176,7 @@ describe('an experiment', () => {
       outs.push(out);
     }
     const [a, b] = outs.map(left);
-    const own = 'units/stage-1_all_seed-1/predictions/sub-03/anat/sub-03_label-lesion_probseg.nii.gz';
+    const own = 'units/stage-1_all_seed-1/predictions/sub-03/anat/sub-03_space-orig_label-L_probseg.nii.gz';
     expect(a!.get(own)).toMatch(/^\w{64}$/);
     expect(a!.get(own)).not.toBe(b!.get(own));
   });
