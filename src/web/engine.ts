@@ -1,11 +1,11 @@
 import { GridMismatchError, UsageError } from '../core/errors.ts';
 import { MemoryFiles } from '../core/files.ts';
+import { sha256 } from '../core/hash.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { countParameters } from '../engine/nn/network.ts';
 import { declarationOf } from '../engine/nn/networks/index.ts';
 import type { FileRole } from '../imaging/dataset/file-role.ts';
 import { loadScan } from '../imaging/dataset/load-scan.ts';
-import { predictionPath } from '../imaging/dataset/prediction-path.ts';
 import { encodeNifti, LABEL_INTENT } from '../imaging/nifti/encode.ts';
 import { readMask, readNifti } from '../imaging/nifti/read.ts';
 import { sameGrid } from '../imaging/volume/volume.ts';
@@ -33,7 +33,7 @@ import type {
   SystemReport,
 } from './protocol.ts';
 import { ScanFiles } from './scan-files.ts';
-import { reportOf, resultOf, type ScanRun, shownMask } from './scan-run.ts';
+import { modelMask, reportOf, resultOf, type ScanRun, shownMask } from './scan-run.ts';
 
 /** What a call may use beside its argument. */
 export interface CallContext {
@@ -66,7 +66,7 @@ export class Engine {
   /** Corrects the tissue maps that are made for the model. */
   #stageOne: NamedModel | undefined;
   #run: ScanRun | undefined;
-  /** A true mask that was drawn for the files that are there. */
+  /** A mask that was drawn for the files that are there: to learn from, and the result until the next run. */
   #correction: Uint8Array | undefined;
 
   /**
@@ -111,21 +111,21 @@ export class Engine {
       this.#files.clear();
       return this.#filesReport();
     },
-    loadModel: async ({ name, bytes }) => {
-      this.#model = { name, model: decodeModel(bytes, name) };
+    loadModel: async ({ name, bytes, note }) => {
+      this.#model = { ...(await namedModel(name, bytes)), note };
       this.#stageOne = undefined;
       return { model: this.#modelReport(), files: this.#filesReport() };
     },
     loadStageOne: async ({ name, bytes }) => {
       const { requireStageOne } = await import('../pipeline/train/stage-one.ts');
-      const model = decodeModel(bytes, name);
-      requireStageOne(model.info.task, this.#requireModel().model.info.task, name);
-      this.#stageOne = { name, model };
+      const stageOne = await namedModel(name, bytes);
+      requireStageOne(stageOne.model.info.task, this.#requireModel().model.info.task, name);
+      this.#stageOne = stageOne;
       return this.#modelReport();
     },
     keptModels: async () => await (await this.#models()).list(),
     loadKeptModel: async (name) => {
-      this.#model = { name, model: decodeModel(await (await this.#models()).read(name), name) };
+      this.#model = await namedModel(name, await (await this.#models()).read(name));
       this.#stageOne = undefined;
       return { model: this.#modelReport(), files: this.#filesReport() };
     },
@@ -135,7 +135,7 @@ export class Engine {
       return await models.list();
     },
     image: async (path) => await this.#image(path),
-    segment: async ({ overlap }, context) => await this.#segment(overlap, context),
+    segment: async (ask, context) => await this.#segment(ask, context),
     review: async ({ threshold, label }) => {
       const run = this.#requireRun();
       const shown = run.labels.find((each) => each.label === label) ?? run.shown;
@@ -156,10 +156,14 @@ export class Engine {
     drawing: async () => {
       const run = this.#requireRun();
       const { scan } = run;
-      const data = this.#correction ?? shownMask(run);
-      return encodeNifti({ grid: scan.grid, data }, { datatype: 'uint8', like: scan.header });
+      return encodeNifti({ grid: scan.grid, data: shownMask(run) }, { datatype: 'uint8', like: scan.header });
     },
     correct: async (bytes) => await this.#correct(bytes),
+    dropCorrection: async () => {
+      this.#correction = undefined;
+      this.#run = { ...this.#requireRun(), corrected: undefined };
+      return resultOf(this.#run);
+    },
     learning: async () => await this.#learningReport(),
     keepScan: async (use) => await this.#keepScan(use),
     setUse: async ({ id, use }) => await this.#changeLearning((learning) => learning.setUse(id, use)),
@@ -204,7 +208,11 @@ export class Engine {
     return encodeNifti(volume, { datatype: 'float32', like: header });
   }
 
-  async #segment(overlap: number, { signal, progress }: CallContext): Promise<ResultReport> {
+  async #segment(
+    { overlap, trustBrain }: Calls['segment']['ask'],
+    { signal, progress }: CallContext,
+  ): Promise<ResultReport> {
+    this.#files.trustBrain = trustBrain;
     const chosen = this.#requireModel();
     const { info } = chosen.model;
     const input = await this.#load(chosen.model, { signal, progress });
@@ -214,7 +222,6 @@ export class Engine {
       throw new UsageError(`${info.task.name}: the model finds no labels that could be shown`, {
         hint: 'Use it on the command line: `voxelgrad predict`.',
       });
-    const truth = this.#correction ? 'correction' : loaded.lesions ? 'file' : null;
     const start = performance.now();
     let tiles = 0;
     const options = {
@@ -230,16 +237,19 @@ export class Engine {
     const segmentation = await this.#devices.use((gpu) => segment(gpu, chosen.model, loaded, options));
     const seconds = (performance.now() - start) / 1000;
     this.#run = {
-      scan: this.#correction ? { ...loaded, lesions: this.#correction } : loaded,
+      scan: loaded,
       segmentation,
       model: chosen,
       labels,
       shown: labels[0]!,
       seconds,
       tiles,
-      truth,
       maps: input.maps,
+      truthFile: this.#files.truthName,
+      inputs: await this.#files.inputs(info.task.channels),
     };
+    // It was of another result.
+    this.#correction = undefined;
     return resultOf(this.#run);
   }
 
@@ -275,7 +285,7 @@ export class Engine {
         hint: 'This is a defect of the viewer: please report it with the scan’s header.',
       });
     this.#correction = volume.data;
-    this.#run = { ...run, scan: { ...run.scan, lesions: volume.data }, truth: 'correction' };
+    this.#run = { ...run, corrected: volume.data };
     return resultOf(this.#run);
   }
 
@@ -314,7 +324,7 @@ export class Engine {
       files.set(role, { extension: /\.gz$/i.test(path) ? 'nii.gz' : 'nii', bytes });
     }
     if (this.#correction) {
-      const { bytes } = await this.#correctionFile(this.#requireRun());
+      const { bytes } = await this.#maskFile(this.#requireRun(), 'mask');
       files.set('lesions', { extension: 'nii.gz', bytes });
     }
     return await this.#changeLearning((learning) => learning.keepScan(this.#files.name, use, files));
@@ -323,8 +333,10 @@ export class Engine {
   async #learn(work: (learning: Learning) => Promise<NamedModel>): Promise<LearnedReport> {
     const learning = await this.#openLearning();
     await this.#lastChange;
-    this.#model = await withOriginLock('fine-tuning', () => work(learning));
-    await (await this.#models()).write(this.#model.name, encodeModel(this.#model.model));
+    const learned = await withOriginLock('fine-tuning', () => work(learning));
+    const bytes = encodeModel(learned.model);
+    this.#model = { ...learned, sha256: await sha256(bytes) };
+    await (await this.#models()).write(learned.name, bytes);
     return { model: this.#modelReport(), learning: await learning.report() };
   }
 
@@ -361,15 +373,22 @@ export class Engine {
         bytes: encodeModel(this.#model.model),
       };
     const run = this.#requireRun();
-    const { scan, segmentation, shown } = run;
-    if (what === 'correction') return await this.#correctionFile(run);
+    if (what === 'original' || (what === 'mask' && (run.corrected || !hasLabelImage(run))))
+      return await this.#maskFile(run, what);
     if (what === 'report')
       return {
-        name: `${this.#files.name}_report.html`,
+        name: `${this.#files.stem}_report.html`,
         type: 'text/html',
-        bytes: new TextEncoder().encode(await reportOf(run, this.#files.name, this.#devices.adapter)),
+        bytes: new TextEncoder().encode(
+          await reportOf(run, {
+            name: this.#files.name,
+            adapter: this.#devices.adapter,
+            version: this.#version,
+          }),
+        ),
       };
     const { encodeSegmentation } = await import('../pipeline/predict/prediction-files.ts');
+    const { scan, segmentation, shown } = run;
     const own = segmentation.heads.get(shown.head.name)!;
     const files = encodeSegmentation({ heads: new Map([[shown.head.name, own]]) }, scan);
     const file = files.find(({ kind }) =>
@@ -377,20 +396,40 @@ export class Engine {
         ? kind.suffix === 'dseg' || (kind.suffix === 'mask' && kind.label === shown.label)
         : kind.suffix === 'probseg' && kind.label === shown.label,
     )!;
-    const name = predictionPath(scan, file.kind).split('/').at(-1)!;
-    return { name, type: 'application/gzip', bytes: file.bytes };
+    return { name: this.#files.predictionName(file.kind), type: 'application/gzip', bytes: file.bytes };
   }
 
-  async #correctionFile({ scan }: ScanRun): Promise<SavedFile> {
-    if (!this.#correction) throw new UsageError('nothing is corrected yet');
+  /** The result, which says if it is corrected, or the model's own mask. */
+  async #maskFile(run: ScanRun, what: 'mask' | 'original'): Promise<SavedFile> {
     const { writeNifti } = await import('../imaging/nifti/write.ts');
+    const { grid, header } = run.scan;
+    const corrected = what === 'mask' && run.corrected !== undefined;
     const bytes = writeNifti(
-      { grid: scan.grid, data: this.#correction },
-      { datatype: 'uint8', like: scan.header, intent: LABEL_INTENT, description: 'lesion mask, corrected' },
+      { grid, data: what === 'mask' ? shownMask(run) : modelMask(run) },
+      {
+        datatype: 'uint8',
+        like: header,
+        intent: LABEL_INTENT,
+        description: corrected ? `${run.shown.label} mask, corrected` : `${run.shown.label} mask`,
+        calMax: 1,
+      },
     );
-    const name = predictionPath(scan, { label: 'lesion', suffix: 'mask' }).split('/').at(-1)!;
-    return { name: name.replace('_mask', '_desc-corrected_mask'), type: 'application/gzip', bytes };
+    const name = this.#files.predictionName({ label: run.shown.label, suffix: 'mask' });
+    return {
+      name: corrected ? name.replace('_mask', '_desc-corrected_mask') : name,
+      type: 'application/gzip',
+      bytes,
+    };
   }
+}
+
+/** Whether the label that is shown is one of a label image, which is saved as a whole. */
+function hasLabelImage({ segmentation, shown }: ScanRun): boolean {
+  return segmentation.heads.get(shown.head.name)?.decision.kind === 'argmax';
+}
+
+async function namedModel(name: string, bytes: Uint8Array): Promise<NamedModel> {
+  return { name, model: decodeModel(bytes, name), sha256: await sha256(bytes) };
 }
 
 /** A made-up patient as files, in the layout that phantoms have. */

@@ -26,6 +26,10 @@ import type { LearningProgress, LearningReport, LearningUse } from './protocol.t
 export interface NamedModel {
   readonly name: string;
   readonly model: Model;
+  /** SHA-256 of its file. */
+  readonly sha256?: string | undefined;
+  /** What its list says of it. */
+  readonly note?: string | undefined;
 }
 
 /** What a run tells, and how it is stopped. */

@@ -20,6 +20,7 @@ export function problemOf(error: unknown, path?: string): Problem {
     hint: known
       ? (known.hint ?? null)
       : 'This is a defect of voxelgrad: please report it with the file’s header.',
+    ...(error instanceof VoxelgradError && error.setting !== undefined ? { setting: error.setting } : {}),
   };
 }
 
@@ -30,6 +31,7 @@ const LABELS: Readonly<Record<string, string>> = {
   clip: 'limit of the gradients',
   tile: 'tile size',
   patch: 'patch size',
+  trustBrain: 'the button below',
 };
 
 /** A setting in the page's words: `patch size 48`. */

@@ -6,6 +6,8 @@ import type { ScanMetrics } from '../imaging/evaluate/metrics.ts';
 export interface Problem {
   readonly message: string;
   readonly hint: string | null;
+  /** The setting that decides the matter, where the page can offer it. */
+  readonly setting?: string | undefined;
 }
 
 /** A file that somebody dropped or chose, with its path inside a dropped folder. */
@@ -32,6 +34,8 @@ export interface FilesReport {
   /** Scans of a dropped data set to choose from; empty for single files. */
   readonly scans: readonly string[];
   readonly scan: string | null;
+  /** What was found and is not used, a sentence each. */
+  readonly notes: readonly string[];
   readonly files: readonly FileReport[];
   /** Whether the loaded model can run on the scan. */
   readonly ready: boolean;
@@ -127,8 +131,10 @@ export interface ResultReport {
   readonly lesions: readonly Lesion[];
   /** Against the true mask; null where there is none. */
   readonly metrics: ScanMetrics | null;
-  /** Where the true mask comes from. */
-  readonly truth: 'file' | 'correction' | null;
+  /** Name of the file that holds the true mask; null where there is none. */
+  readonly truth: string | null;
+  /** What a correction changed; null where the mask is the model's own. */
+  readonly correction: CorrectionReport | null;
   /** Of the run that made the probabilities. */
   readonly seconds: number;
   readonly tiles: number;
@@ -138,8 +144,14 @@ export interface ResultReport {
   readonly overlay: Uint8Array;
 }
 
-/** What can be saved. */
-export type Download = 'mask' | 'probabilities' | 'report' | 'correction' | 'model';
+/** How much a user changed of the model's mask. */
+export interface CorrectionReport {
+  readonly addedMl: number;
+  readonly removedMl: number;
+}
+
+/** What can be saved; `mask` is the result, `original` the model's mask where that was corrected. */
+export type Download = 'mask' | 'original' | 'probabilities' | 'report' | 'model';
 
 /** A file to save. */
 export interface SavedFile {
@@ -162,7 +174,8 @@ export interface Calls {
   removeFile: { ask: string; answer: FilesReport; progress: never };
   clearFiles: { ask: null; answer: FilesReport; progress: never };
   loadModel: {
-    ask: { name: string; bytes: Uint8Array };
+    /** `note`: what its list says of it; reports repeat it. */
+    ask: { name: string; bytes: Uint8Array; note?: string };
     answer: { model: ModelReport; files: FilesReport };
     progress: never;
   };
@@ -178,13 +191,15 @@ export interface Calls {
   forgetModel: { ask: string; answer: readonly string[]; progress: never };
   /** An image of the scan as a NIfTI file that is not compressed. */
   image: { ask: string; answer: Uint8Array; progress: never };
-  segment: { ask: { overlap: number }; answer: ResultReport; progress: TileProgress };
+  segment: { ask: { overlap: number; trustBrain: boolean }; answer: ResultReport; progress: TileProgress };
   /** The last segmentation at another threshold, or another label of it; null for those that are shown. */
   review: { ask: { threshold: number | null; label: string | null }; answer: ResultReport; progress: never };
   /** The predicted mask, or the correction where there is one, as a NIfTI file that is not compressed. */
   drawing: { ask: null; answer: Uint8Array; progress: never };
-  /** Takes a mask that somebody drew for the scan's true mask. */
+  /** Takes a mask that somebody drew for the result. */
   correct: { ask: Uint8Array; answer: ResultReport; progress: never };
+  /** Takes a correction back: the model's mask is the result again. */
+  dropCorrection: { ask: null; answer: ResultReport; progress: never };
   /** Scans to learn from, and how far fine-tuning is. */
   learning: { ask: null; answer: LearningReport; progress: never };
   /** Keeps the scan that is there, with its true mask or correction. */

@@ -1,6 +1,11 @@
+import { sha256 } from '../core/hash.ts';
+import { parseBidsName } from '../imaging/dataset/bids-name.ts';
+import { CONTESTED } from '../imaging/dataset/choices.ts';
 import { type Dataset, findScans, type Scan, scanName } from '../imaging/dataset/dataset.ts';
 import { type FileRole, guessRole, MODALITY_ROLES } from '../imaging/dataset/file-role.ts';
+import type { InputFile } from '../imaging/dataset/inputs.ts';
 import { type LooseScan, scanOfFiles } from '../imaging/dataset/loose-files.ts';
+import { type PredictionKind, predictionName } from '../imaging/dataset/prediction-path.ts';
 import { TISSUES } from '../imaging/dataset/tissue-maps.ts';
 import { readNifti } from '../imaging/nifti/read.ts';
 import { describeGrid, type Grid, sameGrid } from '../imaging/volume/volume.ts';
@@ -27,6 +32,9 @@ export class ScanFiles {
   readonly #files: Map<string, ScanFile> = new Map();
   #dataset: { readonly files: ReadonlyMap<string, Blob>; readonly scans: readonly Scan[] } | undefined;
   #scan: Scan | undefined;
+  #notes: readonly string[] = [];
+  /** Take the brain as it is found even if it looks like a whole head. */
+  trustBrain = false;
 
   /**
    * Takes files up. Where they are a whole data set (BIDS or ISBI 2015), its scans can be chosen among, and the first
@@ -34,8 +42,10 @@ export class ScanFiles {
    */
   async add(dropped: readonly DroppedFile[]): Promise<void> {
     const inFolder = dropped.filter(({ path }) => path.includes('/'));
-    const dataset = inFolder.length > 0 ? await datasetOf(inFolder) : undefined;
+    const { dataset, refusal } = inFolder.length > 0 ? await datasetOf(inFolder) : {};
+    this.trustBrain = false;
     if (dataset) {
+      this.#notes = dataset.warnings.slice(0, MOST_NOTES);
       this.#dataset = {
         files: (dataset.files as DroppedFiles).files,
         scans: findScans(dataset),
@@ -44,12 +54,15 @@ export class ScanFiles {
       return;
     }
     this.#leaveDataset();
+    let taken = 0;
     for (const { path, file } of dropped) {
       const isImage = /\.nii(\.gz)?$/i.test(path);
       // A folder holds all sorts of things; what was dropped by itself was meant.
-      if (isImage || !path.includes('/'))
-        this.#files.set(path, await inspect(path, file, isImage ? guessRole(path) : undefined));
+      if (!isImage && path.includes('/')) continue;
+      taken++;
+      this.#files.set(path, await inspect(path, file, isImage ? guessRole(path) : undefined));
     }
+    if (taken === 0 && refusal) throw refusal;
   }
 
   /** Chooses a scan of the data set that was dropped, by its name. */
@@ -73,6 +86,7 @@ export class ScanFiles {
 
   clear(): void {
     this.#files.clear();
+    this.trustBrain = false;
     this.#leaveDataset();
   }
 
@@ -80,11 +94,51 @@ export class ScanFiles {
     if (this.#dataset) this.#files.clear();
     this.#dataset = undefined;
     this.#scan = undefined;
+    this.#notes = [];
   }
 
   /** What the scan is called: by its data set, else by what its files' names have in common. */
   get name(): string {
-    return this.#scan ? scanName(this.#scan) : commonName([...this.#files.keys()]);
+    return this.#scan ? scanName(this.#scan) : commonName(this.#images());
+  }
+
+  /** What files that are saved begin with: the source's name, with the entities that tell it apart. */
+  get stem(): string {
+    if (this.#scan) return [scanName(this.#scan), this.#scan.entities].filter((part) => part).join('_');
+    const [first] = this.#images();
+    const bids = first === undefined ? undefined : parseBidsName(first);
+    if (!bids) return this.name;
+    const kept = [...bids.entities].filter(([key]) => key !== 'ce');
+    return kept.map((pair) => pair.join('-')).join('_');
+  }
+
+  /** The name that a prediction for the scan is saved under. */
+  predictionName(kind: PredictionKind): string {
+    return predictionName(this.stem, undefined, kind);
+  }
+
+  /** Name of the file with the true mask, if there is one. */
+  get truthName(): string | null {
+    const truth = this.whole().find(({ role }) => role === 'lesions');
+    return truth?.path.split('/').at(-1) ?? null;
+  }
+
+  /** The files that a run reads, with their hashes. */
+  async inputs(modalities: readonly string[]): Promise<InputFile[]> {
+    const inputs: InputFile[] = [];
+    for (const { path, role, file } of this.whole())
+      if (modalities.includes(role) || !MODALITY_ROLES.includes(role))
+        inputs.push({ role, path, sha256: await sha256(new Uint8Array(await file.arrayBuffer())) });
+    return inputs;
+  }
+
+  /** Names of the image files, the first modality's first. */
+  #images(): string[] {
+    const rank = (role: FileRole | null): number =>
+      role && MODALITY_ROLES.includes(role) ? MODALITY_ROLES.indexOf(role) : MODALITY_ROLES.length;
+    return [...this.#files.values()]
+      .sort((a, b) => rank(a.role) - rank(b.role))
+      .map(({ path }) => path.split('/').at(-1)!);
   }
 
   /** The files without a fault, one a role. */
@@ -105,7 +159,8 @@ export class ScanFiles {
     const good = this.#reports().filter(({ problem, role }) => !problem && role);
     const roles = new Map(good.map(({ path, role }) => [path, role!]));
     const files = new DroppedFiles(new Map([...this.#files].map(([path, { file }]) => [path, file])));
-    return scanOfFiles(files, roles, this.#scan?.subject ?? 'scan');
+    const { dataset, scan } = scanOfFiles(files, roles, this.#scan?.subject ?? 'scan');
+    return { dataset: { ...dataset, choices: { trustBrain: this.trustBrain } }, scan };
   }
 
   /** @param model the network that is to run, where one is loaded */
@@ -116,6 +171,7 @@ export class ScanFiles {
     return {
       scans: this.#dataset?.scans.map(scanName) ?? [],
       scan: this.#scan ? scanName(this.#scan) : null,
+      notes: [...contestedNotes(this.#scan), ...this.#notes].map(sentence),
       files,
       ready: files.length > 0 && model !== undefined && !missing && !bad,
       problem: files.length === 0 ? null : missing,
@@ -165,33 +221,68 @@ export class ScanFiles {
   }
 }
 
-/** `p2` for `p2_FLAIR.nii.gz` and `p2_T1w.nii.gz`: whole words; `scan` where the names have none in common. */
-function commonName(paths: readonly string[]): string {
-  const [first, ...others] = paths.map((path) =>
-    path
-      .split('/')
-      .at(-1)!
-      .split(/[_. -]+/),
-  );
-  if (!first || others.length === 0) return 'scan';
-  const end = first.findIndex((word, i) => others.some((words) => words[i] !== word));
-  return first.slice(0, Math.max(0, end)).join('_') || 'scan';
+/** Warnings of a data set that are shown. */
+const MOST_NOTES = 5;
+
+/**
+ * `p2` for `p2_FLAIR.nii.gz` and `p2_T1w.nii.gz`, `sub-19_ses-1` for BIDS names: what the names have in common, up to a
+ * whole word. Of one file its name without the extension; `scan` where the names have nothing in common.
+ */
+function commonName(names: readonly string[]): string {
+  const [first, ...others] = names.map((name) => name.replace(/\.nii(\.gz)?$/i, ''));
+  if (first === undefined) return 'scan';
+  const bids = parseBidsName(names[0]!);
+  if (bids) {
+    const kept = ['sub', 'ses'].filter((key) => bids.entities.has(key));
+    return kept.map((key) => `${key}-${bids.entities.get(key)}`).join('_');
+  }
+  if (others.length === 0) return first;
+  const words = first.split(/(?=[_. -])/);
+  let common = '';
+  for (const word of words) {
+    const longer = common + word;
+    if (
+      !others.every(
+        (other) =>
+          other === longer || (/^[_. -]/.test(other.slice(longer.length)) && other.startsWith(longer)),
+      )
+    )
+      break;
+    common = longer;
+  }
+  return common || 'scan';
 }
 
-async function datasetOf(dropped: readonly DroppedFile[]): Promise<Dataset | undefined> {
+/** That masks of several sources compete, and that none is taken. */
+function contestedNotes(scan: Scan | undefined): string[] {
+  return (['brainmask', 'lesions'] as const).flatMap((purpose) => {
+    const sources = scan?.contested?.[purpose];
+    return sources
+      ? [
+          `There are ${CONTESTED[purpose]} from ${sources.join(' and ')}: none is used. To use one, choose the files one by one.`,
+        ]
+      : [];
+  });
+}
+
+async function datasetOf(
+  dropped: readonly DroppedFile[],
+): Promise<{ readonly dataset?: Dataset; readonly refusal?: unknown }> {
   const folders = new Set(dropped.map(({ path }) => path.split('/', 1)[0]!));
   const inside = dropped.map(({ path, file }) => ({ path: path.slice(path.indexOf('/') + 1), file }));
   // Loaded when a folder comes: single files need none of it.
   const { openDataset } = await import('../imaging/dataset/open-dataset.ts');
   // The folder that was dropped is the data set's root, or one of the patients' folders that lie in it.
   const trees = folders.size === 1 ? [inside, dropped] : [dropped];
+  let refusal: unknown;
   for (const tree of trees)
     try {
-      return await openDataset(new DroppedFiles(tree));
-    } catch {
-      // Not in one of the layouts: its images are taken one by one.
+      return { dataset: await openDataset(new DroppedFiles(tree)) };
+    } catch (error) {
+      // Not in one of the layouts: its images are taken one by one, if there are any.
+      refusal ??= error;
     }
-  return undefined;
+  return { refusal };
 }
 
 function rolesOf(scan: Scan): Map<string, FileRole> {
@@ -201,8 +292,8 @@ function rolesOf(scan: Scan): Map<string, FileRole> {
     if (role) roles.set(path, role);
   }
   const [truth] = scan.lesionMasks.values();
-  if (truth !== undefined) roles.set(truth, 'lesions');
-  if (scan.brainMask !== undefined) roles.set(scan.brainMask, 'brain');
+  if (truth !== undefined && !scan.contested?.lesions) roles.set(truth, 'lesions');
+  if (scan.brainMask !== undefined && !scan.contested?.brainmask) roles.set(scan.brainMask, 'brain');
   const [tissues] = scan.tissues.values();
   if (tissues) for (const name of ['GM', 'WM', 'CSF'] as const) roles.set(tissues[name], name);
   return roles;

@@ -1,14 +1,18 @@
+import type { InputFile } from '../imaging/dataset/inputs.ts';
 import type { LoadedScan } from '../imaging/dataset/load-scan.ts';
 import { listLesions } from '../imaging/evaluate/lesion-list.ts';
 import { evaluateScan } from '../imaging/evaluate/metrics.ts';
+import { changedVoxels, implausibleVolume } from '../imaging/evaluate/plausibility.ts';
 import { encodeNifti, LABEL_INTENT } from '../imaging/nifti/encode.ts';
+import { voxelVolume } from '../imaging/volume/volume.ts';
 import { type DecidedLabel, maskOf } from '../pipeline/predict/head-result.ts';
 import type { PredictionInput } from '../pipeline/predict/input-maps.ts';
 import type { Segmentation } from '../pipeline/predict/segment.ts';
 import { describeChange } from '../pipeline/predict/voxel-size.ts';
+import { describeCorrection } from './correction-text.ts';
 import type { NamedModel } from './learning.ts';
 import { sentence } from './problem.ts';
-import type { ResultReport } from './protocol.ts';
+import type { CorrectionReport, ResultReport } from './protocol.ts';
 
 /** A finished run, kept for other thresholds and labels, and for saving. */
 export interface ScanRun {
@@ -20,14 +24,23 @@ export interface ScanRun {
   readonly shown: DecidedLabel;
   readonly seconds: number;
   readonly tiles: number;
-  /** Where the scan's lesions come from. */
-  readonly truth: ResultReport['truth'];
+  /** The mask that a user made of the model's; the result from then on. */
+  readonly corrected?: Uint8Array | undefined;
+  /** Name of the file that holds the true mask, if one was given. */
+  readonly truthFile: string | null;
+  /** What was read. */
+  readonly inputs: readonly InputFile[];
   /** Where its maps come from, for a network that reads some. */
   readonly maps: PredictionInput<Float32Array>['maps'];
 }
 
-/** The mask that is shown. */
-export function shownMask({ segmentation, shown: { head, label } }: ScanRun): Uint8Array {
+/** The mask that is the result: the corrected one if there is one. */
+export function shownMask(run: ScanRun): Uint8Array {
+  return run.corrected ?? modelMask(run);
+}
+
+/** The model's own mask of the label that is shown. */
+export function modelMask({ segmentation, shown: { head, label } }: ScanRun): Uint8Array {
   return maskOf(segmentation.heads.get(head.name)!, label);
 }
 
@@ -41,9 +54,27 @@ function truthOf({ lesions }: LoadedScan): Uint8Array | undefined {
   return lesions instanceof Uint8Array ? lesions : undefined;
 }
 
-/** What was done to a scan before the network saw it. */
-function notesOf({ segmentation: { resampled }, maps }: ScanRun): string[] {
-  const notes = resampled ? [sentence(describeChange(resampled, true))] : [];
+function mlOf(mask: Uint8Array, { grid }: LoadedScan): number {
+  return (mask.reduce((sum, v) => sum + Number(v !== 0), 0) * voxelVolume(grid)) / 1000;
+}
+
+/** What a correction changed, of the model's own mask; null if there is none. */
+function correctionOf(run: ScanRun): CorrectionReport | null {
+  const { scan, corrected } = run;
+  if (!corrected) return null;
+  const { added, removed } = changedVoxels(modelMask(run), corrected);
+  const ml = voxelVolume(scan.grid) / 1000;
+  return { addedMl: added * ml, removedMl: removed * ml };
+}
+
+/** What was done to a scan before the network saw it, and what is odd about it or the result. */
+function notesOf(run: ScanRun): string[] {
+  const { scan, segmentation, shown, maps } = run;
+  const { resampled } = segmentation;
+  const notes = (scan.warnings ?? []).map((warning) => `Careful: ${warning}.`);
+  const odd = implausibleVolume(shown.label, mlOf(shownMask(run), scan), mlOf(scan.brain, scan));
+  if (odd !== null) notes.push(`Careful: ${odd}.`);
+  if (resampled) notes.push(sentence(describeChange(resampled, true)));
   if (maps === 'corrected')
     notes.push('The tissue maps were made from the T1, and lesions made white matter by the stage-1 model.');
   if (maps === 'uncorrected')
@@ -55,7 +86,7 @@ function notesOf({ segmentation: { resampled }, maps }: ScanRun): string[] {
 
 /** What the page shows of a run. */
 export function resultOf(run: ScanRun): ResultReport {
-  const { scan, segmentation, labels, shown, seconds, tiles, truth: source } = run;
+  const { scan, segmentation, labels, shown, seconds, tiles, truthFile } = run;
   const mask = shownMask(run);
   const probabilities = segmentation.heads.get(shown.head.name)!.maps.get(shown.label)!;
   // A true mask among the files is one of the first label.
@@ -67,7 +98,8 @@ export function resultOf(run: ScanRun): ResultReport {
     threshold: shownThreshold(run),
     lesions: listLesions(mask, probabilities, scan.grid, truth),
     metrics: truth ? evaluateScan(mask, truth, scan.grid) : null,
-    truth: truth ? source : null,
+    truth: truth ? truthFile : null,
+    correction: correctionOf(run),
     seconds,
     tiles,
     notes: notesOf(run),
@@ -79,14 +111,23 @@ export function resultOf(run: ScanRun): ResultReport {
 }
 
 /** The page about a run that a user keeps. */
-export async function reportOf(run: ScanRun, name: string, adapter: string): Promise<string> {
+export async function reportOf(
+  run: ScanRun,
+  about: { readonly name: string; readonly adapter: string; readonly version: string },
+): Promise<string> {
   const { scanReport } = await import('../imaging/report/scan-report.ts');
-  const { scan, model, seconds, shown } = run;
-  const { lesions, metrics, threshold } = resultOf(run);
+  const { scan, model, seconds, shown, inputs, truthFile } = run;
+  const { lesions, metrics, threshold, correction } = resultOf(run);
   const [image] = scan.channels;
   const truth = truthOf(scan);
+  const { settings } = model.model.info;
+  const { subjects } = settings as { readonly subjects?: readonly string[] };
+  const seen = inputs.map(({ role, path, sha256 }): [string, string] => [
+    `${role} file`,
+    `${path.split('/').at(-1)}, SHA-256 ${sha256}`,
+  ]);
   return scanReport({
-    name,
+    name: about.name,
     grid: scan.grid,
     image: image!,
     brain: scan.brain,
@@ -94,16 +135,32 @@ export async function reportOf(run: ScanRun, name: string, adapter: string): Pro
     label: shown.label,
     ...(truth ? { truth } : {}),
     ...(metrics ? { metrics } : {}),
+    reference: truthFile ?? undefined,
     lesions,
+    caveats: [
+      ...(model.note === undefined ? [] : [`The model: ${model.note}`]),
+      correction
+        ? `The mask is the model’s, corrected by hand. ${describeCorrection(correction, 'The correction')} It is no reference to judge the model by.`
+        : 'The mask is the model’s own; nobody has corrected it here.',
+      ...notesOf(run),
+    ],
     facts: [
       ['Model', `${model.name}, reads ${model.model.info.task.channels.join(', ')}`],
       [
         'Decided by',
         threshold === null ? 'the most probable label' : `threshold ${threshold.toPrecision(3)}`,
       ],
-      ['Adapter', adapter],
+      ['Adapter', about.adapter],
       ['Time', `${seconds.toFixed(1)} s`],
-      ...notesOf(run).map((note): [string, string] => ['Note', note]),
+    ],
+    provenance: [
+      ['Date', new Date().toISOString()],
+      ['Program', `voxelgrad ${about.version}`],
+      ['Model file', `SHA-256 ${model.sha256 ?? 'not recorded'}`],
+      ['Model trained on', subjects?.join(', ') ?? 'not recorded'],
+      ['Brain', scan.brainSource === 'mask' ? 'from the brain mask' : 'what is not 0 in the images'],
+      ['Lesions', 'voxels that touch by a corner at least (26-connected)'],
+      ...seen,
     ],
   });
 }

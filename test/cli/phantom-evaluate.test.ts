@@ -79,14 +79,14 @@ describe('evaluate', () => {
     const { scans, mean } = JSON.parse(run.stdout);
     const perfect = { dice: 1, tpr: 1, ppv: 1, ltpr: 1, lfpr: 0, volumeDifference: 0 };
     expect(scans).toHaveLength(4);
-    expect(scans[3]).toEqual({ subject: 'training02', session: '02', ...perfect });
+    expect(scans[3]).toEqual({ subject: 'training02', session: '02', trainedOn: null, ...perfect });
     expect(mean).toEqual(perfect);
   });
 
   it('shows a table with a row a scan and the mean', async () => {
     const run = await runCli(['evaluate', predictions, dataset, '--subjects', '01']);
     expect(run.code).toBe(0);
-    expect(run.stdout).toMatch(/Subject +Session +Dice/);
+    expect(run.stdout).toMatch(/Subject +Session +Trained on +Dice/);
     expect(run.stdout.match(/^training01 /gm)).toHaveLength(2);
     expect(run.stdout).toMatch(/^mean +1\.000/m);
   });

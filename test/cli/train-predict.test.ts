@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   cpSync,
   existsSync,
@@ -210,8 +211,19 @@ describe('predict', () => {
           tissueMaps: [],
           resampled: null,
           seconds: expect.any(Number),
+          warnings: expect.any(Array),
         },
       ]);
+      const beside = JSON.parse(readFileSync(scans[0].mask.replace('.nii.gz', '.json'), 'utf8'));
+      const model = readFileSync(join(run, 'model.safetensors'));
+      expect(beside).toMatchObject({
+        Type: 'Lesion',
+        Threshold: summary.threshold,
+        Model: { SHA256: createHash('sha256').update(model).digest('hex'), TrainedOnThisScan: 'no' },
+      });
+      expect(beside.Sources[0]).toBe(
+        'bids:raw:training/training02/preprocessed/training02_01_flair_pp.nii.gz',
+      );
       const input = await readNifti(readFileSync(flair), 'flair');
       const probabilities = (await readNifti(readFileSync(scans[0].probabilities), 'p')).volume;
       const voxels = (await readNifti(readFileSync(scans[0].mask), 'm')).volume.data;
@@ -222,10 +234,25 @@ describe('predict', () => {
         if (p < threshold && voxels[i] !== 0) expect.unreachable('lesion below the threshold');
       });
       const scored = await runCli(['evaluate', out, dataset, '--json']);
-      expect(JSON.parse(scored.stdout).scans).toHaveLength(1);
+      expect(JSON.parse(scored.stdout).scans).toMatchObject([{ trainedOn: 'no' }]);
     },
     GPU_MS,
   );
+
+  it('refuses a network that is not its run’s, and a folder of another network’s', async () => {
+    const forged = at('forged');
+    cpSync(run, forged, { recursive: true });
+    const bytes = readFileSync(join(run, 'model.safetensors'));
+    bytes[bytes.length - 1]! ^= 1;
+    writeFileSync(join(forged, 'model.safetensors'), bytes);
+    await expectFailure(
+      ['predict', forged, dataset, at('never')],
+      1,
+      /is not the network that the run ended with/,
+    );
+    rmSync(join(forged, 'manifest.json'));
+    await expectFailure(['predict', forged, dataset, at('predictions')], 1, /holds what another model made/);
+  });
 
   it(
     'takes a threshold',
@@ -288,7 +315,7 @@ describe('predict', () => {
       };
       const [scan, note] = await predict(multi, at('corrected'));
       const maps = ['GM', 'WM', 'CSF'].map((label) =>
-        join(at('corrected'), mask.replace('lesion_mask', `${label}_probseg`)),
+        join(at('corrected'), mask.replace('L_mask', `${label}_probseg`)),
       );
       expect(scan).toMatchObject({ tissue: 'corrected', tissueMaps: maps });
       expect(maps.every((path) => existsSync(path))).toBe(true);

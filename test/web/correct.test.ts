@@ -1,6 +1,9 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Random } from '../../src/core/random.ts';
 import { readMask } from '../../src/imaging/nifti/read.ts';
+import { writeNifti } from '../../src/imaging/nifti/write.ts';
+import { axisAlignedGrid, voxelCount } from '../../src/imaging/volume/volume.ts';
 import {
   AppUnderTest,
   accessibilityFaults,
@@ -40,22 +43,25 @@ describe.skipIf(chromiumPath() === undefined)('correcting', { timeout: 240_000 }
     await app?.stop();
   });
 
-  it('takes strokes back, and a correction without any is the prediction', async () => {
+  it('takes strokes back, and a correction without any is the prediction and no reference', async () => {
     const { page } = opened;
     const predicted = await savedVoxels(page, 'Save mask');
+    const dice = await page.locator('.metrics dd').first().textContent();
     await page.getByRole('button', { name: 'Correct', exact: true }).click();
     await page.getByLabel('Paint').waitFor();
     await stroke(page);
     await page.getByRole('button', { name: 'Undo' }).click();
     await page.getByRole('button', { name: 'Done' }).click();
-    await page.getByText('Agreement with your correction').waitFor();
-    expect(await savedVoxels(page, 'Save correction')).toEqual(predicted);
-    expect(await page.locator('.metrics dd').first().textContent()).toBe('1.000');
+    await page.getByText('You added 0 ml and removed 0 ml.').waitFor();
+    expect(await savedVoxels(page, 'Save corrected mask')).toEqual(predicted);
+    // Still against the file: the model's own output, corrected, is nobody's truth.
+    expect(await page.locator('.metrics dd').first().textContent()).toBe(dice);
+    await page.getByText('The reference is the file p2_lesion_mask.nii.gz.').waitFor();
   });
 
   it('paints and erases', async () => {
     const { page } = opened;
-    const before = await savedVoxels(page, 'Save correction');
+    const before = await savedVoxels(page, 'Save corrected mask');
     await page.getByRole('button', { name: 'Correct', exact: true }).click();
     await page.getByLabel('Brush').fill('5');
     await stroke(page);
@@ -70,7 +76,7 @@ describe.skipIf(chromiumPath() === undefined)('correcting', { timeout: 240_000 }
     await page.setViewportSize({ width: 1360, height: 900 });
     await page.getByRole('button', { name: 'Done' }).click();
     await page.getByRole('button', { name: 'Correct', exact: true }).waitFor();
-    const painted = await savedVoxels(page, 'Save correction');
+    const painted = await savedVoxels(page, 'Save corrected mask');
     expect(painted.every((v, i) => v >= before[i]!)).toBe(true);
     expect(count(painted)).toBeGreaterThan(count(before) + 20);
 
@@ -80,14 +86,14 @@ describe.skipIf(chromiumPath() === undefined)('correcting', { timeout: 240_000 }
     await stroke(page);
     await page.getByRole('button', { name: 'Done' }).click();
     await page.getByRole('button', { name: 'Correct', exact: true }).waitFor();
-    const erased = await savedVoxels(page, 'Save correction');
+    const erased = await savedVoxels(page, 'Save corrected mask');
     expect(erased.every((v, i) => v <= painted[i]!)).toBe(true);
     expect(count(erased)).toBeLessThan(count(painted) - 20);
   });
 
   it('is done by keyboard alone: moves, paints, erases, takes back, and says so', async () => {
     const { page } = opened;
-    const before = await savedVoxels(page, 'Save correction');
+    const before = await savedVoxels(page, 'Save corrected mask');
     const image = page.getByRole('application', { name: 'The scan' });
     const said = page.locator('.viewer [role=status]');
     const place = async (): Promise<number[]> =>
@@ -138,7 +144,7 @@ describe.skipIf(chromiumPath() === undefined)('correcting', { timeout: 240_000 }
     await page.getByRole('button', { name: 'Done' }).press('Enter');
     await page.getByRole('button', { name: 'Correct', exact: true }).waitFor();
 
-    const after = await savedVoxels(page, 'Save correction');
+    const after = await savedVoxels(page, 'Save corrected mask');
     const changed = [...after.keys()].filter((i) => after[i] !== before[i]);
     expect(changed.length).toBeGreaterThan(0);
     // A row of three voxels, and nothing else.
@@ -149,12 +155,64 @@ describe.skipIf(chromiumPath() === undefined)('correcting', { timeout: 240_000 }
 
   it('forgets a correction that is discarded', async () => {
     const { page } = opened;
-    const before = await savedVoxels(page, 'Save correction');
+    const before = await savedVoxels(page, 'Save corrected mask');
     await page.getByRole('button', { name: 'Correct', exact: true }).click();
     await page.getByLabel('Brush').fill('7');
     await stroke(page);
     await page.getByRole('button', { name: 'Discard' }).click();
-    expect(await savedVoxels(page, 'Save correction')).toEqual(before);
+    expect(await savedVoxels(page, 'Save corrected mask')).toEqual(before);
+  });
+
+  it('makes the correction the result everywhere, and keeps the model’s mask as a second download', async () => {
+    const { page } = opened;
+    const corrected = await savedVoxels(page, 'Save corrected mask');
+    const original = await savedVoxels(page, 'Save the model’s mask');
+    expect(count(corrected)).not.toBe(count(original));
+    const ml = ((count(corrected) * 8) / 1000).toFixed(2);
+    expect(await page.locator('#result').textContent()).toContain(`${ml} ml, corrected`);
+    const report = new TextDecoder().decode(await savedFile(page, 'Save report'));
+    expect(report).toContain(`${ml} ml in all`);
+    expect(report).toContain('corrected by hand. The correction added');
+    expect(report).toContain('It is no reference to judge the model by.');
+    expect(report).toContain('p2_lesion_mask.nii.gz');
+    expect(report).toContain('not for results');
+    expect(report).toMatch(/FLAIR file<\/dt><dd>p2_FLAIR\.nii\.gz, SHA-256 [0-9a-f]{64}/);
+    expect(report).toMatch(/Model file<\/dt><dd>SHA-256 [0-9a-f]{64}/);
+    expect(report).toMatch(/Date<\/dt><dd>20\d\d-/);
+    expect(report).toMatch(/Program<\/dt><dd>voxelgrad \d/);
+    await screenshot(page, 'corrected-result');
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Save corrected mask' }).click(),
+    ]);
+    expect(download.suggestedFilename()).toBe('p2_space-orig_label-L_desc-corrected_mask.nii.gz');
+    await page.getByRole('button', { name: 'Go back to the model’s mask' }).click();
+    await page.getByRole('button', { name: 'Save mask', exact: true }).waitFor();
+    expect(await savedVoxels(page, 'Save mask')).toEqual(original);
+  });
+
+  it('refuses a whole head, and takes it as a brain only if told so, which it then repeats', async () => {
+    const { page } = opened;
+    const grid = axisAlignedGrid([64, 64, 64], [3, 3, 3]);
+    const random = new Random(7);
+    const head = Float32Array.from({ length: voxelCount(grid) }, (_, i) => {
+      const place = [i % 64, Math.floor(i / 64) % 64, Math.floor(i / 4096)];
+      return Math.hypot(...place.map((at) => at - 31.5)) < 30 ? 100 + random.normal(0, 9) : 0;
+    });
+    const bytes = writeNifti({ grid, data: head }, { datatype: 'float32' });
+    await page.getByRole('button', { name: 'Clear' }).click();
+    await chooseFiles(page, [
+      { name: 'raw_FLAIR.nii.gz', bytes },
+      { name: 'raw_T1w.nii.gz', bytes },
+    ]);
+    await page.getByRole('button', { name: 'Segment', exact: true }).click();
+    await page.getByText(/looks like a whole head and not like a brain: it holds 3\.0\d l/).waitFor();
+    expect(await page.locator('#result').count()).toBe(0);
+    await screenshot(page, 'whole-head');
+    await page.getByRole('button', { name: 'It is a brain: segment it all the same' }).click();
+    await page.getByText(/^Careful: what is not 0 in its images was taken for the brain, as asked/).waitFor();
+    const report = new TextDecoder().decode(await savedFile(page, 'Save report'));
+    expect(report).toContain('was taken for the brain, as asked, but looks like a whole head');
   });
 
   it('asked no other origin for anything, and left no error in the console', () => {

@@ -59,7 +59,7 @@ it("makes a scan's tissue maps and resamples it to the bits of predict, and says
     return (await readNifti(bytes, 'p')).volume.data;
   };
 
-  const plain = await handlers.segment({ overlap: 0.25 }, segmentation);
+  const plain = await handlers.segment({ overlap: 0.25, trustBrain: false }, segmentation);
   expect(plain.notes).toEqual([
     expect.stringMatching(/^Its voxels are 2x2x2 mm/),
     expect.stringMatching(/made from the T1; they are uncorrected/),
@@ -73,7 +73,7 @@ it("makes a scan's tissue maps and resamples it to the bits of predict, and says
   );
   const report = await handlers.loadStageOne({ name: 'first', bytes: encodeModel(single) }, quiet);
   expect(report.stageOne).toBe('first');
-  const corrected = await handlers.segment({ overlap: 0.25 }, segmentation);
+  const corrected = await handlers.segment({ overlap: 0.25, trustBrain: false }, segmentation);
   expect(corrected.notes[1]).toMatch(/lesions made white matter by the stage-1 model/);
   expect([...phases]).toEqual(['tissues', 'tiles', 'stage-1']);
   const own = await probabilities();

@@ -58,7 +58,7 @@ describe.skipIf(chromiumPath() === undefined)('learning from corrected scans', {
     await page.getByLabel('Brush').fill('5');
     await stroke(page);
     await page.getByRole('button', { name: 'Done' }).click();
-    await page.getByText('Agreement with your correction').waitFor();
+    await page.getByText(/^The model’s mask, corrected by hand/).waitFor();
     await page.getByRole('button', { name: 'Learn from this scan' }).click();
     await page.getByLabel('What p2 is for').waitFor();
     await page.getByRole('button', { name: 'Clear' }).click();

@@ -48,6 +48,51 @@ describe('ScanFiles', () => {
     expect(scan.scan().scan.modalities.get('T1w')).toBe('p1_T1w.nii.gz');
   });
 
+  it('keeps the patient’s name in what is saved', async () => {
+    const flair = image(brainImage(80));
+    const nameOf = async (...names: string[]): Promise<[string, string]> => {
+      const scan = await scanFiles(Object.fromEntries(names.map((name) => [name, flair])));
+      return [scan.name, scan.predictionName({ label: 'lesion', suffix: 'mask' })];
+    };
+    expect(await nameOf('sub-19_FLAIR.nii.gz', 'sub-19_T1w.nii.gz')).toEqual([
+      'sub-19',
+      'sub-19_space-orig_label-L_mask.nii.gz',
+    ]);
+    expect(await nameOf('sub-19_ses-2_acq-3D_run-2_FLAIR.nii.gz', 'sub-19_ses-2_T1w.nii.gz')).toEqual([
+      'sub-19_ses-2',
+      'sub-19_ses-2_acq-3D_run-2_space-orig_label-L_mask.nii.gz',
+    ]);
+    expect(await nameOf('p2-old_FLAIR.nii', 'p2-old_T1w.nii')).toEqual([
+      'p2-old',
+      'p2-old_space-orig_label-L_mask.nii.gz',
+    ]);
+    expect(await nameOf('Smith 2020 FLAIR.nii')).toEqual([
+      'Smith 2020 FLAIR',
+      'Smith 2020 FLAIR_space-orig_label-L_mask.nii.gz',
+    ]);
+  });
+
+  it('says of a folder of DICOM files that it is that', async () => {
+    const dicom = new Uint8Array(200);
+    dicom.set(new TextEncoder().encode('DICM'), 128);
+    await expect(scanFiles({ 'patient/IM0001': dicom, 'patient/IM0002': dicom })).rejects.toMatchObject({
+      message: expect.stringContaining('holds DICOM files'),
+      hint: expect.stringContaining('dcm2niix'),
+    });
+  });
+
+  it('takes none of several brain masks, and says so', async () => {
+    const files = bidsPatient('07');
+    const path = 'sub-07/anat/sub-07_desc-brain_mask.nii.gz';
+    const twice = { ...files, [`derivatives/bet/${path}`]: maskFile(inBrain) };
+    const scan = await scanFiles(
+      Object.fromEntries(Object.entries(twice).map(([each, bytes]) => [`set/${each}`, bytes])),
+    );
+    const report = scan.report(model);
+    expect(report.files.some(({ role }) => role === 'brain')).toBe(false);
+    expect(report.notes[0]).toMatch(/^There are brain masks from bet and brainmask: none is used/);
+  });
+
   it('says beside the first image that its voxels are of another size than the model knows', async () => {
     const scan = await scanFiles(Object.fromEntries(smallScan().map(({ name, bytes }) => [name, bytes])));
     const at = (mm: readonly [number, number, number]): (string | null)[] => {

@@ -23,6 +23,12 @@ export interface ScanReportData {
   readonly lesions: readonly Lesion[];
   /** What made the mask, by name, in this order: model, threshold, adapter, time. */
   readonly facts: readonly (readonly [name: string, value: string])[];
+  /** Who made the true mask: the name of its file. */
+  readonly reference?: string | undefined;
+  /** What a reader must know before the numbers, a sentence each. */
+  readonly caveats?: readonly string[];
+  /** Where all of it comes from: date, versions, files and their hashes. */
+  readonly provenance?: readonly (readonly [name: string, value: string])[];
 }
 
 /** The report of one scan: one HTML file that needs nothing beside it. */
@@ -35,25 +41,32 @@ export function scanReport(data: ScanReportData): string {
   const title = isLesion ? 'Lesions' : label;
   const count = `${lesions.length} ${lesions.length === 1 ? one : many}`;
   const sections: Section[] = [{ id: 'overlay', title: 'Overlay', body: overlay(data) }];
-  if (metrics)
+  if (metrics) {
+    const reference = data.reference === undefined ? '' : ` (${data.reference})`;
     sections.push({
       id: 'agreement',
       title: 'Agreement with the true mask',
       body: tableHtml({
-        caption: 'Agreement with the true mask',
+        caption: `Agreement with the true mask${reference}, which was given as a file`,
         columns: METRIC_COLUMNS.map(({ better: _, ...column }) => column),
         rows: [{ ...metrics }],
       }),
     });
+  }
   sections.push({
     id: 'lesions',
     title,
     body: lesions.length > 0 ? tableHtml(lesionTable(lesions)) : html`<p>No ${label} was predicted.</p>`,
   });
+  if (data.provenance)
+    sections.push({ id: 'provenance', title: 'Where this comes from', body: factList(data.provenance) });
   return page({
     title: `${title} of ${name}`,
     headline: `${name}: ${count}, ${ml.toFixed(2)} ml in all${metrics ? `, Dice ${metrics.dice.toFixed(3)}` : ''}`,
-    lead: factList([['Grid', describeGrid(grid)], ...data.facts]),
+    lead: [
+      (data.caveats ?? []).map((caveat) => html`<p>${caveat}</p>`),
+      factList([['Grid', describeGrid(grid)], ...data.facts]),
+    ],
     sections,
     footer: html`<p>For research use. Not a medical device: not for diagnosis, treatment or any other clinical decision.</p>`,
   });

@@ -32,7 +32,7 @@ export class CorrectionActions {
     await this.#view.withViewer((viewer) => viewer.undo());
   }
 
-  /** Takes what was drawn for the true mask. */
+  /** Makes what was drawn the result. */
   async finish(): Promise<void> {
     await this.#attempt(async () => {
       const viewer = await this.#view.viewer;
@@ -40,6 +40,13 @@ export class CorrectionActions {
       const result = await this.#client.call('correct', await viewer.drawing());
       await this.leave();
       await this.#view.showResult(result);
+    });
+  }
+
+  /** Takes a finished correction back. */
+  async drop(): Promise<void> {
+    await this.#attempt(async () => {
+      await this.#view.showResult(await this.#client.call('dropCorrection', null));
     });
   }
 

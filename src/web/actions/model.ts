@@ -23,7 +23,7 @@ export class ModelActions {
   async loadListed(file: string): Promise<void> {
     const listed = this.#store.state.models.find((model) => model.file === file);
     const fetched = async (path: string): Promise<ArrayBuffer> => await (await fetchFile(path)).arrayBuffer();
-    await this.#load(listed?.name ?? file, file, () => fetched(file));
+    await this.#load(listed?.name ?? file, file, () => fetched(file), listed?.note);
     const { stageOne } = listed ?? {};
     if (stageOne && this.#store.state.modelFile === file)
       await this.loadStageOne(stageOne, () => fetched(stageOne));
@@ -57,10 +57,15 @@ export class ModelActions {
     }
   }
 
-  async #load(name: string, file: string | null, read: () => Promise<ArrayBuffer>): Promise<void> {
+  async #load(
+    name: string,
+    file: string | null,
+    read: () => Promise<ArrayBuffer>,
+    note?: string,
+  ): Promise<void> {
     await this.#take(file, async () => {
       const bytes = new Uint8Array(await read());
-      return await this.#client.call('loadModel', { name, bytes });
+      return await this.#client.call('loadModel', { name, bytes, ...(note === undefined ? {} : { note }) });
     });
   }
 

@@ -23,7 +23,8 @@ export class RunActions {
     this.#correction = correction;
   }
 
-  async segment(): Promise<void> {
+  /** @param trustBrain take the brain as it is found even if it looks like a whole head */
+  async segment(trustBrain = false): Promise<void> {
     if (this.#store.state.run) return;
     await this.#correction.leave();
     const controller = new AbortController();
@@ -32,7 +33,7 @@ export class RunActions {
     try {
       const result = await this.#client.call(
         'segment',
-        { overlap: OVERLAP },
+        { overlap: OVERLAP, trustBrain },
         {
           signal: controller.signal,
           onProgress: (progress) =>

@@ -42,6 +42,7 @@ export function filesPanel(state: State, app: App): TemplateResult {
     }
     <p class="status" role="status">${reading ? 'Reading…' : ''}</p>
     ${problemNote(filesProblem)} ${scanChoice(state, app)}
+    ${(files?.notes ?? []).map((note) => html`<p class="hint">${note}</p>`)}
     ${
       list.length > 0
         ? html`<ul class="files" aria-label="Files of the scan">

@@ -35,7 +35,7 @@ function isPaused(learning: LearningReport | null): boolean {
 function adding(state: State, app: App): TemplateResult {
   const { files, result, learning } = state;
   const truth =
-    result?.truth === 'correction' ||
+    (result?.correction ?? null) !== null ||
     (files?.files ?? []).some(({ role, problem }) => role === 'lesions' && !problem);
   const locked = !truth || isBusy(state) || isPaused(learning);
   const add = (use: LearningUse): void => void app.learning.change('keepScan', use);

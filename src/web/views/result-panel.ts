@@ -3,6 +3,7 @@ import type { Lesion } from '../../imaging/evaluate/lesion-list.ts';
 import type { ScanMetrics } from '../../imaging/evaluate/metrics.ts';
 import { columnHeading, formatCell, METRIC_COLUMNS } from '../../imaging/evaluate/tables.ts';
 import type { App } from '../app.ts';
+import { describeCorrection } from '../correction-text.ts';
 import { isBusy, type State } from '../state.ts';
 
 /** What was found: metrics where a truth is given, the lesions, and files to save. */
@@ -18,19 +19,24 @@ export function resultPanel(state: State, app: App): TemplateResult | typeof not
     : `${label}: ${lesions.length} ${parts}`;
   return html`<section class="result" aria-labelledby="result">
     <div class="heading">
-      <h2 id="result">${count}, ${ml.toFixed(2)} ml</h2>
+      <h2 id="result">${count}, ${ml.toFixed(2)} ml${result.correction ? ', corrected' : ''}</h2>
       <div class="buttons">
         ${state.correcting ? nothing : html`<button ?disabled=${isBusy(state)} @click=${() => app.correction.start()}>Correct</button>`}
-        <button @click=${() => app.save('mask')}>Save mask</button>
+        <button @click=${() => app.save('mask')}>${result.correction ? 'Save corrected mask' : 'Save mask'}</button>
         <button @click=${() => app.save('probabilities')}>Save probabilities</button>
         <button @click=${() => app.save('report')}>Save report</button>
-        ${result.truth === 'correction' ? html`<button @click=${() => app.save('correction')}>Save correction</button>` : nothing}
+        ${result.correction ? html`<button class="quiet" @click=${() => app.save('original')}>Save the model’s mask</button>` : nothing}
       </div>
     </div>
     ${labels.length > 1 ? labelChoice(state, labels, label, app) : nothing}
     ${threshold === null ? nothing : thresholdSlider(state, threshold, app)}
+    ${
+      result.correction
+        ? html`<p class="hint">The model’s mask, corrected by hand. ${describeCorrection(result.correction)} <button class="quiet" ?disabled=${isBusy(state)} @click=${() => app.correction.drop()}>Go back to the model’s mask</button></p>`
+        : nothing
+    }
     ${result.notes.map((note) => html`<p class="hint">${note}</p>`)}
-    ${metrics ? metricList(metrics, result.truth === 'correction') : nothing}
+    ${metrics ? metricList(metrics, result.truth) : nothing}
     ${lesions.length > 0 ? lesionRows(state, lesions, app) : html`<p>${isLesion ? 'No lesion' : `No ${label}`}${threshold === null ? '' : ' at this threshold'}.</p>`}
   </section>`;
 }
@@ -38,7 +44,7 @@ export function resultPanel(state: State, app: App): TemplateResult | typeof not
 function labelChoice(state: State, labels: readonly string[], label: string, app: App): TemplateResult {
   const choose = (event: Event): void => app.run.setLabel((event.target as HTMLSelectElement).value);
   return html`<label class="field">Label
-    <select ?disabled=${isBusy(state)} @change=${choose}>
+    <select ?disabled=${isBusy(state) || state.result?.correction != null} @change=${choose}>
       ${labels.map((name) => html`<option .selected=${name === label}>${name}</option>`)}
     </select>
   </label>`;
@@ -46,15 +52,16 @@ function labelChoice(state: State, labels: readonly string[], label: string, app
 
 function thresholdSlider(state: State, threshold: number, app: App): TemplateResult {
   return html`<label class="field threshold">Threshold of the probability
-      <input type="range" min="0.01" max="0.99" step="0.01" ?disabled=${isBusy(state)} .value=${String(threshold)} @input=${(
+      <input type="range" min="0.01" max="0.99" step="0.01" ?disabled=${isBusy(state) || state.result?.correction != null} .value=${String(threshold)} @input=${(
         event: Event,
       ) => app.run.setThreshold(Number((event.target as HTMLInputElement).value))}>
       <output>${threshold.toFixed(2)}</output>
     </label>`;
 }
 
-function metricList(metrics: ScanMetrics, corrected: boolean): TemplateResult {
-  return html`<h3>Agreement with ${corrected ? 'your correction' : 'the true mask'}</h3>
+function metricList(metrics: ScanMetrics, truth: string | null): TemplateResult {
+  return html`<h3>Agreement with the true mask</h3>
+    ${truth === null ? nothing : html`<p class="hint">The reference is the file ${truth}.</p>`}
     <dl class="metrics">
       ${METRIC_COLUMNS.map(
         (column) =>

@@ -14,9 +14,14 @@ export function runPanel(state: State, app: App): TemplateResult {
     ${
       run
         ? running(run, app)
-        : html`<button class="primary" ?disabled=${!ready || isBusy(state)} @click=${() => app.run.segment()}>${result ? 'Segment again' : 'Segment'}</button>`
+        : html`<button class="primary" ?disabled=${!ready || isBusy(state)} @click=${() => app.run.segment()}>${result?.correction ? 'Segment again, without the correction' : result ? 'Segment again' : 'Segment'}</button>`
     }
     ${problemNote(files?.problem ?? null)} ${problemNote(runProblem)}
+    ${
+      runProblem?.setting === 'trustBrain'
+        ? html`<button ?disabled=${!ready || isBusy(state)} @click=${() => app.run.segment(true)}>It is a brain: segment it all the same</button>`
+        : nothing
+    }
     <p class="status" role="status">${run ? '' : statusOf(state)}</p>
   </section>`;
 }
