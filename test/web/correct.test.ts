@@ -56,7 +56,9 @@ describe.skipIf(chromiumPath() === undefined)('correcting', { timeout: 240_000 }
     expect(await savedVoxels(page, 'Save corrected mask')).toEqual(predicted);
     // Still against the file: the model's own output, corrected, is nobody's truth.
     expect(await page.locator('.metrics dd').first().textContent()).toBe(dice);
-    await page.getByText('The reference is the file p2_lesion_mask.nii.gz.').waitFor();
+    await page
+      .getByText(/^The reference is the file p2_lesion_mask\.nii\.gz\. What is judged is the corrected mask/)
+      .waitFor();
   });
 
   it('paints and erases', async () => {

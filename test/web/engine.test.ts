@@ -61,6 +61,7 @@ it("makes a scan's tissue maps and resamples it to the bits of predict, and says
 
   const plain = await handlers.segment({ overlap: 0.25, trustBrain: false }, segmentation);
   expect(plain.notes).toEqual([
+    expect.stringMatching(/^Careful: .* % of the brain/),
     expect.stringMatching(/^Its voxels are 2x2x2 mm/),
     expect.stringMatching(/made from the T1; they are uncorrected/),
   ]);

@@ -4,6 +4,7 @@ import type { ScanMetrics } from '../../imaging/evaluate/metrics.ts';
 import { columnHeading, formatCell, METRIC_COLUMNS } from '../../imaging/evaluate/tables.ts';
 import type { App } from '../app.ts';
 import { describeCorrection } from '../correction-text.ts';
+import type { ResultReport } from '../protocol.ts';
 import { isBusy, type State } from '../state.ts';
 
 /** What was found: metrics where a truth is given, the lesions, and files to save. */
@@ -36,7 +37,7 @@ export function resultPanel(state: State, app: App): TemplateResult | typeof not
         : nothing
     }
     ${result.notes.map((note) => html`<p class="hint">${note}</p>`)}
-    ${metrics ? metricList(metrics, result.truth) : nothing}
+    ${metrics ? metricList(metrics, result) : nothing}
     ${lesions.length > 0 ? lesionRows(state, lesions, app) : html`<p>${isLesion ? 'No lesion' : `No ${label}`}${threshold === null ? '' : ' at this threshold'}.</p>`}
   </section>`;
 }
@@ -59,9 +60,9 @@ function thresholdSlider(state: State, threshold: number, app: App): TemplateRes
     </label>`;
 }
 
-function metricList(metrics: ScanMetrics, truth: string | null): TemplateResult {
+function metricList(metrics: ScanMetrics, { truth, correction }: ResultReport): TemplateResult {
   return html`<h3>Agreement with the true mask</h3>
-    ${truth === null ? nothing : html`<p class="hint">The reference is the file ${truth}.</p>`}
+    ${truth === null ? nothing : html`<p class="hint">The reference is the file ${truth}. ${correction ? 'What is judged is the corrected mask.' : nothing}</p>`}
     <dl class="metrics">
       ${METRIC_COLUMNS.map(
         (column) =>
