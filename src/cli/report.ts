@@ -1,5 +1,6 @@
 import { StorageError } from '../core/errors.ts';
 import { canonicalJson, toJson } from '../core/json.ts';
+import { choicesOfRecord } from '../imaging/dataset/choices.ts';
 import { openDataset } from '../imaging/dataset/open-dataset.ts';
 import { formatTable } from '../imaging/evaluate/tables.ts';
 import { tableCsv } from '../imaging/report/table-files.ts';
@@ -73,7 +74,8 @@ async function figuresOf(
 ): Promise<ExperimentFigures> {
   const path = given ?? experiment.plan.dataset.path;
   try {
-    return await paintFigures(experiment, out, await openDataset(new NodeFolder(path)));
+    const choices = choicesOfRecord(experiment.plan.dataset.choices);
+    return await paintFigures(experiment, out, await openDataset(new NodeFolder(path), choices));
   } catch (error) {
     if (given !== undefined || !(error instanceof StorageError)) throw error;
     return {
