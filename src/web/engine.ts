@@ -20,6 +20,7 @@ import { Devices } from './devices.ts';
 import { KeptModels } from './kept-models.ts';
 import type { Learning, NamedModel } from './learning.ts';
 import type { ScanFileToKeep } from './learning-scans.ts';
+import { phantomFiles } from './phantom-files.ts';
 import type {
   CallName,
   Calls,
@@ -430,21 +431,4 @@ function hasLabelImage({ segmentation, shown }: ScanRun): boolean {
 
 async function namedModel(name: string, bytes: Uint8Array): Promise<NamedModel> {
   return { name, model: decodeModel(bytes, name), sha256: await sha256(bytes) };
-}
-
-/** A made-up patient as files, in the layout that phantoms have. */
-async function phantomFiles(seed: number): Promise<{ path: string; file: File }[]> {
-  const { writePhantomDataset } = await import('../study/phantom/index.ts');
-  const files = new MemoryFiles();
-  await writePhantomDataset(files, {
-    seed,
-    subjects: 1,
-    visits: 1,
-    shape: [91, 109, 91],
-    spacing: [2, 2, 2],
-  });
-  return [...files.files].map(([path, bytes]) => ({
-    path: `phantom/${path}`,
-    file: new File([bytes as Uint8Array<ArrayBuffer>], path.split('/').at(-1)!),
-  }));
 }

@@ -19,11 +19,7 @@ export type PredictedId = Pick<Scan, 'subject' | 'session' | 'entities'>;
  * `sub-26/ses-02/anat/sub-26_ses-02_space-orig_label-L_mask.nii.gz`: where a prediction goes, as a BIDS derivative on the
  * scan's own grid. `L` is BIDS's label of lesions. Entities of the source (`acq-3D_run-2`) are kept.
  */
-export function predictionPath(
-  scan: PredictedId,
-  kind: PredictionKind,
-  extension = 'nii.gz',
-): string {
+export function predictionPath(scan: PredictedId, kind: PredictionKind, extension = 'nii.gz'): string {
   return `${scanFolder(scan)}/${predictionName(scanName(scan), scan.entities, kind, extension)}`;
 }
 

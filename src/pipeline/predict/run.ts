@@ -6,10 +6,10 @@ import type { Scan } from '../../imaging/dataset/dataset.ts';
 import { hashInputs } from '../../imaging/dataset/inputs.ts';
 import { type LoadedScan, loadStoredScan } from '../../imaging/dataset/load-scan.ts';
 import { type PredictionKind, predictionPath } from '../../imaging/dataset/prediction-path.ts';
-import { ESTIMATE_INTENT } from '../../imaging/nifti/encode.ts';
-import { writeNifti } from '../../imaging/nifti/write.ts';
 import { type Seen, type SidecarFacts, sidecar, sidecarPath } from '../../imaging/dataset/sidecar.ts';
 import { implausibleVolume } from '../../imaging/evaluate/plausibility.ts';
+import { ESTIMATE_INTENT } from '../../imaging/nifti/encode.ts';
+import { writeNifti } from '../../imaging/nifti/write.ts';
 import { voxelVolume } from '../../imaging/volume/volume.ts';
 import type { Voxels } from '../../imaging/volume/voxels.ts';
 import { loadPredictionInput } from './input-maps.ts';
@@ -131,15 +131,13 @@ async function finishScan(
 function thresholdOf({ heads }: BoxSegmentation, { label, suffix }: PredictionKind): number | undefined {
   if (suffix !== 'mask' || label === undefined) return undefined;
   for (const { decision, maps } of heads.values())
-    if (decision.kind === 'threshold' && maps.has(label)) return decision.thresholds[[...maps.keys()].indexOf(label)];
+    if (decision.kind === 'threshold' && maps.has(label))
+      return decision.thresholds[[...maps.keys()].indexOf(label)];
   return undefined;
 }
 
 /** What is implausible about masks, a clause each. */
-function implausible(
-  { box, heads }: BoxSegmentation,
-  { brain, grid }: LoadedScan<Voxels>,
-): string[] {
+function implausible({ box, heads }: BoxSegmentation, { brain, grid }: LoadedScan<Voxels>): string[] {
   const ml = voxelVolume(grid) / 1000;
   const brainMl = brain.reduce((sum, v) => sum + Number(v !== 0), 0) * ml;
   const odd: string[] = [];
