@@ -27,11 +27,15 @@ export class ShaderSourceError extends VoxelgradError {
  */
 export function specialise(file: string, spec: Spec = {}, source?: string): string {
   const shader = shaderName(file, source);
-  const text =
-    source === undefined ? includeFile(file, new Set()) : resolveIncludes(dedent(source), new Set());
+  const text = shaderText(file, source);
   const half = Object.values(spec).some((value) => value === 'f16' || value === 'vec4h');
   const specialised = (half ? 'enable f16;\n' : '') + replaceSpecLines(shader, text, spec);
   return unrollLoops(shader, specialised, constantsOf(specialised));
+}
+
+/** A shader's text with what it includes. @throws ShaderSourceError for an unknown file or include. */
+export function shaderText(file: string, source?: string): string {
+  return source === undefined ? includeFile(file, new Set()) : resolveIncludes(dedent(source), new Set());
 }
 
 /** How messages name a shader: a file of this package by its path, a source of the caller's by the name it was given. */

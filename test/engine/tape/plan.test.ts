@@ -3,7 +3,7 @@ import { DeviceLostError, GpuError } from '../../../src/core/errors.ts';
 import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
 import { relu } from '../../../src/engine/ops/relu.ts';
 import { sigmoid } from '../../../src/engine/ops/sigmoid.ts';
-import { type Command, read, write } from '../../../src/engine/tape/command.ts';
+import { type Command, read, readWrite, write } from '../../../src/engine/tape/command.ts';
 import { compilePlan, type Plan } from '../../../src/engine/tape/plan.ts';
 import { TensorStore } from '../../../src/engine/tape/store.ts';
 import { Tape, TapeError } from '../../../src/engine/tape/tape.ts';
@@ -17,7 +17,7 @@ function reluCommand(input: Tensor, output: Tensor, size: number): Command {
     label: 'relu/forward',
     kernel: { file: 'relu.wgsl', entry: 'forward' },
     bindings: [read(input), write(output)],
-    params: { items: size, slope: { f32: 0 }, groups_x: 1 },
+    params: { items: size, alpha: { f32: 0 }, groups_x: 1 },
     workgroups: [1, 1, 1],
   };
 }
@@ -48,6 +48,41 @@ async function record(gpu: Gpu, store: TensorStore, ops: number): Promise<{ plan
 
 describe('compilePlan', () => {
   const context = useGpu();
+
+  it('refuses params with other names, or in another order, than the struct of the shader', async () => {
+    const { gpu } = context;
+    const store = await inputStore(gpu, [64]);
+    const command = reluCommand(store.get('x'), tensor('output', [64], 'arena'), 64);
+    const swapped: Command = { ...command, params: { alpha: { f32: 0 }, items: 64, groups_x: 1 } };
+    await expect(compilePlan(gpu, [swapped], { label: 'swapped' })).rejects.toThrow(
+      /relu\/forward: the params are alpha, items, groups_x; shaders\/relu\.wgsl declares items, alpha, groups_x at binding 2/,
+    );
+    const source = `
+      struct Scale { factor: f32, // of the output
+        items: u32 }
+      @group(0) @binding(0) var<storage, read_write> x: array<f32>;
+      @group(0) @binding(1) var<uniform> scale: Scale;
+      @compute @workgroup_size(64) fn run(@builtin(global_invocation_id) at: vec3u) {
+        if (at.x < scale.items) { x[at.x] *= scale.factor; }
+      }`;
+    const own: Command = {
+      label: 'scale',
+      kernel: { file: 'scale', source, entry: 'run' },
+      bindings: [readWrite(store.get('x'))],
+      params: { factor: { f32: 2 } },
+      workgroups: [1, 1, 1],
+    };
+    await expect(compilePlan(gpu, [own], { label: 'own' })).rejects.toThrow(
+      /scale: the params are factor; scale declares factor, items at binding 1/,
+    );
+    const whole: Command = { ...own, params: { factor: { f32: 2 }, items: 64 } };
+    const plan = await compilePlan(gpu, [whole], { label: 'whole' });
+    plan.run();
+    expect((await store.read('x')).slice(0, 3)).toEqual(Float32Array.of(2, -2, 6));
+    plan.destroy();
+    store.destroy();
+    expect(gpu.buffers).toEqual([]);
+  });
 
   it('reuses the memory of dead tensors, replays with the same bits, and frees everything', async () => {
     const { gpu } = context;
