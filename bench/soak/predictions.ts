@@ -34,6 +34,8 @@ export async function killedPredictions(
     workspace.path('predictor'),
     workspace.dataset,
     workspace.path(out),
+    // A killed one leaves images of some scans, which are not replaced unasked.
+    '--overwrite',
   ];
   await workspace.run(workspace.train('predictor', 'multi-output', 2));
   const start = performance.now();

@@ -82,12 +82,15 @@ describe('submission', () => {
     expect(volume.data.includes(1)).toBe(true);
   });
 
-  it('writes again over its own masks, but not into a folder of other files', async () => {
+  it('writes again over its own masks where that is asked for, but not into a folder of other files', async () => {
     const out = join(folder, 'twice');
     const words = ['submission', run, isbi, out, '--team', 'us', '--subjects', 'test02'];
     expect((await runCli(words)).code).toBe(0);
     const before = readFileSync(join(out, 'test02_01_us.nii'));
-    expect((await runCli(words)).code).toBe(0);
+    const again = await runCli(words);
+    expect(again.code).toBe(1);
+    expect(errorLines(again)[0]).toMatch(/holds test02_01_us\.nii, .* already/);
+    expect((await runCli([...words, '--overwrite'])).code).toBe(0);
     expect(readFileSync(join(out, 'test02_01_us.nii')).equals(before)).toBe(true);
     const other = await runCli([...words.slice(0, 5), 'them', '--subjects', 'test02']);
     expect(other.code).toBe(1);
