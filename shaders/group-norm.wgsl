@@ -14,7 +14,8 @@
 // Mapping: workgroup.y is the channel (from first_channel on), workgroup.z the sample; lanes are neighbours in memory.
 // Reductions: a lane has LOADS independent loads in flight; a workgroup adds its lanes' sums up in workgroup memory, by
 // halves, and leaves one partial. There are at most 32 workgroups per channel of a sample, so at most 32 partials.
-// Every order is fixed. Barriers: one for each halving.
+// Every order is fixed. Barriers: one for each halving. If a workgroup is enough for a channel that is a group of its
+// own (ALONE), there is nothing to combine: the sums are the group's, and neither finish kernel runs.
 // Stability: a lane shifts by the mean of the first values that it reads, so the sum of squares stays near the
 // deviations whatever the mean. Parts are combined by Chan's formula.
 
@@ -30,6 +31,8 @@ const SUM_LANES = 64u; // @spec
 const LOADS = 4u; // @spec
 // Items that a lane's shift is the mean of.
 const SHIFT_ITEMS = 8u;
+// 1: a group is a channel, and a workgroup adds it up.
+const ALONE = 0u; // @spec
 // 1: gradients are added to what is there.
 const ACCUMULATE = 0u; // @spec
 
@@ -58,6 +61,11 @@ fn combine(a: vec3f, b: vec3f) -> vec3f {
   let d = b.y - a.y;
   let share = b.x / max(n, 1.0);
   return vec3f(n, a.y + d * share, a.z + b.z + d * d * a.x * share);
+}
+
+// 1 / sqrt(var + eps) of a group's count, mean and sum of squared deviations.
+fn inverse_deviation(total: vec3f, p: Params) -> f32 {
+  return 1.0 / sqrt(total.z / p.count + p.eps);
 }
 
 var<workgroup> lane_statistics: array<vec3f, SUM_LANES>;
@@ -92,7 +100,7 @@ fn summed(own: vec2f, lane: u32) -> vec2f {
 }
 
 @group(0) @binding(0) var<storage, read_write> stat_input: array<Input>;
-// [samples, channels, 3, partials]: count, mean, sum of squared deviations.
+// [samples, channels, 3, partials]: count, mean, sum of squared deviations; ALONE [samples, channels, 2]: as of finish_statistics.
 @group(0) @binding(1) var<storage, read_write> stat_partials: array<f32>;
 @group(0) @binding(2) var<uniform> stat_params: Params;
 
@@ -136,7 +144,10 @@ fn statistics(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
   let spread = means - mean;
   let deviation = squares[0] - sum * offset + spread * spread * n;
   let total = combined(vec3f(n * f32(WIDTH), mean, component_mean(deviation) * f32(WIDTH)), lane);
-  if (lane == 0u) {
+  if (lane == 0u && ALONE != 0u) {
+    stat_partials[2u * row] = total.y;
+    stat_partials[2u * row + 1u] = inverse_deviation(total, stat_params);
+  } else if (lane == 0u) {
     let p = row * 3u * stat_params.partials + group.x;
     stat_partials[p] = total.x;
     stat_partials[p + stat_params.partials] = total.y;
@@ -162,7 +173,7 @@ fn finish_statistics(@builtin(workgroup_id) group: vec3u, @builtin(local_invocat
   }
   let total = combined(own, lane);
   if (lane == 0u) {
-    let invstd = 1.0 / sqrt(total.z / finish_params.count + finish_params.eps);
+    let invstd = inverse_deviation(total, finish_params);
     for (var channel = 0u; channel < per_group; channel++) {
       finish_statistics_out[2u * (row + channel)] = total.y;
       finish_statistics_out[2u * (row + channel) + 1u] = invstd;
@@ -280,6 +291,7 @@ fn finish_sums(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
 @group(0) @binding(0) var<storage, read_write> back_input: array<Input>;
 @group(0) @binding(1) var<storage, read_write> back_grad_output: array<Output>;
 @group(0) @binding(2) var<storage, read_write> back_statistics: array<f32>;
+// As of finish_sums; ALONE the sums of backward_sums.
 @group(0) @binding(3) var<storage, read_write> back_means: array<f32>;
 @group(0) @binding(4) var<storage, read> back_weight: array<f32>;
 @group(0) @binding(5) var<storage, read> back_bias: array<f32>;
@@ -296,8 +308,9 @@ fn backward_input(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
   let weight_here = back_weight[channel];
   let scale = invstd * weight_here;
   let offset = back_bias[channel];
-  let mean_g = back_means[2u * row];
-  let slope_g = back_means[2u * row + 1u] * invstd;
+  let share = select(1.0, weight_here / back_params.count, ALONE != 0u);
+  let mean_g = back_means[2u * row] * share;
+  let slope_g = back_means[2u * row + 1u] * share * invstd;
   let end = min(back_params.items, (group.x + 1u) * back_params.per_lane * LANES);
   for (var i = group.x * back_params.per_lane * LANES + lane; i < end; i += LOADS * LANES) {
     var x: array<real, LOADS>;

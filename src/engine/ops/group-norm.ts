@@ -68,7 +68,9 @@ export const groupNorm: Op<GroupNormAttributes, GroupNormSaved> = {
     const layout = layoutOf(emit, input!.shape, attributes);
     const { channels, samples, partials } = layout;
     const statistics = emit.scratch('group-norm/statistics', [samples, channels, 2]);
-    const parts = emit.scratch('group-norm/partials', [samples, channels, 3, partials]);
+    const parts = layout.alone
+      ? statistics
+      : emit.scratch('group-norm/partials', [samples, channels, 3, partials]);
     emit.run({
       label: 'group-norm/statistics',
       kernel: {
@@ -82,13 +84,14 @@ export const groupNorm: Op<GroupNormAttributes, GroupNormSaved> = {
       samples,
       channels: layout.axis,
     });
-    emit.run({
-      label: 'group-norm/finish_statistics',
-      kernel: { file: FILE, entry: 'finish_statistics' },
-      bindings: [read(parts), write(statistics)],
-      params: layout.params(),
-      workgroups: [layout.groups, samples, 1],
-    });
+    if (!layout.alone)
+      emit.run({
+        label: 'group-norm/finish_statistics',
+        kernel: { file: FILE, entry: 'finish_statistics' },
+        bindings: [read(parts), write(statistics)],
+        params: layout.params(),
+        workgroups: [layout.groups, samples, 1],
+      });
     normalise(emit, layout, [input!, weight!, bias!], statistics, output);
     return { statistics };
   },
@@ -147,14 +150,15 @@ export const groupNorm: Op<GroupNormAttributes, GroupNormSaved> = {
         const layout = layoutOf(emit, input!.shape, attributes);
         const { channels, samples } = layout;
         const sums = sumsOf(emit, layout);
-        const means = emit.scratch('group-norm/means', [samples, channels, 2]);
-        emit.run({
-          label: 'group-norm/finish_sums',
-          kernel: { file: FILE, entry: 'finish_sums' },
-          bindings: [read(sums), read(weight!), write(means)],
-          params: layout.params(),
-          workgroups: [layout.groups, samples, 1],
-        });
+        const means = layout.alone ? sums : emit.scratch('group-norm/means', [samples, channels, 2]);
+        if (!layout.alone)
+          emit.run({
+            label: 'group-norm/finish_sums',
+            kernel: { file: FILE, entry: 'finish_sums' },
+            bindings: [read(sums), read(weight!), write(means)],
+            params: layout.params(),
+            workgroups: [layout.groups, samples, 1],
+          });
         emit.run({
           label: 'group-norm/backward_input',
           kernel: {
@@ -221,6 +225,8 @@ interface Layout {
   readonly summedPerLane: number;
   /** Workgroups of such a kernel in one channel of one sample. */
   readonly partials: number;
+  /** Whether one of these adds up a whole group: then there is nothing to combine. */
+  readonly alone: boolean;
   /** Of the elementwise kernels. */
   readonly workgroups: readonly [number, number, number];
   /** The shader's aliases for what tensors store. */
@@ -246,15 +252,17 @@ function layoutOf(
   const most = Math.min(MOST_PARTIALS[kind], ceilDiv(items, lanes * SUMMED_PER_LANE));
   const summedPerLane = loads * ceilDiv(items, lanes * most * loads);
   const partials = ceilDiv(items, lanes * summedPerLane);
+  const alone = partials === 1 && perGroup === 1;
   return {
     samples,
     channels,
     groups,
     axis: { count: channels, firstParam: 'first_channel' },
-    spec: { real: width === 4 ? 'vec4f' : 'f32', WIDTH: width, LOADS: loads },
+    spec: { real: width === 4 ? 'vec4f' : 'f32', WIDTH: width, LOADS: loads, ALONE: alone ? 1 : 0 },
     sumSpec: { SUM_LANES: lanes },
     summedPerLane,
     partials,
+    alone,
     workgroups: [ceilDiv(items, LANES * PER_LANE), channels, samples],
     stored: (tensors) => storageSpec(tensors, width),
     params: ({ perLane = PER_LANE, column = 0 } = {}) => ({
