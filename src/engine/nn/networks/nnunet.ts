@@ -4,6 +4,7 @@ import type { Triple } from '../../../core/shape.ts';
 import { add } from '../../ops/add.ts';
 import { relu as reluOp } from '../../ops/relu.ts';
 import type { Tensor } from '../../tape/tensor.ts';
+import { he, zeros } from '../init.ts';
 import type { DesignRequest, NetworkKind } from '../kind.ts';
 import { applied } from '../layer.ts';
 import { averagePool3d, conv3d, convTranspose3d, instanceNorm } from '../layers/index.ts';
@@ -156,6 +157,12 @@ function segLayers(heads: readonly Head[], head: Head): string {
   return heads.length === 1 ? 'seg_layers' : `seg_layers.${head.name}`;
 }
 
+/** The library has output layers at every stage, whether they are used or not; so have its checkpoints. */
+function unusedHead(scope: Scope, channels: number, inputs: number): void {
+  scope.parameter('weight', [channels, inputs, 1, 1, 1], he(inputs));
+  scope.parameter('bias', [channels], zeros);
+}
+
 function forward(scope: Scope, input: Tensor, config: NnUNetConfig): Map<string, readonly Tensor[]> {
   const { features: widths, kernels, strides, decoderBlocks, heads, deepSupervision } = config;
   const skips = scope.in('encoder', (at) => encode(at, input, config));
@@ -169,14 +176,14 @@ function forward(scope: Scope, input: Tensor, config: NnUNetConfig): Map<string,
       x = decoder.in(`stages.${s}`, (at) =>
         stacked(at, [wide, skips[to]!], decoderBlocks[s]!, widths[to]!, kernels[to]!),
       );
-      // The library has output layers at every stage, whether they are used or not; so have its checkpoints.
       const last = to === 0;
-      if (last || scope.mode === 'train')
-        for (const head of heads) {
+      for (const head of heads) {
+        const name = `${segLayers(heads, head)}.${s}`;
+        if (last || (deepSupervision && scope.mode === 'train')) {
           const layer = conv3d(head.channels, { kernel: 1, stored: 'f32' });
-          const output = applied(decoder, `${segLayers(heads, head)}.${s}`, layer, x);
-          if (last || deepSupervision) outputs.get(head.name)!.unshift(output);
-        }
+          outputs.get(head.name)!.unshift(applied(decoder, name, layer, x));
+        } else decoder.in(name, (at) => unusedHead(at, head.channels, widths[to]!));
+      }
     }
   });
   return outputs;

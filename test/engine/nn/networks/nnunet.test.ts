@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { declareNetwork } from '../../../../src/engine/nn/network.ts';
 import { architectureOf, declarationOf, designNetwork } from '../../../../src/engine/nn/networks/index.ts';
 
 const HEADS = [{ name: 'labels', channels: 3 }];
@@ -58,6 +59,20 @@ describe("nnU-Net's networks", () => {
       expect(names).toContain(name);
     expect(names).not.toContain('encoder.stages.1.blocks.0.skip.1.conv.bias');
     expect(names).not.toContain('encoder.stages.0.blocks.0.skip.0.conv.weight');
+  });
+
+  it('have the output layers of all stages, with deep supervision or without', () => {
+    const request = { ...REQUEST, levels: 3, patch: [16, 16, 16] } as const;
+    const [deep, plain] = [true, false].map((deepSupervision) => {
+      const architecture = architectureOf(designNetwork('nnunet', request, { deepSupervision }));
+      return declareNetwork(architecture);
+    });
+    expect(plain!.parameters).toEqual(deep!.parameters);
+    expect(deep!.outputs.get('labels')!.map(({ shape }) => shape.slice(2))).toEqual([
+      [8, 8, 8],
+      [4, 4, 4],
+    ]);
+    expect(plain!.outputs.get('labels')).toHaveLength(1);
   });
 
   it('refuses a configuration whose lists do not pair up, or kernels that no convolution has', () => {
