@@ -56,7 +56,6 @@ export const submission: Command = command({
     const inputs = await openPrediction(options, output);
     const scans = submissionScans(inputs.dataset, options.list('subjects'));
     requireModelInputs(scans, inputs, output);
-    output.note(describeInputs(inputs.dataset, scans, { modalities: inputs.model.info.task.channels }));
     const out = new NodeFolder(options.required('out'));
     await out.checkWritable();
     await out.tidy();
@@ -72,6 +71,7 @@ export const submission: Command = command({
       throw new StorageError(`${out.name}: holds ${there.slice(0, 3).join(', ')} already`, {
         hint: 'Choose another folder, name other scans with --subjects, or add --overwrite to replace them.',
       });
+    output.note(describeInputs(inputs.dataset, scans, { modalities: inputs.model.info.task.channels }));
     if (scans.length !== TEST_SCANS)
       output.note(`note: ${scans.length} scans; the challenge's test set has ${TEST_SCANS}`);
     const device = await LastingGpu.open(output, 'the last tiles that were saved');
