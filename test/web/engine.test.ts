@@ -60,8 +60,8 @@ it("makes a scan's tissue maps and resamples it to the bits of predict, and says
   };
 
   const plain = await handlers.segment({ overlap: 0.25, trustBrain: false }, segmentation);
-  expect(plain.notes).toEqual([
-    expect.stringMatching(/^Careful: .* % of the brain/),
+  // An untrained network may find any volume.
+  expect(plain.notes.filter((note) => !note.startsWith('Careful: '))).toEqual([
     expect.stringMatching(/^Its voxels are 2x2x2 mm/),
     expect.stringMatching(/made from the T1; they are uncorrected/),
   ]);
@@ -75,7 +75,7 @@ it("makes a scan's tissue maps and resamples it to the bits of predict, and says
   const report = await handlers.loadStageOne({ name: 'first', bytes: encodeModel(single) }, quiet);
   expect(report.stageOne).toBe('first');
   const corrected = await handlers.segment({ overlap: 0.25, trustBrain: false }, segmentation);
-  expect(corrected.notes[1]).toMatch(/lesions made white matter by the stage-1 model/);
+  expect(corrected.notes.join(' ')).toMatch(/lesions made white matter by the stage-1 model/);
   expect([...phases]).toEqual(['tissues', 'tiles', 'stage-1']);
   const own = await probabilities();
   expect(own).toEqual(await predicted(single));
