@@ -14,6 +14,8 @@ const PRINTS: Readonly<Record<string, RegExp>> = {
     /^step 20, loss 0\.\d{3}\nstep 40, loss 0\.0\d\d\nstep 60, loss 0\.00\d\nfound 2[67] of 27 voxels$/,
   // -1 / (1 + e), 0, 2 / (1 + e^-2), and their derivatives.
   'custom-op.ts': /^swish -0\.269 0\.000 1\.762\nslope 0\.072 0\.500 1\.091$/,
+  'multi-class.ts':
+    /^step 25, loss \d\.\d\d\n[\s\S]*\nstep 100, loss 0\.\d\d\n9[789]\.\d % of the voxels right$/,
   'segment-a-scan.ts': /^1: \d+\.\d\d ml, (left|right), at [-\d. ]+ mm, true\n2: /,
   'tiny-network.ts': /^1 0\.[5-9]\d+\n2 [\s\S]*\n60 0\.[0-3]\d+\nlargest 0\.[89]\d+$/,
 };
