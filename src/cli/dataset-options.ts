@@ -1,11 +1,11 @@
 import type { ArgDef } from 'citty';
 import {
-  CHOICES_SCHEMA,
   choicesOfRecord,
   type DatasetChoices,
   parseNameFilter,
   type RecordedChoices,
 } from '../imaging/dataset/choices.ts';
+import { CHOICES_SCHEMA } from '../imaging/dataset/choices-schema.ts';
 import type { Dataset } from '../imaging/dataset/dataset.ts';
 import { openDataset } from '../imaging/dataset/open-dataset.ts';
 import { NodeFolder } from '../platform/node-files.ts';

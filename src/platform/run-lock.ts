@@ -15,6 +15,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FolderLostError, StorageError } from '../core/errors.ts';
+import type { AbortSignal } from '../core/globals.ts';
 import type { FolderLock } from '../core/locked-files.ts';
 import { sleep } from '../core/sleep.ts';
 import type { NodeFolder } from './node-files.ts';

@@ -1,4 +1,5 @@
 import { DatasetError } from '../core/errors.ts';
+import type { AbortSignal } from '../core/globals.ts';
 import { setting, worded } from '../core/wording.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { type Dataset, type Scan, scanName } from '../imaging/dataset/dataset.ts';

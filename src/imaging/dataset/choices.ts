@@ -1,4 +1,3 @@
-import { z } from 'zod/mini';
 import { DatasetError, UsageError } from '../../core/errors.ts';
 import { setting, worded } from '../../core/wording.ts';
 
@@ -127,11 +126,3 @@ export function choicesOfRecord(record: RecordedChoices | undefined): DatasetCho
     ...(trustBrain ? { trustBrain } : {}),
   };
 }
-
-/** What can be recorded, for the checks of records. */
-export const CHOICES_SCHEMA: z.ZodMiniType<RecordedChoices> = z.object({
-  bidsFilter: z.optional(z.array(z.string())),
-  lesions: z.optional(z.string()),
-  brainmask: z.optional(z.string()),
-  trustBrain: z.optional(z.boolean()),
-});

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { Json } from '../../core/json.ts';
 import { parseRecord } from '../../core/record.ts';
-import { CHOICES_SCHEMA, type RecordedChoices } from '../../imaging/dataset/choices.ts';
+import type { RecordedChoices } from '../../imaging/dataset/choices.ts';
+import { CHOICES_SCHEMA } from '../../imaging/dataset/choices-schema.ts';
 import type { LesionSizeCount } from '../../imaging/evaluate/lesion-sizes.ts';
 import { METRIC_KEYS, type ScanMetrics } from '../../imaging/evaluate/metrics.ts';
 

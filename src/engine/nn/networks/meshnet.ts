@@ -5,7 +5,7 @@ import { applied, type Layer } from '../layer.ts';
 import { batchNorm, conv3d, dropout, elu, gelu, relu } from '../layers/index.ts';
 import type { Head } from '../network.ts';
 import type { Scope } from '../scope.ts';
-import { channelCount, headName } from './unet-blocks.ts';
+import { channelCount, headName } from './schema-fields.ts';
 
 /**
  * MeshNet (Fedorov et al. 2017), as Brainchop has it: convolutions at full resolution whose taps lie further and further

@@ -1,4 +1,3 @@
-import { z } from 'zod/mini';
 import type { Tensor } from '../../tape/tensor.ts';
 import { applied } from '../layer.ts';
 import { batchNorm, conv3d, convTranspose3d, maxPool3d } from '../layers/index.ts';
@@ -16,28 +15,6 @@ export interface UNetShape {
   readonly up: readonly number[];
   readonly decoder: readonly BlockWidths[];
 }
-
-/** Bounds keep a forged file from asking for a network that no machine holds. */
-export const channelCount: z.ZodMiniInt = z.int().check(z.minimum(1), z.maximum(65536));
-/** A word, which goes into the names of tensors. */
-export const headName: z.ZodMiniString = z.string().check(z.regex(/^\w+$/));
-
-type Each<T extends z.core.SomeType> = z.ZodMiniArray<T>;
-type Block = z.ZodMiniTuple<[z.ZodMiniInt, z.ZodMiniInt], null>;
-const block: Block = z.tuple([channelCount, channelCount]);
-
-/** The fields of {@link UNetShape}, for a kind's schema. */
-export const shapeFields: {
-  readonly inChannels: z.ZodMiniInt;
-  readonly encoder: Each<Block>;
-  readonly up: Each<z.ZodMiniInt>;
-  readonly decoder: Each<Block>;
-} = {
-  inChannels: channelCount,
-  encoder: z.array(block).check(z.minLength(2), z.maxLength(12)),
-  up: z.array(channelCount),
-  decoder: z.array(block),
-};
 
 /** Whether there is a decoder's level for each of the encoder's but the bottom. */
 export function levelsPair({ encoder, up, decoder }: Omit<UNetShape, 'inChannels'>): boolean {

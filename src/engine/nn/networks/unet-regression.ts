@@ -6,16 +6,8 @@ import { applied, sequential } from '../layer.ts';
 import { conv3d, globalAveragePool, linear, relu } from '../layers/index.ts';
 import type { Head } from '../network.ts';
 import type { Scope } from '../scope.ts';
-import {
-  channelCount,
-  decoderLevel,
-  doublingWidths,
-  encoderLevel,
-  headName,
-  levelsPair,
-  shapeFields,
-  type UNetShape,
-} from './unet-blocks.ts';
+import { channelCount, headName, shapeFields } from './schema-fields.ts';
+import { decoderLevel, doublingWidths, encoderLevel, levelsPair, type UNetShape } from './unet-blocks.ts';
 
 /**
  * One encoder for two kinds of output (Cao 2018; Bui 2019, Fig. 4 of the paper): a decoder that segments, and a path of

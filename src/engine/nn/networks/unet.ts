@@ -6,15 +6,8 @@ import type { Tensor } from '../../tape/tensor.ts';
 import type { NetworkKind } from '../kind.ts';
 import { conv3d } from '../layers/index.ts';
 import type { ParameterSpec, Scope } from '../scope.ts';
-import {
-  decoderLevel,
-  doublingWidths,
-  encoderLevel,
-  headName,
-  levelsPair,
-  shapeFields,
-  type UNetShape,
-} from './unet-blocks.ts';
+import { headName, shapeFields } from './schema-fields.ts';
+import { decoderLevel, doublingWidths, encoderLevel, levelsPair, type UNetShape } from './unet-blocks.ts';
 
 /** One output: a 1x1x1 convolution to `classes` channels; with a softmax class 0 is the background. */
 export interface UNetHead {
