@@ -14,7 +14,10 @@ import { NodeFolder } from '../platform/node-files.ts';
 import { packageVersion } from '../platform/terminal.ts';
 import { type Command, command } from './command.ts';
 import { DATASET_ARGS, datasetChoices, openDatasetOf } from './dataset-options.ts';
-import { claimFolder, OVERWRITE_ARG, requireNew } from './own-folder.ts';
+import { claimFolder, OVERWRITE_ARG, requireNew, requireOwnFolder } from './own-folder.ts';
+
+/** How BIDS's description names what is written. */
+const CONTENT = 'voxelgrad tissue maps';
 
 export const tissue: Command = command({
   name: 'tissue',
@@ -74,10 +77,11 @@ export const tissue: Command = command({
     requireTissueInputs(scans, { method, modalities });
     const out = new NodeFolder(options.required('out'));
     await out.checkWritable();
+    await requireOwnFolder(out, CONTENT);
     await requireNew(out, scans, options.flag('overwrite'));
     const gpu = method === 'em' ? await openNodeGpu() : undefined;
     try {
-      await claimFolder(out, 'voxelgrad tissue maps', {
+      await claimFolder(out, CONTENT, {
         raw: out.pathTo(new NodeFolder(options.required('dataset'))),
       });
       output.note(

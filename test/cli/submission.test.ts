@@ -89,12 +89,12 @@ describe('submission', () => {
     const before = readFileSync(join(out, 'test02_01_us.nii'));
     const again = await runCli(words);
     expect(again.code).toBe(1);
-    expect(errorLines(again)[0]).toMatch(/holds test02_01_us\.nii, .* already/);
+    expect(again.stderr).toMatch(/holds test02_01_us\.nii.* already/);
     expect((await runCli([...words, '--overwrite'])).code).toBe(0);
     expect(readFileSync(join(out, 'test02_01_us.nii')).equals(before)).toBe(true);
     const other = await runCli([...words.slice(0, 5), 'them', '--subjects', 'test02']);
     expect(other.code).toBe(1);
-    expect(errorLines(other)[0]).toMatch(/no masks of team them \(test02_01_us.nii\)/);
+    expect(other.stderr).toMatch(/no masks of team them \(test02_01_us.nii\)/);
   });
 
   it('refuses wrong teams, training subjects and other data sets', async () => {

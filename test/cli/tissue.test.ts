@@ -67,7 +67,10 @@ describe('tissue', () => {
     expect((await runCli(words)).code).toBe(0);
     const path = join(out, 'sub-07/anat/sub-07_space-orig_label-GM_probseg.nii.gz');
     const before = readFileSync(path);
-    expect((await runCli(words)).code).toBe(0);
+    const again = await runCli(words);
+    expect(again.code).toBe(1);
+    expect(again.stderr).toMatch(/error: .*again: holds files of sub-07 already/);
+    expect((await runCli([...words, '--overwrite'])).code).toBe(0);
     expect(readFileSync(path).equals(before)).toBe(true);
     const small = ['--steps', '1', '--patch', '8', '--levels', '2', '--base-channels', '2'];
     const train = ['train', dataset, join(folder, 'run'), '--variant', 'multi-input', '--subjects', '07'];
