@@ -179,7 +179,7 @@ export const train: Command = command({
         const { result } = await runTraining(device.gpu, data, new LockedFiles(run, lock), output, {
           kernels,
           reopen: device.reopen,
-          ...(stageOne ? { stageOne } : {}),
+          stageOne,
           ...folderOptions,
           resume,
           hint: `Go on with: ${resumeCommand()}`,
@@ -229,11 +229,11 @@ async function gatherRunOptions(
   const old = name === undefined ? undefined : new TextEncoder().encode(await readTextFile(name));
   return {
     resume,
-    ...(memory === undefined ? {} : { memory }),
-    ...(hashEvery === undefined ? {} : { hashEvery }),
-    ...(checkpointSteps === undefined ? {} : { checkpointSteps }),
-    ...(checkpointSeconds === undefined ? {} : { checkpointSeconds }),
-    ...(name && old ? { verify: { name, steps: parseLog(old, name).steps } } : {}),
+    memory,
+    hashEvery,
+    checkpointSteps,
+    checkpointSeconds,
+    verify: name && old ? { name, steps: parseLog(old, name).steps } : undefined,
   };
 }
 

@@ -37,11 +37,11 @@ export interface TrainRequest {
   readonly settings: ResolvedTrainSettings;
   readonly scans: readonly PreparedScan[];
   /** Stops the run between two steps, once a checkpoint is written. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Weights and running statistics to begin with, as a model's (default: those that the seed draws). */
-  readonly initial?: ReadonlyMap<string, Float32Array>;
+  readonly initial?: ReadonlyMap<string, Float32Array> | undefined;
   /** Goes on from here, bit for bit. */
-  readonly resume?: TrainingState;
+  readonly resume?: TrainingState | undefined;
   /** Kernel variants by slot, from an earlier run; those of `resume` go before them. */
   readonly kernels?: Readonly<Record<string, string>>;
   /** Left out: nothing is saved. With it the run is also saved after its last step and where it is stopped. */
@@ -58,7 +58,7 @@ export interface TrainRequest {
   /** Called after every step, once a step however often a device was lost; the run waits for what it returns. */
   onStep?(report: StepReport): unknown;
   /** Called while the threshold is chosen; `done` counts training scans and may be a fraction. */
-  onThreshold?(done: number, total: number, scan: string): void;
+  readonly onThreshold?: ((done: number, total: number, scan: string) => void) | undefined;
 }
 
 /** What came of a training run. */

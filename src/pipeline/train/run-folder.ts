@@ -37,17 +37,17 @@ export interface RunFolderOptions
   /** Of voxelgrad, for the record. */
   readonly version: string;
   /** Steps between two checkpoints (default: none by steps). */
-  readonly checkpointSteps?: number;
+  readonly checkpointSteps?: number | undefined;
   /** Seconds between two checkpoints (default {@link CHECKPOINT_SECONDS}). */
-  readonly checkpointSeconds?: number;
+  readonly checkpointSeconds?: number | undefined;
   /** Steps between two hashes in the log, 0 for none (default {@link HASH_STEPS}). */
-  readonly hashEvery?: number;
+  readonly hashEvery?: number | undefined;
   /** Bytes that the run may take on the GPU; checked before anything is allocated (default: no limit). */
-  readonly memory?: number;
+  readonly memory?: number | undefined;
   /** `model.safetensors` of the net that corrects the maps that are read, to go with the run (see stage-one.ts). */
-  readonly stageOne?: Uint8Array;
+  readonly stageOne?: Uint8Array | undefined;
   /** An earlier log, that every step must repeat. */
-  readonly verify?: { readonly name: string; readonly steps: readonly StepReport[] };
+  readonly verify?: { readonly name: string; readonly steps: readonly StepReport[] } | undefined;
   /** Told what is unusual but no error. */
   warn?(text: string): void;
   /** Told of each checkpoint that is on the disk. */
@@ -174,11 +174,11 @@ export async function trainInFolder(
       await files.append(RUN_FILES.log, new TextEncoder().encode(formatStep(report)));
       await onStep?.(report);
     },
-    ...(initial ? { initial } : {}),
-    ...(resume ? { resume } : {}),
-    ...(signal ? { signal } : {}),
-    ...(reopen ? { reopen } : {}),
-    ...(onThreshold ? { onThreshold } : {}),
+    initial,
+    resume,
+    signal,
+    reopen,
+    onThreshold,
   });
   await requireWholeLog(files, result.steps);
   // Processes that were killed may have left a checkpoint too many, and files half-written.
