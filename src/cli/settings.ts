@@ -3,6 +3,7 @@ import { UsageError } from '../core/errors.ts';
 import { parseJson } from '../core/json.ts';
 import { type Setting, Wording } from '../core/wording.ts';
 import { renameSettings } from '../pipeline/task/presets.ts';
+import { parseTask } from '../pipeline/task/task.ts';
 import { kindOf } from '../pipeline/train/setting-checks.ts';
 import type { AnyEntry } from '../pipeline/train/setting-entry.ts';
 import { DURATIONS, settingEntries, type TrainSettings, trainSettings } from '../pipeline/train/settings.ts';
@@ -124,12 +125,20 @@ export async function readSettingFiles(options: Options<SettingOption>): Promise
   const read: Record<string, unknown> = {};
   for (const [name, entry] of Object.entries(settingEntries())) {
     const path = kindOf(entry).kind === 'object' ? options.text(optionOf(name) as SettingOption) : undefined;
-    if (path !== undefined) read[name] = parseFile(path, await readTextFile(path));
+    if (path === undefined) continue;
+    const content = await readJsonFile(path);
+    read[name] = name === 'task' ? parseTask(content, path) : content;
   }
   return read;
 }
 
-function parseFile(name: string, text: string): unknown {
+/** @throws UsageError if the file is no JSON; StorageError. */
+export async function readJsonFile(path: string): Promise<unknown> {
+  return parseFile(path, await readTextFile(path));
+}
+
+/** @param name of the file. @throws UsageError if its text is no JSON. */
+export function parseFile(name: string, text: string): unknown {
   try {
     return parseJson(text);
   } catch (cause) {

@@ -15,6 +15,13 @@ export {
   type TrainedSpacing,
   type TrainingState,
 } from '../pipeline/models/model.ts';
+export {
+  type EvaluateTaskRequest,
+  evaluateTask,
+  type LabelEvaluation,
+  type TaskEvaluation,
+  type ValueEvaluation,
+} from '../pipeline/predict/evaluate-task.ts';
 export { decidedLabels, type HeadMaps, type HeadResult, maskOf } from '../pipeline/predict/head-result.ts';
 export {
   loadPredictionInput,

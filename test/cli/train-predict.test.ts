@@ -60,14 +60,15 @@ describe('train', () => {
   it('tells what came of it', () => {
     expect(Object.keys(summary)).toEqual([
       'run',
-      'variant',
+      'task',
       'steps',
       'seconds',
       'finalLoss',
       'threshold',
       'trainDice',
+      'trainError',
     ]);
-    expect(summary).toMatchObject({ run, variant: 'single', steps: 3 });
+    expect(summary).toMatchObject({ run, task: 'single', steps: 3 });
     for (const key of ['seconds', 'finalLoss', 'threshold', 'trainDice'])
       expect(summary[key], key).toBeTypeOf('number');
   });
@@ -87,7 +88,7 @@ describe('train', () => {
   it('writes every setting, and the network with its threshold', () => {
     const config = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'));
     expect(config.settings).toMatchObject({
-      variant: 'single',
+      preset: 'single',
       subjects: ['01'],
       modalities: ['FLAIR', 'T1w', 'T2w', 'PDw'],
       patch: 16,
@@ -97,7 +98,11 @@ describe('train', () => {
       seed: 1,
     });
     const model = decodeModel(readFileSync(join(run, 'model.safetensors')), 'm');
-    expect(model.info).toMatchObject({ variant: 'single', threshold: summary.threshold, patch: 16 });
+    expect(model.info).toMatchObject({
+      task: { name: 'single' },
+      decisions: { lesion: { kind: 'threshold', thresholds: [summary.threshold] } },
+      patch: 16,
+    });
   });
 
   it(
@@ -128,12 +133,12 @@ describe('train', () => {
   );
 
   it.each<[string, string[], 1 | 2, RegExp]>([
-    ['no variant', [], 2, /--variant is missing/],
+    ['no preset', [], 2, /--preset is missing/],
     [
-      'a wrong variant',
+      'a wrong preset',
       ['--variant', 'double'],
       2,
-      /--variant must be one of single, multi-input, multi-output/,
+      /--preset must be one of single, multi-input, multi-output/,
     ],
     ['two lengths', ['--variant', 'single', '--minutes', '1'], 2, /--steps and --minutes exclude each other/],
     ['an option given twice', ['--variant', 'single', '--patch=15'], 2, /--patch is given twice/],
@@ -207,6 +212,7 @@ describe('predict', () => {
           session: '01',
           mask: join(out, mask),
           probabilities: join(out, mask.replace('_mask', '_probseg')),
+          files: [join(out, mask), join(out, mask.replace('_mask', '_probseg'))],
           tissue: null,
           tissueMaps: [],
           resampled: null,
@@ -333,7 +339,7 @@ describe('predict', () => {
     await expectFailure(
       ['train', dataset, at('ill-suited'), ...TINY, '--variant', 'single', '--stage-1', run],
       2,
-      /--stage-1 means nothing with --variant single/,
+      /--stage-1 means nothing with --preset single/,
     );
     const words = [
       'train',
@@ -370,7 +376,7 @@ describe('predict', () => {
     await expectFailure(
       ['predict', run, dataset, at('unwritten'), '--tissue', 'spm', '--make-tissues'],
       2,
-      /--tissue and --make-tissues exclude each other/,
+      /--maps and --make-tissues exclude each other/,
     );
     expect(existsSync(at('unwritten'))).toBe(false);
   });

@@ -72,13 +72,24 @@ export async function choosePredictions(
   return { pairs, notes };
 }
 
-async function predictedScans(predictions: FileSource, dataset: Dataset, notes: string[]): Promise<Scan[]> {
+/**
+ * Scans of the subjects that a folder of predictions names.
+ * @param notes get what is left aside
+ * @param listed subjects that tables in the folder name
+ */
+export async function predictedScans(
+  predictions: FileSource,
+  dataset: Dataset,
+  notes: string[],
+  listed: readonly string[] = [],
+): Promise<Scan[]> {
   const entries = await predictions.list('');
-  const predicted = new Set(
-    entries
+  const predicted = new Set([
+    ...listed,
+    ...entries
       .map(({ name }) => folderLabel(name, 'sub') ?? parseSubmissionName(name)?.subject)
       .filter((id) => id !== undefined),
-  );
+  ]);
   const known = dataset.subjects.filter(({ id }) => predicted.has(id));
   for (const id of predicted)
     if (!known.some((subject) => subject.id === id))

@@ -133,7 +133,7 @@ export function labelTable(head: TaskHead): Uint8Array {
 }
 
 /** A probability map of a label, or a map of values. */
-function mapKind(head: TaskHead, key: string): PredictionKind {
+export function mapKind(head: TaskHead, key: string): PredictionKind {
   if (!isValueHead(head)) return { label: key, suffix: 'probseg' };
   return { desc: head.name, suffix: head.target.from === 'map' ? head.target.suffix : 'map' };
 }
@@ -166,4 +166,9 @@ function storage(
     description: `${label} probability`,
     calMax: 1,
   };
+}
+
+/** Where the numbers of whole scans of a head are written. */
+export function valuesPath(head: string): string {
+  return `desc-${head}_values.tsv`;
 }

@@ -13,7 +13,7 @@ import { writeNifti } from '../../imaging/nifti/write.ts';
 import { voxelVolume } from '../../imaging/volume/volume.ts';
 import type { Voxels } from '../../imaging/volume/voxels.ts';
 import { loadPredictionInput } from './input-maps.ts';
-import { labelTable, segmentationKind, streamSegmentation } from './prediction-files.ts';
+import { labelTable, segmentationKind, streamSegmentation, valuesPath } from './prediction-files.ts';
 import type { Predictor } from './predictor.ts';
 import type { PredictedScan, PredictRequest } from './request.ts';
 import { type BoxSegmentation, segmentBox, withPredictor } from './segment.ts';
@@ -243,14 +243,10 @@ async function writeValues({ out, model }: PredictRequest, scans: readonly Predi
     const rows = scans.map(({ subject, session, values }) => [
       `sub-${subject}`,
       ...(sessions ? [session === null ? 'n/a' : `ses-${session}`] : []),
-      String(values[name]),
+      // Nine digits tell any two float32 apart.
+      String(Number(values[name]!.toPrecision(9))),
     ]);
     const text = [head, ...rows].map((cells) => `${cells.join('\t')}\n`).join('');
     await out.write(valuesPath(name), new TextEncoder().encode(text));
   }
-}
-
-/** Where the numbers of a head are written. */
-export function valuesPath(head: string): string {
-  return `desc-${head}_values.tsv`;
 }

@@ -143,8 +143,13 @@ export function parseTask(input: unknown, source: string): Task {
     'name',
     `${source}: heads and maps`,
   );
+  // Labels name files, of whichever head they are.
+  requireDistinct(
+    task.heads.flatMap((own) => own.labels),
+    'label',
+    `${source}: heads`,
+  );
   for (const own of task.heads) {
-    requireDistinct(own.labels, 'label', `${source}: head ${own.name}`);
     if (own.name.toLowerCase() === RESERVED)
       throw new UsageError(`${source}: no head may be called ${RESERVED}`, { hint: 'Give it another name.' });
     lossOf(own, undefined, source);

@@ -78,7 +78,13 @@ describe('a task', () => {
     [
       'a label twice',
       task({ ...matter, labels: ['GM', 'gm', 'CSF'] }),
-      /head matter: the label "gm" is there twice/,
+      /heads: the label "gm" is there twice/,
+      /case/,
+    ],
+    [
+      'a label of two heads, which would write one file',
+      { name: 'brain', heads: [matter, { ...matter, name: 'again' }] },
+      /heads: the label "GM" is there twice/,
       /case/,
     ],
     [
