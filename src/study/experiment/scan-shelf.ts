@@ -22,7 +22,8 @@ export class ScanShelf {
   ): Promise<TrainingData> {
     const { settings, scans } = chooseTraining(dataset, wanted);
     const { preset, maps } = settings;
-    const withMaps = takesTissues(preset as Variant) || predictsTissues(preset as Variant);
+    const reads = takesTissues(preset as Variant);
+    const withMaps = reads || predictsTissues(preset as Variant);
     if (withMaps && this.#source !== maps) {
       this.#mapped.clear();
       this.#source = maps;
@@ -31,8 +32,10 @@ export class ScanShelf {
     const prepared: PreparedScan[] = [];
     for (const scan of scans) {
       const name = scanName(scan);
-      const found = shelf.get(name) ?? (await prepareScan(dataset, scan, settings));
-      shelf.set(name, found);
+      // Maps that are read lie in another place of a scan than maps that are learned.
+      const key = `${name}, ${reads ? 'read' : 'learned'}`;
+      const found = shelf.get(key) ?? (await prepareScan(dataset, scan, settings));
+      shelf.set(key, found);
       prepared.push(found);
       onScan(prepared.length, scans.length, name);
     }
