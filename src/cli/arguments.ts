@@ -52,6 +52,7 @@ export function checkArguments(
 /** Options by the names that they had before. */
 const OLD_OPTIONS: Readonly<Record<string, string>> = {
   variant: 'preset',
+  variants: 'presets',
   tissue: 'maps',
   'tissue-weight': 'auxiliary-weight',
   'lesion-share': 'foreground-share',

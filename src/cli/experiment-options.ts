@@ -13,7 +13,7 @@ type SharedOption = Exclude<SettingOption, Decided>;
 
 type OwnOption =
   | 'protocol'
-  | 'variants'
+  | 'presets'
   | 'losses'
   | 'stage-1-loss'
   | 'folds'
@@ -32,7 +32,7 @@ const OWN_ARGS: Readonly<Record<OwnOption, ArgDef>> = {
     description:
       'corrected nests the stage-1 nets; paper repeats what is printed, leak included (default corrected)',
   },
-  variants: {
+  presets: {
     type: 'string',
     valueHint: 'NAME,NAME',
     description: `Any of ${VARIANTS.join(', ')} (default ${PAPER_VARIANTS.join(',')})`,
@@ -99,7 +99,7 @@ export function gatherExperiment(
   const config = known && { name: known.name, text: JSON.stringify(known.options.shared) };
   return experimentOptions({
     protocol: (options.text('protocol') as Protocol | undefined) ?? before?.protocol,
-    variants: options.list('variants')?.map(parseVariant) ?? before?.variants,
+    variants: options.list('presets')?.map(parseVariant) ?? before?.variants,
     losses: options.list('losses') ?? before?.losses,
     stage1Loss: options.text('stage-1-loss') ?? before?.stage1Loss,
     folds: folds === undefined ? before?.folds : parseFolds(folds),
@@ -132,7 +132,7 @@ export function parseShard(text: string): Shard {
 function parseVariant(name: string): Variant {
   const variant = VARIANTS.find((known) => known === name);
   if (variant) return variant;
-  throw new UsageError(`--variants names ${JSON.stringify(name)}; there are ${VARIANTS.join(', ')}`);
+  throw new UsageError(`--presets names ${JSON.stringify(name)}; there are ${VARIANTS.join(', ')}`);
 }
 
 /** The options without those that mean something of the experiment's own. */

@@ -70,12 +70,12 @@ export const experiment: Command = command({
     ...EXECUTOR_ARGS,
   },
   examples: [
-    { line: 'experiment ./isbi ./out', does: "the paper's three variants, one fold a patient, nested" },
+    { line: 'experiment ./isbi ./out', does: "the paper's three presets, one fold a patient, nested" },
     { line: 'experiment ./isbi ./printed --protocol paper', does: 'the same as printed: loss, leak and all' },
     { line: 'experiment ./isbi ./out', does: 'once more: goes on where it was interrupted' },
     {
-      line: 'experiment ./bids ./out --variants single,cross-stitch --losses dice+ce,paper-intent --seeds 1,2,3',
-      does: 'a factorial of two variants and two losses, three times',
+      line: 'experiment ./bids ./out --presets single,cross-stitch --losses dice+ce,paper-intent --seeds 1,2,3',
+      does: 'a factorial of two presets and two losses, three times',
     },
     { line: 'experiment ./isbi ./out --seeds 1,2,3', does: 'two seeds more; what is finished stays' },
     { line: 'experiment ./isbi ./out --plan --epochs 10', does: 'what would be done' },

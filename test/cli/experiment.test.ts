@@ -8,7 +8,7 @@ import { buildCli, type CliRun, runCli } from '../support/cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-experiment-'));
 const TINY = ['--patch', '8', '--levels', '2', '--base-channels', '2', '--steps', '2', '--tissue', 'spm'];
-const SETTINGS = ['--variants', 'single,multi-input', '--losses', 'dice+ce', ...TINY];
+const SETTINGS = ['--presets', 'single,multi-input', '--losses', 'dice+ce', ...TINY];
 /** A software driver compiles for seconds, in every process anew. */
 const GPU_MS = 300_000;
 
@@ -117,7 +117,7 @@ describe('experiment', () => {
       [['--seed', '2'], 'an experiment has no --seed'],
       [['--loss', 'dice'], 'unknown option --loss'],
       [['--losses', 'hinge'], 'there is no loss "hinge"'],
-      [['--variants', 'double'], '--variants names "double"'],
+      [['--presets', 'double'], '--presets names "double"'],
       [['--folds', '4'], 'cannot split 3 patients into 4 folds'],
       [['--shard', '3/2'], '--shard must be K/N'],
       [['--units', 'x'], 'the experiment has no unit "x"'],

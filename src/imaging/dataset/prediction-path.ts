@@ -23,6 +23,11 @@ export function predictionPath(scan: PredictedId, kind: PredictionKind, extensio
   return `${scanFolder(scan)}/${predictionName(scanName(scan), scan.entities, kind, extension)}`;
 }
 
+/** A label as it stands in the names of files: `L` is BIDS's for lesions. */
+export function labelInNames(label: string): string {
+  return label === 'lesion' ? 'L' : label;
+}
+
 /** The file's name alone, for whatever it begins with. */
 export function predictionName(
   stem: string,
@@ -34,7 +39,7 @@ export function predictionName(
     stem,
     ...(entities ? [entities] : []),
     'space-orig',
-    ...(label === undefined ? [] : [`label-${label === 'lesion' ? 'L' : label}`]),
+    ...(label === undefined ? [] : [`label-${labelInNames(label)}`]),
     ...(desc === undefined ? [] : [`desc-${desc}`]),
     suffix,
   ];

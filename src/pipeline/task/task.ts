@@ -2,6 +2,7 @@ import { z } from 'zod/mini';
 import { UsageError } from '../../core/errors.ts';
 import { findLoss } from '../../engine/loss/index.ts';
 import type { Activation, BoundLoss } from '../../engine/loss/loss.ts';
+import { labelInNames } from '../../imaging/dataset/prediction-path.ts';
 import type { TargetRequest, TargetSource } from '../../imaging/dataset/targets.ts';
 
 /**
@@ -145,7 +146,7 @@ export function parseTask(input: unknown, source: string): Task {
   );
   // Labels name files, of whichever head they are.
   requireDistinct(
-    task.heads.flatMap((own) => own.labels),
+    task.heads.flatMap((own) => own.labels.map(labelInNames)),
     'label',
     `${source}: heads`,
   );

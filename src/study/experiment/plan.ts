@@ -115,7 +115,7 @@ function requireMaps(scans: readonly Scan[], tissue: string | null): void {
   const bare = scans.filter((scan) => !scan.tissues.has(tissue)).map(scanName);
   if (bare.length > 0)
     throw new DatasetError(`${listed(bare)}: there are no tissue maps from ${tissue}`, {
-      hint: worded`Make them with \`voxelgrad tissue\`, or leave ${setting('tissue')} out to have them made.`,
+      hint: worded`Make them with \`voxelgrad tissue\`, or leave ${setting('maps')} out to have them made.`,
     });
 }
 
