@@ -1,40 +1,43 @@
+import type { ArgDef } from 'citty';
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { compilesAtFirstRun } from '../engine/tune/compile-ahead.ts';
 import { DEFAULT_TUNING } from '../engine/tune/tune.ts';
 import { type TuningResult, tuneNetwork } from '../engine/tune/tuner.ts';
 import { formatTable } from '../imaging/evaluate/tables.ts';
-import { taskName, trainSettings } from '../pipeline/train/settings.ts';
+import { taskName } from '../pipeline/train/settings.ts';
 import { stepRequest } from '../pipeline/train/step-request.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
-import { VARIANTS } from '../study/presets/index.ts';
 import { type Command, command } from './command.ts';
 import type { Progress } from './progress.ts';
-import { SETTING_ARGS } from './settings.ts';
+import { gatherSettings, readSettingFiles, SETTING_ARGS } from './settings.ts';
 
 /** Where there is no data set to tell. */
 const MODALITIES = ['FLAIR', 'T1w', 'PDw', 'T2w'];
+
+/** What of a run's settings decides which kernels its step needs. */
+const SHAPE_ARGS = {
+  preset: { ...SETTING_ARGS.preset, description: `${SETTING_ARGS.preset.description} (default single)` },
+  task: SETTING_ARGS.task,
+  network: SETTING_ARGS.network,
+  'network-config': SETTING_ARGS['network-config'],
+  modalities: {
+    type: 'string',
+    valueHint: 'FLAIR,T1w',
+    description: `Input images; only their number counts (default ${MODALITIES.join(',')})`,
+  },
+  patch: SETTING_ARGS.patch,
+  batch: SETTING_ARGS.batch,
+  'base-channels': SETTING_ARGS['base-channels'],
+  levels: SETTING_ARGS.levels,
+} as const satisfies Readonly<Record<string, ArgDef>>;
 
 export const tune: Command = command({
   name: 'tune',
   description: 'Find the fastest kernels for a network on this adapter, for training runs to come',
   args: {
-    preset: {
-      type: 'enum',
-      options: [...VARIANTS],
-      default: 'single',
-      description: 'Tissue maps: not used, as input channels, as a second output (default single)',
-    },
-    modalities: {
-      type: 'string',
-      valueHint: 'FLAIR,T1w',
-      description: `Input images; only their number counts (default ${MODALITIES.join(',')})`,
-    },
-    patch: SETTING_ARGS.patch,
-    batch: SETTING_ARGS.batch,
-    'base-channels': SETTING_ARGS['base-channels'],
-    levels: SETTING_ARGS.levels,
+    ...SHAPE_ARGS,
     'compile-seconds': {
       type: 'string',
       valueHint: 'S',
@@ -44,22 +47,15 @@ export const tune: Command = command({
   },
   examples: [
     { line: 'tune', does: "for train's default settings and four modalities" },
-    { line: 'tune --base-channels 32 --batch 1', does: "for the paper's widths, one patch a step" },
+    { line: 'tune --base-channels 32 --batch 1', does: "for the paper's widths, one patch per step" },
+    { line: 'tune --network nnunet --patch 64', does: "for nnU-Net's network" },
     { line: 'tune --patch 32 --levels 3 --base-channels 8 --again', does: 'once more, for a small network' },
   ],
   async run(options, output) {
-    const given = {
-      preset: options.text('preset'),
-      modalities: options.list('modalities') ?? MODALITIES,
-      patch: options.number('patch'),
-      batch: options.number('batch'),
-      baseChannels: options.number('base-channels'),
-      levels: options.number('levels'),
-    };
-    const known = Object.entries(given).filter(([, value]) => value !== undefined);
-    const settings = trainSettings(Object.fromEntries(known));
+    const own = options.only(Object.keys(SHAPE_ARGS));
+    const settings = gatherSettings(own, undefined, 'single', await readSettingFiles(own));
     const compileSeconds = options.number('compile-seconds', { above: 0 }) ?? DEFAULT_TUNING.compileSeconds;
-    const modalities = settings.modalities ?? MODALITIES;
+    const modalities = settings.modalities ?? settings.task?.channels ?? MODALITIES;
     const { baseChannels, levels, patch, batch } = settings;
     const folder = new NodeFolder(cacheFolder());
     await folder.checkWritable();
