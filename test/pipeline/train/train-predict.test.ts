@@ -162,8 +162,8 @@ describe('predict', () => {
     const request = { model, dataset, scans, maps: true, overlap: 0.5, out } as const;
     const [scan] = await predict(context.gpu, request);
     expect([...out.files.keys()].sort()).toEqual(
-      ['CSF_probseg', 'GM_probseg', 'WM_probseg', 'lesion_mask', 'lesion_probseg'].map(
-        (what) => `sub-02/anat/sub-02_label-${what}.nii.gz`,
+      ['CSF_probseg', 'GM_probseg', 'L_mask', 'L_probseg', 'WM_probseg'].map(
+        (what) => `sub-02/anat/sub-02_space-orig_label-${what}.nii.gz`,
       ),
     );
     const flair = await readNifti(await dataset.files.read('sub-02/anat/sub-02_FLAIR.nii.gz'), 'flair');
