@@ -234,7 +234,7 @@ export function loopAt(root: Loop, path: string): Loop | undefined {
   return path.split('.').reduce<Loop | undefined>((loop, i) => loop?.loops[Number(i)], root);
 }
 
-/** The tree as lines, for whoever writes down how often its loops run. */
+/** The tree as lines, from which to write down how often the loops run. */
 export function describeLoops(loop: Loop, path = '', depth = 0): string[] {
   const { issue, valu, multiplyAdds, lds, ldsStore, vmem, store, matrix } = loop.own;
   const line = `${'  '.repeat(depth)}${path === '' ? 'all' : `loop ${path}`}: ${issue} instructions, ${valu} vector, ${multiplyAdds} multiply-adds, ${matrix} matrix, workgroup memory ${lds} + ${ldsStore}, memory ${vmem} + ${store}`;

@@ -7,7 +7,7 @@ export function sameCommand(): string {
   return [PROGRAM, ...commandLine()].map(shellWord).join(' ');
 }
 
-/** The command that goes on where this one stopped. */
+/** The command that resumes where this one stopped. */
 export function resumeCommand(): string {
   const words = commandLine().filter((word) => word !== '--overwrite' && word !== '--resume');
   return [PROGRAM, ...words, '--resume'].map(shellWord).join(' ');

@@ -53,7 +53,7 @@ export const experiment: Command = command({
   name: 'experiment',
   description: "The paper's whole pipeline: tissue maps, stage-1 nets, correction, variants, folds",
   args: {
-    dataset: { type: 'positional', description: 'Data set (BIDS or ISBI 2015, recognised by itself)' },
+    dataset: { type: 'positional', description: 'Data set (BIDS or ISBI 2015, detected automatically)' },
     out: {
       type: 'positional',
       description: `Folder of the experiment: ${EXPERIMENT_FILES.plan}, ${EXPERIMENT_FILES.units}/ID/${EXPERIMENT_FILES.result}`,
@@ -72,7 +72,7 @@ export const experiment: Command = command({
   examples: [
     { line: 'experiment ./isbi ./out', does: "the paper's three presets, one fold a patient, nested" },
     { line: 'experiment ./isbi ./printed --protocol paper', does: 'the same as printed: loss, leak and all' },
-    { line: 'experiment ./isbi ./out', does: 'once more: goes on where it was interrupted' },
+    { line: 'experiment ./isbi ./out', does: 'once more: resumes where it was interrupted' },
     {
       line: 'experiment ./bids ./out --presets single,cross-stitch --losses dice+ce,paper-intent --seeds 1,2,3',
       does: 'a factorial of two presets and two losses, three times',

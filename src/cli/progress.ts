@@ -38,7 +38,7 @@ const LEAST_SECONDS = 1;
 /**
  * `12/30 scans, 3.1 scans/s, 0:06 left`: what there is to say after some seconds. How long the rest takes is only said
  * once one unit is done, or a twentieth of a single one.
- * @param before what was done when the clock began: of a run that goes on
+ * @param before what was done when the clock began: of a resumed run
  */
 export function describeProgress(
   options: ProgressOptions,
@@ -60,7 +60,7 @@ export function describeProgress(
   );
 }
 
-/** A clock that begins anew at the first news of a run that goes on: what was done before took none of its time. */
+/** A clock that begins anew at the first news of a resumed run: what was done before took none of its time. */
 class Clock {
   #started: number = performance.now();
   #before: number | undefined;

@@ -72,7 +72,7 @@ const RUN_ARGS = {
   resume: {
     type: 'boolean',
     description:
-      'Go on with the run in the folder, bit for bit, or start it if there is none; with a larger length a finished run goes on too',
+      'Resume the run in the folder, bit for bit, or start one if there is none; with a larger length, train a finished run longer',
   },
   overwrite: { type: 'boolean', description: 'Replace the run that is in the folder' },
   memory: {
@@ -113,7 +113,7 @@ export const train: Command = command({
   name: 'train',
   description: 'Train a U-Net on the scans of some patients',
   args: {
-    dataset: { type: 'positional', description: 'Data set (BIDS or ISBI 2015, recognised by itself)' },
+    dataset: { type: 'positional', description: 'Data set (BIDS or ISBI 2015, detected automatically)' },
     out: { type: 'positional', description: `Folder of the run: ${Object.values(RUN_FILES).join(', ')}` },
     ...SETTING_ARGS,
     config: { type: 'string', valueHint: 'FILE.json', description: 'Settings; options go before them' },
@@ -267,7 +267,7 @@ async function requireNoRun(run: NodeFolder): Promise<void> {
     });
 }
 
-/** Whether there is a run to go on with; a folder that is not there holds none. @throws StorageError */
+/** Whether there is a run to resume; a folder that is not there holds none. @throws StorageError */
 async function holdsRun(run: NodeFolder): Promise<boolean> {
   return (await run.exists()) && (await hasFile(run, RUN_FILES.config));
 }

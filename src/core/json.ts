@@ -1,6 +1,6 @@
 import { sha256 } from './hash.ts';
 
-/** Deeper than anything that this program reads; what goes deeper would exhaust the stack of whoever looks into it. */
+/** Deeper than anything that this program reads; what goes deeper would exhaust the stack of a reader. */
 const MOST_LEVELS = 200;
 
 /** Parses JSON that came from outside. @throws SyntaxError also if it is nested too deeply to be looked at. */

@@ -9,7 +9,7 @@ import { readSafetensors, type StoredTensor, writeSafetensors } from './safetens
 /** The format of the metadata; raised when a reader of the old one would misunderstand the new one. */
 export const CHECKPOINT_VERSION = 2;
 
-/** What a file says of a network beside its weights: the engine knows the network, whoever stores it the rest. */
+/** What a file says of a network beside its weights: the engine knows the network, the caller the rest. */
 export interface StoredInfo {
   readonly network: NetworkSpec;
 }

@@ -34,7 +34,7 @@ export class StepSeed {
     return made;
   }
 
-  /** What the run's random numbers are made from, 32 bits: whoever continues a run under another seed sets this one. */
+  /** What the run's random numbers are made from, 32 bits: to continue a run under another seed, set this one. */
   get seed(): number {
     return this.#seed;
   }

@@ -201,7 +201,7 @@ export class Tape {
     this.#sharers.set(grad, sharers.add(input));
   }
 
-  /** The gradient of a tensor, to be added to: itself if no one else needs it any more, else a copy. */
+  /** The gradient of a tensor, to be added to: itself if nothing else needs it, else a copy. */
   #own(input: Tensor, grad: Tensor): Tensor {
     const sharers = this.#sharers.get(grad);
     sharers?.delete(input);

@@ -71,7 +71,7 @@ export interface LoadedScan<T extends Voxels = Float32Array> {
   readonly targets?: ReadonlyMap<string, Target> | undefined;
   /** Maps that a network reads beside the images. */
   readonly maps?: InputMaps | undefined;
-  /** What whoever uses the results must know, a clause each: a brain that was taken on trust, an odd mask. */
+  /** What a reader of the results must know, a clause each: a brain that was taken on trust, an odd mask. */
   readonly warnings?: readonly string[];
 }
 

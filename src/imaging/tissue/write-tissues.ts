@@ -14,7 +14,7 @@ export interface WrittenTissues {
   readonly bids: readonly string[];
   /** The same maps as SPM names them, beside them: `sub-07/anat/c1sub-07_T1w.nii.gz`. */
   readonly spm: readonly string[];
-  /** What whoever uses them must know, a clause each. */
+  /** What a user of them must know, a clause each. */
   readonly warnings?: readonly string[];
 }
 

@@ -38,7 +38,7 @@ export interface PredictRequest {
   /** Seconds between two readbacks of what outlives a lost device (default 2). */
   readonly snapshotSeconds?: number | undefined;
   /**
-   * Opens a new device after one was lost; the scan that runs then goes on from its last snapshot, with the same bits.
+   * Opens a new device after one was lost; the scan that runs then resumes from its last snapshot, with the same bits.
    * Left out: a lost device ends the prediction.
    */
   readonly reopen?: ((lost: DeviceLostError) => Promise<Gpu>) | undefined;
@@ -77,6 +77,6 @@ export interface PredictedScan {
   /** The voxel sizes (mm), where the network saw the scan at another one than its own; null if it did not. */
   readonly resampled: SpacingChange | null;
   readonly seconds: number;
-  /** What whoever uses the result must know, a clause each. */
+  /** What a user of the result must know, a clause each. */
   readonly warnings: readonly string[];
 }

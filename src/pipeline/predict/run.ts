@@ -30,7 +30,7 @@ import { spacingChange } from './voxel-size.ts';
 export async function predict(gpu: Gpu, request: PredictRequest): Promise<readonly PredictedScan[]> {
   const { model, scans, reopen, onScan } = request;
   const done: PredictedScan[] = [];
-  // Outlives the device: where it is lost, the scan goes on from here on the next one.
+  // Outlives the device: where it is lost, the scan resumes from here on the next one.
   let current: StartedScan | undefined;
   const onDevice = async (device: Gpu): Promise<readonly PredictedScan[]> =>
     await withPredictor(

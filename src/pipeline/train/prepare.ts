@@ -34,7 +34,7 @@ export interface TrainingData {
   readonly inputs?: Readonly<Record<string, readonly InputFile[]>>;
   /** What was chosen about the data set. */
   readonly choices?: RecordedChoices | undefined;
-  /** What whoever uses the network must know of the scans, a sentence each. */
+  /** What a user of the network must know about the scans, a sentence each. */
   readonly warnings?: readonly string[];
 }
 

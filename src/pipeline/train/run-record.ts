@@ -43,7 +43,7 @@ export interface RunConfig {
   readonly inputs?: Readonly<Record<string, readonly InputFile[]>> | undefined;
   /** What was chosen about the data set. */
   readonly choices?: RecordedChoices | undefined;
-  /** What whoever uses the network must know of the scans. */
+  /** What a user of the network must know about the scans. */
   readonly warnings?: readonly string[] | undefined;
   /** Each time that the run was made longer: after which step, and how long it was to be before. */
   readonly extended?: readonly RunExtension[];

@@ -38,7 +38,7 @@ async function scanPrint({ shape, input, brain, targets, maps }: PreparedScan): 
 }
 
 /**
- * Refuses to go on with other settings.
+ * Refuses to resume with other settings.
  * @param free settings that may differ
  * @throws CheckpointError naming each with both values.
  */
@@ -72,7 +72,7 @@ export function isSameLength(a: TrainSettings, b: TrainSettings): boolean {
 }
 
 /**
- * Refuses to go on with a run for less than it was to do, or than it has done.
+ * Refuses to resume a run for less than it was to do, or than it has done.
  * @param done what it has done so far
  * @throws CheckpointError with both lengths.
  */
@@ -99,7 +99,7 @@ function stepsOf({ steps, epochs, stepsPerEpoch }: TrainSettings): number | null
   return steps ?? (epochs === null ? null : epochs * stepsPerEpoch);
 }
 
-/** Refuses to go on with other data. @throws CheckpointError naming the scans. */
+/** Refuses to resume with other data. @throws CheckpointError naming the scans. */
 export function requireSameData(
   recorded: Readonly<Record<string, string>>,
   now: Readonly<Record<string, string>>,
@@ -118,7 +118,7 @@ export function requireSameData(
     });
 }
 
-/** Refuses to go on with another network to begin from, known by its hash. @throws CheckpointError. */
+/** Refuses to resume with another network to begin from, known by its hash. @throws CheckpointError. */
 export function requireSameStart(recorded: string | undefined, now: string | undefined, path: string): void {
   if (recorded === now) return;
   const show = (hash: string | undefined): string =>

@@ -14,7 +14,7 @@ import { networkOf } from './network.ts';
 import { checkOf, lossEntries } from './setting-checks.ts';
 import type { AnyEntry, SettingEntry, Values } from './setting-entry.ts';
 
-/** How the learning rate goes on from `lr`: as it is, to 0 along half a cosine, or to 0 as (1 - progress)^0.9. */
+/** How the learning rate develops from `lr`: constant, to 0 along half a cosine, or to 0 as (1 - progress)^0.9. */
 export type Schedule = 'constant' | 'cosine' | 'polynomial';
 
 type Words = readonly string[] | null;

@@ -50,7 +50,7 @@ export function groupNorm({ groups, ...options }: GroupNormOptions): Layer {
   return normOf(groups, options);
 }
 
-/** Instance normalisation (Ulyanov 2016), as PyTorch's InstanceNorm3d with `affine`: each channel of a sample by itself. */
+/** Instance normalisation (Ulyanov 2016), as PyTorch's InstanceNorm3d with `affine`: each channel of a sample on its own. */
 export function instanceNorm(options: NormOptions = {}): Layer {
   return normOf(undefined, options);
 }
