@@ -18,7 +18,7 @@ import { useGpu } from '../support/gpu.ts';
 
 const context = useGpu();
 const MRI = /_(FLAIR|T1w|T2w|desc-brain_mask)\.nii\.gz$/;
-const MAPS = TISSUES.map((label) => `sub-01/anat/sub-01_label-${label}_probseg.nii.gz`);
+const MAPS = TISSUES.map((label) => `sub-01/anat/sub-01_space-orig_label-${label}_probseg.nii.gz`);
 
 /** A patient of whom there is the MRI alone. */
 async function mriOnly(change: (files: Record<string, Uint8Array>) => void = () => {}): Promise<Dataset> {
