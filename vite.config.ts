@@ -116,7 +116,8 @@ const library: UserConfig = {
       formats: ['es'],
       fileName: () => 'voxelgrad.js',
     },
-    rolldownOptions: { output: { minify: true } },
+    // One module, also of what the app loads later.
+    rolldownOptions: { output: { minify: true, codeSplitting: false } },
   },
 };
 

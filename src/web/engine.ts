@@ -12,7 +12,6 @@ import { sameGrid } from '../imaging/volume/volume.ts';
 import { decodeModel, encodeModel, type Model, mainThreshold } from '../pipeline/models/model.ts';
 import { decide, decidedLabels } from '../pipeline/predict/head-result.ts';
 import type { PredictionInput } from '../pipeline/predict/input-maps.ts';
-import { segment } from '../pipeline/predict/segment.ts';
 import { OriginFiles } from '../platform/origin-files.ts';
 import { withOriginLock } from '../platform/origin-lock.ts';
 import '../study/presets/index.ts';
@@ -235,6 +234,7 @@ export class Engine {
         progress({ phase: 'tiles', done, total });
       },
     };
+    const { segment } = await import('../pipeline/predict/segment.ts');
     const segmentation = await this.#devices.use((gpu) => segment(gpu, chosen.model, loaded, options));
     const seconds = (performance.now() - start) / 1000;
     this.#run = {

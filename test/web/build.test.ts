@@ -24,7 +24,7 @@ describe('the built app', () => {
     expect(index).not.toMatch(/<script>|style="| on\w+="/);
   });
 
-  it('starts with at most 120 kB of script and style, gzipped', () => {
+  it('starts with at most 140 kB of script and style, gzipped', () => {
     const names = readdirSync(join(WEB, 'assets')).filter((name) => /^(index|engine-worker)-/.test(name));
     expect(names).toHaveLength(3);
     // With all that these load before they run.
@@ -34,7 +34,7 @@ describe('the built app', () => {
         loaded.add(other!);
     expect(loaded.size).toBeGreaterThan(3);
     const bytes = [...loaded].map((name) => gzipSync(read(`assets/${name}`), { level: 9 }).length);
-    expect(bytes.reduce((sum, size) => sum + size, 0)).toBeLessThan(120_000);
+    expect(bytes.reduce((sum, size) => sum + size, 0)).toBeLessThan(140_000);
   });
 
   it('lists models that are there, each below 1 MB', () => {

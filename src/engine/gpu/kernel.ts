@@ -1,6 +1,6 @@
 import { GpuError } from '../../core/errors.ts';
 import type { GPUComputePipeline, GPUDevice } from '../../core/globals.ts';
-import { type Spec, shaderName, specialise } from './specialise.ts';
+import type { Spec } from './specialise.ts';
 
 /** One entry point of a shader, specialised. */
 export interface Kernel {
@@ -89,6 +89,8 @@ export class KernelCache {
 
   async #createModule(kernel: Kernel): Promise<GPUShaderModule> {
     const { file, source } = kernel;
+    // With the text of all shaders, which a page need not load before it computes.
+    const { shaderName, specialise } = await import('./specialise.ts');
     const name = shaderName(file, source);
     const code = specialise(file, kernel.spec, source);
     this.#device.pushErrorScope('validation');

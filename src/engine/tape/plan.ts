@@ -8,7 +8,6 @@ import type {
 import { roundUp, sizeOf } from '../../core/shape.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { type Lifetime, placeLifetimes } from './arena.ts';
-import { checkParams } from './check-params.ts';
 import { type Binding, type Command, encodeParams } from './command.ts';
 import { bindingBytes, splitCommand } from './split.ts';
 import { TapeError } from './tape.ts';
@@ -263,6 +262,8 @@ async function bind(
   regions: ReadonlyMap<Tensor, Region>,
   owned: GPUBuffer[],
 ): Promise<Dispatch[]> {
+  // With the text of all shaders: see KernelCache.
+  const { checkParams } = await import('./check-params.ts');
   for (const command of commands) checkParams(command);
   const blocks = commands.map((command) => (command.params ? encodeParams(command.params) : undefined));
   const slot = roundUp(
