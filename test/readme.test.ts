@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { reportError } from '../src/cli/output.ts';
 import * as errors from '../src/core/errors.ts';
 import { TapeError } from '../src/engine/tape/tape.ts';
-import { bidsPatient } from './imaging/dataset/make.ts';
+import { bidsPatient, inBrain, maskFile } from './imaging/dataset/make.ts';
 import { AppUnderTest, buildWeb, chromiumPath } from './support/chromium.ts';
 import { buildCli, type CliRun, runCli, startCli } from './support/cli.ts';
 import { smallScan } from './web/make.ts';
@@ -33,11 +33,17 @@ beforeAll(() => {
   buildCli();
   buildWeb();
   folder = mkdtempSync(join(tmpdir(), 'voxelgrad-readme-'));
-  for (const id of ['07', '19', '26'])
-    for (const [path, bytes] of Object.entries(bidsPatient(id))) {
-      mkdirSync(dirname(join(folder, 'DATASET', path)), { recursive: true });
-      writeFileSync(join(folder, 'DATASET', path), bytes);
-    }
+  const put = (path: string, bytes: Uint8Array | string): void => {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), bytes);
+  };
+  // The brain in three parts, one above the other.
+  const parts = maskFile((x, y, z) => (inBrain(x, y, z) ? 1 + (z % 3) : 0));
+  for (const id of ['07', '19', '26']) {
+    for (const [path, bytes] of Object.entries(bidsPatient(id))) put(`DATASET/${path}`, bytes);
+    put(`DATASET/derivatives/parts/sub-${id}/anat/sub-${id}_dseg.nii.gz`, parts);
+  }
+  put('brain.json', /```json\n(.*?)```/s.exec(README)![1]!);
 });
 
 afterAll(() => {
