@@ -14,7 +14,12 @@ async function bundle(): Promise<Uint8Array> {
   const built = await build({
     configFile: false,
     logLevel: 'silent',
-    build: { write: false, target: 'es2023', lib: { entry, formats: ['es'], fileName: () => 'cases.js' } },
+    build: {
+      write: false,
+      target: 'es2023',
+      lib: { entry, formats: ['es'], fileName: () => 'cases.js' },
+      rolldownOptions: { output: { codeSplitting: false } },
+    },
   });
   const [{ output }] = built as unknown as [{ output: [{ code: string }] }];
   return new TextEncoder().encode(output[0].code);
