@@ -27,7 +27,7 @@ const FOLD = vec4f(1.0, 1.0, 1.0, 1.0); // @spec
 const PER_LANE = 16u; // @spec
 const LANES = 64u;
 const VALUES = 3u * LABELS + 1u;
-// Stride of an item's coefficients: 256 bytes, so that an item can be bound by itself.
+// Stride of an item's coefficients: 256 bytes, so that an item can be bound on its own.
 const COEFFICIENTS = 64u;
 
 fn highest(z: array<Lane, LABELS>) -> Lane {

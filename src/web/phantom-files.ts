@@ -1,6 +1,6 @@
 import { MemoryFiles } from '../core/files.ts';
 
-/** A made-up patient as files, in the layout that phantoms have. */
+/** A synthetic patient as files, in the layout of phantoms. */
 export async function phantomFiles(seed: number): Promise<{ path: string; file: File }[]> {
   const { writePhantomDataset } = await import('../study/phantom/index.ts');
   const files = new MemoryFiles();

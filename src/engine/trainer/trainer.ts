@@ -158,7 +158,7 @@ export class Trainer {
    * What the network says of one or more items: probabilities, or values where the loss has no activation.
    * @param x items of the input's channels and extents, one after the other
    * @returns in the order of the output's shape; of several heads the first's
-   * @throws ShapeError where the values are no whole number of items; OutOfMemoryError, GpuError, DeviceLostError.
+   * @throws ShapeError if the values do not make a whole number of items; OutOfMemoryError, GpuError, DeviceLostError.
    */
   async predict(x: Float32Array): Promise<Float32Array> {
     return [...(await this.predictHeads(x)).values()][0]!;

@@ -54,7 +54,7 @@ export interface PreparedScan {
 
 /** A target in the cut volume. */
 export interface PreparedTarget extends Pick<Target, 'value' | 'marks' | 'found'> {
-  /** [K, D, H, W]: a channel a label, or one of values; empty for a number of the whole scan. */
+  /** [K, D, H, W]: one channel per label, or one of values; empty for a number of the whole scan. */
   readonly data: Uint8Array | Float32Array;
 }
 

@@ -21,7 +21,7 @@ function zodOf(schema: object): z.ZodMiniType {
   return schema as z.ZodMiniType;
 }
 
-/** What a setting takes, for whoever reads it from text. */
+/** What a setting takes, for reading it from text. */
 export type ValueKind =
   | { readonly kind: 'number' | 'text' | 'words' | 'boolean' | 'object' }
   | { readonly kind: 'choice'; readonly choices: readonly string[] };

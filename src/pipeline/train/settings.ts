@@ -42,7 +42,7 @@ export const SETTING_ENTRIES = {
   task: {
     help: 'A task of your own: its channels, labels, targets and losses',
     hint: 'FILE.json',
-    // Checked by itself, with messages of its own.
+    // Checked separately, with messages of its own.
     schema: z.nullable(z.record(z.string(), z.unknown())) as unknown as z.ZodMiniType<Task | null>,
     default: null,
   } as SettingEntry<Task | null>,
