@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { UsageError } from '../core/errors.ts';
 import { type FileSource, type FileStore, MemoryFiles } from '../core/files.ts';
 import { sha256 } from '../core/hash.ts';
@@ -25,7 +25,7 @@ export interface LearningScan {
   readonly use: LearningUse;
 }
 
-const RECORD = z.object({ name: z.string().min(1), use: z.enum(['learn', 'aside']) });
+const RECORD = z.object({ name: z.string().check(z.minLength(1)), use: z.enum(['learn', 'aside']) });
 const RECORD_FILE = 'scan.json';
 const SCAN_FILE = /^(.+?)\.(nii(?:\.gz)?)$/;
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { CheckpointError, UsageError } from '../core/errors.ts';
 import type { FileStore } from '../core/files.ts';
 import { canonicalJson, toJson } from '../core/json.ts';
@@ -20,17 +20,8 @@ import { parseLog } from '../pipeline/train/step-log.ts';
 import type { Devices } from './devices.ts';
 import { fineTuneSettings } from './fine-tune.ts';
 import { type LearningScan, LearningScans, type ScanFileToKeep } from './learning-scans.ts';
+import type { NamedModel } from './loaded-models.ts';
 import type { LearningProgress, LearningReport, LearningUse } from './protocol.ts';
-
-/** A network and what it is called. */
-export interface NamedModel {
-  readonly name: string;
-  readonly model: Model;
-  /** SHA-256 of its file. */
-  readonly sha256?: string | undefined;
-  /** What its list says of it. */
-  readonly note?: string | undefined;
-}
 
 /** What a run tells, and how it is stopped. */
 export interface LearningContext {
@@ -50,17 +41,17 @@ const RUN = 'run';
 const PLAN_FILE = 'plan.json';
 const START_FILE = 'start.safetensors';
 
-const dice = z.number().nullable();
+const dice = z.nullable(z.number());
 /** `plan.json`: what a run is to do, and Dice on the scans kept aside as far as it is known. */
 const PLAN = z.object({
   /** Of the network that comes of it. */
   model: z.string(),
-  steps: z.int().min(1),
+  steps: z.int().check(z.minimum(1)),
   /** Identities of the scans that are learned from. */
   scans: z.array(z.string()),
   dice: z.record(z.string(), z.object({ before: dice, after: dice })),
   /** The step at which it was ended early. */
-  ended: z.int().nullable(),
+  ended: z.nullable(z.int()),
 });
 type Plan = z.infer<typeof PLAN>;
 

@@ -1,3 +1,4 @@
+import { UsageError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
 import { parseBidsName } from '../imaging/dataset/bids-name.ts';
 import { CONTESTED } from '../imaging/dataset/choices.ts';
@@ -7,7 +8,6 @@ import type { InputFile } from '../imaging/dataset/inputs.ts';
 import { type LooseScan, scanOfFiles } from '../imaging/dataset/loose-files.ts';
 import { type PredictionKind, predictionName } from '../imaging/dataset/prediction-path.ts';
 import { TISSUES } from '../imaging/dataset/tissue-maps.ts';
-import { readNifti } from '../imaging/nifti/read.ts';
 import { describeGrid, type Grid, sameGrid } from '../imaging/volume/volume.ts';
 import type { Model } from '../pipeline/models/model.ts';
 import { describeChange, spacingChange } from '../pipeline/predict/voxel-size.ts';
@@ -148,10 +148,14 @@ export class ScanFiles {
     );
   }
 
-  /** A file that was read without a fault. */
-  blob(path: string): Blob | undefined {
+  /** An image as NIfTI that the viewer can show. @throws UsageError where it could not be read; FileFormatError */
+  async image(path: string): Promise<Uint8Array> {
     const file = this.#files.get(path);
-    return file?.grid ? file.file : undefined;
+    if (!file?.grid) throw new UsageError(`${path}: there is no image to show`);
+    const { readNifti } = await import('../imaging/nifti/read.ts');
+    const { encodeNifti } = await import('../imaging/nifti/encode.ts');
+    const { volume, header } = await readNifti(file.file, path);
+    return encodeNifti(volume, { datatype: 'float32', like: header });
   }
 
   /** The scan to load. @throws DatasetError as `scanOfFiles` does. */
@@ -313,6 +317,7 @@ async function inspect(path: string, file: Blob, role: FileRole | undefined): Pr
     };
   }
   try {
+    const { readNifti } = await import('../imaging/nifti/read.ts');
     const { header } = await readNifti(await new DroppedFiles(new Map([[path, file]])).open(path), path);
     return { ...found, grid: header.grid, problem: null };
   } catch (error) {

@@ -10,7 +10,7 @@ import type { PredictionInput } from '../pipeline/predict/input-maps.ts';
 import type { Segmentation } from '../pipeline/predict/segment.ts';
 import { describeChange } from '../pipeline/predict/voxel-size.ts';
 import { describeCorrection } from './correction-text.ts';
-import type { NamedModel } from './learning.ts';
+import type { NamedModel } from './loaded-models.ts';
 import { sentence } from './problem.ts';
 import type { CorrectionReport, ResultReport } from './protocol.ts';
 

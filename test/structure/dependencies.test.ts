@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { filesBelow, readAll } from './sources.ts';
 
 interface LockedPackage {
   readonly version: string;
@@ -36,5 +37,12 @@ describe('what is installed with voxelgrad', () => {
 
   it('is pinned by its hash', () => {
     expect(installed.filter(({ integrity }) => !integrity?.startsWith('sha512-'))).toEqual([]);
+  });
+
+  it('is zod in its small form: the large one would double what the app loads of it', () => {
+    const large = [...readAll(filesBelow('src', '.ts'))].flatMap(([path, text]) =>
+      /from 'zod'/.test(text) ? [path] : [],
+    );
+    expect(large).toEqual([]);
   });
 });

@@ -10,6 +10,19 @@ import { buildWeb } from '../support/chromium.ts';
 const WEB = fileURLToPath(new URL('../../dist/web', import.meta.url));
 const read = (path: string): string => readFileSync(join(WEB, path), 'utf8');
 
+/** Bytes, gzipped, of the scripts and styles with these names and of all that they load before they run. */
+function loadedBytes(pattern: RegExp, count: number): number {
+  const names = readdirSync(join(WEB, 'assets')).filter((name) => pattern.test(name));
+  expect(names).toHaveLength(count);
+  const loaded = new Set(names);
+  for (const name of loaded)
+    for (const [, other] of read(`assets/${name}`).matchAll(/\b(?:from|import)"\.\/([^"]+\.js)"/g))
+      loaded.add(other!);
+  expect(loaded.size).toBeGreaterThan(count);
+  const bytes = [...loaded].map((name) => gzipSync(read(`assets/${name}`), { level: 9 }).length);
+  return bytes.reduce((sum, size) => sum + size, 0);
+}
+
 describe('the built app', () => {
   beforeAll(() => {
     buildWeb();
@@ -24,17 +37,9 @@ describe('the built app', () => {
     expect(index).not.toMatch(/<script>|style="| on\w+="/);
   });
 
-  it('starts with at most 140 kB of script and style, gzipped', () => {
-    const names = readdirSync(join(WEB, 'assets')).filter((name) => /^(index|engine-worker)-/.test(name));
-    expect(names).toHaveLength(3);
-    // With all that these load before they run.
-    const loaded = new Set(names);
-    for (const name of loaded)
-      for (const [, other] of read(`assets/${name}`).matchAll(/\b(?:from|import)"\.\/([^"]+\.js)"/g))
-        loaded.add(other!);
-    expect(loaded.size).toBeGreaterThan(3);
-    const bytes = [...loaded].map((name) => gzipSync(read(`assets/${name}`), { level: 9 }).length);
-    expect(bytes.reduce((sum, size) => sum + size, 0)).toBeLessThan(140_000);
+  it('starts with at most 60 kB of script and style, gzipped, and has a model at 120 kB', () => {
+    expect(loadedBytes(/^(index|engine-worker)-/, 3)).toBeLessThan(60_000);
+    expect(loadedBytes(/^(index|engine-worker|loaded-models)-/, 4)).toBeLessThan(120_000);
   });
 
   it('lists models that are there, each below 1 MB', () => {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { CheckpointError } from '../../core/errors.ts';
 import { sha256OfArrays } from '../../core/hash.ts';
 import type { LossScale } from '../optim/loss-scale.ts';
@@ -51,19 +51,20 @@ export interface TrainingState<Info extends StoredInfo = StoredInfo> {
 }
 
 const finite = z.number();
+const count = z.int().check(z.minimum(0));
 const META = z.object({
-  step: z.int().min(1),
+  step: z.int().check(z.minimum(1)),
   progress: z.object({
-    seconds: finite.min(0),
+    seconds: finite.check(z.minimum(0)),
     loss: finite,
   }),
-  configHash: z.string().regex(/^[0-9a-f]{64}$/),
+  configHash: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
   data: z.record(z.string(), z.string()),
   kernels: z.record(z.string(), z.string()),
   adapter: z.string(),
-  lossScale: z
-    .object({ scale: finite.min(1), goodSteps: z.int().min(0), skippedSteps: z.int().min(0) })
-    .optional(),
+  lossScale: z.optional(
+    z.object({ scale: finite.check(z.minimum(1)), goodSteps: count, skippedSteps: count }),
+  ),
 });
 
 /** Every array of a state by the name that it is stored under. */

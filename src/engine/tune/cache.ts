@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import type { FileSink, FileSource } from '../../core/files.ts';
 import { sha256 } from '../../core/hash.ts';
 import { canonicalJson, parseJson, toJson } from '../../core/json.ts';
@@ -27,7 +27,7 @@ const FILE = z.object({
   key: z.object({ adapter: z.string(), driver: z.string(), subgroupSize: z.number(), shaders: z.string() }),
   slots: z.record(
     z.string(),
-    z.object({ variant: z.string(), times: z.record(z.string(), z.number().min(0)) }),
+    z.object({ variant: z.string(), times: z.record(z.string(), z.number().check(z.minimum(0))) }),
   ),
 });
 

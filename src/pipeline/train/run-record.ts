@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { FileFormatError } from '../../core/errors.ts';
 import type { FileSource } from '../../core/files.ts';
 import { hashJson } from '../../core/json.ts';
@@ -84,42 +84,39 @@ export interface RunManifest {
 }
 
 const text = z.record(z.string(), z.string());
+const count = z.nullable(z.number());
 const CONFIG = z.object({
   settings: z.record(z.string(), z.json()),
   data: text,
   kernels: text,
   adapter: z.string(),
   version: z.string(),
-  initial: z.string().optional(),
-  inputs: z
-    .record(z.string(), z.array(z.object({ role: z.string(), path: z.string(), sha256: z.string() })))
-    .optional(),
+  initial: z.optional(z.string()),
+  inputs: z.optional(
+    z.record(z.string(), z.array(z.object({ role: z.string(), path: z.string(), sha256: z.string() }))),
+  ),
   choices: z.optional(CHOICES_SCHEMA),
-  warnings: z.array(z.string()).optional(),
-  extended: z
-    .array(
+  warnings: z.optional(z.array(z.string())),
+  extended: z.optional(
+    z.array(
       z.object({
-        step: z.int().min(1),
-        from: z.object({
-          epochs: z.number().nullable(),
-          steps: z.number().nullable(),
-          minutes: z.number().nullable(),
-        }),
+        step: z.int().check(z.minimum(1)),
+        from: z.object({ epochs: count, steps: count, minutes: count }),
         version: z.string(),
       }),
-    )
-    .optional(),
+    ),
+  ),
 });
 const MANIFEST = z.object({
   // Older runs call it so.
-  variant: z.string().optional(),
-  task: z.string().optional(),
-  steps: z.int().min(1),
-  seconds: z.number().min(0),
+  variant: z.optional(z.string()),
+  task: z.optional(z.string()),
+  steps: z.int().check(z.minimum(1)),
+  seconds: z.number().check(z.minimum(0)),
   finalLoss: z.number(),
-  threshold: z.number().nullable(),
-  trainDice: z.number().nullable(),
-  trainError: z.number().nullable().default(null),
+  threshold: z.nullable(z.number()),
+  trainDice: z.nullable(z.number()),
+  trainError: z._default(z.nullable(z.number()), null),
   hash: z.string(),
   configHash: z.string(),
   adapter: z.string(),

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { FileFormatError, VerificationError } from '../../core/errors.ts';
 import type { FileStore } from '../../core/files.ts';
 import { parseJson } from '../../core/json.ts';
@@ -6,13 +6,13 @@ import { setting, worded } from '../../core/wording.ts';
 import type { StepReport } from './request.ts';
 
 const LINE = z.object({
-  step: z.int().min(1),
-  epoch: z.int().min(1),
+  step: z.int().check(z.minimum(1)),
+  epoch: z.int().check(z.minimum(1)),
   loss: z.number(),
   seconds: z.number(),
-  lossScale: z.number().optional(),
-  skipped: z.literal(true).optional(),
-  hash: z.string().optional(),
+  lossScale: z.optional(z.number()),
+  skipped: z.optional(z.literal(true)),
+  hash: z.optional(z.string()),
 });
 
 /** A line of `log.jsonl`. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import type { Json } from '../../core/json.ts';
 import { parseRecord } from '../../core/record.ts';
 import type { RecordedChoices } from '../../imaging/dataset/choices.ts';
@@ -126,11 +126,11 @@ export interface UnitResult {
   }[];
 }
 
-const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/);
+const name = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/));
 const names = z.array(z.string());
 const base = { id: name, needs: z.array(name) };
 
-const UNIT: z.ZodType<ExperimentUnit> = z.discriminatedUnion('kind', [
+const UNIT: z.ZodMiniType<ExperimentUnit> = z.discriminatedUnion('kind', [
   z.object({ ...base, kind: z.literal('tissue') }),
   z.object({ ...base, kind: z.literal('stage-1'), training: names, predicts: names, seed: z.int() }),
   z.object({
@@ -150,7 +150,7 @@ const UNIT: z.ZodType<ExperimentUnit> = z.discriminatedUnion('kind', [
   }),
 ]);
 
-const RECORD: z.ZodType<ExperimentRecord> = z.object({
+const RECORD: z.ZodMiniType<ExperimentRecord> = z.object({
   format: z.literal('voxelgrad-experiment'),
   formatVersion: z.literal(1),
   version: z.string(),
@@ -172,20 +172,20 @@ const RECORD: z.ZodType<ExperimentRecord> = z.object({
   units: z.array(UNIT),
 });
 
-const number = z.number().nullable();
-const RESULT: z.ZodType<UnitResult> = z.object({
+const number = z.nullable(z.number());
+const RESULT: z.ZodMiniType<UnitResult> = z.object({
   unit: name,
   version: z.string(),
   adapter: z.string(),
   seconds: z.number(),
-  steps: z.int().nullable(),
+  steps: z.nullable(z.int()),
   finalLoss: number,
   threshold: number,
   trainDice: number,
   scans: z.array(
     z.object({
       subject: z.string(),
-      session: z.string().nullable(),
+      session: z.nullable(z.string()),
       metrics: z.record(z.enum(METRIC_KEYS), number),
       sizes: z.array(z.object({ fromMl: z.number(), toMl: number, lesions: z.int(), found: z.int() })),
     }),

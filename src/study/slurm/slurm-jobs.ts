@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { FileFormatError } from '../../core/errors.ts';
 import type { FileStore } from '../../core/files.ts';
 import { parseJson } from '../../core/json.ts';
@@ -23,10 +23,12 @@ export interface UnitTask {
   readonly task: number;
 }
 
-const SCHEMA: z.ZodType<{ readonly jobs: readonly SubmittedJob[] }> = z.object({
+const SCHEMA: z.ZodMiniType<{ readonly jobs: readonly SubmittedJob[] }> = z.object({
   format: z.literal('voxelgrad-slurm-jobs'),
   formatVersion: z.literal(1),
-  jobs: z.array(z.object({ id: z.string().regex(/^\d+$/), script: z.string(), units: z.array(z.string()) })),
+  jobs: z.array(
+    z.object({ id: z.string().check(z.regex(/^\d+$/)), script: z.string(), units: z.array(z.string()) }),
+  ),
 });
 
 /** Jobs of an experiment, the oldest first; none where none was submitted. @throws FileFormatError */
@@ -39,7 +41,7 @@ export async function readJobs(out: FileStore): Promise<SubmittedJob[]> {
   try {
     return [...SCHEMA.parse(parseJson(new TextDecoder().decode(await out.read(JOBS)))).jobs];
   } catch (cause) {
-    if (!(cause instanceof SyntaxError) && !(cause instanceof z.ZodError)) throw cause;
+    if (!(cause instanceof SyntaxError) && !(cause instanceof z.core.$ZodError)) throw cause;
     throw new FileFormatError(path, 'it is no list of jobs', { hint, cause });
   }
 }
