@@ -16,6 +16,7 @@ import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { evaluate } from './evaluate.ts';
 import { experiment } from './experiment.ts';
+import { exportCommand } from './export.ts';
 import { reportError } from './output.ts';
 import { phantom } from './phantom.ts';
 import { predict } from './predict.ts';
@@ -36,6 +37,7 @@ const COMMANDS: readonly Command[] = [
   train,
   predict,
   correctTissue,
+  exportCommand,
   evaluate,
   score,
   report,

@@ -17,14 +17,28 @@ export interface Declaration {
 /** What a forward pass gives: the tensors of one output, or of several by name. */
 export type Forward<T> = (scope: Scope, input: Tensor) => T;
 
+/** One op that a forward pass applied: tensors have shapes and no values, and each is one object throughout. */
+export interface AppliedOp {
+  readonly op: Op<never, unknown>;
+  readonly inputs: readonly Tensor[];
+  readonly attributes: object;
+  readonly output: Tensor;
+}
+
 /**
  * Runs a forward pass by its shape rules alone, with no GPU.
  * @param input the shape that it gets, batch first
+ * @param onApply told of every op in order
  * @returns what it keeps, and the outputs, which have shapes and no values
  * @throws ShapeError where a rule does not hold; UsageError where two layers have one name.
  */
-export function declare<T>(forward: Forward<T>, input: Shape, mode: Mode): Declaration & { outputs: T } {
-  const found: Found = { parameters: [], state: [] };
+export function declare<T>(
+  forward: Forward<T>,
+  input: Shape,
+  mode: Mode,
+  onApply: (applied: AppliedOp) => void = () => undefined,
+): Declaration & { outputs: T } {
+  const found: Found = { parameters: [], state: [], onApply };
   const names = new Names();
   const scope = new DeclaringScope(mode, names, found);
   const outputs = forward(scope, tensor('input', input, 'arena'));
@@ -35,6 +49,7 @@ export function declare<T>(forward: Forward<T>, input: Shape, mode: Mode): Decla
 interface Found {
   readonly parameters: ParameterSpec[];
   readonly state: ParameterSpec[];
+  readonly onApply: (applied: AppliedOp) => void;
 }
 
 class DeclaringScope implements Scope {
@@ -80,7 +95,9 @@ class DeclaringScope implements Scope {
       inputs.map((input) => input.shape),
       attributes,
     );
-    return tensor(op.name, shape, 'arena');
+    const output = tensor(op.name, shape, 'arena');
+    this.#found.onApply({ op, inputs, attributes: attributes as object, output });
+    return output;
   }
 }
 

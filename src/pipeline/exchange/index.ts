@@ -1,0 +1,15 @@
+import { UsageError } from '../../core/errors.ts';
+import type { ExportFormat } from './export-format.ts';
+import { onnx } from './onnx/onnx.ts';
+
+/** Every format that networks are written in. */
+export const EXPORT_FORMATS: readonly ExportFormat[] = [onnx];
+
+/** @throws UsageError for a format that there is not, listing those that there are. */
+export function findFormat(name: string): ExportFormat {
+  const found = EXPORT_FORMATS.find((format) => format.name === name);
+  if (found) return found;
+  throw new UsageError(`there is no format ${JSON.stringify(name)}`, {
+    hint: `Formats are ${EXPORT_FORMATS.map((format) => format.name).join(', ')}.`,
+  });
+}

@@ -1,0 +1,61 @@
+import type { Json } from '../../core/json.ts';
+import { countParameters } from '../../engine/nn/network.ts';
+import { architectureOf, declarationOf } from '../../engine/nn/networks/index.ts';
+import { inputChannels } from '../task/task.ts';
+import type { HeadDecision, ModelInfo } from './model.ts';
+
+/** What a user of a network must know about one of its outputs. */
+export interface HeadFacts {
+  readonly name: string;
+  /** Channels of the output in their order, the background included; of values none. */
+  readonly labels: readonly string[];
+  readonly activation: 'softmax' | 'sigmoid' | 'none';
+  readonly decision: HeadDecision;
+}
+
+/** What a user of a network must know: lists, the app and exported files tell the same. */
+export interface ModelFacts {
+  readonly task: string;
+  /** Kind of the network. */
+  readonly network: string;
+  readonly parameters: number;
+  /** Input channels in their order. */
+  readonly channels: readonly string[];
+  readonly heads: readonly HeadFacts[];
+  /** Voxel sizes (mm) that it learned at; empty if it does not say. */
+  readonly spacing: readonly (readonly [number, number, number])[];
+  /** Edge of the patch of training. */
+  readonly patch: number;
+  /** Extents of an input are multiples of these, [z, y, x]. */
+  readonly multiple: readonly [number, number, number];
+  /** What is done to an image before it goes in. */
+  readonly normalisation: string;
+}
+
+const STANDARDISED =
+  'each image channel: values inside the brain clipped at their 0.1 and 99.9 percentiles, minus their mean, divided by their deviation; 0 outside the brain. Maps go in as probabilities.';
+
+/** The facts about a network. */
+export function modelFacts({ task, network, decisions, spacing, patch }: ModelInfo): ModelFacts {
+  return {
+    task: task.name,
+    network: network.kind,
+    parameters: countParameters(declarationOf(network).parameters),
+    channels: inputChannels(task, task.channels),
+    heads: task.heads.map(({ name, labels, activation }) => ({
+      name,
+      labels: activation === 'softmax' ? ['background', ...labels] : labels,
+      activation,
+      decision: decisions[name]!,
+    })),
+    spacing: (spacing ?? []).map(({ mm }) => mm),
+    patch,
+    multiple: architectureOf(network).patchMultiple,
+    normalisation: STANDARDISED,
+  };
+}
+
+/** The same as JSON. */
+export function factsJson(facts: ModelFacts): Json {
+  return JSON.parse(JSON.stringify(facts)) as Json;
+}
