@@ -304,6 +304,56 @@ export async function loseDevice(page: Page, after: number): Promise<void> {
   }, after);
 }
 
+/**
+ * Makes the engine wait as soon as it has told that this tile or step is done (or at most one more step, which was on
+ * its way), until it is asked to cancel: what a test sees and does in between does not depend on the machine's speed.
+ * @returns lets it go on
+ */
+export async function holdAt(page: Page, what: 'tile' | 'step', count: number): Promise<() => Promise<void>> {
+  const worker = page.workers()[0]!;
+  const hold = await worker.evaluateHandle(
+    ([kind, at]) => {
+      let held: Promise<void> | undefined;
+      let resolve = (): void => {};
+      const promise = new Promise<void>((done) => {
+        resolve = done;
+      });
+      const release = (): void => {
+        held = undefined;
+        resolve();
+      };
+      // Listens after the engine, so that the engine knows of the cancellation when it goes on.
+      addEventListener('message', ({ data }: MessageEvent<{ call: string }>) => {
+        if (data.call === 'cancel') release();
+      });
+      const post = globalThis.postMessage;
+      let told = false;
+      globalThis.postMessage = ((...args: Parameters<typeof post>): void => {
+        const { value } = args[0] as { value?: { phase?: string; done?: number; step?: number } };
+        const now = kind === 'step' ? value?.step : value?.phase === 'tiles' ? value.done : undefined;
+        if (!told && now !== undefined && now >= at) {
+          told = true;
+          held = promise;
+        }
+        post.apply(globalThis, args);
+      }) as typeof post;
+      const { onSubmittedWorkDone } = GPUQueue.prototype;
+      GPUQueue.prototype.onSubmittedWorkDone = async function () {
+        await held;
+        return await onSubmittedWorkDone.call(this);
+      };
+      const { mapAsync } = GPUBuffer.prototype;
+      GPUBuffer.prototype.mapAsync = async function (...args) {
+        await held;
+        return await mapAsync.apply(this, args);
+      };
+      return { release };
+    },
+    [what, count] as const,
+  );
+  return async () => await hold.evaluate(({ release }) => release());
+}
+
 /** Counts the bytes of the engine's GPU buffers from now on. @returns asks for the most that were alive at once */
 export async function countGpuBytes(page: Page): Promise<() => Promise<number>> {
   const worker = page.workers()[0]!;
