@@ -72,6 +72,9 @@ export class Result {
     const { segment } = await import('../pipeline/predict/segment.ts');
     const segmentation = await devices.use((gpu) => segment(gpu, model.model, loaded, options));
     const seconds = (performance.now() - start) / 1000;
+    const inputs = await files.inputs(task.channels);
+    // A run that was cancelled in its last tile leaves what was there before.
+    context.signal.throwIfAborted();
     this.#run = {
       scan: loaded,
       segmentation,
@@ -82,7 +85,7 @@ export class Result {
       tiles,
       maps,
       truthFile: files.truthName,
-      inputs: await files.inputs(task.channels),
+      inputs,
     };
     // It was of another result.
     this.#correction = undefined;
