@@ -5,7 +5,7 @@
 // A unit is an element, or with PER_CHANNEL a channel of a sample (Tompson et al. 2015). Nothing is stored: the random
 // number of a unit is a hash of its index, the layer's stream and the step's seed, so backward finds the mask again,
 // and a step that is repeated or resumed has the same one, whatever the width or the slice in which it is walked.
-// The hash is pcg4d (Jarzynski and Olano 2020, "Hash functions for GPU rendering"); its four words serve four units.
+// The hash is pcg4d; its four words serve four units.
 // A unit is kept if its word is at least p * 2^32.
 //
 // Any layout: elements are walked flat, in fours by apply_vec4 if their number is a multiple of 4. A lane handles ITEMS
@@ -33,19 +33,7 @@ struct Params {
   groups_x: u32,
 }
 
-fn pcg4d(key: vec4u) -> vec4u {
-  var v = key * 1664525u + 1013904223u;
-  v.x += v.y * v.w;
-  v.y += v.z * v.x;
-  v.z += v.x * v.y;
-  v.w += v.y * v.z;
-  v ^= v >> vec4u(16u);
-  v.x += v.y * v.w;
-  v.y += v.z * v.x;
-  v.z += v.x * v.y;
-  v.w += v.y * v.z;
-  return v;
-}
+//!include common/pcg4d.wgsl
 
 @group(0) @binding(0) var<storage, read_write> source: array<Source>;
 // Two words that change with each step.

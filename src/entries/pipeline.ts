@@ -5,6 +5,26 @@
  */
 
 export {
+  type Augmentation,
+  type AugmentContext,
+  type BoundAugmentation,
+  type BoundIntensity,
+  type BoundSpatial,
+  defineIntensity,
+  defineSpatial,
+  type IntensityAugmentation,
+  type IntensityDefinition,
+  type Matrix3,
+  numberSetting,
+  type PassInput,
+  type PatchKernel,
+  probability,
+  type Shifts,
+  type SpatialChange,
+  type SpatialDefinition,
+} from '../pipeline/augment/augmentation.ts';
+export { allAugmentations, bindAugmentations, registerAugmentation } from '../pipeline/augment/index.ts';
+export {
   decodeModel,
   decodeTrainingState,
   encodeModel,

@@ -10,6 +10,8 @@ const FOLDER = join(ROOT, 'test/examples');
 
 /** What each example prints. */
 const PRINTS: Readonly<Record<string, RegExp>> = {
+  'custom-augmentation.ts':
+    /^with mirror, stripes\nstep 1, loss 0\.\d+\nstep 2, loss 0\.\d+\nstep 3, loss 0\.\d+$/,
   'custom-loss.ts':
     /^step 20, loss 0\.\d{3}\nstep 40, loss 0\.0\d\d\nstep 60, loss 0\.00\d\nfound 2[67] of 27 voxels$/,
   // -1 / (1 + e), 0, 2 / (1 + e^-2), and their derivatives.

@@ -3,7 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { readText } from './sources.ts';
 
 const ROOT = new URL('../../', import.meta.url);
-const PAGES = ['README.md', 'src/docs/architecture.md', 'src/docs/tasks.md', 'src/docs/import-export.md'];
+const PAGES = [
+  'README.md',
+  'src/docs/architecture.md',
+  'src/docs/tasks.md',
+  'src/docs/import-export.md',
+  'src/docs/training.md',
+];
 
 describe('the pages', () => {
   it.each(PAGES)('%s links to files that there are', (page) => {

@@ -1,4 +1,7 @@
 import type { Random } from '../../core/random.ts';
+import type { AugmentContext, BoundAugmentation, PassInput, SpatialChange } from '../augment/augmentation.ts';
+import { bindAugmentations } from '../augment/index.ts';
+import { composeChanges, type SpatialTransform } from '../augment/transform.ts';
 import type { Extent3 } from './patch-cutter.ts';
 import type { VoxelSet } from './voxel-set.ts';
 
@@ -6,18 +9,15 @@ import type { VoxelSet } from './voxel-set.ts';
 export interface SamplerSettings {
   /** Share of the patches that hold a chosen voxel of a label; the others are centred uniformly in the brain. */
   readonly foregroundShare: number;
-  /** Mirror each axis with probability 1/2. */
-  readonly flips: boolean;
-  /** Each image channel is multiplied by 1 ± this at most, and ± this is added; 0 for none. */
-  readonly intensity: number;
+  /** What is changed at random, in the order in which it is applied. */
+  readonly augmentations: readonly BoundAugmentation[];
   /** Each scan as often, or in proportion to its brain's voxels. */
   readonly scans: 'uniform' | 'proportional';
 }
 
 export const DEFAULT_SAMPLER: SamplerSettings = {
   foregroundShare: 1 / 3,
-  flips: true,
-  intensity: 0.1,
+  augmentations: bindAugmentations(['mirror', 'intensity']),
   scans: 'uniform',
 };
 
@@ -36,17 +36,17 @@ export interface PatchDraw {
   readonly scan: number;
   /** First voxel; the patch lies inside the volume. */
   readonly corner: Extent3;
-  readonly mirror: readonly [boolean, boolean, boolean];
-  /** One factor and one summand an image channel. */
-  readonly scale: readonly number[];
-  readonly shift: readonly number[];
+  /** Where its voxels are read from. */
+  readonly transform: SpatialTransform;
+  /** By the name of the augmentation, for each image channel what each kernel is given, or undefined. */
+  readonly intensities: ReadonlyMap<string, readonly (readonly PassInput[] | undefined)[]>;
 }
 
 /**
  * Draws one patch. A chosen voxel of a label comes to lie anywhere in the middle half of the patch along each axis, so
  * that labels are not always central; a brain voxel in the middle. Then the window is moved into the volume. Each label
  * that a scan has is as likely as the others, however large it is; a scan without any gives a patch of the brain.
- * @param images channels that get an intensity of their own
+ * @param images channels whose intensities are changed
  */
 export function drawPatch(
   random: Random,
@@ -68,20 +68,17 @@ export function drawPatch(
     const offset = onLabel ? quarter + random.integer(extent - 2 * quarter) : Math.floor(extent / 2);
     return Math.max(0, Math.min(shape[a]! - extent, centre[a]! - offset));
   });
-  const mirror = [0, 1, 2].map(() => settings.flips && random.uniform() < 0.5);
-  const { intensity } = settings;
-  const scale = Array.from({ length: images }, () =>
-    intensity > 0 ? random.uniform(1 - intensity, 1 + intensity) : 1,
-  );
-  const shift = Array.from({ length: images }, () =>
-    intensity > 0 ? random.uniform(-intensity, intensity) : 0,
-  );
+  const context: AugmentContext = { patch, images };
+  const changes: (SpatialChange | undefined)[] = [];
+  const intensities = new Map<string, readonly (readonly PassInput[] | undefined)[]>();
+  for (const each of settings.augmentations)
+    if (each.kind === 'spatial') changes.push(each.draw(random, context));
+    else intensities.set(each.name, each.draw(random, context));
   return {
     scan,
     corner: corner as [number, number, number],
-    mirror: mirror as [boolean, boolean, boolean],
-    scale,
-    shift,
+    transform: composeChanges(changes),
+    intensities,
   };
 }
 

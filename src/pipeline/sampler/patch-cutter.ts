@@ -4,7 +4,8 @@ import { formatBytes, type Gpu } from '../../engine/gpu/gpu.ts';
 import type { Dispatch } from '../../engine/tape/plan.ts';
 import type { TensorStore } from '../../engine/tape/store.ts';
 import { byteLength, type Region, type Tensor } from '../../engine/tape/tensor.ts';
-import { bindKernel, sliceOf, UniformSlots } from './uniform-slots.ts';
+import { betweenVoxels, IDENTITY, mirroring, type SpatialTransform } from '../augment/transform.ts';
+import { type BufferRange, bindKernel, sliceOf, UniformSlots } from './uniform-slots.ts';
 
 /** [depth, height, width]: extents, or a position, in voxels. */
 export type Extent3 = readonly [number, number, number];
@@ -14,17 +15,38 @@ export function patchGroups([depth, height]: Extent3): [number, number, number] 
   return [ceilDiv(height, 16), depth, 1];
 }
 
-/** Which patch, and what is done to it. */
+/** How values between voxels are made. A channel that is `linear-inside` stays 0 where it is exactly 0. */
+export type Interpolation = 'nearest' | 'linear' | 'linear-inside';
+
+const INTERPOLATIONS: readonly Interpolation[] = ['nearest', 'linear', 'linear-inside'];
+
+/** Which patch, and where its voxels are read from. */
 export interface Cut {
   /** First voxel; may be negative, or reach beyond the volume: 0 is put there. */
   readonly corner: Extent3;
-  readonly mirror?: readonly [boolean, boolean, boolean];
-  /** value · scale + shift, where the voxel is not exactly 0. */
-  readonly scale?: number;
-  readonly shift?: number;
+  /** About the centre of the patch (default: nothing). */
+  readonly transform?: SpatialTransform;
+  /** Used where the transform does more than to mirror axes (default `linear`). */
+  readonly interpolation?: Interpolation;
 }
 
-const FIELDS = 15;
+/** A volume that patches are cut from. */
+export interface CutVolume {
+  /** [depth, height, width]. */
+  readonly shape: Extent3;
+  /** Voxel size in mm, [z, y, x] (default: equal along all axes). */
+  readonly spacing?: Extent3 | undefined;
+}
+
+/** Dispatches that fill one item from one volume. */
+export interface BoundCuts {
+  /** Copy voxels: for transforms that only mirror axes. */
+  readonly copy: readonly Dispatch[];
+  /** Interpolate: for the others. */
+  readonly resample: readonly Dispatch[];
+}
+
+const FIELDS = 24;
 
 /**
  * Cuts patches out of volumes on the GPU into a batch tensor [N, C, depth, height, width] of fixed place. Every
@@ -56,57 +78,64 @@ export class PatchCutter {
   }
 
   /**
-   * Dispatches that fill one item from a volume's channels, one a channel of the target.
-   * @param volume one tensor [depth, height, width] a channel
+   * Dispatches that fill one item from a volume's channels, one per channel of the target.
+   * @param volume one tensor [depth, height, width] per channel
+   * @param shifts where the item's displacements lie; left out: voxels are never interpolated
    * @throws OutOfMemoryError for a channel that the device cannot bind whole; GpuError.
    */
-  async bind(item: number, volume: readonly Tensor[]): Promise<Dispatch[]> {
+  async bind(item: number, volume: readonly Tensor[], shifts?: BufferRange): Promise<BoundCuts> {
     const [, channels, ...patch] = this.#target.shape as [number, number, number, number, number];
     const size = sizeOf(patch);
-    return await bindKernel(
-      this.#gpu,
-      { file: 'sample-patch.wgsl', entry: 'cut_patch' },
-      volume.map((channel, c) => {
-        const slot = item * channels + c;
-        const bytes = byteLength(channel);
-        const most = this.#gpu.capabilities.maxBindingBytes;
-        if (bytes > most)
-          throw new OutOfMemoryError(
-            `${channel.label} ${formatShape(channel.shape)} is ${formatBytes(bytes)}; this adapter binds at most ${formatBytes(most)}`,
-            { hint: 'Cut the volume to the brain, or resample it to larger voxels.' },
-          );
-        const { buffer, offset } = channel.placement as Region;
-        return {
-          label: `sample-patch/${this.#target.label}`,
-          resources: [
-            { buffer, offset, size: bytes },
-            sliceOf(this.#target.placement as Region, slot * size, size).resource,
-            this.#slots.resource(slot, FIELDS),
-          ],
-          workgroups: patchGroups(patch),
-        };
-      }),
-    );
+    const bind = (entry: string, more: readonly BufferRange[]): Promise<Dispatch[]> =>
+      bindKernel(
+        this.#gpu,
+        { file: 'sample-patch.wgsl', entry },
+        volume.map((channel, c) => {
+          const slot = item * channels + c;
+          return {
+            label: `sample-patch/${this.#target.label}`,
+            resources: [
+              wholeOf(this.#gpu, channel),
+              sliceOf(this.#target.placement as Region, slot * size, size).resource,
+              ...more,
+              this.#slots.resource(slot, FIELDS),
+            ],
+            workgroups: patchGroups(patch),
+          };
+        }),
+      );
+    const copy = await bind('cut_patch', []);
+    return { copy, resample: shifts ? await bind('resample_patch', [shifts]) : [] };
   }
 
-  /** Sets the next cut of a target's channel out of a volume of this extent. */
-  set(item: number, channel: number, volume: Extent3, { corner, mirror, scale = 1, shift = 0 }: Cut): void {
+  /** Sets the next cut of a target's channel out of a volume. @returns which of the bound dispatches make it */
+  set(
+    item: number,
+    channel: number,
+    { shape, spacing = [1, 1, 1] }: CutVolume,
+    { corner, transform = { matrix: IDENTITY }, interpolation = 'linear' }: Cut,
+  ): keyof BoundCuts {
     const [, channels, ...patch] = this.#target.shape as [number, number, number, number, number];
     const slot = item * channels + channel;
-    const [mirror_z, mirror_y, mirror_x] = (mirror ?? [false, false, false]).map(Number) as [
+    const mirrored = mirroring(transform);
+    const [mirror_z, mirror_y, mirror_x] = (mirrored ?? [false, false, false]).map(Number) as [
       number,
       number,
       number,
     ];
+    const rows = betweenVoxels(transform.matrix, spacing).map((value) => ({ f32: value }));
+    const [zz, zy, zx, yz, yy, yx, xz, xy, xx] = rows as [F, F, F, F, F, F, F, F, F];
     this.#slots.set(slot, {
-      ...{ depth: volume[0], height: volume[1], width: volume[2] },
+      ...{ depth: shape[0], height: shape[1], width: shape[2] },
       ...{ patch_depth: patch[0], patch_height: patch[1], patch_width: patch[2] },
       ...{ corner_z: corner[0], corner_y: corner[1], corner_x: corner[2] },
       ...{ mirror_z, mirror_y, mirror_x },
       first: this.#firsts[slot]!,
-      scale: { f32: scale },
-      shift: { f32: shift },
+      interpolation: INTERPOLATIONS.indexOf(interpolation),
+      points: transform.shifts?.points ?? 0,
+      ...{ zz, zy, zx, yz, yy, yx, xz, xy, xx },
     });
+    return mirrored ? 'copy' : 'resample';
   }
 
   /** Sends the cuts; to be called once they are set, before the dispatches are submitted. */
@@ -117,6 +146,23 @@ export class PatchCutter {
   destroy(): void {
     this.#slots.destroy();
   }
+}
+
+interface F {
+  readonly f32: number;
+}
+
+/** @throws OutOfMemoryError for a volume that the device cannot bind whole. */
+function wholeOf({ capabilities }: Gpu, channel: Tensor): BufferRange {
+  const bytes = byteLength(channel);
+  const most = capabilities.maxBindingBytes;
+  if (bytes > most)
+    throw new OutOfMemoryError(
+      `${channel.label} ${formatShape(channel.shape)} is ${formatBytes(bytes)}; this adapter binds at most ${formatBytes(most)}`,
+      { hint: 'Cut the volume to the brain, or resample it to larger voxels.' },
+    );
+  const { buffer, offset } = channel.placement as Region;
+  return { buffer, offset, size: bytes };
 }
 
 /** The channels of a store that were written as `name.0`, `name.1`, … */

@@ -1,13 +1,16 @@
 import { DatasetError, ShapeError, UsageError } from '../../core/errors.ts';
 import type { GPUComputePassEncoder } from '../../core/globals.ts';
 import { Random } from '../../core/random.ts';
+import { Resources } from '../../core/resources.ts';
 import { formatShape, type Shape, sizeOf } from '../../core/shape.ts';
 import { setting, worded } from '../../core/wording.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { type Dispatch, encodeDispatches } from '../../engine/tape/plan.ts';
 import { TensorStore } from '../../engine/tape/store.ts';
+import { Augmenter } from './augmenter.ts';
 import { type DrawScan, drawPatch, type PatchDraw, type SamplerSettings } from './draw-patch.ts';
-import { channelsOf, type Extent3, PatchCutter } from './patch-cutter.ts';
+import { type BoundCuts, channelsOf, type Extent3, type Interpolation, PatchCutter } from './patch-cutter.ts';
+import { ShiftTables } from './shift-tables.ts';
 import { VoxelSet } from './voxel-set.ts';
 
 /** A scan as the sampler takes it up. */
@@ -16,6 +19,8 @@ export interface SamplerScan {
   readonly name: string;
   /** [depth, height, width]. */
   readonly shape: Extent3;
+  /** Voxel size in mm, [z, y, x], by which patches are turned (default: equal along all axes). */
+  readonly spacing?: Extent3 | undefined;
   /** Where patches are centred: not 0 inside the brain. */
   readonly brain: ArrayLike<number>;
   /** A mask, not 0 inside, for each label that patches are centred on (default: none). */
@@ -32,7 +37,7 @@ export interface SamplerOptions extends SamplerSettings {
    * and targets [batch, 1] that take a scan's number.
    */
   readonly outputs: TensorStore;
-  /** Leading channels of `input` that are images and change their intensity; the rest (maps) is only cut. */
+  /** Leading channels of `input` that are images and change their intensity; the rest (maps) is only moved. */
   readonly images: number;
   readonly random: Random;
 }
@@ -43,40 +48,45 @@ interface Output {
   readonly cutter: PatchCutter;
 }
 
+/** What the sampler holds on the GPU. */
+interface Parts {
+  readonly outputs: readonly Output[];
+  /** Each scan's number by the name of the output. */
+  readonly values: ReadonlyMap<string, readonly number[]>;
+  readonly scans: readonly DrawScan[];
+  /** By scan, by item of the batch, by output. */
+  readonly cuts: readonly (readonly (readonly BoundCuts[])[])[];
+  readonly augmenter: Augmenter;
+  /** Displacements of each item, if there are any. */
+  readonly shifts: ShiftTables | undefined;
+}
+
 /**
  * Draws training patches from scans that are on the GPU: `next` draws a batch on the host (a few numbers), and the
- * function it returns encodes the kernels that cut, mirror and scale it into the output tensors, in front of a plan:
+ * function it returns encodes the kernels that cut and change it in the output tensors, in front of a plan:
  * `plan.run(sampler.next())`. The draws depend on `random` alone.
  */
 export class PatchSampler {
-  readonly #outputs: readonly Output[];
-  /** Each scan's number by the name of the output. */
-  readonly #values: ReadonlyMap<string, readonly number[]>;
-  readonly #stores: readonly TensorStore[];
-  readonly #scans: readonly DrawScan[];
-  /** By scan, then by item of the batch. */
-  readonly #dispatches: readonly (readonly (readonly Dispatch[])[])[];
+  readonly #parts: Parts;
+  readonly #spacings: readonly (Extent3 | undefined)[];
   readonly #options: SamplerOptions;
   readonly #patch: Extent3;
+  readonly #owned: Resources;
   #random: Random;
   #draws: readonly PatchDraw[] = [];
 
   private constructor(
     options: SamplerOptions,
     patch: Extent3,
-    outputs: readonly Output[],
-    values: ReadonlyMap<string, readonly number[]>,
-    stores: readonly TensorStore[],
-    scans: readonly DrawScan[],
-    dispatches: readonly (readonly (readonly Dispatch[])[])[],
+    parts: Parts,
+    spacings: readonly (Extent3 | undefined)[],
+    owned: Resources,
   ) {
     this.#options = options;
-    this.#values = values;
     this.#patch = patch;
-    this.#outputs = outputs;
-    this.#stores = stores;
-    this.#scans = scans;
-    this.#dispatches = dispatches;
+    this.#parts = parts;
+    this.#spacings = spacings;
+    this.#owned = owned;
     this.#random = options.random;
   }
 
@@ -104,31 +114,42 @@ export class PatchSampler {
           name,
           scans.map((scan) => scan.values![name]!),
         );
-    const stores: TensorStore[] = [];
-    const outputs: Output[] = [];
-    try {
+    return await Resources.build(async (owned) => {
+      const { augmentations, images } = options;
+      const outputs: Output[] = [];
       for (const [name, target] of options.outputs.tensors)
         if (!values.has(name))
-          outputs.push({ name, channels: target.shape[1]!, cutter: await PatchCutter.create(gpu, target) });
-      const dispatches: Dispatch[][][] = [];
+          outputs.push({
+            name,
+            channels: target.shape[1]!,
+            cutter: owned.add(await PatchCutter.create(gpu, target)),
+          });
+      const moves = augmentations.some((each) => each.kind === 'spatial' && each.resamples);
+      const points = Math.max(...augmentations.map((each) => (each.kind === 'spatial' ? each.points : 0)), 0);
+      const shifts = moves ? owned.add(await ShiftTables.create(gpu, batch, points)) : undefined;
+      const cuts: BoundCuts[][][] = [];
       for (const scan of scans) {
-        const store = await upload(gpu, scan, outputs);
-        stores.push(store);
-        const items: Dispatch[][] = [];
+        const store = owned.add(await upload(gpu, scan, outputs));
+        const items: BoundCuts[][] = [];
         for (let item = 0; item < batch; item++) {
           const bound = outputs.map(({ name, channels, cutter }) =>
-            cutter.bind(item, channelsOf(store, name, channels)),
+            cutter.bind(item, channelsOf(store, name, channels), shifts?.resource(item)),
           );
-          items.push((await Promise.all(bound)).flat());
+          items.push(await Promise.all(bound));
         }
-        dispatches.push(items);
+        cuts.push(items);
       }
-      return new PatchSampler(options, patch, outputs, values, stores, drawn, dispatches);
-    } catch (error) {
-      for (const store of stores) store.destroy();
-      for (const { cutter } of outputs) cutter.destroy();
-      throw error;
-    }
+      const input = options.outputs.get('input');
+      const augmenter = owned.add(await Augmenter.create(gpu, input, images, augmentations));
+      const parts = { outputs, values, scans: drawn, cuts, augmenter, shifts };
+      return new PatchSampler(
+        options,
+        patch,
+        parts,
+        scans.map(({ spacing }) => spacing),
+        owned,
+      );
+    });
   }
 
   /** State of the random numbers, for a checkpoint: four words. */
@@ -151,37 +172,45 @@ export class PatchSampler {
    * @returns encodes the kernels that fill the outputs; to be submitted before `next` is called again
    */
   next(): (pass: GPUComputePassEncoder) => void {
-    const batch = this.#dispatches[0]!.length;
+    const { outputs, values, scans, cuts, augmenter, shifts } = this.#parts;
     const { images } = this.#options;
-    const draws = Array.from({ length: batch }, () =>
-      drawPatch(this.#random, this.#scans, this.#patch, images, this.#options),
-    );
+    const draws = cuts[0]!.map(() => drawPatch(this.#random, scans, this.#patch, images, this.#options));
     this.#draws = draws;
-    for (const { name, channels, cutter } of this.#outputs) {
-      draws.forEach(({ scan, corner, mirror, scale, shift }, item) => {
-        for (let c = 0; c < channels; c++) {
-          const intensity = name === 'input' && c < images ? { scale: scale[c]!, shift: shift[c]! } : {};
-          cutter.set(item, c, this.#scans[scan]!.shape, { corner, mirror, ...intensity });
-        }
+    const dispatches = draws.flatMap((draw, item): Dispatch[] => {
+      const { scan, transform, intensities } = draw;
+      if (transform.shifts) shifts?.send(item, transform.shifts);
+      const moved = outputs.flatMap((output, o): readonly Dispatch[] => {
+        const bound = cuts[scan]![item]![o]!;
+        return bound[this.#setCuts(output, item, draw)];
       });
-      cutter.upload();
-    }
-    for (const [name, values] of this.#values)
+      return [...moved, ...augmenter.set(item, intensities)];
+    });
+    for (const { cutter } of outputs) cutter.upload();
+    augmenter.upload();
+    for (const [name, numbers] of values)
       this.#options.outputs.write(
         name,
-        Float32Array.from(draws, ({ scan }) => values[scan]!),
+        Float32Array.from(draws, ({ scan }) => numbers[scan]!),
       );
-    return (pass) => {
-      draws.forEach(({ scan }, item) => {
-        encodeDispatches(pass, this.#dispatches[scan]![item]!);
-      });
-    };
+    return (pass) => encodeDispatches(pass, dispatches);
+  }
+
+  /** Images and maps are interpolated, targets keep their values. */
+  #setCuts({ name, channels, cutter }: Output, item: number, draw: PatchDraw): keyof BoundCuts {
+    const { scan, corner, transform } = draw;
+    const volume = { shape: this.#parts.scans[scan]!.shape, spacing: this.#spacings[scan] };
+    let which: keyof BoundCuts = 'copy';
+    for (let c = 0; c < channels; c++) {
+      const inside: Interpolation = c < this.#options.images ? 'linear-inside' : 'linear';
+      const interpolation = name === 'input' ? inside : 'nearest';
+      which = cutter.set(item, c, volume, { corner, transform, interpolation });
+    }
+    return which;
   }
 
   /** Frees the uploaded scans; the outputs stay. */
   destroy(): void {
-    for (const store of this.#stores) store.destroy();
-    for (const { cutter } of this.#outputs) cutter.destroy();
+    this.#owned.destroy();
   }
 }
 
@@ -256,11 +285,10 @@ function checkScan(scan: SamplerScan, patch: Extent3, outputs: TensorStore): Dra
   return { shape, brain, foreground: sets.filter(({ count }) => count > 0) };
 }
 
-function checkSettings({ foregroundShare, intensity, images, outputs }: SamplerOptions): void {
+function checkSettings({ foregroundShare, images, outputs }: SamplerOptions): void {
   const channels = outputs.tensors.get('input')?.shape[1] ?? 0;
   const rules: readonly (readonly [string, number, boolean])[] = [
     ['foregroundShare lies in [0, 1]', foregroundShare, foregroundShare >= 0 && foregroundShare <= 1],
-    ['intensity lies in [0, 1)', intensity, intensity >= 0 && intensity < 1],
     [
       `images lies in [0, ${channels}]`,
       images,

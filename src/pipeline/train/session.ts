@@ -18,6 +18,7 @@ import { describeTensor } from '../../engine/tape/tensor.ts';
 import { scanName } from '../../imaging/dataset/dataset.ts';
 import type { PreparedScan } from '../../imaging/dataset/preprocess.ts';
 import { describeTarget } from '../../imaging/dataset/targets.ts';
+import { bindAugmentations } from '../augment/index.ts';
 import type { HeadDecision, ModelInfo, TrainedSpacing, TrainingState } from '../models/model.ts';
 import { channelsOf, networkInput } from '../predict/predictor.ts';
 import { groupBySpacing } from '../predict/voxel-size.ts';
@@ -154,8 +155,7 @@ export class TrainingSession {
       await PatchSampler.create(gpu, samplerScans, {
         ...DEFAULT_SAMPLER,
         foregroundShare: settings.foregroundShare,
-        flips: settings.flips,
-        intensity: settings.intensity,
+        augmentations: bindAugmentations(settings.augment, { ...settings }),
         outputs: batch,
         images: modalities.length,
         random: random.fork('patches'),
@@ -344,6 +344,7 @@ function samplerScan(
   decisions: Readonly<Record<string, HeadDecision>>,
 ): SamplerScan {
   const name = scanName(scan);
+  const [sx, sy, sz] = scan.fullGrid.spacing;
   const volumes: Record<string, readonly Float32Array[]> = { input: networkInput(scan, task) };
   const values: Record<string, number> = {};
   for (const head of task.heads) {
@@ -364,6 +365,7 @@ function samplerScan(
   return {
     name,
     shape: scan.shape,
+    spacing: [sz, sy, sx],
     brain: scan.brain,
     foreground: foregroundOf(scan, task),
     volumes,

@@ -1,6 +1,7 @@
 import { z } from 'zod/mini';
 import { allLosses } from '../../engine/loss/index.ts';
 import type { Loss } from '../../engine/loss/loss.ts';
+import { allAugmentations } from '../augment/index.ts';
 import type { AnyEntry } from './setting-entry.ts';
 
 /** The check of a setting, its default included. */
@@ -78,6 +79,20 @@ function lossEntry(name: string, losses: readonly Loss[]): AnyEntry {
   if (others.length === 0) return entry;
   const more = others.map((each) => `${each.loss.name}: ${String(each.defaultValue)}`);
   return { ...entry, defaultText: [String(defaultValue), ...more].join(', ') };
+}
+
+/** Settings that augmentations bring along, by name. @param names of those that count (default: all) */
+export function augmentationEntries(names?: readonly string[]): Record<string, AnyEntry> {
+  const used = allAugmentations().filter(({ name }) => names?.includes(name) ?? true);
+  const checks = used.flatMap(({ schema }) => Object.entries(schema.shape));
+  return Object.fromEntries(
+    checks.map(([name, check]): [string, AnyEntry] => {
+      const { innerType, defaultValue } = defaultOf(zodOf(check));
+      const does = z.globalRegistry.get(innerType)?.description ?? '';
+      const help = `${does.charAt(0).toUpperCase()}${does.slice(1)}`;
+      return [name, { help, schema: innerType, default: defaultValue }];
+    }),
+  );
 }
 
 function defaultOf(check: z.ZodMiniType): {

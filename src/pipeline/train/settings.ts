@@ -8,10 +8,11 @@ import { generalizedDice } from '../../engine/loss/paper.ts';
 import type { SegmentationLossSettings } from '../../engine/loss/segmentation-loss.ts';
 import { architectureOf, networkKinds } from '../../engine/nn/networks/index.ts';
 import type { Element } from '../../engine/tape/tensor.ts';
+import { allAugmentations, NO_AUGMENTATION } from '../augment/index.ts';
 import { findPreset, type Preset, presetNames, renameSettings } from '../task/presets.ts';
 import { parseTask, type Task } from '../task/task.ts';
 import { networkOf } from './network.ts';
-import { checkOf, lossEntries } from './setting-checks.ts';
+import { augmentationEntries, checkOf, lossEntries } from './setting-checks.ts';
 import type { AnyEntry, SettingEntry, Values } from './setting-entry.ts';
 
 /** How the learning rate develops from `lr`: constant, to 0 along half a cosine, or to 0 as (1 - progress)^0.9. */
@@ -183,18 +184,20 @@ export const SETTING_ENTRIES = {
     default: 1 / 3,
     defaultText: '1/3',
   } as SettingEntry<number>,
-  flips: {
-    help: 'Mirror patches at random along each axis',
-    schema: z.boolean(),
-    default: true,
-  } as SettingEntry<boolean>,
-  /** Contrast is relative, brightness in standard deviations. */
-  intensity: {
-    help: 'Largest random change of contrast and brightness of a patch, 0 for none',
-    hint: 'X',
-    schema: within(0, 1),
-    default: 0.1,
-  } as SettingEntry<number>,
+  /** Their settings are declared with them. */
+  augment: {
+    help: 'What is changed at random in patches, or none',
+    hint: 'NAME,NAME',
+    schema: z.array(text).check(
+      z.refine((names) => names.every(isAugmentation), {
+        error: () =>
+          `expected names of ${allAugmentations()
+            .map(({ name }) => name)
+            .join(', ')}, or ${NO_AUGMENTATION}`,
+      }),
+    ),
+    default: ['mirror', 'intensity'],
+  } as SettingEntry<readonly string[]>,
   recompute: {
     help: 'Compute activations again in backward: the same bits in about half of the memory',
     schema: z.boolean(),
@@ -220,10 +223,19 @@ export const SETTING_ENTRIES = {
   } as SettingEntry<number>,
 };
 
+function isAugmentation(word: string): boolean {
+  return word === NO_AUGMENTATION || allAugmentations().some(({ name }) => name === word);
+}
+
 /** Everything that decides how a network is trained. Equal settings, data and adapter give equal bits. */
 export interface TrainSettings
   extends Values<typeof SETTING_ENTRIES>,
-    Omit<SegmentationLossSettings, 'loss'> {}
+    Omit<SegmentationLossSettings, 'loss'> {
+  /** Of the augmentation `mirror`. */
+  readonly flips?: boolean;
+  /** Of the augmentation `intensity`. */
+  readonly intensity?: number;
+}
 
 /** Losses that a run may choose: those for labels that exclude one another. */
 function lossesOfLabels(): readonly Loss[] {
@@ -237,15 +249,21 @@ export interface ResolvedTrainSettings extends TrainSettings {
 }
 
 /**
- * Every setting by its name, those of the losses included, in the order of help texts.
+ * Every setting by its name, those of losses and augmentations included, in the order of help texts.
  * @param loss leaves out settings that this loss does not have; those of the paper's losses are always there
+ * @param augment leaves out settings of other augmentations
  */
-export function settingEntries(loss?: string): Readonly<Record<string, AnyEntry>> {
+export function settingEntries(
+  loss?: string,
+  augment?: readonly string[],
+): Readonly<Record<string, AnyEntry>> {
   const own: [string, AnyEntry][] = Object.entries(SETTING_ENTRIES);
   const chosen = allLosses().find(({ name }) => name === loss);
   const which = new Set<Loss>(chosen ? [chosen, generalizedDice] : [generalizedDice, ...lossesOfLabels()]);
   const losses = Object.entries({ ...lossEntries([...which]), ...OVERRIDDEN });
-  return Object.fromEntries(own.flatMap((entry) => (entry[0] === 'loss' ? [entry, ...losses] : [entry])));
+  const changes = Object.entries(augmentationEntries(augment));
+  const after: Readonly<Record<string, readonly [string, AnyEntry][]>> = { loss: losses, augment: changes };
+  return Object.fromEntries(own.flatMap((entry) => [entry, ...(after[entry[0]] ?? [])]));
 }
 
 /** Settings of losses whose default depends on the preset. */
@@ -283,7 +301,8 @@ function checkSettings(input: unknown): TrainSettings | UsageError {
   if (chosen instanceof UsageError) return chosen;
   const wanted = isObject(named) ? { ...chosen?.preset?.settings, ...withoutNulls(named) } : named;
   const loss = isObject(wanted) ? String(wanted.loss ?? SETTING_ENTRIES.loss.default) : undefined;
-  const entries = settingEntries(loss);
+  const augment = isObject(wanted) ? namesOf(wanted.augment) : undefined;
+  const entries = settingEntries(loss, augment);
   const schema = z.strictObject(
     Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name, checkOf(entry)])),
   );
@@ -312,6 +331,11 @@ function checkSettings(input: unknown): TrainSettings | UsageError {
     ...settings,
     epochs: given.length === 0 ? DEFAULT_EPOCHS : settings.epochs,
   };
+}
+
+/** The augmentations that settings name; undefined if they are no list, which is told by their check. */
+function namesOf(augment: unknown = SETTING_ENTRIES.augment.default): readonly string[] | undefined {
+  return Array.isArray(augment) ? augment.map(String) : undefined;
 }
 
 /** What settings say is to be learned: a preset, or a task of one's own. */
@@ -372,6 +396,14 @@ function settingError(
     issue.code === 'unrecognized_keys'
       ? issue.keys.find((key) => Object.hasOwn(settingEntries(), key))
       : undefined;
+  const owner = allAugmentations().find(({ schema }) => foreign !== undefined && foreign in schema.shape);
+  if (owner)
+    return new UsageError(
+      worded`${setting(foreign!)} is of the augmentation ${owner.name}, which is not used`,
+      {
+        hint: worded`Add ${owner.name} to ${setting('augment')}, or leave the setting out.`,
+      },
+    );
   if (foreign !== undefined && isObject(input))
     return new UsageError(
       worded`${setting(foreign)} does not go with ${setting('loss', String(input.loss ?? SETTING_ENTRIES.loss.default))}`,

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../../src/core/random.ts';
+import { bindAugmentations } from '../../../src/pipeline/augment/index.ts';
+import { mirroring } from '../../../src/pipeline/augment/transform.ts';
 import {
   DEFAULT_SAMPLER,
   type DrawScan,
@@ -99,21 +101,25 @@ describe('drawing a patch', () => {
 
   it('mirrors each axis half the time and changes intensities within bounds, or not at all', () => {
     const scans = [scan([20, 20, 20], [])];
-    const draws = draw(2000, scans, patch, { intensity: 0.2 });
+    const augmentations = bindAugmentations(['intensity', 'mirror'], { intensity: 0.2 });
+    const draws = draw(2000, scans, patch, { augmentations });
     for (const a of [0, 1, 2])
-      expect(draws.filter(({ mirror }) => mirror[a]).length / 2000).toBeCloseTo(0.5, 1);
-    const scales = draws.flatMap(({ scale }) => scale);
-    const shifts = draws.flatMap(({ shift }) => shift);
+      expect(draws.filter(({ transform }) => mirroring(transform)![a]).length / 2000).toBeCloseTo(0.5, 1);
+    const given = draws.flatMap(({ intensities }) =>
+      intensities.get('intensity')!.map((passes) => passes![0]!.params as Record<string, { f32: number }>),
+    );
+    const scales = given.map(({ scale }) => scale!.f32);
+    const shifts = given.map(({ shift }) => shift!.f32);
     expect(scales.length).toBe(4000);
     expect(Math.min(...scales)).toBeGreaterThanOrEqual(0.8);
     expect(Math.max(...scales)).toBeLessThanOrEqual(1.2);
     expect(Math.min(...shifts)).toBeLessThan(-0.19);
     expect(Math.max(...shifts)).toBeGreaterThan(0.19);
-    const plain = draw(20, scans, patch, { flips: false, intensity: 0 });
-    expect(plain.every(({ mirror }) => mirror.every((m) => !m))).toBe(true);
-    expect(
-      plain.every(({ scale, shift }) => scale.every((s) => s === 1) && shift.every((s) => s === 0)),
-    ).toBe(true);
+    const none = bindAugmentations(['mirror', 'intensity'], { flips: false, intensity: 0 });
+    for (const { transform, intensities } of draw(20, scans, patch, { augmentations: none })) {
+      expect(mirroring(transform)).toEqual([false, false, false]);
+      expect(intensities.get('intensity')).toEqual([]);
+    }
   });
 
   it('repeats with the seed', () => {

@@ -5,8 +5,10 @@ import type { Gpu } from '../../../src/engine/gpu/gpu.ts';
 import { encodeDispatches } from '../../../src/engine/tape/plan.ts';
 import { TensorStore } from '../../../src/engine/tape/store.ts';
 import { tensor } from '../../../src/engine/tape/tensor.ts';
+import { bindAugmentations } from '../../../src/pipeline/augment/index.ts';
+import { mirroring } from '../../../src/pipeline/augment/transform.ts';
 import { DEFAULT_SAMPLER, type PatchDraw } from '../../../src/pipeline/sampler/draw-patch.ts';
-import { type Cut, PatchCutter } from '../../../src/pipeline/sampler/patch-cutter.ts';
+import { PatchCutter } from '../../../src/pipeline/sampler/patch-cutter.ts';
 import {
   PatchSampler,
   type SamplerOptions,
@@ -20,6 +22,14 @@ type Extent3 = readonly [number, number, number];
 function randomVolume(shape: Extent3, seed: number): Float32Array {
   const random = new Random(seed);
   return Float32Array.from({ length: sizeOf(shape) }, () => (random.uniform() < 0.25 ? 0 : random.normal()));
+}
+
+/** A patch that is copied, mirrored, and scaled. */
+interface Cut {
+  readonly corner: Extent3;
+  readonly mirror?: readonly boolean[];
+  readonly scale?: number;
+  readonly shift?: number;
 }
 
 /** The patch by the plain formula. */
@@ -93,15 +103,20 @@ describe('cutting patches', () => {
     batch.write('input', new Float32Array(4 * sizeOf(patch)).fill(Number.NaN));
     const cutter = await PatchCutter.create(gpu, batch.get('input'));
     const bound = await cutter.bind(1, [store.get('a'), store.get('b')]);
-    cutter.set(1, 0, shape, cut);
-    cutter.set(1, 1, shape, { ...cut, scale: 1.25, shift: -0.5 });
+    const { corner, mirror = [false, false, false] } = cut;
+    const [z, y, x] = mirror.map((mirrored) => (mirrored ? -1 : 1)) as [number, number, number];
+    for (const channel of [0, 1])
+      expect(
+        cutter.set(1, channel, { shape }, { corner, transform: { matrix: [z, 0, 0, 0, y, 0, 0, 0, x] } }),
+      ).toBe('copy');
     cutter.upload();
-    submit(gpu, (pass) => encodeDispatches(pass, bound));
+    submit(gpu, (pass) => encodeDispatches(pass, bound.copy));
     const result = await batch.read('input');
     const size = sizeOf(patch);
-    expect(result.subarray(2 * size, 3 * size)).toEqual(cutOnCpu(volumes[0]!, shape, patch, cut));
-    const jittered = cutOnCpu(volumes[1]!, shape, patch, { ...cut, scale: 1.25, shift: -0.5 });
-    expect(difference(result.slice(3 * size), jittered)).toBeLessThan(1e-6);
+    volumes.forEach((volume, c) => {
+      const own = result.subarray((2 + c) * size, (3 + c) * size);
+      expect(own).toEqual(cutOnCpu(volume, shape, patch, cut));
+    });
     expect(result.subarray(0, 2 * size).every(Number.isNaN), 'the other item').toBe(true);
     cutter.destroy();
     for (const each of [batch, store]) each.destroy();
@@ -166,7 +181,11 @@ describe('the patch sampler', () => {
   it('fills inputs and targets with what it drew: images jittered, maps and targets only cut', async () => {
     const { gpu } = context;
     const store = await outputs(gpu);
-    const sampler = await PatchSampler.create(gpu, scans(), optionsFor(store, { intensity: 0.3 }));
+    const sampler = await PatchSampler.create(
+      gpu,
+      scans(),
+      optionsFor(store, { augmentations: bindAugmentations(['mirror', 'intensity'], { intensity: 0.3 }) }),
+    );
     const seen = new Set<number>();
     for (let step = 0; step < 4; step++) {
       for (const [name, { shape }] of store.tensors)
@@ -175,10 +194,13 @@ describe('the patch sampler', () => {
       const size = sizeOf(patch);
       for (const [name, { shape }] of store.tensors) {
         const result = await store.read(name);
-        sampler.draws.forEach(({ scan, corner, mirror, scale, shift }: PatchDraw, item) => {
+        sampler.draws.forEach(({ scan, corner, transform, intensities }: PatchDraw, item) => {
+          const mirror = mirroring(transform)!;
           seen.add(scan);
           for (let c = 0; c < shape[1]!; c++) {
-            const jitter = name === 'input' && c < 2 ? { scale: scale[c]!, shift: shift[c]! } : {};
+            const passes = name === 'input' ? intensities.get('intensity')![c] : undefined;
+            const given = passes?.[0]?.params as Record<string, { f32: number }> | undefined;
+            const jitter = given ? { scale: given.scale!.f32, shift: given.shift!.f32 } : {};
             const volume = scans()[scan]!.volumes[name]![c]!;
             const expected = cutOnCpu(volume, SHAPES[scan]!, patch, { corner, mirror, ...jitter });
             const start = (item * shape[1]! + c) * size;
@@ -221,7 +243,7 @@ describe('the patch sampler', () => {
     const sampler = await PatchSampler.create(
       gpu,
       scans(),
-      optionsFor(store, { foregroundShare: 1, flips: false }),
+      optionsFor(store, { foregroundShare: 1, augmentations: [] }),
     );
     const expected: Float32Array[] = [];
     const region = (of: TensorStore, name: string): { buffer: GPUBuffer; offset: number } =>
@@ -229,8 +251,8 @@ describe('the patch sampler', () => {
     for (let step = 0; step < 2; step++) {
       submit(gpu, sampler.next());
       expected.push(
-        ...sampler.draws.map(({ scan, corner, mirror }) =>
-          cutOnCpu(scans()[scan]!.volumes.lesion![0]!, SHAPES[scan]!, patch, { corner, mirror }),
+        ...sampler.draws.map(({ scan, corner }) =>
+          cutOnCpu(scans()[scan]!.volumes.lesion![0]!, SHAPES[scan]!, patch, { corner }),
         ),
       );
       if (step > 0) continue;
@@ -271,7 +293,6 @@ describe('the patch sampler', () => {
     await expect(make([first], { foregroundShare: 1.5 })).rejects.toThrow(
       /foregroundShare lies in \[0, 1\]; got 1.5/,
     );
-    await expect(make([first], { intensity: 1 })).rejects.toThrow(/intensity lies in \[0, 1\); got 1/);
     await expect(make([first], { images: 4 })).rejects.toThrow(/images lies in \[0, 3\]; got 4/);
     expect(gpu.allocatedBytes).toBe(bytes);
     for (const each of [store, large]) each.destroy();

@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { CheckpointError } from '../../../src/core/errors.ts';
 import { Random } from '../../../src/core/random.ts';
 import { encodeTrainingState, stateHash } from '../../../src/engine/checkpoint/training-state.ts';
+import { allAugmentations } from '../../../src/pipeline/augment/index.ts';
 import { decodeTrainingState, encodeModel, type TrainingState } from '../../../src/pipeline/models/model.ts';
 import type { CheckpointPolicy, TrainRequest, TrainResult } from '../../../src/pipeline/train/request.ts';
 import { train } from '../../../src/pipeline/train/run.ts';
@@ -66,6 +67,32 @@ describe('a run that is stopped and resumed', () => {
         expect(resumed.seconds).toBeGreaterThan((await checkpoints.last()).progress.seconds - 1e-9);
       }
     });
+
+  it('ends with the same bits with every augmentation, in 16 bits too', async ({ skip }) => {
+    const all = allAugmentations();
+    const often = all
+      .flatMap(({ schema }) => Object.keys(schema.shape))
+      .filter((name) => name.endsWith('Probability'))
+      .map((name) => [name, 0.6]);
+    for (const precision of ['f32', 'f16']) {
+      if (precision === 'f16' && !context.gpu.capabilities.f16) skip('the device stores no 16-bit floats');
+      const augment = all.map(({ name }) => name);
+      const data = await tinyData({ augment, ...Object.fromEntries(often), precision });
+      const whole = await train(context.gpu, data);
+      const half = keepBytes();
+      const stop = new AbortController();
+      const stopped = train(context.gpu, {
+        ...data,
+        checkpoints: half,
+        signal: stop.signal,
+        onStep: ({ step }) => step === 3 && stop.abort(new Error('stopped')),
+      });
+      await expect(stopped).rejects.toThrow('stopped');
+      equal(await train(context.gpu, { ...data, resume: await half.last() }), whole);
+      const plain = await train(context.gpu, await tinyData({ precision }));
+      expect(plain.hash).not.toBe(whole.hash);
+    }
+  });
 
   it('saves every N steps and after the last one', async () => {
     const checkpoints = keepBytes(4);
