@@ -66,7 +66,7 @@ export const demo: Command = command({
     const steps = options.integer('steps', { min: 1, max: 1e6 }) ?? STEPS;
     const seed = options.seed();
     await folder.checkWritable();
-    const gpu = await openNodeGpu();
+    const gpu = await openNodeGpu({ quiet: true });
     try {
       const { description, driver } = gpu.capabilities;
       output.note(`running on ${description} (${driver} driver)`);

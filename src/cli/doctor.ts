@@ -26,7 +26,7 @@ export const doctor: Command = command({
   ],
   async run(options, output) {
     options.seed();
-    const gpu = await openNodeGpu();
+    const gpu = await openNodeGpu({ quiet: true });
     try {
       const report = await examine(gpu);
       const advice = driverAdvice(report, systemInfo());

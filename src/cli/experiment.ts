@@ -289,12 +289,12 @@ class Device {
     this.#note = note;
   }
   get(): Promise<Gpu> {
-    this.#gpu ??= openNodeGpu();
+    this.#gpu ??= openNodeGpu({ quiet: true });
     return this.#gpu;
   }
   reopen(lost: DeviceLostError): Promise<Gpu> {
     this.#note(`note: ${lost.message}; a new device goes on from the last checkpoint`);
-    this.#gpu = openNodeGpu();
+    this.#gpu = openNodeGpu({ quiet: true });
     return this.#gpu;
   }
   async close(): Promise<void> {

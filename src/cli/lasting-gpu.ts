@@ -21,13 +21,13 @@ export class LastingGpu {
    * @throws GpuError where there is none.
    */
   static async open(output: Output, from: string): Promise<LastingGpu> {
-    return new LastingGpu(await openNodeGpu(), output, from);
+    return new LastingGpu(await openNodeGpu({ quiet: true }), output, from);
   }
 
   /** Opens the next device, and says so. @throws GpuError. */
   readonly reopen = async (lost: DeviceLostError): Promise<Gpu> => {
     this.#output.note(`note: ${lost.message}; a new device goes on from ${this.#from}`);
-    this.gpu = await openNodeGpu();
+    this.gpu = await openNodeGpu({ quiet: true });
     return this.gpu;
   };
 

@@ -79,7 +79,7 @@ export const tissue: Command = command({
     await out.checkWritable();
     await requireOwnFolder(out, CONTENT);
     await requireNew(out, scans, options.flag('overwrite'));
-    const gpu = method === 'em' ? await openNodeGpu() : undefined;
+    const gpu = method === 'em' ? await openNodeGpu({ quiet: true }) : undefined;
     try {
       await claimFolder(out, CONTENT, {
         raw: out.pathTo(new NodeFolder(options.required('dataset'))),

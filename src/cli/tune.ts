@@ -59,10 +59,10 @@ export const tune: Command = command({
     const { baseChannels, levels, patch, batch } = settings;
     const folder = new NodeFolder(cacheFolder());
     await folder.checkWritable();
-    const gpu = await openNodeGpu();
+    const gpu = await openNodeGpu({ quiet: true });
     let beside: Gpu | undefined;
     try {
-      if (compilesAtFirstRun(gpu.capabilities)) beside = await openNodeGpu();
+      if (compilesAtFirstRun(gpu.capabilities)) beside = await openNodeGpu({ quiet: true });
       const { description } = gpu.capabilities;
       output.note(
         `tuning ${taskName(settings)} ${modalities.length} modalities, base ${baseChannels}, ${levels} levels, patch ${patch}, batch ${batch} on ${description}`,

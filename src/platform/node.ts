@@ -4,6 +4,7 @@ import { GpuError } from '../core/errors.ts';
 import type { DriverOrigin } from '../engine/gpu/capabilities.ts';
 import { Gpu } from '../engine/gpu/gpu.ts';
 import { activateBundledDriver, unpackBundledDriver } from './bundled-driver.ts';
+import { withoutLimitWarnings } from './native-messages.ts';
 import { restWhile } from './rest.ts';
 import { systemHasDrivers } from './system-drivers.ts';
 
@@ -13,6 +14,11 @@ export interface NodeGpuOptions {
   readonly flags?: readonly string[];
   /** `bundled` passes over the system's drivers; `system` never falls back to the bundled one. */
   readonly driver?: 'auto' | DriverOrigin;
+  /**
+   * Leave out two lines that Dawn writes to stderr of many adapters and that mean nothing here (default false, since
+   * stderr belongs to the whole process; see native-messages.ts).
+   */
+  readonly quiet?: boolean;
 }
 
 // Dawn's instance must outlive every device: if it is collected first, the process aborts.
@@ -31,7 +37,7 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
     // Lavapipe gives each of its threads an equal share of a dispatch beforehand: with one a core, a core that other
     // programs slow down keeps all waiting. (Other drivers do not know the variable.)
     process.env.LP_NUM_THREADS ??= String(2 * availableParallelism());
-    const adapter = await requestAdapter(options.flags ?? []);
+    const adapter = await requestAdapter(options);
     if (adapter) return Gpu.open(adapter, 'system', { wait: restWhile });
   }
   if (wanted !== 'system') {
@@ -39,7 +45,7 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
     if (driver) {
       activateBundledDriver(driver);
       // A new instance: one that has found no adapter keeps answering null.
-      const adapter = await requestAdapter(options.flags ?? []);
+      const adapter = await requestAdapter(options);
       if (adapter) return Gpu.open(adapter, 'bundled', { wait: restWhile });
     }
   }
@@ -51,14 +57,15 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
 /** A device of Dawn's null backend: it validates and compiles shaders, and refuses to run a plan or to read back. */
 export async function openNullGpu(): Promise<Gpu> {
   Object.assign(globalThis, globals);
-  const adapter = await requestAdapter(['backend=null']);
+  const adapter = await requestAdapter({ flags: ['backend=null'] });
   if (!adapter) throw new GpuError('Dawn offers no null adapter');
   return Gpu.open(adapter, 'system', { execute: false });
 }
 
-async function requestAdapter(flags: readonly string[]): Promise<GPUAdapter | null> {
+async function requestAdapter({ flags = [], quiet }: NodeGpuOptions): Promise<GPUAdapter | null> {
   const instance = create([...flags]);
-  const adapter = await instance.requestAdapter();
+  const request = (): Promise<GPUAdapter | null> => instance.requestAdapter();
+  const adapter = await (quiet ? withoutLimitWarnings(request) : request());
   if (adapter) instances.push(instance);
   return adapter;
 }
