@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { gzipSync } from 'fflate';
 import { VoxelgradError } from '../../src/core/errors.ts';
 import { MemoryFiles } from '../../src/core/files.ts';
+import { toTriple } from '../../src/core/shape.ts';
 import { readSafetensors } from '../../src/engine/checkpoint/safetensors.ts';
 import { encodeTrainingState } from '../../src/engine/checkpoint/training-state.ts';
 import { findScans } from '../../src/imaging/dataset/dataset.ts';
@@ -120,7 +121,8 @@ export async function inputTargets(headers: readonly Uint8Array[] = []): Promise
           return;
         }
         const { patch, levels } = trainSettings(value);
-        if (patch % 2 ** (levels - 1) !== 0) throw new Error('a patch that the levels do not divide');
+        const odd = toTriple(patch).some((edge) => edge % 2 ** (levels - 1) !== 0);
+        if (odd) throw new Error('a patch that the levels do not divide');
       },
     },
     {

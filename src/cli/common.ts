@@ -1,5 +1,6 @@
 import type { ArgDef } from 'citty';
 import { UsageError } from '../core/errors.ts';
+import { type Extents, toExtents } from '../core/shape.ts';
 
 export type SharedName = 'json' | 'seed' | 'debug';
 
@@ -79,6 +80,24 @@ export class Options<Name extends string> {
   list(name: Name): string[] | undefined {
     const text = this.text(name);
     return text === undefined ? undefined : parseList(text, `--${name}`);
+  }
+
+  /** One whole number, or three with an `x` or a comma between them. @throws UsageError where one is below 1. */
+  extents(name: Name): Extents | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const words = text.split(/[x,]/);
+    const [z, y, x] = words.map((word) =>
+      parseInteger(word, `--${name}`, words.length > 1 ? { min: 1 } : {}),
+    );
+    if (words.length === 1) return z;
+    if (words.length === 3) return toExtents([z!, y!, x!]);
+    throw new UsageError(
+      `--${name} must be one number, or three along z, y, x, not ${JSON.stringify(text)}`,
+      {
+        hint: `For a box that is no cube: --${name} 16x64x64.`,
+      },
+    );
   }
 
   /** Comma-separated numbers. @throws UsageError where one is out of the range. */

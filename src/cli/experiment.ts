@@ -6,6 +6,7 @@ import { removeUnfinished } from '../core/unfinished-files.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { tunedKernels } from '../engine/tune/tuner.ts';
 import type { Dataset } from '../imaging/dataset/dataset.ts';
+import { designSpacing } from '../pipeline/train/session.ts';
 import { stepRequest } from '../pipeline/train/step-request.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { openNodeGpu } from '../platform/node.ts';
@@ -255,8 +256,8 @@ async function work(
         signal: stop.signal,
         gpu: () => device.get(),
         reopen: (lost) => device.reopen(lost),
-        kernels: async (settings) =>
-          tunedKernels((await device.get()).capabilities, stepRequest(settings), cache),
+        kernels: async ({ settings, scans }) =>
+          tunedKernels((await device.get()).capabilities, stepRequest(settings, designSpacing(scans)), cache),
         async lock(unit) {
           const folder = new NodeFolder(`${out.root}/${EXPERIMENT_FILES.units}/${unit}`);
           // Nobody waits for what is asked for by name, but whether its holder lives is worth some minutes.

@@ -2,6 +2,7 @@ import type { ArgDef } from 'citty';
 import { CheckpointError, DatasetError, UsageError } from '../core/errors.ts';
 import type { FileSource } from '../core/files.ts';
 import { sha256 } from '../core/hash.ts';
+import type { Extents } from '../core/shape.ts';
 import type { Element } from '../engine/tape/tensor.ts';
 import { type Dataset, type Scan, scanName } from '../imaging/dataset/dataset.ts';
 import { chooseModalities } from '../imaging/dataset/load-scan.ts';
@@ -50,8 +51,8 @@ export const PREDICTION_ARGS: {
   },
   tile: {
     type: 'string',
-    valueHint: 'N',
-    description: 'Edge of the sliding window in voxels (default: the patch of training)',
+    valueHint: 'N|ZxYxX',
+    description: 'Edge of the sliding window in voxels, or its three edges (default: the patch of training)',
   },
   memory: {
     type: 'string',
@@ -92,7 +93,7 @@ export interface PredictionInputs {
   /** Undefined for what training chose. */
   readonly threshold: number | undefined;
   readonly overlap: number;
-  readonly tile: number | undefined;
+  readonly tile: Extents | undefined;
   readonly memory: number | undefined;
   readonly precision: Element | undefined;
   readonly maps: MapChoice;
@@ -109,7 +110,7 @@ export async function openPrediction(
 ): Promise<PredictionInputs> {
   const threshold = parseThreshold(options.text('threshold') ?? 'auto');
   const overlap = options.number('overlap', { min: 0, max: 0.9 }) ?? 0.5;
-  const tile = options.integer('tile', { min: 1 });
+  const tile = options.extents('tile');
   const memory = options.bytes('memory');
   const run = new NodeFolder(options.required('run'));
   const bytes = await run.read(RUN_FILES.model);

@@ -106,6 +106,8 @@ function givenValue(options: Options<string>, option: string, entry: AnyEntry): 
   switch (kindOf(entry).kind) {
     case 'number':
       return options.number(option);
+    case 'extents':
+      return options.extents(option);
     case 'words':
       return options.list(option);
     case 'boolean': {

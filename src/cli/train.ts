@@ -32,7 +32,7 @@ import {
   readRunConfig,
 } from '../pipeline/train/run-record.ts';
 import { isSameLength, requireLonger, requireSameSettings } from '../pipeline/train/same-run.ts';
-import { spacingOf } from '../pipeline/train/session.ts';
+import { designSpacing, spacingOf } from '../pipeline/train/session.ts';
 import {
   DURATIONS,
   type ResolvedTrainSettings,
@@ -200,11 +200,15 @@ export const train: Command = command({
  */
 async function chooseKernels(
   gpu: Gpu,
-  { settings }: TrainingData,
+  { settings, scans }: TrainingData,
   config: string | undefined,
 ): Promise<Readonly<Record<string, string>>> {
   const recorded = config === undefined ? {} : recordedKernels(config, gpu.capabilities.description);
-  const tuned = await tunedKernels(gpu.capabilities, stepRequest(settings), new NodeFolder(cacheFolder()));
+  const tuned = await tunedKernels(
+    gpu.capabilities,
+    stepRequest(settings, designSpacing(scans)),
+    new NodeFolder(cacheFolder()),
+  );
   return Object.keys(tuned).some((slot) => slot in recorded) ? recorded : { ...tuned, ...recorded };
 }
 

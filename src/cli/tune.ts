@@ -1,4 +1,5 @@
 import type { ArgDef } from 'citty';
+import { formatExtents } from '../core/shape.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { compilesAtFirstRun } from '../engine/tune/compile-ahead.ts';
 import { DEFAULT_TUNING } from '../engine/tune/tune.ts';
@@ -65,7 +66,7 @@ export const tune: Command = command({
       if (compilesAtFirstRun(gpu.capabilities)) beside = await openNodeGpu({ quiet: true });
       const { description } = gpu.capabilities;
       output.note(
-        `tuning ${taskName(settings)} ${modalities.length} modalities, base ${baseChannels}, ${levels} levels, patch ${patch}, batch ${batch} on ${description}`,
+        `tuning ${taskName(settings)} ${modalities.length} modalities, base ${baseChannels}, ${levels} levels, patch ${formatExtents(patch)}, batch ${batch} on ${description}`,
       );
       const start = performance.now();
       let bar: Progress | undefined;

@@ -31,7 +31,28 @@ export function ceilDiv(n: number, d: number): number {
 /** Three numbers of a volume, slowest axis first: [z, y, x] or [depth, height, width]. */
 export type Triple = readonly [number, number, number];
 
+/** Extents of a box, slowest axis first; one number for a cube. */
+export type Extents = number | Triple;
+
+/** `64` for a cube, `16x64x64` for another box. */
+export function formatExtents(extents: Extents): string {
+  return typeof extents === 'number' ? String(extents) : formatShape(extents);
+}
+
+/** `[64, 64, 64]` as 64: one way to write each box. */
+export function toExtents([z, y, x]: Triple): Extents {
+  return z === y && y === x ? z : [z, y, x];
+}
+
+/** Extents of which each is the nearest multiple, at least once. @param multiple [z, y, x] */
+export function nearExtents(extents: Extents, multiple: Triple): Extents {
+  const [z, y, x] = toTriple(extents).map(
+    (extent, axis) => Math.max(1, Math.round(extent / multiple[axis]!)) * multiple[axis]!,
+  );
+  return toExtents([z!, y!, x!]);
+}
+
 /** `[2, 2, 1]` as it is, 2 as `[2, 2, 2]`. */
-export function toTriple(value: number | Triple): Triple {
+export function toTriple(value: Extents): Triple {
   return typeof value === 'number' ? [value, value, value] : value;
 }

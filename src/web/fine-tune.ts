@@ -1,30 +1,28 @@
-import { requireNetwork } from '../engine/checkpoint/checkpoint.ts';
 import type { Model } from '../pipeline/models/model.ts';
-import { networkOf } from '../pipeline/train/network.ts';
 import { type ResolvedTrainSettings, type TrainSettings, trainSettings } from '../pipeline/train/settings.ts';
 
 /** A tenth of what training from scratch takes: the network is to be moved, not replaced. */
 const LEARNING_RATE = 4e-4;
 
 /**
- * How a network is trained on with a few corrected scans.
+ * How a network is trained on with a few corrected scans: as it is, whatever it was designed for.
  * @param subjects names of the scans
- * @throws CheckpointError for a network that does not follow from its settings; UsageError for the number of steps.
+ * @throws UsageError for the number of steps, or a model that says nothing of its settings.
  */
 export function fineTuneSettings(
   model: Model,
   steps: number,
   subjects: readonly string[],
 ): ResolvedTrainSettings {
-  const { task, patch } = model.info;
+  const { task, patch, network } = model.info;
   const before = trainSettings({ preset: 'single', ...(model.info.settings as Partial<TrainSettings>) });
-  const { preset, baseChannels, levels, network, networkConfig } = before;
-  const settings = {
+  const { preset, baseChannels, levels } = before;
+  return {
     ...trainSettings({
       preset,
       task: before.task,
-      network,
-      networkConfig,
+      network: network.kind,
+      networkConfig: network.config,
       baseChannels,
       levels,
       patch,
@@ -39,6 +37,4 @@ export function fineTuneSettings(
     subjects,
     modalities: task.channels,
   };
-  requireNetwork(model, networkOf(settings), 'fine-tuning');
-  return settings;
 }

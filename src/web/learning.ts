@@ -2,6 +2,7 @@ import { z } from 'zod/mini';
 import { CheckpointError, UsageError } from '../core/errors.ts';
 import type { FileStore } from '../core/files.ts';
 import { canonicalJson, toJson } from '../core/json.ts';
+import { toTriple } from '../core/shape.ts';
 import { Subfolder } from '../core/subfolder.ts';
 import type { FileRole } from '../imaging/dataset/file-role.ts';
 import { preprocess } from '../imaging/dataset/preprocess.ts';
@@ -214,6 +215,7 @@ export class Learning {
   /** Loads the scans of a plan. @throws DatasetError, CheckpointError, UsageError. */
   async #data(model: Model, plan: Plan): Promise<TrainingData> {
     const { task, patch } = model.info;
+    const [nz, ny, nx] = toTriple(patch);
     const all = await this.scans.list();
     const scans = plan.scans.map((id): LearningScan => {
       const scan = all.find((each) => each.id === id);
@@ -237,7 +239,7 @@ export class Learning {
       // At the size that the network knows, so that it need not learn lesions anew.
       const change = spacingChange(model.info, loaded.grid);
       const seen = change ? resampleScan(loaded, change.to).scan : loaded;
-      prepared.push(preprocess(seen, { crop: { margin: MARGIN, minimum: [patch, patch, patch] } }));
+      prepared.push(preprocess(seen, { crop: { margin: MARGIN, minimum: [nx, ny, nz] } }));
     }
     return { settings, scans: prepared };
   }

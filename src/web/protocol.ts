@@ -1,3 +1,4 @@
+import type { Extents } from '../core/shape.ts';
 import type { FileRole } from '../imaging/dataset/file-role.ts';
 import type { Lesion } from '../imaging/evaluate/lesion-list.ts';
 import type { ScanMetrics } from '../imaging/evaluate/metrics.ts';
@@ -54,7 +55,7 @@ export interface ModelReport {
   /** Of the first label; null if none decides. */
   readonly threshold: number | null;
   readonly parameters: number;
-  readonly patch: number;
+  readonly patch: Extents;
   /** The net that corrects the tissue maps that are made: its name, null for none; missing where it reads no maps. */
   readonly stageOne?: string | null;
 }

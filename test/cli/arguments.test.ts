@@ -101,6 +101,14 @@ describe('values', () => {
     expect(() => parseList('07,07', '--subjects')).toThrow('--subjects names "07" twice');
   });
 
+  it('are the edges of a cube or of another box', () => {
+    const read = (text: string): unknown => new Options<'patch'>({ patch: text }).extents('patch');
+    expect(['64', '16x64x32', '16,64,32', '8x8x8'].map(read)).toEqual([64, [16, 64, 32], [16, 64, 32], 8]);
+    expect(() => read('16x64')).toThrow('--patch must be one number, or three along z, y, x, not "16x64"');
+    expect(() => read('16x0x64')).toThrow('--patch must be a whole number of at least 1, not "0"');
+    expect(() => read('big')).toThrow('--patch must be a whole number, not "big"');
+  });
+
   it('are undefined where an option is not given', () => {
     const options = new Options<'epochs' | 'seed'>({ _: [] });
     expect([options.text('epochs'), options.integer('epochs'), options.list('epochs')]).toEqual([

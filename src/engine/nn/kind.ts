@@ -15,7 +15,7 @@ export interface DesignRequest {
   /** Extents of the patch, [z, y, x]. */
   readonly patch: Triple;
   /** Edges of a voxel in mm, [z, y, x], where they are known: a kind may step over thick slices. */
-  readonly spacing?: Triple;
+  readonly spacing?: Triple | undefined;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { formatBytes } from '../../core/bytes.ts';
 import { OutOfMemoryError } from '../../core/errors.ts';
+import { type Extents, formatExtents, type Triple, toExtents, toTriple } from '../../core/shape.ts';
 import { type Setting, setting, Wording, worded } from '../../core/wording.ts';
 import type { BufferRequest } from '../gpu/gpu.ts';
 import type { PlanStatistics } from './plan.ts';
@@ -80,11 +81,11 @@ export async function describeShortage(
  * The largest of some values that fits, where more of it needs more memory; found by halving.
  * @param values in order
  */
-export async function largestFit(
+export async function largestFit<T extends Extents>(
   name: string,
-  values: readonly number[],
+  values: readonly T[],
   budget: number,
-  needed: (value: number) => Promise<number>,
+  needed: (value: T) => Promise<number>,
 ): Promise<Fit | undefined> {
   let low = 0;
   let high = values.length;
@@ -94,7 +95,8 @@ export async function largestFit(
     const value = values[middle]!;
     const bytes = await needed(value);
     if (bytes <= budget) {
-      best = { change: setting(name, value), bytes };
+      const told = typeof value === 'number' ? value : formatExtents(value);
+      best = { change: setting(name, told), bytes };
       low = middle + 1;
     } else high = middle;
   }
@@ -104,6 +106,22 @@ export async function largestFit(
 /** The multiples of a step below a value. */
 export function multiplesBelow(value: number, step: number): number[] {
   return Array.from({ length: Math.ceil(value / step) - 1 }, (_, i) => (i + 1) * step);
+}
+
+/**
+ * Boxes smaller than one, from the smallest: about the same proportions, and every extent a multiple.
+ * @param multiple of each extent, [z, y, x]
+ */
+export function boxesBelow(extents: Extents, multiple: Triple): Extents[] {
+  const counts = toTriple(extents).map((extent, axis) => extent / multiple[axis]!);
+  const most = Math.max(...counts);
+  const boxes = multiplesBelow(most, 1).map((step) => {
+    const [z, y, x] = counts.map(
+      (count, axis) => Math.max(1, Math.floor((count * step) / most)) * multiple[axis]!,
+    );
+    return toExtents([z!, y!, x!]);
+  });
+  return boxes.filter((box, i) => i === 0 || formatExtents(box) !== formatExtents(boxes[i - 1]!));
 }
 
 function describe({ what, unit }: Budgeted, { bytes, buffers, largest }: MemoryEstimate): string {

@@ -1,4 +1,5 @@
 import type { Json } from '../../core/json.ts';
+import { type Triple, toTriple } from '../../core/shape.ts';
 import { countParameters } from '../../engine/nn/network.ts';
 import { architectureOf, declarationOf } from '../../engine/nn/networks/index.ts';
 import { inputChannels } from '../task/task.ts';
@@ -24,8 +25,8 @@ export interface ModelFacts {
   readonly heads: readonly HeadFacts[];
   /** Voxel sizes (mm) that it learned at; empty if it does not say. */
   readonly spacing: readonly (readonly [number, number, number])[];
-  /** Edge of the patch of training. */
-  readonly patch: number;
+  /** Extents of the patch of training, [z, y, x]. */
+  readonly patch: Triple;
   /** Extents of an input are multiples of these, [z, y, x]. */
   readonly multiple: readonly [number, number, number];
   /** What is done to an image before it goes in. */
@@ -49,7 +50,7 @@ export function modelFacts({ task, network, decisions, spacing, patch }: ModelIn
       decision: decisions[name]!,
     })),
     spacing: (spacing ?? []).map(({ mm }) => mm),
-    patch,
+    patch: toTriple(patch),
     multiple: architectureOf(network).patchMultiple,
     normalisation: STANDARDISED,
   };

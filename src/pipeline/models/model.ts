@@ -1,6 +1,7 @@
 import { z } from 'zod/mini';
 import { CheckpointError, UsageError } from '../../core/errors.ts';
 import type { Json } from '../../core/json.ts';
+import type { Extents } from '../../core/shape.ts';
 import { decodeStored, encodeStored, type StoredModel } from '../../engine/checkpoint/checkpoint.ts';
 import {
   decodeTrainingState as decodeState,
@@ -42,8 +43,8 @@ export interface ModelInfo {
   readonly network: NetworkSpec;
   /** By head. */
   readonly decisions: Readonly<Record<string, HeadDecision>>;
-  /** Edge of the patch that it was trained with, and so of the sliding window. */
-  readonly patch: number;
+  /** Extents of the patch that it was trained with, and so of the sliding window: [z, y, x], or the edge of a cube. */
+  readonly patch: Extents;
   /** Voxel sizes of the training scans, mostly one; missing in models that were made before it was recorded. */
   readonly spacing?: readonly TrainedSpacing[] | undefined;
   /** Settings of the run, for the record. */
@@ -78,6 +79,7 @@ export function withThreshold<Info extends Pick<ModelInfo, 'task' | 'decisions'>
   return { ...info, decisions: { ...info.decisions, [main.name]: { ...decision, thresholds } } };
 }
 
+const extent = z.int().check(z.minimum(1));
 const edge = z.number().check(z.gt(0), z.maximum(1000));
 const spacing = z.object({ mm: z.tuple([edge, edge, edge]), scans: z.array(z.string()) });
 const share = z.number().check(z.minimum(0), z.maximum(1));
@@ -91,7 +93,7 @@ const decision = z.discriminatedUnion('kind', [
 
 const COMMON = {
   network: z.unknown(),
-  patch: z.int().check(z.minimum(1)),
+  patch: z.union([extent, z.tuple([extent, extent, extent])]),
   spacing: z.optional(z.array(spacing).check(z.minLength(1))),
   settings: z.json(),
 };

@@ -1,3 +1,4 @@
+import { type Extents, type Triple, toTriple } from '../../core/shape.ts';
 import { setting, worded } from '../../core/wording.ts';
 import type { Capabilities } from '../../engine/gpu/capabilities.ts';
 import { Gpu } from '../../engine/gpu/gpu.ts';
@@ -5,21 +6,19 @@ import { Network } from '../../engine/nn/network.ts';
 import { architectureOf } from '../../engine/nn/networks/index.ts';
 import {
   type Budgeted,
+  boxesBelow,
   largestFit,
   largestTensors,
   type MemoryEstimate,
-  multiplesBelow,
 } from '../../engine/tape/memory.ts';
 import type { Element } from '../../engine/tape/tensor.ts';
 import type { ModelInfo } from '../models/model.ts';
 import { Predictor } from './predictor.ts';
 
-type Shape3 = readonly [number, number, number];
-
 /** The window that a prediction slides, and how the network in it is recorded. */
 export interface PredictedWindow {
-  /** Edge. */
-  readonly tile: number;
+  /** Extents, [z, y, x], or the edge of a cube. */
+  readonly tile: Extents;
   /** Kernel variants by slot: they differ in what they need beside the tensors. */
   wanted?(slot: string): string | undefined;
   /** What activations are stored as (default f32). */
@@ -27,8 +26,8 @@ export interface PredictedWindow {
 }
 
 /** Voxels of a volume, [D, H, W], that a sliding window holds sums of at one time. */
-export function slabVoxels([depth, height, width]: Shape3, tile: number): number {
-  return Math.min(depth, tile) * height * width;
+export function slabVoxels([depth, height, width]: Triple, tile: Extents): number {
+  return Math.min(depth, toTriple(tile)[0]) * height * width;
 }
 
 /**
@@ -40,7 +39,7 @@ export function slabVoxels([depth, height, width]: Shape3, tile: number): number
 export async function estimatePrediction(
   capabilities: Capabilities,
   { network, task }: Pick<ModelInfo, 'network' | 'task'>,
-  volume: Shape3,
+  volume: Triple,
   { tile, ...how }: PredictedWindow,
 ): Promise<MemoryEstimate> {
   const gpu = Gpu.counting(capabilities);
@@ -60,19 +59,19 @@ export async function estimatePrediction(
 export function memoryOfPrediction(
   capabilities: Capabilities,
   info: Pick<ModelInfo, 'network' | 'task'>,
-  volume: Shape3,
+  volume: Triple,
   { tile, ...how }: PredictedWindow,
 ): Budgeted {
-  const estimate = (edge: number): Promise<MemoryEstimate> =>
-    estimatePrediction(capabilities, info, volume, { tile: edge, ...how });
+  const estimate = (extents: Extents): Promise<MemoryEstimate> =>
+    estimatePrediction(capabilities, info, volume, { tile: extents, ...how });
   return {
     what: 'prediction',
     unit: 'tile',
     estimate: () => estimate(tile),
     async fits(_, budget) {
-      const values = multiplesBelow(tile, Math.max(...architectureOf(info.network).patchMultiple));
-      const fit = await largestFit('tile', values, budget, async (edge) => {
-        const smaller = await estimate(edge).catch(() => undefined);
+      const values = boxesBelow(tile, architectureOf(info.network).patchMultiple);
+      const fit = await largestFit('tile', values, budget, async (extents) => {
+        const smaller = await estimate(extents).catch(() => undefined);
         return smaller?.bytes ?? Number.POSITIVE_INFINITY;
       });
       return fit ? [fit] : [];

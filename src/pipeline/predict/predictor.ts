@@ -1,5 +1,5 @@
 import { DatasetError } from '../../core/errors.ts';
-import { sizeOf } from '../../core/shape.ts';
+import { type Extents, sizeOf, type Triple, toTriple } from '../../core/shape.ts';
 import { setting, worded } from '../../core/wording.ts';
 import type { Capabilities } from '../../engine/gpu/capabilities.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
@@ -47,8 +47,8 @@ export function channelsOf(data: Float32Array, shape: PreparedScan['shape']): Fl
 /** A network in evaluation mode (running statistics) with the heads of a task, ready for whole volumes. */
 export class Predictor {
   readonly task: Task;
-  /** Edge of the tiles. */
-  readonly tile: number;
+  /** Extents of the tiles, [z, y, x]. */
+  readonly tile: Triple;
   /** What activations are stored as. */
   readonly precision: Element;
   /** The kernel variant that each slot got. */
@@ -60,7 +60,7 @@ export class Predictor {
   private constructor(
     gpu: Gpu,
     task: Task,
-    tile: number,
+    tile: Triple,
     model: TileModel,
     input: TensorStore,
     choices: ReadonlyMap<string, string>,
@@ -77,7 +77,7 @@ export class Predictor {
 
   /**
    * Records a network's forward pass on one patch. The network stays the caller's, and its current weights count.
-   * @param patch edge of the cubic tile
+   * @param patch extents of the tiles, [z, y, x], or the edge of a cube
    * @param options `wanted`: kernel variants by slot; `precision`: what activations are stored as (default f32)
    * @throws ShapeError for a patch that the levels do not divide; OutOfMemoryError; GpuError where the device does not
    *   store that.
@@ -86,13 +86,14 @@ export class Predictor {
     gpu: Gpu,
     net: Network,
     task: Task,
-    patch: number,
+    patch: Extents,
     options: {
       readonly wanted?: (slot: string) => string | undefined;
       readonly precision?: Element | undefined;
     } = {},
   ): Promise<Predictor> {
-    const shape = [1, net.architecture.inChannels, patch, patch, patch];
+    const tile = toTriple(patch);
+    const shape = [1, net.architecture.inChannels, ...tile];
     const store = await TensorStore.create(gpu, 'tile', [{ name: 'input', shape }]);
     const input = store.get('input');
     const { wanted, precision = 'f32' } = options;
@@ -100,7 +101,7 @@ export class Predictor {
     const activations = Object.fromEntries(task.heads.map((head) => [head.name, head.activation]));
     const outputs = recordPrediction(tape, net, input, { stored: precision, activations });
     const model = tileModel(input, tape.commands, outputs, task);
-    return new Predictor(gpu, task, patch, model, store, tape.choices, precision);
+    return new Predictor(gpu, task, tile, model, store, tape.choices, precision);
   }
 
   /** Of the GPU that it is on. */

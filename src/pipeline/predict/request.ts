@@ -1,5 +1,6 @@
 import type { DeviceLostError } from '../../core/errors.ts';
 import type { FileSink } from '../../core/files.ts';
+import type { Extents } from '../../core/shape.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { Element } from '../../engine/tape/tensor.ts';
 import type { Dataset, Scan } from '../../imaging/dataset/dataset.ts';
@@ -19,8 +20,8 @@ export interface PredictRequest {
   readonly threshold?: number | undefined;
   /** Overlap of neighbouring windows, as a share of their edge; 0 to below 1. */
   readonly overlap: number;
-  /** Edge of the sliding window in voxels, a multiple of 2^(levels - 1) (default: the patch of training). */
-  readonly tile?: number | undefined;
+  /** Extents of the sliding window in voxels, as for `segment` (default: the patch of training). */
+  readonly tile?: Extents | undefined;
   /**
    * Bytes that the network and its window may take on the GPU; checked before a scan's first tile (default: no limit).
    * Main memory is not counted: it holds the images once (2 bytes a voxel of a 16-bit file, 4 of a float32), the brain

@@ -1,6 +1,7 @@
 import { OutOfMemoryError, UsageError } from '../../core/errors.ts';
 import type { AbortSignal } from '../../core/globals.ts';
 import { Resources } from '../../core/resources.ts';
+import { type Extents, formatExtents, nearExtents, toExtents, toTriple } from '../../core/shape.ts';
 import { setting, worded } from '../../core/wording.ts';
 import type { Capabilities } from '../../engine/gpu/capabilities.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
@@ -29,8 +30,11 @@ export interface SegmentOptions {
   readonly threshold?: number | undefined;
   /** Overlap of neighbouring windows, as a share of their edge; 0 to below 1 (default 0.5). */
   readonly overlap?: number;
-  /** Edge of the window in voxels, a multiple of what the network's strides divide by (default: the patch of training). */
-  readonly tile?: number | undefined;
+  /**
+   * Extents of the window in voxels, [z, y, x], or the edge of a cube: multiples of what the network's strides divide by
+   * (default: the patch of training).
+   */
+  readonly tile?: Extents | undefined;
   /** Bytes that the network and its window may take on the GPU; checked before the first tile (default: no limit). */
   readonly memory?: number | undefined;
   /** Kernel variants by slot, such as those of the run that trained the network (default: the built-in table's). */
@@ -101,21 +105,16 @@ export async function withPredictor<T>(
   work: (predictor: Predictor) => Promise<T>,
   options: Pick<SegmentOptions, 'tile' | 'kernels' | 'precision'> = {},
 ): Promise<T> {
-  const { tile = info.patch, kernels = {}, precision } = options;
+  const { kernels = {}, precision } = options;
+  const tile = toTriple(options.tile ?? info.patch);
   const how = { wanted: (slot: string): string | undefined => kernels[slot], precision };
   requireTile(info, tile);
   return await Resources.build(async (owned) => {
-    const predictor = await explained(
-      gpu.capabilities,
-      info,
-      [tile, tile, tile],
-      { tile, ...how },
-      async () => {
-        const net = owned.add(await Network.create(gpu, architectureOf(info.network), { training: false }));
-        net.load(weights);
-        return owned.add(await Predictor.create(gpu, net, info.task, tile, how));
-      },
-    );
+    const predictor = await explained(gpu.capabilities, info, tile, { tile, ...how }, async () => {
+      const net = owned.add(await Network.create(gpu, architectureOf(info.network), { training: false }));
+      net.load(weights);
+      return owned.add(await Predictor.create(gpu, net, info.task, tile, how));
+    });
     const result = await work(predictor);
     owned.destroy();
     return result;
@@ -123,14 +122,14 @@ export async function withPredictor<T>(
 }
 
 /** @throws UsageError for a tile that the network's levels do not divide. */
-export function requireTile({ network }: ModelInfo, tile: number): void {
-  const multiple = Math.max(...architectureOf(network).patchMultiple);
-  if (Number.isInteger(tile) && tile > 0 && tile % multiple === 0) return;
+export function requireTile({ network }: ModelInfo, tile: Extents): void {
+  const { patchMultiple } = architectureOf(network);
+  const near = formatExtents(nearExtents(tile, patchMultiple));
+  const given = formatExtents(toExtents(toTriple(tile)));
+  if (given === near) return;
   throw new UsageError(
-    worded`${setting('tile')} must be a multiple of ${multiple} for this network, not ${tile}`,
-    {
-      hint: `Choose ${Math.max(multiple, Math.round(tile / multiple) * multiple)}.`,
-    },
+    worded`${setting('tile')} must be a multiple of ${formatExtents(toExtents(patchMultiple))} for this network, not ${given}`,
+    { hint: `Choose ${near}.` },
   );
 }
 
@@ -187,7 +186,7 @@ export async function segmentBox(
   const { resampleScan } = change ? await import('../../imaging/dataset/resample-scan.ts') : {};
   const other = change && resampleScan?.(blind, change.to);
   const seen = other?.scan ?? blind;
-  const cut = cutScan(seen, { margin: MARGIN, minimum: [tile, tile, tile] });
+  const cut = cutScan(seen, { margin: MARGIN, minimum: [tile[2], tile[1], tile[0]] });
   const { shape } = cut;
   if (memory !== undefined)
     await requireBudget(memoryOfPrediction(capabilities, info, shape, window), memory);

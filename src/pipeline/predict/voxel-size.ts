@@ -1,3 +1,4 @@
+import type { Triple } from '../../core/shape.ts';
 import type { Grid } from '../../imaging/volume/volume.ts';
 import type { ModelInfo, TrainedSpacing } from '../models/model.ts';
 
@@ -26,6 +27,14 @@ export function groupBySpacing(
     else groups.push({ mm: rounded(spacing), scans: [name] });
   }
   return groups;
+}
+
+/** The voxel size, [z, y, x], that most scans have; of equally many the first. Undefined without scans. */
+export function commonSpacing(groups: readonly TrainedSpacing[]): Triple | undefined {
+  const [first, ...others] = groups;
+  if (!first) return undefined;
+  const { mm } = others.reduce((best, next) => (next.scans.length > best.scans.length ? next : best), first);
+  return [mm[2], mm[1], mm[0]];
 }
 
 /**

@@ -1,9 +1,11 @@
+import type { Extents } from '../../core/shape.ts';
 import { setting, worded } from '../../core/wording.ts';
 import type { Capabilities } from '../../engine/gpu/capabilities.ts';
 import { Gpu } from '../../engine/gpu/gpu.ts';
 import { architectureOf } from '../../engine/nn/networks/index.ts';
 import {
   type Budgeted,
+  boxesBelow,
   type Fit,
   largestFit,
   largestTensors,
@@ -17,7 +19,7 @@ import { slabVoxels } from '../predict/memory.ts';
 import { Predictor } from '../predict/predictor.ts';
 import { networkOf, taskOf } from './network.ts';
 import type { TrainingData } from './prepare.ts';
-import { TrainingSession } from './session.ts';
+import { designSpacing, TrainingSession } from './session.ts';
 import type { ResolvedTrainSettings } from './settings.ts';
 
 /**
@@ -86,9 +88,9 @@ async function findFits(
   budget: number,
 ): Promise<Fit[]> {
   const { patch, baseChannels, batch } = data.settings;
-  const multiple = Math.max(...architectureOf(networkOf(data.settings)).patchMultiple);
-  const choices: readonly (readonly ['patch' | 'baseChannels' | 'batch', number[]])[] = [
-    ['patch', multiplesBelow(patch, multiple)],
+  const { patchMultiple } = architectureOf(networkOf(data.settings, designSpacing(data.scans)));
+  const choices: readonly (readonly ['patch' | 'baseChannels' | 'batch', Extents[]])[] = [
+    ['patch', boxesBelow(patch, patchMultiple)],
     ['baseChannels', multiplesBelow(baseChannels, 1)],
     ['batch', multiplesBelow(batch, 1)],
   ];

@@ -1,3 +1,4 @@
+import { type Extents, type Triple, toTriple } from '../../core/shape.ts';
 import type { NetworkSpec } from '../../engine/nn/network.ts';
 import { DEFAULT_KIND, designNetwork } from '../../engine/nn/networks/index.ts';
 import { findPreset } from '../task/presets.ts';
@@ -14,7 +15,7 @@ export interface NetworkSettings {
   readonly modalities: readonly string[];
   readonly baseChannels: number;
   readonly levels: number;
-  readonly patch: number;
+  readonly patch: Extents;
 }
 
 /** What settings say is to be learned. @throws UsageError for a preset that is not known. */
@@ -29,9 +30,10 @@ export function taskName({ preset, task }: Pick<NetworkSettings, 'preset' | 'tas
 
 /**
  * The network that settings ask for.
+ * @param spacing edges of a voxel in mm, [z, y, x], if they are known: some kinds are designed by them
  * @throws UsageError for an unknown kind or field, and for widths that no network has.
  */
-export function networkOf(settings: NetworkSettings): NetworkSpec {
+export function networkOf(settings: NetworkSettings, spacing?: Triple): NetworkSpec {
   const { modalities, baseChannels, levels, patch, networkConfig } = settings;
   const task = taskOf(settings);
   const usual = settings.preset === null ? undefined : findPreset(settings.preset).network;
@@ -47,7 +49,8 @@ export function networkOf(settings: NetworkSettings): NetworkSpec {
       })),
       baseChannels,
       levels,
-      patch: [patch, patch, patch],
+      patch: toTriple(patch),
+      spacing,
     },
     { ...(usual?.kind === kind ? usual.given : {}), ...networkConfig },
   );

@@ -1,5 +1,5 @@
 import { DatasetError, UsageError } from '../../core/errors.ts';
-import { formatShape } from '../../core/shape.ts';
+import { formatExtents, formatShape, toExtents, toTriple } from '../../core/shape.ts';
 import { setting, worded } from '../../core/wording.ts';
 import { type RecordedChoices, recordedChoices } from '../../imaging/dataset/choices.ts';
 import {
@@ -196,12 +196,16 @@ async function loadTrainingScan(
 }
 
 function preprocessTraining(loaded: LoadedScan, { patch }: ResolvedTrainSettings): PreparedScan {
-  if (loaded.grid.shape.some((extent) => extent < patch))
+  const [nz, ny, nx] = toTriple(patch);
+  const { shape } = loaded.grid;
+  if (shape[0] < nx || shape[1] < ny || shape[2] < nz)
     throw new DatasetError(
-      `${scanName(loaded)}: a patch of ${formatShape([patch, patch, patch])} voxels is larger than the volume, ${formatShape(loaded.grid.shape)}`,
-      { hint: `Choose a patch of at most ${Math.min(...loaded.grid.shape)} voxels.` },
+      `${scanName(loaded)}: a patch of ${formatShape([nx, ny, nz])} voxels is larger than the volume, ${formatShape(shape)}`,
+      {
+        hint: `Choose a patch of at most ${formatExtents(toExtents([shape[2], shape[1], shape[0]]))} voxels (z, y, x).`,
+      },
     );
-  return preprocess(loaded, { crop: { margin: MARGIN, minimum: [patch, patch, patch] } });
+  return preprocess(loaded, { crop: { margin: MARGIN, minimum: [nx, ny, nz] } });
 }
 
 /** @throws DatasetError for masks that mark nothing in any scan: a network learns to find nothing from them. */

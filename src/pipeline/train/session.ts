@@ -2,7 +2,7 @@ import { CheckpointError, DatasetError, NonFiniteError } from '../../core/errors
 import { toJson } from '../../core/json.ts';
 import { Random } from '../../core/random.ts';
 import { Resources } from '../../core/resources.ts';
-import { sizeOf } from '../../core/shape.ts';
+import { sizeOf, type Triple } from '../../core/shape.ts';
 import { setting, worded } from '../../core/wording.ts';
 import type { TrainingProgress } from '../../engine/checkpoint/training-state.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
@@ -21,7 +21,7 @@ import { describeTarget } from '../../imaging/dataset/targets.ts';
 import { bindAugmentations } from '../augment/index.ts';
 import type { HeadDecision, ModelInfo, TrainedSpacing, TrainingState } from '../models/model.ts';
 import { channelsOf, networkInput } from '../predict/predictor.ts';
-import { groupBySpacing } from '../predict/voxel-size.ts';
+import { commonSpacing, groupBySpacing } from '../predict/voxel-size.ts';
 import { DEFAULT_SAMPLER } from '../sampler/draw-patch.ts';
 import { PatchSampler, type SamplerScan } from '../sampler/sampler.ts';
 import { centreOf, type Task, targetRequest } from '../task/task.ts';
@@ -144,7 +144,12 @@ export class TrainingSession {
     const random = new Random(settings.seed);
     const tape = new Tape(gpu.capabilities, wanted, { recompute: settings.recompute });
     const step = owned.add(
-      await recordTrainingStep(gpu, stepRequest(settings), tape, random.fork('weights')),
+      await recordTrainingStep(
+        gpu,
+        stepRequest(settings, designSpacing(scans)),
+        tape,
+        random.fork('weights'),
+      ),
     );
     const { net, batch, seeds, losses, adam, choices, setStep } = step;
     const keep = losses.map((loss) => loss.output);
@@ -205,7 +210,7 @@ export class TrainingSession {
     const { modalities, patch } = this.settings;
     const info: ModelInfo = {
       task: { ...taskOf(this.settings), channels: modalities },
-      network: networkOf(this.settings),
+      network: networkOf(this.settings, commonSpacing(this.#spacing)),
       decisions: this.#decisions,
       patch,
       spacing: this.#spacing,
@@ -335,6 +340,11 @@ export class TrainingSession {
 /** The voxel sizes of what is trained on. */
 export function spacingOf(scans: readonly PreparedScan[]): TrainedSpacing[] {
   return groupBySpacing(scans.map((scan) => ({ name: scanName(scan), spacing: scan.fullGrid.spacing })));
+}
+
+/** The voxel size that a network for these scans is designed for, [z, y, x] in mm. */
+export function designSpacing(scans: readonly PreparedScan[]): Triple | undefined {
+  return commonSpacing(spacingOf(scans));
 }
 
 /** A scan's channels, and its numbers, under the names of the tensors that patches go to. */

@@ -24,7 +24,7 @@ function zodOf(schema: object): z.ZodMiniType {
 
 /** What a setting takes, for reading it from text. */
 export type ValueKind =
-  | { readonly kind: 'number' | 'text' | 'words' | 'boolean' | 'object' }
+  | { readonly kind: 'number' | 'extents' | 'text' | 'words' | 'boolean' | 'object' }
   | { readonly kind: 'choice'; readonly choices: readonly string[] };
 
 /** What a setting takes, by its schema. */
@@ -37,6 +37,8 @@ export function kindOf({ schema, choices }: AnyEntry): ValueKind {
     case 'int':
     case 'number':
       return { kind: 'number' };
+    case 'union':
+      return { kind: 'extents' };
     case 'array':
       return { kind: 'words' };
     case 'boolean':

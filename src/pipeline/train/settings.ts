@@ -1,6 +1,7 @@
 import { z } from 'zod/mini';
 import { UsageError } from '../../core/errors.ts';
 import { hashJson, toJson } from '../../core/json.ts';
+import { type Extents, formatExtents, nearExtents, toExtents, toTriple } from '../../core/shape.ts';
 import { setting, Wording, worded } from '../../core/wording.ts';
 import { allLosses } from '../../engine/loss/index.ts';
 import type { Loss } from '../../engine/loss/loss.ts';
@@ -24,6 +25,16 @@ const count = (max: number): z.ZodMiniType<number> => z.int().check(z.minimum(1)
 const within = (min: number, max: number): z.ZodMiniType<number> =>
   z.number().check(z.minimum(min), z.maximum(max));
 const positive = (max: number): z.ZodMiniType<number> => z.number().check(z.positive(), z.maximum(max));
+/** One count, or three. */
+const extents = (max: number): z.ZodMiniType<Extents> => {
+  const edge = count(max);
+  return z.union([edge, z.tuple([edge, edge, edge])], {
+    error: ({ input }) => {
+      const one = typeof input === 'number' && edge.safeParse(input).error?.issues[0]?.message;
+      return one || `expected a number, or three along z, y, x, each from 1 to ${max}`;
+    },
+  });
+};
 const text = z.string().check(z.minLength(1));
 const words = z.array(text).check(z.minLength(1));
 
@@ -117,13 +128,13 @@ export const SETTING_ENTRIES = {
     schema: count(1e6),
     default: 250,
   } as SettingEntry<number>,
-  /** A multiple of 2^(levels - 1). */
+  /** [z, y, x], or one number for a cube; multiples of what the network's strides divide by. */
   patch: {
-    help: 'Edge of the cubic patch in voxels',
-    hint: 'N',
-    schema: count(1024),
+    help: 'Edge of the patch in voxels, or its three edges along z, y, x',
+    hint: 'N|ZxYxX',
+    schema: extents(1024),
     default: 64,
-  } as SettingEntry<number>,
+  } as SettingEntry<Extents>,
   batch: { help: 'Patches per step', hint: 'N', schema: count(256), default: 2 } as SettingEntry<number>,
   /** Each further level has twice as many. */
   baseChannels: {
@@ -308,7 +319,8 @@ function checkSettings(input: unknown): TrainSettings | UsageError {
   );
   const parsed = schema.safeParse(wanted);
   if (!parsed.success) return settingError(parsed.error.issues[0], named, Object.keys(entries));
-  const settings = { ...(parsed.data as unknown as TrainSettings), task: chosen?.task ?? null };
+  const found = parsed.data as unknown as TrainSettings;
+  const settings = { ...found, patch: toExtents(toTriple(found.patch)), task: chosen?.task ?? null };
   const given = DURATIONS.filter((name) => settings[name] !== null);
   if (given.length > 1)
     return new UsageError(
@@ -318,15 +330,8 @@ function checkSettings(input: unknown): TrainSettings | UsageError {
       )} exclude each other`,
       { hint: 'Give one of epochs, steps and minutes.' },
     );
-  const multiple = patchMultipleOf(settings);
-  if (multiple instanceof UsageError) return multiple;
-  if (settings.patch % multiple !== 0) {
-    const near = Math.max(multiple, Math.round(settings.patch / multiple) * multiple);
-    return new UsageError(
-      worded`${setting('patch')} must be a multiple of ${multiple} with ${settings.levels} levels, not ${settings.patch}`,
-      { hint: `Choose ${near}, or fewer levels.` },
-    );
-  }
+  const misfit = patchMisfit(settings);
+  if (misfit) return misfit;
   return {
     ...settings,
     epochs: given.length === 0 ? DEFAULT_EPOCHS : settings.epochs,
@@ -359,11 +364,18 @@ function choiceOf(
   });
 }
 
-/** What the edge of a patch must be a multiple of for the network that settings ask for. */
-function patchMultipleOf(settings: TrainSettings): number | UsageError {
+/** Why the network that settings ask for cannot be, or does not take their patch; undefined if it does. */
+function patchMisfit(settings: TrainSettings): UsageError | undefined {
+  const { patch, levels } = settings;
+  const modalities = settings.modalities ?? ['any'];
   try {
-    const modalities = settings.modalities ?? ['any'];
-    return Math.max(...architectureOf(networkOf({ ...settings, modalities })).patchMultiple);
+    const { patchMultiple } = architectureOf(networkOf({ ...settings, modalities }));
+    const near = nearExtents(patch, patchMultiple);
+    if (formatExtents(near) === formatExtents(patch)) return undefined;
+    return new UsageError(
+      worded`${setting('patch')} must be a multiple of ${formatExtents(toExtents(patchMultiple))} with ${levels} levels, not ${formatExtents(patch)}`,
+      { hint: `Choose ${formatExtents(near)}, or fewer levels.` },
+    );
   } catch (error) {
     if (error instanceof UsageError) return error;
     throw error;

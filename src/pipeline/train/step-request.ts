@@ -1,3 +1,4 @@
+import { type Triple, toTriple } from '../../core/shape.ts';
 import { findLoss } from '../../engine/loss/index.ts';
 import { architectureOf } from '../../engine/nn/networks/index.ts';
 import type { StepRequest } from '../../engine/nn/training-step.ts';
@@ -11,15 +12,16 @@ export type StepSettings = NetworkSettings &
 
 /**
  * The training step that settings ask for.
+ * @param spacing as for `networkOf`
  * @throws UsageError for widths that no network has, and for a loss that does not go with a head.
  */
-export function stepRequest(settings: StepSettings): StepRequest {
+export function stepRequest(settings: StepSettings, spacing?: Triple): StepRequest {
   const { batch, patch, precision, weightDecay, clip, auxiliaryWeight } = settings;
   const run = runLoss(settings);
   return {
-    network: architectureOf(networkOf(settings)),
+    network: architectureOf(networkOf(settings, spacing)),
     batch,
-    patch: [patch, patch, patch],
+    patch: toTriple(patch),
     objectives: taskOf(settings).heads.map((head, i) => ({
       head: head.name,
       loss: lossOf(head, run),

@@ -60,7 +60,7 @@ export async function trainNet(
   const { settings } = data;
   const length = settings.steps ?? (settings.epochs ?? 0) * settings.stepsPerEpoch;
   const resume = (await runStatus(run)) === 'unfinished';
-  const kernels = await context.kernels?.(settings);
+  const kernels = await context.kernels?.(data);
   let earlierSeconds: number | undefined;
   const { result } = await trainInFolder(await context.gpu(), data, run, {
     resume,

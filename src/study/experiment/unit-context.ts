@@ -3,7 +3,7 @@ import type { FileStore } from '../../core/files.ts';
 import type { AbortSignal } from '../../core/globals.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { Dataset } from '../../imaging/dataset/dataset.ts';
-import type { ResolvedTrainSettings } from '../../pipeline/train/settings.ts';
+import type { TrainingData } from '../../pipeline/train/prepare.ts';
 import type { ExperimentRecord } from '../report/experiment-record.ts';
 import type { ScanShelf } from './scan-shelf.ts';
 
@@ -24,7 +24,7 @@ export interface UnitContext {
   /** Opens a new device after one was lost in training. */
   reopen?(lost: DeviceLostError): Promise<Gpu>;
   /** Kernel variants by slot for a net; where left out the built-in table decides. */
-  kernels?(settings: ResolvedTrainSettings): Promise<Readonly<Record<string, string>>>;
+  kernels?(data: TrainingData): Promise<Readonly<Record<string, string>>>;
   /** @param share of the unit that is done, 0 to 1 */
   onProgress?(share: number, detail: string): void;
   /** Told what is unusual but no error. */

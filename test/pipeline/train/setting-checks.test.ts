@@ -30,8 +30,8 @@ describe('every setting', () => {
   it('becomes an option with its help, its default and what it takes', () => {
     expect(SETTING_ARGS.patch).toEqual({
       type: 'string',
-      valueHint: 'N',
-      description: 'Edge of the cubic patch in voxels (default 64)',
+      valueHint: 'N|ZxYxX',
+      description: 'Edge of the patch in voxels, or its three edges along z, y, x (default 64)',
     });
     expect(SETTING_ARGS.flips).toMatchObject({ type: 'enum', options: ['on', 'off'] });
     expect(SETTING_ARGS.recompute.type).toBe('boolean');

@@ -68,6 +68,10 @@ describe('trainSettings', () => {
     [{ preset: 'single', epochs: 3, steps: 4 }, 'epochs and steps exclude each other'],
     [{ preset: 'single', patch: 60 }, 'patch must be a multiple of 8 with 4 levels, not 60'],
     [{ preset: 'single', patch: 4, levels: 4 }, /multiple of 8/],
+    [{ preset: 'single', patch: [20, 64, 64] }, 'a multiple of 8 with 4 levels, not 20x64x64'],
+    [{ preset: 'single', patch: [16, 64] }, 'patch is [16,64]; expected a number, or three along z, y, x'],
+    [{ preset: 'single', patch: '64' }, 'patch is "64"; expected a number, or three along z, y, x'],
+    [{ preset: 'single', patch: 0 }, /^patch is 0; Too small/],
     [{ preset: 'single', batch: 0 }, /^batch is 0; /],
     [{ preset: 'single', batch: 1.5 }, /^batch is 1.5; /],
     [{ preset: 'single', batch: '2' }, /^batch is "2"; expected/],
@@ -82,6 +86,13 @@ describe('trainSettings', () => {
   ])('refuses %j', (input, message) => {
     expect(() => trainSettings(input)).toThrow(UsageError);
     expect(() => trainSettings(input)).toThrow(message);
+  });
+
+  it('takes a patch that is no cube, and writes each box in one way', () => {
+    expect(trainSettings({ preset: 'single', patch: [16, 64, 32] }).patch).toEqual([16, 64, 32]);
+    expect(trainSettings({ preset: 'single', patch: [64, 64, 64] })).toEqual(
+      trainSettings({ preset: 'single', patch: 64 }),
+    );
   });
 
   it('hints at a patch that fits', () => {
