@@ -1,9 +1,13 @@
 import { formatRecord } from '../core/record.ts';
 import { findScans, scanName } from '../imaging/dataset/dataset.ts';
 import { describeInputs } from '../imaging/dataset/inputs.ts';
+import type { LabelSummary } from '../imaging/results/part-files.ts';
+import { tellParts } from '../imaging/results/part-words.ts';
+import { writeVolumes } from '../imaging/results/volumes.ts';
 import { predict as predictScans } from '../pipeline/predict/run.ts';
 import { TASK_FILE } from '../pipeline/task/task-file.ts';
 import { NodeFolder } from '../platform/node-files.ts';
+import { packageVersion } from '../platform/terminal.ts';
 import { tissueProvider } from '../study/tissue-provider.ts';
 import { type Command, command } from './command.ts';
 import { LastingGpu } from './lasting-gpu.ts';
@@ -27,6 +31,12 @@ export const predict: Command = command({
     tile: PREDICTION_ARGS.tile,
     memory: PREDICTION_ARGS.memory,
     precision: PREDICTION_ARGS.precision,
+    'min-lesion': {
+      type: 'string',
+      valueHint: 'MM',
+      description:
+        'Leave out lesions (parts of any label) whose longest diameter is below this (default: none)',
+    },
     maps: PREDICTION_ARGS.maps,
     'make-tissues': PREDICTION_ARGS['make-tissues'],
     'no-resample': PREDICTION_ARGS['no-resample'],
@@ -38,6 +48,7 @@ export const predict: Command = command({
   examples: [
     { line: 'predict ./run ./dataset ./predictions --subjects 26', does: 'one patient' },
     { line: 'predict ./run ./dataset ./predictions --threshold 0.5 --overlap 0.25', does: 'all, faster' },
+    { line: 'predict ./run ./dataset ./predictions --min-lesion 3', does: 'no lesions smaller than 3 mm' },
     {
       line: 'predict ./run ./dataset ./predictions --make-tissues',
       does: 'a multi-input net on maps of our own, whatever maps there are',
@@ -45,6 +56,7 @@ export const predict: Command = command({
   ],
   async run(options, output) {
     options.seed();
+    const minDiameter = options.number('min-lesion', { above: 0 });
     const inputs = await openPrediction(options, output);
     const scans = findScans(inputs.dataset, options.list('subjects'));
     requireModelInputs(scans, inputs, output);
@@ -67,6 +79,7 @@ export const predict: Command = command({
       const predicted = await predictScans(device.gpu, {
         ...inputs,
         kernels,
+        minDiameter,
         provider: tissueProvider(stageOne, { resample, kernels }),
         reopen: device.reopen,
         scans,
@@ -79,8 +92,9 @@ export const predict: Command = command({
       });
       const { info } = inputs.model;
       await out.write(TASK_FILE, formatRecord(info.task));
+      await writeVolumes(out, packageVersion());
       const within = (path: string): string => `${out.name}/${path}`;
-      const rows = predicted.map(({ files, values, maps, madeMaps, ...scan }) => {
+      const rows = predicted.map(({ files, tables, values, maps, madeMaps, ...scan }) => {
         const [first, second] = files.map(within);
         // A head that decides about one label gives a mask, then probabilities.
         const main = first?.endsWith('_mask.nii.gz') ? { mask: first, probabilities: second } : {};
@@ -89,6 +103,7 @@ export const predict: Command = command({
           ...scan,
           ...main,
           files: files.map(within),
+          tables: tables.map(within),
           ...numbers,
           tissue: maps,
           tissueMaps: madeMaps.map(within),
@@ -102,10 +117,22 @@ export const predict: Command = command({
   },
 });
 
-/** The first file of a scan, or its numbers if it has none. */
-function told({ files, values }: { readonly files: readonly string[]; readonly values?: object }): string {
+/** What was found in a scan, its numbers and its first file. */
+function told({ files, found, values }: Told): string {
   const numbers = Object.entries(values ?? {}).map(
     ([head, value]) => `${head} ${Number(value).toPrecision(4)}`,
   );
-  return files[0] ?? numbers.join(', ');
+  return [...found.map(tellSummary), ...numbers, ...files.slice(0, 1)].join('; ');
+}
+
+interface Told {
+  readonly files: readonly string[];
+  readonly found: readonly LabelSummary[];
+  readonly values?: object;
+}
+
+/** `34 lesions, 25.4 ml (2 below 3 mm dropped)`. */
+function tellSummary({ Label, Count, VolumeMl, Dropped }: LabelSummary): string {
+  const text = tellParts(Label, Count, VolumeMl);
+  return Dropped ? `${text} (${Dropped.Count} below ${Dropped.BelowMm} mm left out)` : text;
 }

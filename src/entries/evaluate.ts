@@ -27,7 +27,6 @@ export {
   evaluatePredictions,
   type ScanEvaluation,
 } from '../imaging/evaluate/evaluate-predictions.ts';
-export { type Lesion, lesionTable, listLesions } from '../imaging/evaluate/lesion-list.ts';
 export type { LesionSizeCount } from '../imaging/evaluate/lesion-sizes.ts';
 export { componentVolumes, connectedComponents, voxelMl } from '../imaging/evaluate/lesions.ts';
 export { evaluateScan, meanMetrics, normalizedDice, type ScanMetrics } from '../imaging/evaluate/metrics.ts';
@@ -47,3 +46,4 @@ export {
   thresholdMask,
 } from '../imaging/evaluate/threshold.ts';
 export { type TissueDice, tissueDice } from '../imaging/evaluate/tissue-dice.ts';
+export { listParts, type Part, type PartsOptions, partTable } from '../imaging/results/parts.ts';

@@ -62,8 +62,8 @@ export {
   writeNifti,
   writeNiftiPlanes,
 } from '../imaging/nifti/write.ts';
-export { type ScanReportData, scanReport } from '../imaging/report/scan-report.ts';
 export { tableCsv, tableMarkdown } from '../imaging/report/table-files.ts';
+export { type ScanReportData, scanReport } from '../imaging/results/scan-report.ts';
 export { correctTissues } from '../imaging/tissue/correct-tissues.ts';
 export {
   type MakeTissuesRequest,

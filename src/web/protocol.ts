@@ -1,7 +1,7 @@
 import type { Extents } from '../core/shape.ts';
 import type { FileRole } from '../imaging/dataset/file-role.ts';
-import type { Lesion } from '../imaging/evaluate/lesion-list.ts';
 import type { ScanMetrics } from '../imaging/evaluate/metrics.ts';
+import type { Part } from '../imaging/results/parts.ts';
 
 /** A fault as the page shows it: one sentence, and what to do. */
 export interface Problem {
@@ -129,7 +129,7 @@ export interface ResultReport {
   readonly labels: readonly string[];
   /** Null if the most probable label counts. */
   readonly threshold: number | null;
-  readonly lesions: readonly Lesion[];
+  readonly lesions: readonly Part[];
   /** Against the true mask; null where there is none. */
   readonly metrics: ScanMetrics | null;
   /** Name of the file that holds the true mask; null where there is none. */

@@ -1,9 +1,9 @@
 import type { InputFile } from '../imaging/dataset/inputs.ts';
 import type { LoadedScan } from '../imaging/dataset/load-scan.ts';
-import { listLesions } from '../imaging/evaluate/lesion-list.ts';
 import { evaluateScan } from '../imaging/evaluate/metrics.ts';
 import { changedVoxels, implausibleVolume } from '../imaging/evaluate/plausibility.ts';
 import { encodeNifti, LABEL_INTENT } from '../imaging/nifti/encode.ts';
+import { listParts } from '../imaging/results/parts.ts';
 import { voxelVolume } from '../imaging/volume/volume.ts';
 import { type DecidedLabel, maskOf } from '../pipeline/predict/head-result.ts';
 import type { PredictionInput } from '../pipeline/predict/input-maps.ts';
@@ -96,7 +96,7 @@ export function resultOf(run: ScanRun): ResultReport {
     label: shown.label,
     labels: labels.map(({ label }) => label),
     threshold: shownThreshold(run),
-    lesions: listLesions(mask, probabilities, scan.grid, truth),
+    lesions: listParts(mask, probabilities, scan.grid, { truth }),
     metrics: truth ? evaluateScan(mask, truth, scan.grid) : null,
     truth: truth ? truthFile : null,
     correction: correctionOf(run),
@@ -115,7 +115,7 @@ export async function reportOf(
   run: ScanRun,
   about: { readonly name: string; readonly adapter: string; readonly version: string },
 ): Promise<string> {
-  const { scanReport } = await import('../imaging/report/scan-report.ts');
+  const { scanReport } = await import('../imaging/results/scan-report.ts');
   const { scan, model, seconds, shown, inputs, truthFile } = run;
   const { lesions, metrics, threshold, correction } = resultOf(run);
   const [image] = scan.channels;

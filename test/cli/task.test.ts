@@ -95,8 +95,11 @@ describe('a task of three labels', () => {
     expect(files.filter((name) => !name.endsWith('.json'))).toEqual([
       'sub-a_space-orig_desc-parts_dseg.nii.gz',
       'sub-a_space-orig_desc-parts_dseg.tsv',
+      'sub-a_space-orig_label-front_parts.tsv',
       'sub-a_space-orig_label-front_probseg.nii.gz',
+      'sub-a_space-orig_label-left_parts.tsv',
       'sub-a_space-orig_label-left_probseg.nii.gz',
+      'sub-a_space-orig_label-low_parts.tsv',
       'sub-a_space-orig_label-low_probseg.nii.gz',
     ]);
     expect(bytes('predictions/sub-a/anat/sub-a_space-orig_desc-parts_dseg.tsv').toString()).toBe(

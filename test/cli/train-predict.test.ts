@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sizeOf } from '../../src/core/shape.ts';
 import { readNifti } from '../../src/imaging/nifti/read.ts';
-import { sameGrid } from '../../src/imaging/volume/volume.ts';
+import { sameGrid, voxelVolume } from '../../src/imaging/volume/volume.ts';
 import { decodeModel, encodeModel } from '../../src/pipeline/models/model.ts';
 import { variantConfig } from '../../src/study/presets/index.ts';
 import { buildCli, errorLines, runCli } from '../support/cli.ts';
@@ -213,6 +213,8 @@ describe('predict', () => {
           mask: join(out, mask),
           probabilities: join(out, mask.replace('_mask', '_probseg')),
           files: [join(out, mask), join(out, mask.replace('_mask', '_probseg'))],
+          tables: [join(out, mask.replace('_mask.nii.gz', '_lesions.tsv'))],
+          found: [expect.objectContaining({ Label: 'lesion', Count: expect.any(Number), Dropped: null })],
           tissue: null,
           tissueMaps: [],
           resampled: null,
@@ -239,6 +241,13 @@ describe('predict', () => {
         if (!(p >= 0 && p <= 1)) expect.unreachable(`probability ${p}`);
         if (p < threshold && voxels[i] !== 0) expect.unreachable('lesion below the threshold');
       });
+      const [{ Count: count, VolumeMl: ml }] = scans[0].found;
+      const rows = readFileSync(scans[0].tables[0], 'utf8').trimEnd().split('\n');
+      expect(rows).toHaveLength(1 + count);
+      const marked = voxels.reduce((sum, v) => sum + v, 0);
+      expect(ml).toBeCloseTo((marked * voxelVolume(probabilities.grid)) / 1000, 9);
+      const volumes = readFileSync(join(out, 'volumes.tsv'), 'utf8').trimEnd().split('\n');
+      expect(volumes[1]!.split('\t').slice(0, 3)).toEqual(['sub-training02', 'ses-01', String(count)]);
       const scored = await runCli(['evaluate', out, dataset, '--json']);
       expect(JSON.parse(scored.stdout).scans).toMatchObject([{ trainedOn: 'no' }]);
     },

@@ -1,6 +1,6 @@
 // From MRI files to a lesion mask, with the small network that comes with the web app (a toy: it saw phantoms only).
 import { decodeModel, MemoryFiles, openGpu, segment } from 'voxelgrad';
-import { listLesions } from 'voxelgrad/evaluate';
+import { listParts } from 'voxelgrad/evaluate';
 import { loadScan, scanOfFiles, writeNifti } from 'voxelgrad/imaging';
 import { NodeFolder } from 'voxelgrad/node';
 import { makePhantom } from 'voxelgrad/study';
@@ -37,7 +37,7 @@ const probabilities = found.maps.get('lesion')!;
 
 const out = new MemoryFiles('result'); // or new NodeFolder('result')
 await out.write('mask.nii.gz', writeNifti({ grid, data: mask }, { datatype: 'uint8' }));
-const lesions = listLesions(mask, probabilities, grid, phantom.lesions);
+const lesions = listParts(mask, probabilities, grid, { truth: phantom.lesions });
 for (const { number, ml, side, place, found } of lesions.slice(0, 5))
   console.log(
     `${number}: ${ml.toFixed(2)} ml, ${side}, at ${place.join(' ')} mm, ${found ? 'true' : 'false'}`,

@@ -40,7 +40,15 @@ export function sidecarPath(path: string): string {
 }
 
 /** The JSON beside a mask or map, as BIDS wants derivatives to be described, and what else a reader must know. */
-export function sidecar({ label, desc, suffix }: PredictionKind, facts: SidecarFacts): Uint8Array {
+export function sidecar(kind: PredictionKind, facts: SidecarFacts): Uint8Array {
+  return new TextEncoder().encode(`${canonicalJson(sidecarFields(kind, facts), 2)}\n`);
+}
+
+/** The fields of {@link sidecar}. */
+export function sidecarFields(
+  { label, desc, suffix }: PredictionKind,
+  facts: SidecarFacts,
+): Record<string, Json> {
   const { version, inputs, brain, choices, model, threshold, method, warnings } = facts;
   const what = label === 'lesion' ? 'Lesion' : (label ?? desc ?? 'Map');
   const uri = (path: string): string => `bids:${RAW_DATASET}:${path}`;
@@ -68,7 +76,7 @@ export function sidecar({ label, desc, suffix }: PredictionKind, facts: SidecarF
     ...(method ? { Method: method } : {}),
     Warnings: warnings,
   };
-  return new TextEncoder().encode(`${canonicalJson(toJson(content), 2)}\n`);
+  return toJson(content) as Record<string, Json>;
 }
 
 /** Whether the sidecar of a prediction says that its network was trained on the scan; null if it does not say. */

@@ -21,6 +21,10 @@ export interface Column {
   readonly unit?: string;
   /** Decimals of numbers; 0 unless told. */
   readonly digits?: number;
+  /** What it is, for the dictionary beside a file. */
+  readonly description?: string;
+  /** What each of a few values means, for the same. */
+  readonly levels?: Readonly<Record<string, string>>;
   /** Which end is better; the HTML table then marks the best of the column. */
   readonly better?: 'high' | 'low';
 }

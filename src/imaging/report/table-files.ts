@@ -1,3 +1,4 @@
+import type { Json } from '../../core/json.ts';
 import {
   type Cell,
   type Column,
@@ -29,6 +30,33 @@ export function tableCsv(table: Table): string {
   return [heads.map(quoted), ...lines].map((cells) => `${cells.join(',')}\n`).join('');
 }
 
+/**
+ * A table as BIDS has them: the columns' keys, then a line a row, with tabs between cells and `n/a` for what is not
+ * there. Numbers have six digits that count, texts no tabs, line ends or formulas.
+ */
+export function tableTsv({ columns, rows }: Table): Uint8Array {
+  const lines = [
+    columns.map(({ key }) => tsvText(key)),
+    ...rows.map((row) => columns.map(({ key }) => tsvCell(row[key]))),
+  ];
+  return new TextEncoder().encode(lines.map((cells) => `${cells.join('\t')}\n`).join(''));
+}
+
+/** What BIDS wants beside a table: what each column is, by its key. */
+export function dataDictionary({ columns }: Table): Record<string, Record<string, Json>> {
+  return Object.fromEntries(
+    columns.map(({ key, label, description, unit, levels }) => [
+      key,
+      {
+        LongName: label,
+        Description: description ?? label,
+        ...(unit === undefined ? {} : { Units: unit }),
+        ...(levels === undefined ? {} : { Levels: levels }),
+      },
+    ]),
+  );
+}
+
 /** A table in GitHub's Markdown: its caption in bold, headings, a line a row; numbers as on a page. */
 export function tableMarkdown(table: Table): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
@@ -52,8 +80,21 @@ function csvCell(cell: Cell): string {
   return typeof cell === 'string' ? quoted(cell) : '';
 }
 
-/** A spreadsheet would compute a text that begins as a formula does: an apostrophe before it makes it a text again. */
+function tsvCell(cell: Cell): string {
+  if (typeof cell === 'number') return Number.isFinite(cell) ? String(Number(cell.toPrecision(6))) : 'n/a';
+  return typeof cell === 'string' && cell !== '' ? tsvText(cell) : 'n/a';
+}
+
+function tsvText(text: string): string {
+  return inert(text.replace(/\s+/g, ' '));
+}
+
 function quoted(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const safe = inert(text);
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** A spreadsheet would compute a text that begins as a formula does: an apostrophe before it makes it a text again. */
+function inert(text: string): string {
+  return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
 }

@@ -21,6 +21,13 @@ export function copyVoxels(voxels: Voxels, from: number, count: number, target: 
   else for (let i = 0; i < count; i++) target[at + i] = stored[from + i]! * slope + intercept;
 }
 
+/** The float32 value of one voxel. */
+export function voxelAt(voxels: Voxels, i: number): number {
+  return voxels instanceof Float32Array
+    ? voxels[i]!
+    : Math.fround(voxels.stored[i]! * voxels.slope + voxels.intercept);
+}
+
 /** All values as float32: the array itself where it is that, else a new one. */
 export function toFloat32(voxels: Voxels): Float32Array {
   if (voxels instanceof Float32Array) return voxels;

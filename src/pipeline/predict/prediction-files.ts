@@ -1,6 +1,5 @@
 import type { LoadedScan } from '../../imaging/dataset/load-scan.ts';
 import type { PredictionKind } from '../../imaging/dataset/prediction-path.ts';
-import { thresholdMask } from '../../imaging/evaluate/threshold.ts';
 import { ESTIMATE_INTENT, LABEL_INTENT } from '../../imaging/nifti/encode.ts';
 import {
   type PlaneVolume,
@@ -11,8 +10,9 @@ import {
 import type { Box } from '../../imaging/volume/crop.ts';
 import type { Voxels } from '../../imaging/volume/voxels.ts';
 import { isValueHead, type TaskHead } from '../task/task.ts';
-import { type HeadMaps, labelValues, mostProbable } from './head-result.ts';
-import type { BoxSegmentation, Segmentation } from './segment.ts';
+import type { DecidedBox } from './decide-box.ts';
+import { type HeadMaps, labelValues } from './head-result.ts';
+import type { Segmentation } from './segment.ts';
 
 /** One file of a prediction. */
 export interface PredictionFile {
@@ -61,50 +61,40 @@ export interface PredictionStream {
 
 /** {@link encodeSegmentation} plane by plane: of the scan's whole grid, nothing is made but the plane that is written. */
 export function streamSegmentation(
-  { box, heads }: BoxSegmentation,
-  scan: Pick<LoadedScan<Voxels>, 'grid' | 'header' | 'brain'>,
+  { box, heads }: Pick<DecidedBox, 'box' | 'heads'>,
+  scan: Pick<LoadedScan<Voxels>, 'grid' | 'header'>,
 ): PredictionStream[] {
-  const { grid, brain } = scan;
-  return [...heads.values()].flatMap(({ head, decision, maps }) => {
+  const { grid } = scan;
+  return [...heads.values()].flatMap(({ head, maps, masks, labels }) => {
     const file = (kind: PredictionKind, plane: PlaneVolume['plane']): PredictionStream => ({
       kind,
       content: writeNiftiPlanes({ grid, plane }, storage(kind, head, scan)),
     });
-    const planes = [...maps].map(([key, map]) => [key, planeOf(map, box, grid.shape)] as const);
-    const inside = (z: number, length: number): Uint8Array => brain.subarray(z * length, (z + 1) * length);
     const values = [0, ...labelValues(head)];
+    const inBox = labels && planeOf(labels, box, grid.shape);
     return [
-      ...(decision.kind === 'argmax'
+      ...(inBox
         ? [
             file(segmentationKind(head), (z, target) => {
-              const own = planes.map(([, plane]) => {
-                const map = new Float32Array(target.length);
-                plane(z, map);
-                return map;
-              });
-              const labels = mostProbable(own, inside(z, target.length));
-              for (let i = 0; i < target.length; i++) target[i] = values[labels[i]!]!;
+              inBox(z, target);
+              for (let i = 0; i < target.length; i++) target[i] = values[target[i]!]!;
             }),
           ]
         : []),
-      ...planes.flatMap(([key, plane], k) => [
-        ...(decision.kind === 'threshold'
-          ? [
-              file({ label: key, suffix: 'mask' }, (z, target) => {
-                plane(z, target);
-                target.set(thresholdMask(target, decision.thresholds[k]!, inside(z, target.length)));
-              }),
-            ]
-          : []),
-        file(mapKind(head, key), plane),
-      ]),
+      ...[...maps].flatMap(([key, map]) => {
+        const mask = masks.get(key);
+        return [
+          ...(mask ? [file({ label: key, suffix: 'mask' }, planeOf(mask, box, grid.shape))] : []),
+          file(mapKind(head, key), planeOf(map, box, grid.shape)),
+        ];
+      }),
     ];
   });
 }
 
 /** Writes a plane of the whole grid from a map of a box in it. */
 function planeOf(
-  map: Float32Array,
+  map: Float32Array | Uint8Array,
   box: Box,
   shape: readonly [number, number, number],
 ): (z: number, target: Float32Array) => void {

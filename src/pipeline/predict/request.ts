@@ -4,6 +4,7 @@ import type { Extents } from '../../core/shape.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { Element } from '../../engine/tape/tensor.ts';
 import type { Dataset, Scan } from '../../imaging/dataset/dataset.ts';
+import type { LabelSummary } from '../../imaging/results/part-files.ts';
 import type { Model } from '../models/model.ts';
 import type { MapChoice, MapProvider } from './input-maps.ts';
 import type { SpacingChange } from './voxel-size.ts';
@@ -18,6 +19,8 @@ export interface PredictRequest {
   readonly provider?: MapProvider | undefined;
   /** A voxel is of the main head's labels where its probability is at or above this (default: what training chose). */
   readonly threshold?: number | undefined;
+  /** Parts of labels whose longest diameter in mm is smaller are left out of masks, label images and tables. */
+  readonly minDiameter?: number | undefined;
   /** Overlap of neighbouring windows, as a share of their edge; 0 to below 1. */
   readonly overlap: number;
   /** Extents of the sliding window in voxels, as for `segment` (default: the patch of training). */
@@ -69,6 +72,10 @@ export interface PredictedScan {
   readonly session: string | null;
   /** Paths relative to the output folder, in the order of the heads. */
   readonly files: readonly string[];
+  /** Paths of the tables of parts, one per label. */
+  readonly tables: readonly string[];
+  /** What was found of each label that the network decides about. */
+  readonly found: readonly LabelSummary[];
   /** The numbers of the whole scan by head. */
   readonly values: Readonly<Record<string, number>>;
   /** Where the maps come from that the network read: `supplied`, or how they were made; null if it reads none. */

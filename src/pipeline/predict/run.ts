@@ -6,12 +6,20 @@ import type { Scan } from '../../imaging/dataset/dataset.ts';
 import { hashInputs } from '../../imaging/dataset/inputs.ts';
 import { type LoadedScan, loadStoredScan } from '../../imaging/dataset/load-scan.ts';
 import { type PredictionKind, predictionPath } from '../../imaging/dataset/prediction-path.ts';
-import { type Seen, type SidecarFacts, sidecar, sidecarPath } from '../../imaging/dataset/sidecar.ts';
+import {
+  type Seen,
+  type SidecarFacts,
+  sidecar,
+  sidecarFields,
+  sidecarPath,
+} from '../../imaging/dataset/sidecar.ts';
 import { implausibleVolume } from '../../imaging/evaluate/plausibility.ts';
 import { ESTIMATE_INTENT } from '../../imaging/nifti/encode.ts';
 import { writeNifti } from '../../imaging/nifti/write.ts';
+import { encodeParts, type LabelSummary, partsKind, summarise } from '../../imaging/results/part-files.ts';
 import { voxelVolume } from '../../imaging/volume/volume.ts';
 import type { Voxels } from '../../imaging/volume/voxels.ts';
+import { type DecidedBox, decideBox } from './decide-box.ts';
 import { loadPredictionInput } from './input-maps.ts';
 import { labelTable, segmentationKind, streamSegmentation, valuesPath } from './prediction-files.ts';
 import type { Predictor } from './predictor.ts';
@@ -80,7 +88,7 @@ async function finishScan(
   request: PredictRequest,
 ): Promise<PredictedScan> {
   const { scan, loaded, start, snapshot, maps, madeMaps } = current;
-  const { model, threshold, overlap, memory, resample, snapshotSeconds, out } = request;
+  const { model, threshold, overlap, memory, resample, snapshotSeconds, minDiameter, out } = request;
   const segmentation = await segmentBox(predictor, model, loaded, {
     threshold,
     overlap,
@@ -93,14 +101,16 @@ async function finishScan(
       request.onTile?.(tiles, total, scan);
     },
   });
-  const warnings = [...(loaded.warnings ?? []), ...implausible(segmentation, loaded)];
+  const decided = decideBox(segmentation, loaded, minDiameter);
+  const summaries = decided.found.map((found) => summarise(found, brainVolume(loaded)));
+  const warnings = [...(loaded.warnings ?? []), ...implausible(summaries, decided)];
   const facts = await sidecarFacts(current, segmentation, warnings, request);
   const describe = async (path: string, kind: PredictionKind, at?: number): Promise<void> => {
     if (facts) await out.write(sidecarPath(path), sidecar(kind, { ...facts, threshold: at }));
   };
   const files: string[] = [];
   const values: Record<string, number> = {};
-  for (const { kind, content } of streamSegmentation(segmentation, loaded)) {
+  for (const { kind, content } of streamSegmentation(decided, loaded)) {
     const path = predictionPath(scan, kind);
     await out.write(path, content);
     files.push(path);
@@ -113,11 +123,25 @@ async function finishScan(
   }
   for (const [i, path] of madeMaps.entries())
     await describe(path, { label: model.info.task.maps?.labels[i], suffix: 'probseg' });
+  const tables: string[] = [];
+  const images = loaded.channels.map(({ name }) => name);
+  for (const [i, found] of decided.found.entries()) {
+    const kind = partsKind(found.label);
+    const at = thresholdOf(segmentation, { label: found.label, suffix: 'mask' });
+    const fields = facts && sidecarFields(kind, { ...facts, threshold: at });
+    const { tsv, json } = encodeParts(found, summaries[i]!, images, fields);
+    const path = predictionPath(scan, kind, 'tsv');
+    await out.write(path, tsv);
+    await out.write(predictionPath(scan, kind, 'json'), json);
+    tables.push(path);
+  }
   const { subject, session } = scan;
   return {
     subject,
     session,
     files,
+    tables,
+    found: summaries,
     values,
     maps,
     madeMaps,
@@ -136,27 +160,17 @@ function thresholdOf({ heads }: BoxSegmentation, { label, suffix }: PredictionKi
   return undefined;
 }
 
+/** The volume of a scan's brain mask in ml. */
+function brainVolume({ brain, grid }: LoadedScan<Voxels>): number {
+  return (brain.reduce((sum, v) => sum + Number(v !== 0), 0) * voxelVolume(grid)) / 1000;
+}
+
 /** What is implausible about masks, a clause each. */
-function implausible({ box, heads }: BoxSegmentation, { brain, grid }: LoadedScan<Voxels>): string[] {
-  const ml = voxelVolume(grid) / 1000;
-  const brainMl = brain.reduce((sum, v) => sum + Number(v !== 0), 0) * ml;
-  const odd: string[] = [];
-  for (const { decision, maps } of heads.values()) {
-    if (decision.kind !== 'threshold') continue;
-    for (const [k, [label, map]] of [...maps].entries()) {
-      let found = 0;
-      for (let i = 0; i < map.length; i++) {
-        if (!(map[i]! >= decision.thresholds[k]!)) continue;
-        const x = (i % box.shape[0]) + box.start[0];
-        const y = (Math.floor(i / box.shape[0]) % box.shape[1]) + box.start[1];
-        const z = Math.floor(i / (box.shape[0] * box.shape[1])) + box.start[2];
-        if (brain[(z * grid.shape[1] + y) * grid.shape[0] + x] !== 0) found++;
-      }
-      const why = implausibleVolume(label, found * ml, brainMl);
-      if (why !== null) odd.push(why);
-    }
-  }
-  return odd;
+function implausible(summaries: readonly LabelSummary[], { heads }: DecidedBox): string[] {
+  const masks = new Set([...heads.values()].flatMap((head) => [...head.masks.keys()]));
+  return summaries.flatMap(({ Label, VolumeMl, BrainMl }) =>
+    masks.has(Label) ? (implausibleVolume(Label, VolumeMl, BrainMl) ?? []) : [],
+  );
 }
 
 /** What the sidecars of a scan say; undefined if none are wanted. */
@@ -164,7 +178,7 @@ async function sidecarFacts(
   { scan, loaded, maps: origin }: StartedScan,
   { resampled }: BoxSegmentation,
   warnings: readonly string[],
-  { model, dataset, maps: source, overlap, precision, resample, provenance }: PredictRequest,
+  { model, dataset, maps: source, overlap, precision, resample, minDiameter, provenance }: PredictRequest,
 ): Promise<SidecarFacts | undefined> {
   if (!provenance) return undefined;
   const { task, settings } = model.info;
@@ -192,6 +206,7 @@ async function sidecarFacts(
         ? { From: resampled.from, To: resampled.to, Done: resample ?? true }
         : 'none: the network saw the scan on its own grid',
       ...(origin === null ? {} : { Maps: origin }),
+      ...(minDiameter === undefined ? {} : { SmallestDiameterMm: minDiameter }),
     },
     warnings,
   };

@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
-import type { Lesion } from '../../imaging/evaluate/lesion-list.ts';
 import type { ScanMetrics } from '../../imaging/evaluate/metrics.ts';
 import { columnHeading, formatCell, METRIC_COLUMNS } from '../../imaging/evaluate/tables.ts';
+import type { Part } from '../../imaging/results/parts.ts';
 import type { App } from '../app.ts';
 import { describeCorrection } from '../correction-text.ts';
 import type { ResultReport } from '../protocol.ts';
@@ -71,7 +71,7 @@ function metricList(metrics: ScanMetrics, { truth, correction }: ResultReport): 
     </dl>`;
 }
 
-function lesionRows({ selectedLesion, result }: State, lesions: readonly Lesion[], app: App): TemplateResult {
+function lesionRows({ selectedLesion, result }: State, lesions: readonly Part[], app: App): TemplateResult {
   const isLesion = result?.label === 'lesion';
   const one = isLesion ? 'Lesion' : 'Part';
   const truth = lesions.some(({ found }) => found !== undefined);

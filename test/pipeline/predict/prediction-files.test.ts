@@ -4,7 +4,8 @@ import { collect } from '../../../src/core/files.ts';
 import { Random } from '../../../src/core/random.ts';
 import { parseHeader } from '../../../src/imaging/nifti/header.ts';
 import { writeNifti } from '../../../src/imaging/nifti/write.ts';
-import { uncrop } from '../../../src/imaging/volume/crop.ts';
+import { cropData, uncrop } from '../../../src/imaging/volume/crop.ts';
+import { decideBox } from '../../../src/pipeline/predict/decide-box.ts';
 import { decide, type HeadMaps } from '../../../src/pipeline/predict/head-result.ts';
 import { encodeSegmentation, streamSegmentation } from '../../../src/pipeline/predict/prediction-files.ts';
 import type { TaskHead } from '../../../src/pipeline/task/task.ts';
@@ -36,13 +37,15 @@ it.each([0, 0.5])('planes hold what whole maps hold, at threshold %d', (threshol
     writeNifti({ grid: GRID, data: values(inBrain) }, { datatype: 'int16', gzip: false }),
     'x',
   );
-  const scan = { grid: GRID, header, brain: Uint8Array.from(values(inBrain)) };
+  // The box holds the whole brain, as that of a prediction does.
+  const whole = cropData(Uint8Array.from(values(inBrain)), GRID.shape, box);
+  const scan = { grid: GRID, header, brain: uncrop(whole, box, GRID).data };
   const decided = [...heads].map(([name, { maps, ...rest }]) => {
     const whole = new Map([...maps].map(([key, data]) => [key, uncrop(data, box, GRID).data]));
     return [name, decide({ ...rest, maps: whole }, scan.brain)] as const;
   });
   const wanted = encodeSegmentation({ heads: new Map(decided) }, scan);
-  const streamed = streamSegmentation(found, scan);
+  const streamed = streamSegmentation(decideBox(found, { ...scan, channels: [] }), scan);
   expect(streamed.map(({ kind }) => kind)).toEqual(wanted.map(({ kind }) => kind));
   expect(wanted.map(({ kind: { label, desc, suffix } }) => `${label ?? desc}_${suffix}`)).toEqual([
     'lesion_mask',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { lesionTable, listLesions } from '../../../src/imaging/evaluate/lesion-list.ts';
 import { formatTable } from '../../../src/imaging/evaluate/tables.ts';
+import { listParts, partTable } from '../../../src/imaging/results/parts.ts';
 import { axisAlignedGrid } from '../../../src/imaging/volume/volume.ts';
 
 const grid = axisAlignedGrid([10, 8, 6], [2, 2, 2], [-9, 0, 10]);
@@ -22,16 +22,17 @@ function example(): { mask: Uint8Array; probabilities: Float32Array } {
   return { mask, probabilities };
 }
 
-describe('listLesions', () => {
+describe('listParts', () => {
   it('counts, places and orders lesions', () => {
     const { mask, probabilities } = example();
     const truth = new Uint8Array(480);
     truth[at(3, 2, 3)] = 1;
-    expect(listLesions(mask, probabilities, grid, truth)).toEqual([
+    expect(listParts(mask, probabilities, grid, { truth })).toEqual([
       {
         number: 1,
         voxels: 3,
         ml: 0.024,
+        diameter: 6,
         place: [-5, 4, 16],
         side: 'left',
         meanProbability: 0.75,
@@ -42,6 +43,7 @@ describe('listLesions', () => {
         number: 2,
         voxels: 1,
         ml: 0.008,
+        diameter: 2,
         place: [5, 2, 12],
         side: 'right',
         meanProbability: 0.5,
@@ -64,28 +66,28 @@ describe('listLesions', () => {
       [4, 4],
     ])
       mask[at(x!, y!, 3)] = 1;
-    const [ring] = listLesions(mask, new Float32Array(480), grid);
+    const [ring] = listParts(mask, new Float32Array(480), grid);
     const [x, y, z] = ring!.place;
     expect(mask[at((x + 9) / 2, y / 2, (z - 10) / 2)]).toBe(1);
     expect(ring!.voxels).toBe(8);
   });
 
   it('lists nothing for an empty mask, and refuses arrays of another grid', () => {
-    expect(listLesions(new Uint8Array(480), new Float32Array(480), grid)).toEqual([]);
-    expect(() => listLesions(new Uint8Array(480), new Float32Array(3), grid)).toThrow(/probabilities/);
-    expect(() => listLesions(new Uint8Array(480), new Float32Array(480), grid, new Uint8Array(1))).toThrow(
-      /truth/,
-    );
+    expect(listParts(new Uint8Array(480), new Float32Array(480), grid)).toEqual([]);
+    expect(() => listParts(new Uint8Array(480), new Float32Array(3), grid)).toThrow(/probabilities/);
+    expect(() =>
+      listParts(new Uint8Array(480), new Float32Array(480), grid, { truth: new Uint8Array(1) }),
+    ).toThrow(/truth/);
   });
 });
 
-describe('lesionTable', () => {
+describe('partTable', () => {
   it('has a column for the truth only where there is one', () => {
     const { mask, probabilities } = example();
-    const plain = formatTable(lesionTable(listLesions(mask, probabilities, grid)));
+    const plain = formatTable(partTable(listParts(mask, probabilities, grid)));
     expect(plain).toContain('0.024');
     expect(plain).not.toContain('In the truth');
-    const judged = formatTable(lesionTable(listLesions(mask, probabilities, grid, mask)));
+    const judged = formatTable(partTable(listParts(mask, probabilities, grid, { truth: mask })));
     expect(judged).toContain('In the truth');
     expect(judged).toMatch(/yes$/m);
   });

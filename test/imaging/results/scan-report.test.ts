@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { listLesions } from '../../../src/imaging/evaluate/lesion-list.ts';
 import { evaluateScan } from '../../../src/imaging/evaluate/metrics.ts';
-import { type ScanReportData, scanReport } from '../../../src/imaging/report/scan-report.ts';
+import { listParts } from '../../../src/imaging/results/parts.ts';
+import { type ScanReportData, scanReport } from '../../../src/imaging/results/scan-report.ts';
 import { demoData } from '../../study/report/fixture.ts';
 
 function reportData(withTruth: boolean): ScanReportData {
@@ -15,7 +15,9 @@ function reportData(withTruth: boolean): ScanReportData {
     brain,
     mask,
     ...(withTruth ? { truth, metrics: evaluateScan(mask, truth, grid) } : {}),
-    lesions: listLesions(mask, new Float32Array(mask.length).fill(0.8), grid, withTruth ? truth : undefined),
+    lesions: listParts(mask, new Float32Array(mask.length).fill(0.8), grid, {
+      truth: withTruth ? truth : undefined,
+    }),
     facts: [['Model', 'a & b']],
   };
 }

@@ -1,11 +1,12 @@
-import { type Lesion, lesionTable } from '../evaluate/lesion-list.ts';
 import type { ScanMetrics } from '../evaluate/metrics.ts';
 import { METRIC_COLUMNS } from '../evaluate/tables.ts';
+import { OVERLAY_COLORS, paintOverlay, pngDataUri } from '../report/figures.ts';
+import { factList, figure, html, legend, page, type Section, tableHtml } from '../report/html.ts';
+import { paintedSlices } from '../report/painted-slices.ts';
 import type { Grid } from '../volume/volume.ts';
 import { describeGrid } from '../volume/volume.ts';
-import { OVERLAY_COLORS, paintOverlay, pngDataUri } from './figures.ts';
-import { factList, figure, html, legend, page, type Section, tableHtml } from './html.ts';
-import { paintedSlices } from './painted-slices.ts';
+import { partWords } from './part-words.ts';
+import { type Part, partTable } from './parts.ts';
 
 /** What is reported of one segmented scan. Arrays have the grid's voxels. */
 export interface ScanReportData {
@@ -20,7 +21,7 @@ export interface ScanReportData {
   readonly label?: string | undefined;
   readonly truth?: Uint8Array;
   readonly metrics?: ScanMetrics;
-  readonly lesions: readonly Lesion[];
+  readonly lesions: readonly Part[];
   /** What made the mask, by name, in this order: model, threshold, adapter, time. */
   readonly facts: readonly (readonly [name: string, value: string])[];
   /** Who made the true mask: the name of its file. */
@@ -35,10 +36,8 @@ export interface ScanReportData {
 export function scanReport(data: ScanReportData): string {
   const { name, grid, lesions, metrics, label = 'lesion' } = data;
   const ml = lesions.reduce((sum, lesion) => sum + lesion.ml, 0);
-  const isLesion = label === 'lesion';
-  const one = isLesion ? 'lesion' : `part of ${label}`;
-  const many = isLesion ? 'lesions' : `parts of ${label}`;
-  const title = isLesion ? 'Lesions' : label;
+  const { one, many } = partWords(label);
+  const title = label === 'lesion' ? 'Lesions' : label;
   const count = `${lesions.length} ${lesions.length === 1 ? one : many}`;
   const sections: Section[] = [{ id: 'overlay', title: 'Overlay', body: overlay(data) }];
   if (metrics) {
@@ -56,7 +55,7 @@ export function scanReport(data: ScanReportData): string {
   sections.push({
     id: 'lesions',
     title,
-    body: lesions.length > 0 ? tableHtml(lesionTable(lesions)) : html`<p>No ${label} was predicted.</p>`,
+    body: lesions.length > 0 ? tableHtml(partTable(lesions, label)) : html`<p>No ${label} was predicted.</p>`,
   });
   if (data.provenance)
     sections.push({ id: 'provenance', title: 'Where this comes from', body: factList(data.provenance) });
