@@ -8,7 +8,18 @@ import { type Options, parseInteger, type SharedName } from './common.ts';
 import { gatherSettings, SETTING_ARGS, type SettingOption } from './settings.ts';
 
 /** Options that the experiment has in another form, or decides for each net. */
-type Decided = 'preset' | 'task' | 'subjects' | 'maps' | 'rater' | 'loss' | 'tpr' | 'cross-entropy';
+type Decided =
+  | 'preset'
+  | 'task'
+  | 'subjects'
+  | 'validate'
+  | 'validate-every'
+  | 'patience'
+  | 'maps'
+  | 'rater'
+  | 'loss'
+  | 'tpr'
+  | 'cross-entropy';
 type SharedOption = Exclude<SettingOption, Decided>;
 
 type OwnOption =
@@ -71,7 +82,7 @@ const OWN_ARGS: Readonly<Record<OwnOption, ArgDef>> = {
 };
 
 const { preset: _v, task: _k, subjects: _s, maps: _t, rater: _r, loss: _l, ...others } = SETTING_ARGS;
-const { tpr: _p, 'cross-entropy': _c, ...SHARED } = others;
+const { tpr: _p, 'cross-entropy': _c, validate: _j, 'validate-every': _e, patience: _w, ...SHARED } = others;
 
 /** Everything that says what an experiment is. */
 export const EXPERIMENT_ARGS: Readonly<Record<ExperimentOption, ArgDef>> = { ...OWN_ARGS, ...SHARED };

@@ -5,7 +5,7 @@ import { toJson } from '../core/json.ts';
 import { LockedFiles } from '../core/locked-files.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { tunedKernels } from '../engine/tune/tuner.ts';
-import type { Dataset } from '../imaging/dataset/dataset.ts';
+import { type Dataset, scanName, shortList } from '../imaging/dataset/dataset.ts';
 import { describeInputs } from '../imaging/dataset/inputs.ts';
 import { decodeModel } from '../pipeline/models/model.ts';
 import { describeMixedSpacing } from '../pipeline/predict/voxel-size.ts';
@@ -15,7 +15,7 @@ import {
   type TrainingData,
   trainingInputs,
 } from '../pipeline/train/prepare.ts';
-import type { StepReport, TrainResult } from '../pipeline/train/request.ts';
+import type { BestCheck, StepReport, TrainResult } from '../pipeline/train/request.ts';
 import {
   CHECKPOINT_SECONDS,
   HASH_STEPS,
@@ -163,15 +163,17 @@ export const train: Command = command({
     const found = await openDatasetOf(options.required('dataset'), choices, output);
     const dataset = allowImages(await attachTissues(found, settings.maps), folderOptions.memory);
     // What the names alone can tell comes before images are read.
-    const { scans, settings: resolved, notes } = chooseTraining(dataset, settings);
-    output.note(describeInputs(dataset, scans, trainingInputs(resolved)));
+    const { scans, validation, settings: resolved, notes } = chooseTraining(dataset, settings);
+    const read = [...scans, ...validation];
+    output.note(describeInputs(dataset, read, trainingInputs(resolved)));
+    if (validation.length > 0) output.note(`validated by ${shortList(validation.map(scanName))}`);
     for (const note of notes) output.note(`note: ${note}`);
     const stageOne = await readStageOneOf(options.text('stage-1'), resolved);
     const lock = await lockFolder(run, (text) => output.note(`waiting: ${text}`));
     try {
       if (resume && (await reportFinished(run, resolved, output))) return;
       if (!resume && !options.flag('overwrite')) await requireNoRun(run);
-      const data = await readScans(dataset, settings, scans.length, output);
+      const data = await readScans(dataset, settings, read.length, output);
       for (const warning of data.warnings ?? []) output.note(`warning: ${warning}`);
       const device = await LastingGpu.open(output, 'the last checkpoint');
       const kernels = await chooseKernels(device.gpu, data, config?.text);
@@ -383,18 +385,24 @@ function stepDisplay({ minutes }: TrainSettings, bar: Progress): (report: StepRe
 }
 
 function report(result: Omit<TrainResult, 'model'> | RunManifest, run: string, output: Output): void {
-  const { task, steps, seconds, finalLoss, threshold, trainDice, trainError } = result;
+  const { task, steps, seconds, finalLoss, threshold, trainDice, trainError, best } = result;
   const dice = trainDice === null ? '' : `Dice on the training scans ${trainDice.toFixed(3)}`;
   const at = threshold === null ? '' : ` at threshold ${threshold.toPrecision(4)}`;
   const error =
     trainError === null ? '' : `mean absolute error on the training scans ${trainError.toPrecision(4)}`;
+  const judged = best ? `${scoreOf(best)} on the validation scans` : '';
+  const kept = best ? `; the network of step ${best.step} is kept` : '';
   output.result(
-    { run, task, steps, seconds, finalLoss, threshold, trainDice, trainError },
+    { run, task, steps, seconds, finalLoss, threshold, trainDice, trainError, best },
     [
       `${run}: ${task}, ${steps} steps in ${seconds.toFixed(0)} s, final loss ${finalLoss.toFixed(4)}`,
-      `${dice}${at}${error}`,
+      `${judged}${dice}${at}${error}${kept}`,
     ]
       .filter((line) => line !== '')
       .join('\n'),
   );
+}
+
+function scoreOf({ dice, error }: BestCheck): string {
+  return dice === null ? `mean absolute error ${error?.toPrecision(4)}` : `Dice ${dice.toFixed(3)}`;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod/mini';
 import { CheckpointError } from '../../core/errors.ts';
 import { sha256OfArrays } from '../../core/hash.ts';
+import type { Json } from '../../core/json.ts';
 import type { LossScale } from '../optim/loss-scale.ts';
 import {
   checkTensors,
@@ -26,6 +27,14 @@ export interface TrainingProgress {
   readonly loss: number;
 }
 
+/** Weights that a run holds on to beside those that it trains, such as the best so far. */
+export interface KeptWeights {
+  /** Weights and running statistics. */
+  readonly weights: ReadonlyMap<string, Float32Array>;
+  /** What they are, and why. */
+  readonly about: Json;
+}
+
 /** Everything that a training run needs to go on bit for bit. */
 export interface TrainingState<Info extends StoredInfo = StoredInfo> {
   /** Weights and running statistics; the info's settings are the run's own, what is chosen at its end is not yet. */
@@ -48,6 +57,7 @@ export interface TrainingState<Info extends StoredInfo = StoredInfo> {
   readonly adapter: string;
   /** Of a run that stores 16-bit floats. */
   readonly lossScale?: LossScale;
+  readonly kept?: KeptWeights;
 }
 
 const finite = z.number();
@@ -65,6 +75,7 @@ const META = z.object({
   lossScale: z.optional(
     z.object({ scale: finite.check(z.minimum(1)), goodSteps: count, skippedSteps: count }),
   ),
+  kept: z.optional(z.json()),
 });
 
 /** Every array of a state by the name that it is stored under. */
@@ -81,12 +92,13 @@ function arraysOf(state: TrainingState): Map<string, Float32Array | Uint32Array>
     const { scale, goodSteps, skippedSteps } = state.lossScale;
     arrays.set('loss-scale', Uint32Array.of(scale, goodSteps, skippedSteps));
   }
+  for (const [name, data] of state.kept?.weights ?? []) arrays.set(`kept.${name}`, data);
   return arrays;
 }
 
 /**
- * SHA-256 of weights, running statistics, Adam's moments, random states and the scale of the loss: two runs that have it in common at a step
- * are equal bit for bit from there on.
+ * SHA-256 of weights, running statistics, Adam's moments, random states, the scale of the loss and weights that are kept:
+ * two runs that have it in common at a step are equal bit for bit from there on.
  */
 export async function stateHash(state: TrainingState): Promise<string> {
   return await sha256OfArrays(arraysOf(state));
@@ -107,7 +119,10 @@ export async function encodeTrainingState(state: TrainingState): Promise<Uint8Ar
     for (const [name, tensor] of checkTensors(parameters, moments, `${prefix} of the run`))
       tensors.set(`${prefix}.${name}`, tensor);
   for (const [name, data] of state.random) tensors.set(`random.${name}`, { shape: [data.length], data });
-  const { step, progress, configHash, data, kernels, adapter, lossScale } = state;
+  const { step, progress, configHash, data, kernels, adapter, lossScale, kept } = state;
+  if (kept)
+    for (const [name, tensor] of modelTensors({ ...state.model, weights: kept.weights }, 'the run'))
+      tensors.set(`kept.${name}`, tensor);
   const { seconds, loss } = progress;
   const content = {
     ...describeModel(state.model.info),
@@ -118,6 +133,7 @@ export async function encodeTrainingState(state: TrainingState): Promise<Uint8Ar
     kernels,
     adapter,
     ...(lossScale ? { lossScale: { ...lossScale } } : {}),
+    ...(kept ? { kept: kept.about } : {}),
   };
   const bytes = writeSafetensors(tensors, { ...metadataOf('training', content), [SEAL]: UNSEALED });
   await seal(bytes, 'the run');
@@ -156,7 +172,7 @@ export async function decodeTrainingState<Info extends StoredInfo>(
     random.set(name, data);
   }
   const parameters = parameterShapes(info.network);
-  const { lossScale, ...rest } = parsed.data;
+  const { lossScale, kept: about, ...rest } = parsed.data;
   return {
     model: { info, weights: takeWeights(info.network, part('model'), path) },
     adamM: takeTensors(parameters, part('adam.m'), `${path}, adam.m`),
@@ -164,5 +180,8 @@ export async function decodeTrainingState<Info extends StoredInfo>(
     random,
     ...rest,
     ...(lossScale ? { lossScale } : {}),
+    ...(about === undefined
+      ? {}
+      : { kept: { about, weights: takeWeights(info.network, part('kept'), path) } }),
   };
 }

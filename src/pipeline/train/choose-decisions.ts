@@ -8,17 +8,19 @@ import { mostProbable } from '../predict/head-result.ts';
 import { channelsOf, type Predictor } from '../predict/predictor.ts';
 import { isScanValue, type Task, type TaskHead } from '../task/task.ts';
 
-/** What a network's outputs become, and how well they fit the training scans. */
+/** What a network's outputs become, and how well they fit the scans that it is chosen by. */
 export interface ChosenDecisions {
   /** By head. */
   readonly decisions: Readonly<Record<string, HeadDecision>>;
-  /** Mean Dice over training scans and labels of the main head; null if it has none, or decides nothing. */
+  /** Mean Dice over the scans and labels of the main head; null if it has none, or decides nothing. */
   readonly dice: number | null;
-  /** Mean absolute error of the main head's values on the training scans; null if it has labels. */
+  /** The same by label; empty if there is none. */
+  readonly diceByLabel: Readonly<Record<string, number>>;
+  /** Mean absolute error of the main head's values on the scans; null if it has labels. */
   readonly error: number | null;
 }
 
-/** How predictions of the training scans are made and told of. */
+/** How predictions of the scans are made and told of. */
 interface ChooseOptions {
   readonly overlap: number;
   readonly signal?: AbortSignal | undefined;
@@ -26,7 +28,7 @@ interface ChooseOptions {
 }
 
 /**
- * Predicts the training scans and chooses by them what is to be chosen: thresholds.
+ * Predicts scans, of training or of validation, and chooses by them what is to be chosen: thresholds.
  * @param starting decisions before the training's end, with the scale of values
  */
 export async function chooseDecisions(
@@ -50,6 +52,7 @@ export async function chooseDecisions(
   return {
     decisions: Object.fromEntries(results.map(([name, { decision }]) => [name, decision])),
     dice: main.dice ?? null,
+    diceByLabel: Object.fromEntries((main.dices ?? []).map((dice, k) => [task.heads[0]!.labels[k]!, dice])),
     error: main.error ?? null,
   };
 }
@@ -58,7 +61,13 @@ export async function chooseDecisions(
 interface Judge {
   readonly head: TaskHead;
   add(maps: readonly Float32Array[], scan: PreparedScan): void;
-  result(): { readonly decision: HeadDecision; readonly dice?: number; readonly error?: number };
+  result(): {
+    readonly decision: HeadDecision;
+    readonly dice?: number;
+    /** By label. */
+    readonly dices?: readonly number[];
+    readonly error?: number;
+  };
 }
 
 function judgeOf(head: TaskHead, starting: HeadDecision): Judge {
@@ -87,6 +96,7 @@ function thresholdJudge(head: TaskHead): Judge {
       return {
         decision: { kind: 'threshold', thresholds: best.map(({ threshold }) => threshold) },
         dice: best.reduce((sum, { dice }) => sum + dice, 0) / best.length,
+        dices: best.map(({ dice }) => dice),
       };
     },
   };
@@ -112,9 +122,15 @@ function argmaxJudge(head: TaskHead): Judge {
     },
     result: () => ({
       decision: { kind: 'argmax' },
-      dice: found.reduce((sum, dice) => sum + dice, 0) / Math.max(1, found.length),
+      dice: meanOf(found),
+      // Scan by scan, label by label.
+      dices: head.labels.map((_, k) => meanOf(found.filter((__, i) => i % head.labels.length === k))),
     }),
   };
+}
+
+function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }
 
 function valueJudge(head: TaskHead, decision: Extract<HeadDecision, { readonly kind: 'value' }>): Judge {

@@ -29,14 +29,14 @@ import type { ResolvedTrainSettings } from './settings.ts';
  */
 export async function estimateMemory(
   capabilities: Capabilities,
-  { settings, scans }: TrainingData,
+  { settings, scans, validation = [] }: TrainingData,
 ): Promise<MemoryEstimate> {
   const gpu = Gpu.counting(capabilities);
   const session = await TrainingSession.create(gpu, scans, settings);
   const training = gpu.buffers;
   const predictor = await Predictor.create(gpu, session.net, taskOf(settings), settings.patch);
   const slab = ({ shape }: PreparedScan): number => slabVoxels(shape, settings.patch);
-  const widest = scans.reduce((a, b) => (slab(b) > slab(a) ? b : a));
+  const widest = [...scans, ...validation].reduce((a, b) => (slab(b) > slab(a) ? b : a));
   await predictor.window(widest.shape);
   const choosing = gpu.buffers.slice(training.length);
   const sum = (list: readonly { readonly bytes: number }[]): number =>

@@ -30,6 +30,8 @@ import { type ResolvedTrainSettings, type TrainSettings, taskOf } from './settin
 export interface TrainingData {
   readonly settings: ResolvedTrainSettings;
   readonly scans: readonly PreparedScan[];
+  /** What the network is judged by while it learns. */
+  readonly validation?: readonly PreparedScan[] | undefined;
   /** The files that were read, by scan; missing if the scans were not read from a data set. */
   readonly inputs?: Readonly<Record<string, readonly InputFile[]>>;
   /** What was chosen about the data set. */
@@ -45,6 +47,8 @@ const MARGIN = 8;
 export interface ChosenTraining {
   readonly settings: ResolvedTrainSettings;
   readonly scans: readonly Scan[];
+  /** What the network is judged by; empty without validation. */
+  readonly validation: readonly Scan[];
   /** What was left aside without being asked for, a sentence each. */
   readonly notes: readonly string[];
 }
@@ -58,9 +62,14 @@ export function chooseTraining(dataset: Dataset, settings: TrainSettings): Chose
   const task = taskOf(settings);
   const main = targetRequest(task.heads[0]!);
   const has = (scan: Scan): boolean => hasTarget(dataset, scan, main, settings.maps ?? true);
-  const all = findScans(dataset, settings.subjects ?? undefined);
+  const validation = settings.validate ? findScans(dataset, settings.validate) : [];
+  const judged = new Set(validation.map(({ subject }) => subject));
+  const found = findScans(dataset, settings.subjects ?? undefined);
+  // Without a choice all are trained on but those that judge.
+  const all = settings.subjects ? found : found.filter(({ subject }) => !judged.has(subject));
   const scans = settings.subjects ? all : all.filter(has);
-  const bare = scans.find((scan) => !has(scan));
+  requireApart(scans, judged);
+  const bare = [...scans, ...validation].find((scan) => !has(scan));
   const what = describeTarget(main);
   if (bare) {
     const usable = [
@@ -71,7 +80,8 @@ export function chooseTraining(dataset: Dataset, settings: TrainSettings): Chose
       ),
     ];
     const one = main.source.from === 'mask' ? 'a mask' : 'one';
-    throw new DatasetError(`${scanName(bare)}: there is no ${what} to train on`, {
+    const purpose = scans.includes(bare) ? 'train on' : 'validate by';
+    throw new DatasetError(`${scanName(bare)}: there is no ${what} to ${purpose}`, {
       hint: usable.length > 0 ? `Subjects with ${one}: ${usable.join(', ')}.` : howToAdd(dataset, main),
     });
   }
@@ -79,15 +89,26 @@ export function chooseTraining(dataset: Dataset, settings: TrainSettings): Chose
     throw new DatasetError(`${dataset.name}: no scan has a ${what} to train on`, {
       hint: howToAdd(dataset, main),
     });
-  const { modalities, leftOut } = sharedModalities(scans, settings, task);
-  for (const scan of scans) for (const head of task.heads) requireChosenTarget(scan, targetRequest(head));
+  const { modalities, leftOut } = sharedModalities([...scans, ...validation], settings, task);
+  for (const scan of [...scans, ...validation])
+    for (const head of task.heads) requireChosenTarget(scan, targetRequest(head));
   for (const head of task.heads) if (isScanValue(head)) requireVariety(dataset, scans, targetRequest(head));
   const subjects = settings.subjects ?? [...new Set(scans.map((scan) => scan.subject))];
   const notes: string[] = [];
   if (leftOut.length > 0) notes.push(describeLeftOut(leftOut));
   const bareScans = all.filter((scan) => !scans.includes(scan)).map(scanName);
   if (bareScans.length > 0) notes.push(`without a ${what}, so not trained on: ${shortList(bareScans)}`);
-  return { settings: { ...settings, subjects, modalities }, scans, notes };
+  return { settings: { ...settings, subjects, modalities }, scans, validation, notes };
+}
+
+/** @throws UsageError for patients who would be trained on and judge what was learned, also by another visit. */
+function requireApart(scans: readonly Scan[], judged: ReadonlySet<string>): void {
+  const both = [...new Set(scans.map(({ subject }) => subject))].filter((subject) => judged.has(subject));
+  if (both.length > 0)
+    throw new UsageError(
+      worded`${setting('validate')} names patients who are trained on: ${both.join(', ')}`,
+      { hint: worded`Take them out of ${setting('subjects')} or of ${setting('validate')}.` },
+    );
 }
 
 function howToAdd(dataset: Dataset, main: TargetRequest): string {
@@ -142,21 +163,32 @@ export async function prepareTraining(
   wanted: TrainSettings,
   onScan: (done: number, total: number, name: string) => void = () => {},
 ): Promise<TrainingData> {
-  const { settings, scans } = chooseTraining(dataset, wanted);
+  const { settings, scans, validation } = chooseTraining(dataset, wanted);
+  const all = [...scans, ...validation];
   const prepared: PreparedScan[] = [];
   const inputs: Record<string, readonly InputFile[]> = {};
   const warnings: string[] = [];
-  for (const scan of scans) {
+  for (const scan of all) {
     const name = scanName(scan);
     const loaded = await loadTrainingScan(dataset, scan, settings);
     for (const warning of loaded.warnings ?? []) warnings.push(`${name}: ${warning}`);
     prepared.push(preprocessTraining(loaded, settings));
     inputs[name] = await hashInputs(dataset, scan, trainingInputs(settings));
-    onScan(prepared.length, scans.length, name);
+    onScan(prepared.length, all.length, name);
   }
-  requireLabels(taskOf(settings), prepared);
-  requireMarks(taskOf(settings), prepared);
-  return { settings, scans: prepared, inputs, choices: recordedChoices(dataset.choices), warnings };
+  const trained = prepared.slice(0, scans.length);
+  const judges = prepared.slice(scans.length);
+  requireLabels(taskOf(settings), trained);
+  requireMarks(taskOf(settings), trained);
+  if (judges.length > 0) requireMarks(taskOf(settings), judges);
+  return {
+    settings,
+    scans: trained,
+    ...(judges.length > 0 ? { validation: judges } : {}),
+    inputs,
+    choices: recordedChoices(dataset.choices),
+    warnings,
+  };
 }
 
 /** The files that settings ask to be read of each scan. */

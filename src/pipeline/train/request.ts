@@ -18,8 +18,28 @@ export interface StepReport {
   readonly lossScale?: number;
   /** Whether the step was passed over, since gradients overflowed 16 bits with that scale. */
   readonly skipped?: true;
+  /** What validation found after the step. */
+  readonly validation?: ValidationReport;
   /** `stateHash` after the step, every `hashEvery` steps. */
   readonly hash?: string;
+}
+
+/** How well a network in training does on the validation scans, by the main head. */
+export interface ValidationReport {
+  /** Mean Dice by label, at the thresholds that are best for these scans. */
+  readonly dice: Readonly<Record<string, number>>;
+  /** Mean absolute error, if the head has values. */
+  readonly error?: number;
+}
+
+/** The check by which a run's network was kept. */
+export interface BestCheck {
+  /** After this step. */
+  readonly step: number;
+  /** Mean Dice over validation scans and labels; null if the main head has values. */
+  readonly dice: number | null;
+  /** Mean absolute error; null if it has labels. */
+  readonly error: number | null;
 }
 
 /** When a run is saved, and where to. */
@@ -36,6 +56,8 @@ export interface CheckpointPolicy {
 export interface TrainRequest {
   readonly settings: ResolvedTrainSettings;
   readonly scans: readonly PreparedScan[];
+  /** The network is judged by these during the run, and the best one is kept (default: none). */
+  readonly validation?: readonly PreparedScan[] | undefined;
   /** Stops the run between two steps, once a checkpoint is written. */
   readonly signal?: AbortSignal | undefined;
   /** Weights and running statistics to begin with, as a model's (default: those that the seed draws). */
@@ -57,6 +79,8 @@ export interface TrainRequest {
   onKernels?(kernels: Readonly<Record<string, string>>): unknown;
   /** Called after every step, once a step however often a device was lost; the run waits for what it returns. */
   onStep?(report: StepReport): unknown;
+  /** Told what is unusual but no error. */
+  readonly warn?: ((text: string) => void) | undefined;
   /** Called while the threshold is chosen; `done` counts training scans and may be a fraction. */
   readonly onThreshold?: ((done: number, total: number, scan: string) => void) | undefined;
 }
@@ -69,11 +93,13 @@ export interface TrainResult {
   /** Of the training steps alone. */
   readonly seconds: number;
   readonly finalLoss: number;
-  /** Of the main head's first label, chosen on the training scans; null if nothing is decided by a threshold. */
+  /** The check that decided which network is kept; null without validation. */
+  readonly best: BestCheck | null;
+  /** Of the main head's first label, chosen on the training scans, or on those of validation where there are some; null if nothing is decided by a threshold. */
   readonly threshold: number | null;
-  /** Mean Dice of the main head's labels over the training scans; null if it has values, or decides nothing. */
+  /** Mean Dice of the main head's labels over the training scans; null with validation, and if it has values or decides nothing. */
   readonly trainDice: number | null;
-  /** Mean absolute error of the main head's values over the training scans; null if it has labels. */
+  /** Mean absolute error of the main head's values over the training scans; null with validation, and if it has labels. */
   readonly trainError: number | null;
   readonly model: Model;
   /** `stateHash` after the last step. */

@@ -85,13 +85,14 @@ export async function runStatus(files: FileStore): Promise<RunStatus> {
  */
 export async function trainInFolder(
   gpu: Gpu,
-  { settings, scans, inputs, choices, warnings }: TrainingData,
+  { settings, scans, validation, inputs, choices, warnings }: TrainingData,
   files: FileStore,
   options: RunFolderOptions,
 ): Promise<RunFolderResult> {
   const { warn = () => {}, onStep, onCheckpoint, verify, initial, signal, reopen, onThreshold } = options;
   const checkpoints = new Checkpoints(files, RUN_FILES.checkpoints);
   const data = await dataFingerprint(scans);
+  const judged = validation && validation.length > 0 ? await dataFingerprint(validation) : undefined;
   const start = initial ? { initial: await sha256OfArrays(initial) } : {};
   const adapter = gpu.capabilities.description;
   let kernels = options.kernels ?? {};
@@ -103,6 +104,7 @@ export async function trainInFolder(
     const path = `${files.name}/${RUN_FILES.config}`;
     requireSameSettings(toJson(config.settings), settings, path, DURATIONS);
     requireSameData(config.data, data, path);
+    requireSameData(config.validation ?? {}, judged ?? {}, path, 'validated');
     requireSameStart(config.initial, start.initial, path);
     resume = await checkpoints.latest(warn);
     extended = config.extended ?? [];
@@ -130,11 +132,13 @@ export async function trainInFolder(
     } else warn(`${files.name}: no checkpoint was written yet; the run starts anew`);
   }
   if (options.memory !== undefined)
-    await requireMemory(gpu.capabilities, { settings, scans }, options.memory);
+    await requireMemory(gpu.capabilities, { settings, scans, validation }, options.memory);
   let started = false;
   const result = await train(gpu, {
     settings,
     scans,
+    validation,
+    warn,
     kernels,
     hashEvery: options.hashEvery ?? HASH_STEPS,
     checkpoints: {
@@ -161,6 +165,7 @@ export async function trainInFolder(
         adapter,
         version: options.version,
         ...start,
+        ...(judged ? { validation: judged } : {}),
         ...(inputs ? { inputs } : {}),
         ...(choices ? { choices } : {}),
         ...(warnings && warnings.length > 0 ? { warnings } : {}),

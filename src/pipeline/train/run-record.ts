@@ -6,6 +6,7 @@ import { parseRecord } from '../../core/record.ts';
 import type { RecordedChoices } from '../../imaging/dataset/choices.ts';
 import { CHOICES_SCHEMA } from '../../imaging/dataset/choices-schema.ts';
 import type { InputFile } from '../../imaging/dataset/inputs.ts';
+import type { BestCheck } from './request.ts';
 import type { RunLength } from './same-run.ts';
 import { type ResolvedTrainSettings, trainSettings } from './settings.ts';
 
@@ -41,6 +42,8 @@ export interface RunConfig {
   readonly initial?: string;
   /** The files that were read, by scan, with their hashes. */
   readonly inputs?: Readonly<Record<string, readonly InputFile[]>> | undefined;
+  /** SHA-256 of the validation scans, by scan. */
+  readonly validation?: Readonly<Record<string, string>> | undefined;
   /** What was chosen about the data set. */
   readonly choices?: RecordedChoices | undefined;
   /** What a user of the network must know about the scans. */
@@ -73,6 +76,8 @@ export interface RunManifest {
   readonly threshold: number | null;
   readonly trainDice: number | null;
   readonly trainError: number | null;
+  /** The validation that decided which network is kept; null without validation. */
+  readonly best: BestCheck | null;
   /** `stateHash` after the last step. */
   readonly hash: string;
   /** SHA-256 of all settings. */
@@ -95,6 +100,7 @@ const CONFIG = z.object({
   inputs: z.optional(
     z.record(z.string(), z.array(z.object({ role: z.string(), path: z.string(), sha256: z.string() }))),
   ),
+  validation: z.optional(text),
   choices: z.optional(CHOICES_SCHEMA),
   warnings: z.optional(z.array(z.string())),
   extended: z.optional(
@@ -117,6 +123,16 @@ const MANIFEST = z.object({
   threshold: z.nullable(z.number()),
   trainDice: z.nullable(z.number()),
   trainError: z._default(z.nullable(z.number()), null),
+  best: z._default(
+    z.nullable(
+      z.object({
+        step: z.int().check(z.minimum(1)),
+        dice: z.nullable(z.number()),
+        error: z.nullable(z.number()),
+      }),
+    ),
+    null,
+  ),
   hash: z.string(),
   configHash: z.string(),
   adapter: z.string(),

@@ -17,6 +17,8 @@ import { taskName, taskOf } from './network.ts';
 import type { TrainRequest, TrainResult } from './request.ts';
 import { TrainingSession } from './session.ts';
 import type { ResolvedTrainSettings } from './settings.ts';
+import { StartCheck } from './start-check.ts';
+import { Validation } from './validation.ts';
 
 /** What outlives a lost device. */
 interface Run {
@@ -29,7 +31,8 @@ interface Run {
 }
 
 /**
- * Trains a network and chooses thresholds on the training scans. Reads and writes no file.
+ * Trains a network and chooses thresholds on the training scans; with validation, keeps the best network and chooses them
+ * on the validation scans. Reads and writes no file.
  *
  * @throws NonFiniteError where the loss or the gradient is not finite; CheckpointError where `resume` is a state of
  *   other settings or data; ShapeError; OutOfMemoryError, GpuError, DeviceLostError; the signal's reason.
@@ -54,39 +57,56 @@ async function attempt(gpu: Gpu, run: Run): Promise<TrainResult> {
   const { request } = run;
   const { settings, scans, initial, onKernels } = request;
   const session = await TrainingSession.create(gpu, scans, settings, (slot) => run.kernels[slot]);
+  let validation: Validation | undefined;
   try {
     if (run.saved) session.restore(run.saved);
     else if (initial) session.net.load(initial);
-    run.kernels = { ...run.kernels, ...Object.fromEntries(session.choices) };
+    const wanted = (slot: string): string | undefined => run.kernels[slot];
+    validation = await Validation.create(gpu, session, request, wanted);
+    run.kernels = {
+      ...run.kernels,
+      ...Object.fromEntries([...session.choices, ...(validation?.choices ?? [])]),
+    };
     await onKernels?.(run.kernels);
-    await trainSteps(session, run);
-    const { decisions, dice, error } = await choose(gpu, session, run);
+    await trainSteps(session, run, validation);
+    const best = validation?.best;
+    const { decisions, dice, error } = best
+      ? { decisions: best.decisions, dice: null, error: null }
+      : await choose(gpu, session, run);
     const state = await session.save();
     const { seconds, loss } = state.progress;
+    const weights = best && state.kept ? state.kept.weights : state.model.weights;
     return {
       task: taskName(settings),
       steps: state.step,
       seconds,
       finalLoss: loss,
+      best: best ? { step: best.step, dice: best.meanDice, error: best.error } : null,
       threshold: mainThreshold({ task: state.model.info.task, decisions }) ?? null,
       trainDice: dice,
       trainError: error,
-      model: { ...state.model, info: { ...state.model.info, decisions } },
+      model: { info: { ...state.model.info, decisions }, weights },
       hash: await stateHash(state),
     };
   } finally {
+    validation?.destroy();
     session.destroy();
   }
 }
 
-async function trainSteps(session: TrainingSession, run: Run): Promise<void> {
-  const { settings, signal, checkpoints, hashEvery = 0, onStep } = run.request;
+async function trainSteps(
+  session: TrainingSession,
+  run: Run,
+  validation: Validation | undefined,
+): Promise<void> {
+  const { settings, signal, checkpoints, hashEvery = 0, onStep, warn } = run.request;
   const { epochs, stepsPerEpoch, minutes } = settings;
   const steps = settings.steps ?? (epochs === null ? Number.POSITIVE_INFINITY : epochs * stepsPerEpoch);
   const limit = minutes === null ? Number.POSITIVE_INFINITY : minutes * 60;
   const rate = learningRate(settings, minutes === null ? steps : limit);
   const seconds = (): number => session.progress?.seconds ?? 0;
   let savedAt = performance.now();
+  const start = new StartCheck(settings, session.steps);
   const save = async (): Promise<void> => {
     if (!checkpoints || session.steps === (run.saved?.step ?? 0)) return;
     const state = await session.save();
@@ -94,18 +114,27 @@ async function trainSteps(session: TrainingSession, run: Run): Promise<void> {
     run.saved = state;
     savedAt = performance.now();
   };
-  while (session.steps < steps && seconds() < limit) {
+  while (session.steps < steps && seconds() < limit && !validation?.isExhausted) {
     if (signal?.aborted) await save();
     signal?.throwIfAborted();
     const {
       losses: _,
-      gradNorm: __,
+      gradNorm,
       ...done
     } = await session.step(rate(minutes === null ? session.steps : seconds()));
     const { step } = done;
+    start.add({ ...done, gradNorm });
+    const checked = validation?.isDue(step) ? await validation.check(step) : undefined;
     if (step > run.reported) {
       const hashed = hashEvery > 0 && step % hashEvery === 0;
-      const report = { ...done, epoch: Math.ceil(step / stepsPerEpoch), seconds: seconds() };
+      const report = {
+        ...done,
+        epoch: Math.ceil(step / stepsPerEpoch),
+        seconds: seconds(),
+        ...(checked ? { validation: checked } : {}),
+      };
+      const stuck = start.finding(minutes === null ? step / steps : seconds() / limit);
+      if (stuck) warn?.(stuck);
       await onStep?.(hashed ? { ...report, hash: await stateHash(await session.save()) } : report);
       run.reported = step;
     }

@@ -99,11 +99,16 @@ function stepsOf({ steps, epochs, stepsPerEpoch }: TrainSettings): number | null
   return steps ?? (epochs === null ? null : epochs * stepsPerEpoch);
 }
 
-/** Refuses to resume with other data. @throws CheckpointError naming the scans. */
+/**
+ * Refuses to resume with other data.
+ * @param how what was done with the scans
+ * @throws CheckpointError naming the scans.
+ */
 export function requireSameData(
   recorded: Readonly<Record<string, string>>,
   now: Readonly<Record<string, string>>,
   path: string,
+  how = 'trained',
 ): void {
   const before = Object.keys(recorded);
   const after = Object.keys(now);
@@ -113,7 +118,7 @@ export function requireSameData(
     ...before.filter((name) => name in now && now[name] !== recorded[name]).map((name) => `${name} differs`),
   ];
   if (faults.length > 0)
-    throw new CheckpointError(`${path}: the run was trained on other data: ${faults.join(', ')}`, {
+    throw new CheckpointError(`${path}: the run was ${how} on other data: ${faults.join(', ')}`, {
       hint: HINT,
     });
 }

@@ -4,7 +4,7 @@ import { Random } from '../../core/random.ts';
 import { Resources } from '../../core/resources.ts';
 import { sizeOf, type Triple } from '../../core/shape.ts';
 import { setting, worded } from '../../core/wording.ts';
-import type { TrainingProgress } from '../../engine/checkpoint/training-state.ts';
+import type { KeptWeights, TrainingProgress } from '../../engine/checkpoint/training-state.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { Network } from '../../engine/nn/network.ts';
 import { type HeadLoss, type NextStep, recordTrainingStep } from '../../engine/nn/training-step.ts';
@@ -61,6 +61,8 @@ export class TrainingSession {
   readonly choices: ReadonlyMap<string, string>;
   /** SHA-256 of what is trained on, by scan. */
   readonly data: Readonly<Record<string, string>>;
+  /** Is saved and restored with the rest. */
+  kept: KeptWeights | undefined;
   readonly #gpu: Gpu;
   readonly #setStep: (next: NextStep) => void;
   readonly #scans: readonly string[];
@@ -228,6 +230,7 @@ export class TrainingSession {
       kernels: Object.fromEntries(this.choices),
       adapter: this.#gpu.capabilities.description,
       ...(this.#lossScale ? { lossScale: this.#lossScale } : {}),
+      ...(this.kept ? { kept: this.kept } : {}),
     };
   }
 
@@ -261,6 +264,7 @@ export class TrainingSession {
     this.#setLossScale(state.lossScale);
     this.#step = state.step;
     this.#progress = state.progress;
+    this.kept = state.kept;
   }
 
   /**

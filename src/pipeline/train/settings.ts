@@ -220,6 +220,27 @@ export const SETTING_ENTRIES = {
     schema: z.enum(['f32', 'f16']),
     default: 'f32',
   } as SettingEntry<Element>,
+  /** Patients, or single visits. */
+  validate: {
+    help: 'Patients whom the network is judged by while it learns, none of them trained on; the best one is kept',
+    hint: 'ID,ID',
+    schema: z.nullable(words),
+    default: null,
+    defaultText: 'none',
+  } as SettingEntry<Words>,
+  validateEvery: {
+    help: 'Steps between two validations',
+    hint: 'N',
+    schema: count(1e9),
+    default: 250,
+  } as SettingEntry<number>,
+  patience: {
+    help: 'Validations without a better result after which a run stops early',
+    hint: 'N',
+    schema: z.nullable(count(1e6)),
+    default: null,
+    defaultText: 'none: it goes to its end',
+  } as SettingEntry<number | null>,
   overlap: {
     help: 'Overlap of the windows that choose the threshold',
     hint: 'X',
@@ -330,12 +351,38 @@ function checkSettings(input: unknown): TrainSettings | UsageError {
       )} exclude each other`,
       { hint: 'Give one of epochs, steps and minutes.' },
     );
+  const unchecked = validationError({
+    ...settings,
+    epochs: given.length === 0 ? DEFAULT_EPOCHS : settings.epochs,
+  });
+  if (unchecked) return unchecked;
   const misfit = patchMisfit(settings);
   if (misfit) return misfit;
   return {
     ...settings,
     epochs: given.length === 0 ? DEFAULT_EPOCHS : settings.epochs,
   };
+}
+
+/** What is wrong with settings of validation. */
+function validationError({
+  validate,
+  validateEvery,
+  patience,
+  ...length
+}: TrainSettings): UsageError | undefined {
+  if (!validate)
+    return patience === null
+      ? undefined
+      : new UsageError(worded`${setting('patience')} counts validations, and there are none`, {
+          hint: worded`Name validation patients with ${setting('validate')}.`,
+        });
+  const steps = length.steps ?? (length.epochs === null ? null : length.epochs * length.stepsPerEpoch);
+  if (steps === null || validateEvery <= steps) return undefined;
+  return new UsageError(
+    worded`${setting('validateEvery', validateEvery)} is more than the run's ${steps} steps`,
+    { hint: `Choose ${Math.max(1, Math.floor(steps / 10))}, or a longer run.` },
+  );
 }
 
 /** The augmentations that settings name; undefined if they are no list, which is told by their check. */

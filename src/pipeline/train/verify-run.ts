@@ -160,7 +160,7 @@ async function checkModel(
       `its threshold is ${mainThreshold(info)}, the manifest's ${manifest.threshold}`,
     );
   if (last && last.step === (manifest?.steps ?? log?.length))
-    for (const [name, values] of last.model.weights)
+    for (const [name, values] of last.kept?.weights ?? last.model.weights)
       demand(
         weights.get(name)?.every((value, i) => Object.is(value, values[i])) === true,
         `${name} is not that of the last checkpoint`,

@@ -4,13 +4,28 @@ import type { Variant } from '../presets/index.ts';
 import type { ExperimentRecord, NetUnit, StageOneUnit } from '../report/experiment-record.ts';
 import { namedLoss } from './losses.ts';
 
-type Decided = 'preset' | 'task' | 'subjects' | 'maps' | 'rater' | 'loss' | 'tpr' | 'crossEntropy' | 'seed';
+type Decided =
+  | 'preset'
+  | 'task'
+  | 'subjects'
+  | 'validate'
+  | 'validateEvery'
+  | 'patience'
+  | 'maps'
+  | 'rater'
+  | 'loss'
+  | 'tpr'
+  | 'crossEntropy'
+  | 'seed';
 
 /** Settings of training that an experiment decides for each net by itself. */
 export const DECIDED: Readonly<Record<Decided, true>> = {
   preset: true,
   task: true,
   subjects: true,
+  validate: true,
+  validateEvery: true,
+  patience: true,
   maps: true,
   rater: true,
   loss: true,
