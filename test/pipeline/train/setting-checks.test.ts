@@ -20,7 +20,7 @@ describe('every setting', () => {
 
   it('is a field of the settings and an option of the command line', () => {
     const names = entries.map(([name]) => name);
-    const used = Object.keys(settingEntries('generalized-dice'));
+    const used = Object.keys(settingEntries('generalized-dice', ['mirror', 'intensity']));
     expect(Object.keys(trainSettings({ preset: 'single' })).sort()).toEqual(used.sort());
     expect(names).toEqual(expect.arrayContaining(used));
     const options = names.map((name) => name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`));
@@ -36,6 +36,28 @@ describe('every setting', () => {
     expect(SETTING_ARGS.flips).toMatchObject({ type: 'enum', options: ['on', 'off'] });
     expect(SETTING_ARGS.recompute.type).toBe('boolean');
     expect(SETTING_ARGS.epochs.description).toBe('How long; or --steps, or --minutes (default 100)');
+  });
+});
+
+describe('the settings of an augmentation', () => {
+  it('are checked and filled in if it is used, and refused if it is not', () => {
+    const settings = trainSettings({
+      preset: 'single',
+      augment: ['rotation', 'mirror'],
+      rotationDegrees: 10,
+    });
+    expect(settings).toMatchObject({ rotationDegrees: 10, rotationProbability: 0.2, flips: true });
+    expect(settings).not.toHaveProperty('intensity');
+    expect(trainSettings({ preset: 'single', augment: ['none'] })).not.toHaveProperty('flips');
+    expect(() => trainSettings({ preset: 'single', rotationDegrees: 10 })).toThrow(
+      'rotationDegrees is of the augmentation rotation, which is not used',
+    );
+    expect(() => trainSettings({ preset: 'single', augment: ['rotate'] })).toThrow(
+      /augment is \["rotate"\]; expected names of mirror, rotation, .*modality-dropout, or none$/,
+    );
+    expect(() => trainSettings({ preset: 'single', augment: ['gamma'], gammaLow: 0 })).toThrow(
+      /gammaLow is 0; /,
+    );
   });
 });
 
