@@ -2,7 +2,8 @@
 //
 //   convolve   output[n,o,z,y,x] (+)= bias[o] + sum over i, kz, ky, kx of
 //                input[n,i,z+kz-padding,y+ky-padding,x+kx-padding] * weight[o,i,kz,ky,kx]
-//   pack       panel[block][stage][i][tap][quad] = weights of 4 output channels, 0 beyond the last channel
+//   pack       panel[block][stage][i][tap][quad] = weights of 4 output channels, 0 beyond the last channel; all convolutions
+//              of a step in one dispatch
 //
 // The input channels are those of one or two tensors, as if concatenated; with flipped, transposed weights this is the
 // input gradient.
@@ -22,6 +23,8 @@
 //
 // Layouts: activations dense [batch, channels, depth, height, width]; `pack` addresses weights by strides. Where tiles are
 // too few for a GPU, ranges of stages (`parts`) run side by side and conv3d.wgsl's sum_parts adds them in order.
+
+//!include common/jobs.wgsl
 
 // What activations are stored as. Everything is computed in f32.
 alias Input = f32; // @spec
@@ -196,7 +199,8 @@ fn store(group: vec3u, lane: u32, corner: vec3u, o0: u32, sums: ptr<function, Su
       let o = o0 + lane / (X * Y) * QUADS * 4u + q * 4u + c;
       if (o < params.out_channels) {
         var start = 0.0;
-        if (params.has_bias != 0u) {
+        // Of parts, the first has it.
+        if ((params.has_bias != 0u) & (group.z % params.parts == 0u)) {
           start = bias[params.bias_first + o];
         }
         let first = ((group.z * params.out_channels + o) * params.out_depth + corner.z) * plane + y * params.out_width + x;
@@ -233,50 +237,61 @@ fn convolve(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
   store(group, lane, corner, block * OUT, &sums);
 }
 
-struct PackParams {
-  // weight[first + o * by_out + i * by_in + (flip ? 26 - t : t)], `first` by source
+// A job's words: vectors of the panel; channels of both sources and out; first weight of both sources, by_out, by_in;
+// whether taps run backwards, stages of the first source, of both.
+struct Pack {
+  size: u32,
   channels: u32,
   other_channels: u32,
   out_channels: u32,
-  weight_first: u32,
+  // weight[first + o * by_out + i * by_in + (flip ? 26 - t : t)], `first` by source
+  first: u32,
   other_first: u32,
-  weight_by_out: u32,
-  weight_by_in: u32,
-  weight_flip: u32,
+  by_out: u32,
+  by_in: u32,
+  flip: bool,
   stages: u32,
   all_stages: u32,
-  // Vectors of the panel.
-  size: u32,
-  groups_x: u32,
 }
 
 @group(0) @binding(0) var<storage, read> pack_weight: array<f32>;
 @group(0) @binding(1) var<storage, read_write> panel_out: array<vec4f>;
-@group(0) @binding(2) var<uniform> pack_params: PackParams;
+@group(0) @binding(2) var<uniform> jobs: Jobs;
 
-fn pack_one(o: u32, i: u32, second: bool, t: u32) -> f32 {
-  let channels = select(pack_params.channels, pack_params.other_channels, second);
-  if ((o >= pack_params.out_channels) | (i >= channels)) {
+fn pack_of(row: u32) -> Pack {
+  let a = jobs.rows[row];
+  let b = jobs.rows[row + 1u];
+  let c = jobs.rows[row + 2u];
+  let d = jobs.rows[row + 3u];
+  return Pack(a.w, b.x, b.y, b.z, a.y + b.w, a.y + c.x, c.y, c.z, c.w != 0u, d.x, d.y);
+}
+
+fn pack_one(pack: Pack, o: u32, i: u32, second: bool, t: u32) -> f32 {
+  if ((o >= pack.out_channels) | (i >= select(pack.channels, pack.other_channels, second))) {
     return 0.0;
   }
-  let tap = select(t, TAPS - 1u - t, pack_params.weight_flip != 0u);
-  let first = select(pack_params.weight_first, pack_params.other_first, second);
-  return pack_weight[first + o * pack_params.weight_by_out + i * pack_params.weight_by_in + tap];
+  let first = select(pack.first, pack.other_first, second);
+  return pack_weight[first + o * pack.by_out + i * pack.by_in + select(t, TAPS - 1u - t, pack.flip)];
 }
 
 @compute @workgroup_size(64)
 fn pack(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let index = (group.y * pack_params.groups_x + group.x) * 64u + lane;
-  if (index >= pack_params.size) {
+  let flat = group.y * jobs.head.y + group.x;
+  let row = job_of(flat) * 4u;
+  let place = jobs.rows[row];
+  let job = pack_of(row);
+  let index = (flat - place.x) * 64u + lane;
+  if (index >= job.size) {
     return;
   }
   let quad = index % 4u;
   let t = (index / 4u) % TAPS;
   let slot = (index / (4u * TAPS)) % CI;
-  let stage = (index / (4u * TAPS * CI)) % pack_params.all_stages;
-  let o = index / (4u * TAPS * CI * pack_params.all_stages) * OUT + quad * 4u;
-  let second = stage >= pack_params.stages;
-  let i = (stage - select(0u, pack_params.stages, second)) * CI + slot;
-  panel_out[index] = vec4f(pack_one(o, i, second, t), pack_one(o + 1u, i, second, t), pack_one(o + 2u, i, second, t),
-    pack_one(o + 3u, i, second, t));
+  let stage = (index / (4u * TAPS * CI)) % job.all_stages;
+  let o = index / (4u * TAPS * CI * job.all_stages) * OUT + quad * 4u;
+  let second = stage >= job.stages;
+  let i = (stage - select(0u, job.stages, second)) * CI + slot;
+  panel_out[place.z / 4u + index] = vec4f(
+    pack_one(job, o, i, second, t), pack_one(job, o + 1u, i, second, t), pack_one(job, o + 2u, i, second, t),
+    pack_one(job, o + 3u, i, second, t));
 }

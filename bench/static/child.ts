@@ -7,6 +7,7 @@ import { Gpu } from '../../src/engine/gpu/gpu.ts';
 import { type Kernel, kernelKey } from '../../src/engine/gpu/kernel.ts';
 import { specialise } from '../../src/engine/gpu/specialise.ts';
 import { recordTrainingStep } from '../../src/engine/nn/training-step.ts';
+import { dispatchesOf } from '../../src/engine/tape/plan.ts';
 import { Tape } from '../../src/engine/tape/tape.ts';
 import { networkSlots } from '../../src/engine/tune/network-slots.ts';
 import { requestOf } from '../../src/pipeline/bench/bench-step.ts';
@@ -99,8 +100,9 @@ async function kernelsOfStep(): Promise<Source[]> {
     const { baseChannels, levels, patch } = request;
     const shape = requestOf({ channels: 4, baseChannels, levels, patch, batch });
     const step = await recordTrainingStep(Gpu.counting(capabilities), shape, new Tape(capabilities));
-    dispatches[String(batch)] = step.commands.length;
-    for (const { kernel } of step.commands) note(kernel, 1);
+    const commands = dispatchesOf(step.commands, capabilities);
+    dispatches[String(batch)] = commands.length;
+    for (const { kernel } of commands) note(kernel, 1);
     for (const { candidates } of await networkSlots(capabilities, shape))
       for (const { section } of candidates) for (const { kernel } of section.commands) note(kernel, 0);
   }

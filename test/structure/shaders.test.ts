@@ -56,7 +56,7 @@ function fieldsOf(type: StructInfo): Field[] {
     name: member.name.replace(/^block_$/, 'block'),
     offset: member.offset,
     values: member.size / 4,
-    scalar: /[uif]32|[uif]$/.exec(member.type.getTypeName())?.[0][0] ?? '?',
+    scalar: /[uif](?=32)|(?<=vec[234])[uif]|[uif]$/.exec(member.type.getTypeName())?.[0] ?? '?',
   }));
 }
 

@@ -5,6 +5,7 @@ import { type ChannelAxis, type Params, read, readWrite, write } from '../tape/c
 import type { Emitter, Op } from '../tape/op.ts';
 import { storageSpec } from '../tape/storage.ts';
 import type { Tensor } from '../tape/tensor.ts';
+import { backwardWide, forwardWide, normalisesWide } from './norm/batch-norm-wide.ts';
 import { expectNormSettings, type NormSettings } from './norm/settings.ts';
 
 /** What batch normalisation takes beside its inputs. */
@@ -22,6 +23,8 @@ export interface BatchNormAttributes extends NormSettings {
 /** `statistics` [channels, 2]: mean and 1 / sqrt(var + eps) that forward used. */
 export interface BatchNormSaved {
   readonly statistics: Tensor;
+  /** Whether the kernels for GPUs ran. */
+  readonly wide: boolean;
 }
 
 const FILE = 'batch-norm.wgsl';
@@ -65,6 +68,10 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
   },
 
   forward(emit, [input, weight, bias], output, attributes): BatchNormSaved {
+    if (attributes.training && normalisesWide(emit, input!, output)) {
+      const inputs = [input!, weight!, bias!] as const;
+      return { statistics: forwardWide(emit, inputs, output, attributes), wide: true };
+    }
     const layout = layoutOf(emit, input!.shape);
     const { channels, samples, partials } = layout;
     const statistics = emit.scratch('batch-norm/statistics', [channels, 2]);
@@ -101,14 +108,21 @@ export const batchNorm: Op<BatchNormAttributes, BatchNormSaved> = {
       });
     }
     normalise(emit, [input!, weight!, bias!], statistics, attributes, output);
-    return { statistics };
+    return { statistics, wide: false };
   },
 
   recompute(emit, { inputs: [input, weight, bias], attributes, saved: { statistics } }, output): void {
     normalise(emit, [input!, weight!, bias!], statistics, attributes, output);
   },
 
-  backward({ inputs: [input, weight, bias], attributes, saved: { statistics } }, gradOutput) {
+  backward(node, gradOutput) {
+    const {
+      inputs: [input, weight, bias],
+      attributes,
+      saved: { statistics, wide },
+    } = node;
+    // They write all three gradients at once, the input's among them.
+    if (wide && input!.requiresGrad) return backwardWide(node, gradOutput);
     // All three gradients need the same two sums; the first thunk that is called emits them.
     let sums: Tensor | undefined;
     const sumsOf = (emit: Emitter): Tensor => {

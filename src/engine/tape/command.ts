@@ -1,5 +1,7 @@
 import { sizeOf } from '../../core/shape.ts';
 import type { Kernel } from '../gpu/kernel.ts';
+import type { Job } from './jobs.ts';
+import type { PartsReader, PartsSum } from './parts.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
@@ -51,6 +53,17 @@ export interface Command {
    * into equal parts, one per channel: then a sample that is larger than the device binds runs in groups of channels.
    */
   readonly channels?: ChannelAxis;
+  /** Set if the command may share a dispatch with others of its kernel. */
+  readonly job?: Job;
+  /** Set if the command only adds up parts of a tensor, which the next reader may do instead. */
+  readonly sum?: PartsSum;
+  /** Set if the command can add up the parts of a tensor that it reads. */
+  readonly parts?: PartsReader;
+}
+
+/** The command by itself, with nothing that lets a plan put it together with others. */
+export function alone({ job: _job, sum: _sum, parts: _parts, ...command }: Command): Command {
+  return command;
 }
 
 /** Channels that a command walks along `workgroup_id.y`. */

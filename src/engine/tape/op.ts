@@ -27,7 +27,7 @@ export interface Emitter {
 }
 
 /**
- * Writes the gradient of one input: overwrites `gradInput`, or adds to it if `accumulate` is set (another
+ * Writes the gradient of one input, the last input's first: overwrites `gradInput`, or adds to it if `accumulate` is set (another
  * consumer of the same tensor has written already).
  */
 export type GradientThunk = (emit: Emitter, gradInput: Tensor, accumulate: boolean) => void;

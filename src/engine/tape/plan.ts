@@ -9,7 +9,9 @@ import { roundUp, sizeOf } from '../../core/shape.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { type Lifetime, placeLifetimes } from './arena.ts';
 import { type Binding, type Command, encodeParams } from './command.ts';
-import { bindingBytes, splitCommand } from './split.ts';
+import { combineJobs } from './jobs.ts';
+import { readParts } from './parts.ts';
+import { bindingBytes, type Limits, splitCommand } from './split.ts';
 import { TapeError } from './tape.ts';
 import {
   byteLength,
@@ -180,7 +182,7 @@ export async function compilePlan(
   const owned: GPUBuffer[] = [];
   try {
     const regions = new Map<Tensor, Region>();
-    const steps = commands.flatMap((command) => splitCommand(command, gpu.capabilities));
+    const steps = dispatchesOf(commands, gpu.capabilities, options.keep);
     const arena = await place(gpu, steps, options, 'arena', regions, owned);
     const arenaBuffers = owned.slice();
     const panel = await place(gpu, steps, options, 'panel', regions, owned);
@@ -204,6 +206,20 @@ export async function compilePlan(
     for (const buffer of owned) gpu.destroyBuffer(buffer);
     throw error;
   }
+}
+
+/**
+ * The commands that a plan of a recording runs, one per dispatch: what can run together does, and what the device does not
+ * bind at once is cut.
+ * @throws OutOfMemoryError for a command that cannot be cut.
+ */
+export function dispatchesOf(
+  commands: readonly Command[],
+  limits: Limits,
+  keep: readonly Tensor[] = [],
+): Command[] {
+  const together = combineJobs(readParts(commands, limits, keep), limits);
+  return together.flatMap((command) => splitCommand(command, limits));
 }
 
 async function place(
@@ -266,19 +282,21 @@ async function bind(
   const { checkParams } = await import('./check-params.ts');
   for (const command of commands) checkParams(command);
   const blocks = commands.map((command) => (command.params ? encodeParams(command.params) : undefined));
-  const slot = roundUp(
-    Math.max(16, ...blocks.map((block) => block?.byteLength ?? 0)),
-    gpu.capabilities.offsetAlignment,
-  );
+  let size = 0;
+  const slots = blocks.map((block) => {
+    const slot = size;
+    size += roundUp(Math.max(16, block?.byteLength ?? 0), gpu.capabilities.offsetAlignment);
+    return slot;
+  });
   const params = await gpu.createBuffer({
     label: `${label}/params`,
-    bytes: slot * Math.max(1, commands.length),
+    bytes: Math.max(16, size),
     usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
   });
   owned.push(params);
-  const bytes = new Uint8Array(slot * commands.length);
+  const bytes = new Uint8Array(size);
   blocks.forEach((block, i) => {
-    if (block) bytes.set(new Uint8Array(block), i * slot);
+    if (block) bytes.set(new Uint8Array(block), slots[i]!);
   });
   gpu.device.queue.writeBuffer(params, 0, bytes);
   const pipelines = await Promise.all(commands.map((command) => gpu.kernels.pipeline(command.kernel)));
@@ -297,7 +315,7 @@ async function bind(
       if (block)
         entries.push({
           binding: command.bindings.length,
-          resource: { buffer: params, offset: i * slot, size: roundUp(block.byteLength, 16) },
+          resource: { buffer: params, offset: slots[i]!, size: roundUp(block.byteLength, 16) },
         });
       const pipeline = pipelines[i]!;
       const bindGroup = gpu.device.createBindGroup({

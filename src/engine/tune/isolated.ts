@@ -2,7 +2,7 @@ import { Random } from '../../core/random.ts';
 import { Resources } from '../../core/resources.ts';
 import { sizeOf } from '../../core/shape.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import type { Command } from '../tape/command.ts';
+import { alone, type Command } from '../tape/command.ts';
 import { compilePlan, type Plan } from '../tape/plan.ts';
 import { TensorStore } from '../tape/store.ts';
 import { type Tensor, tensor, viewOf } from '../tape/tensor.ts';
@@ -87,7 +87,7 @@ export class Isolated {
       };
       const written = new Set<Tensor>();
       const moved = commands.map((command) => ({
-        ...command,
+        ...alone(command),
         bindings: command.bindings.map((binding) => {
           const base = baseOf(binding.tensor);
           if (stores.has(base) && /write/.test(binding.access)) written.add(base);

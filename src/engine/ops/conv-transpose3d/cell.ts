@@ -6,6 +6,7 @@ import { channelGroups } from '../../tape/split.ts';
 import { storageSpec } from '../../tape/storage.ts';
 import type { Tensor } from '../../tape/tensor.ts';
 import { flatGroups } from '../../tape/workgroups.ts';
+import { sumPartials } from '../reduce/sum-partials.ts';
 import { type Geometry, type Pass, paramsOf, voxelsOf, type WeightPass, type WeightView } from './task.ts';
 
 const FILE = 'conv-transpose3d.wgsl';
@@ -149,10 +150,25 @@ function addSlices(
   accumulate: boolean,
 ): void {
   const elements = rows * inner;
+  const label = 'conv-transpose3d/finish';
+  if (emit.capabilities.family === 'gpu') {
+    sumPartials(emit, label, {
+      from: partial,
+      partials: slices,
+      stride: roundUp(elements, ALIGNMENT),
+      elements,
+      inner,
+      to: result.tensor,
+      first: result.first,
+      byRow: result.byIn,
+      accumulate,
+    });
+    return;
+  }
   const groups = flatGroups(elements, LANES, emit.capabilities);
   const stride = roundUp(elements, ALIGNMENT);
   emit.run({
-    label: 'conv-transpose3d/finish',
+    label,
     kernel: { file: FILE, entry: 'finish' },
     bindings: [read(partial), accumulate ? readWrite(result.tensor) : write(result.tensor)],
     params: paramsOf(geometry, {

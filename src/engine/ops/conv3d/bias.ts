@@ -4,6 +4,7 @@ import { channelGroups } from '../../tape/split.ts';
 import { storageSpec } from '../../tape/storage.ts';
 import type { Tensor } from '../../tape/tensor.ts';
 import { flatGroups } from '../../tape/workgroups.ts';
+import { sumPartials } from '../reduce/sum-partials.ts';
 import { extentsOf, sliceCount, voxelsOf } from './task.ts';
 
 const LANES = 64;
@@ -23,15 +24,22 @@ export function biasGradient(emit: Emitter, gradOutput: Tensor, gradBias: Tensor
       workgroups: [channels, slices, samples],
       samples,
     });
+    const label = 'conv3d/backward_bias_reduce';
+    const partials = samples * slices * LANES;
+    if (emit.capabilities.family === 'gpu') {
+      const layout = { stride: channels, elements: channels, inner: channels, byRow: 0 };
+      sumPartials(emit, label, { from: partial, partials, ...layout, to: gradBias, first, accumulate });
+      continue;
+    }
     const groups = flatGroups(channels, LANES, emit.capabilities);
     emit.run({
-      label: 'conv3d/backward_bias_reduce',
+      label,
       kernel: { file: 'conv3d.wgsl', entry: 'weight_reduce' },
       bindings: [read(partial), accumulate ? readWrite(gradBias) : write(gradBias)],
       params: {
         inner: channels,
         outer: 1,
-        partials: samples * slices * LANES,
+        partials,
         by_out: 0,
         first,
         accumulate: accumulate ? 1 : 0,

@@ -5,6 +5,7 @@ import type { Emitter } from '../../tape/op.ts';
 import { storageSpec } from '../../tape/storage.ts';
 import type { Tensor } from '../../tape/tensor.ts';
 import { flatGroups } from '../../tape/workgroups.ts';
+import { sumPartials } from '../reduce/sum-partials.ts';
 import { type Lattice, latticesOf, tilesOf } from './lattice.ts';
 import {
   type ConvolutionTask,
@@ -164,6 +165,7 @@ export function sumParts(
     },
     workgroups: [groups[0], groups[1], samples],
     samples,
+    ...(bias || accumulate ? {} : { sum: { from, parts, to: output } }),
   });
 }
 
@@ -237,9 +239,26 @@ export function reduceWeightPartials(
 ): void {
   const taps = tapsOf(task);
   const inner = source.channels * taps;
-  const groups = flatGroups(inner * task.outChannels, 64, emit.capabilities);
+  const elements = inner * task.outChannels;
+  const label = 'conv3d/backward_weight_reduce';
+  const first = (task.outFirst * task.inChannels + source.first) * taps;
+  if (emit.capabilities.family === 'gpu') {
+    sumPartials(emit, label, {
+      from: partial,
+      partials,
+      stride: elements,
+      elements,
+      inner,
+      to: task.gradWeight,
+      first,
+      byRow: task.inChannels * taps,
+      accumulate: task.accumulate,
+    });
+    return;
+  }
+  const groups = flatGroups(elements, 64, emit.capabilities);
   emit.run({
-    label: 'conv3d/backward_weight_reduce',
+    label,
     kernel: { file: 'conv3d.wgsl', entry: 'weight_reduce' },
     bindings: [read(partial), task.accumulate ? readWrite(task.gradWeight) : write(task.gradWeight)],
     params: {
@@ -247,7 +266,7 @@ export function reduceWeightPartials(
       outer: task.outChannels,
       partials,
       by_out: task.inChannels * taps,
-      first: (task.outFirst * task.inChannels + source.first) * taps,
+      first,
       accumulate: task.accumulate ? 1 : 0,
       groups_x: groups[0],
     },

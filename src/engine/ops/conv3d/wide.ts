@@ -1,9 +1,9 @@
 import { ceilDiv } from '../../../core/shape.ts';
 import type { Capabilities } from '../../gpu/capabilities.ts';
 import { read, readWrite, write } from '../../tape/command.ts';
+import { jobCommand } from '../../tape/jobs.ts';
 import type { Emitter } from '../../tape/op.ts';
 import { storageSpec } from '../../tape/storage.ts';
-import { flatGroups } from '../../tape/workgroups.ts';
 import {
   type ConvolutionTask,
   mostPartials,
@@ -95,32 +95,29 @@ function convolvePair(emit: Emitter, task: ConvolutionTask, tile: WideTile): voi
   const whole = parts === 1;
   const to = whole ? output : emit.scratch(`${task.label} parts`, [samples * parts, size]);
   const spec = { Z: tile.z, CI: tile.staged };
-  const channels = {
-    channels: source.channels,
-    other_channels: other?.channels ?? 0,
-    out_channels: outChannels,
-  };
   const vectors = blocks * allStages * tile.staged * TAPS * 4;
   const panel = emit.scratch(`${task.label} panel`, [vectors * 4]);
-  const packGroups = flatGroups(vectors, 64, emit.capabilities);
-  emit.run({
-    label: `${task.label}_pack`,
-    kernel: { file: FILE, entry: 'pack', spec: { CI: tile.staged } },
-    bindings: [read(source.weight.tensor), write(panel)],
-    params: {
-      ...channels,
-      weight_first: source.weight.first,
-      other_first: other?.weight.first ?? 0,
-      weight_by_out: source.weight.byOut,
-      weight_by_in: source.weight.byIn,
-      weight_flip: source.weight.flip ? 1 : 0,
-      stages,
-      all_stages: allStages,
-      size: vectors,
-      groups_x: packGroups[0],
-    },
-    workgroups: packGroups,
-  });
+  const { weight } = source;
+  emit.run(
+    jobCommand(
+      `${task.label}_pack`,
+      { file: FILE, entry: 'pack', spec: { CI: tile.staged } },
+      {
+        when: 'early',
+        from: weight.tensor,
+        to: panel,
+        first: [0, 0],
+        accumulate: false,
+        workgroups: ceilDiv(vectors, 64),
+        words: [
+          ...[vectors, source.channels, other?.channels ?? 0, outChannels],
+          ...[weight.first, other?.weight.first ?? 0, weight.byOut, weight.byIn],
+          ...[weight.flip ? 1 : 0, stages, allStages],
+        ],
+      },
+      emit.capabilities,
+    ),
+  );
   emit.run({
     label: task.label,
     kernel: {
@@ -131,13 +128,15 @@ function convolvePair(emit: Emitter, task: ConvolutionTask, tile: WideTile): voi
     bindings: [
       read(source.tensor, true),
       read(panel),
-      read((whole && bias?.tensor) || source.weight.tensor),
+      read(bias?.tensor ?? source.weight.tensor),
       whole && accumulate ? readWrite(to, true) : write(to, true),
       // Two writable bindings may not overlap, so that the first source cannot stand in.
       other ? read(other.tensor, true) : write(emit.scratch(`${task.label} no source`, [4])),
     ],
     params: {
-      ...channels,
+      channels: source.channels,
+      other_channels: other?.channels ?? 0,
+      out_channels: outChannels,
       in_depth: task.inExtents[0],
       in_height: task.inExtents[1],
       in_width: task.inExtents[2],
@@ -145,7 +144,7 @@ function convolvePair(emit: Emitter, task: ConvolutionTask, tile: WideTile): voi
       out_height: height,
       out_width: width,
       padding: task.padding[0],
-      has_bias: whole && bias ? 1 : 0,
+      has_bias: bias ? 1 : 0,
       bias_first: bias?.first ?? 0,
       accumulate: whole && accumulate ? 1 : 0,
       tiles_x: tilesX,
@@ -158,7 +157,7 @@ function convolvePair(emit: Emitter, task: ConvolutionTask, tile: WideTile): voi
     workgroups: [...groups, samples * parts],
     samples,
   });
-  if (!whole) sumParts(emit, task, to, source.weight.tensor, parts);
+  if (!whole) sumParts(emit, { ...task, bias: null }, to, source.weight.tensor, parts);
 }
 
 /** Whether the device has the workgroup memory: 16 channels of rows of 12 inputs and a word, and the gradients. */
