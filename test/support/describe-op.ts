@@ -120,8 +120,7 @@ export function describeVariants<A, S>(
           check(small.value, `${variant}, at most ${small.limit} bytes a binding`);
           expect(small.bound.largest).toBeLessThanOrEqual(small.limit);
           // Only the convolutions, which have variants, sum over channels: in another order once they are cut.
-          if (sameBitsWhenCut && result.choices.size === 0)
-            expect(sameBits(small.value, result)).toBe(true);
+          if (sameBitsWhenCut && result.choices.size === 0) expect(sameBits(small.value, result)).toBe(true);
           split ||= small.bound.groups > bound.groups;
         }
         const twice = await runOp(gpu, op, inputs, attributes, gradOutput, undefined, 2);
