@@ -20,6 +20,7 @@ import { exportCommand } from './export.ts';
 import { reportError } from './output.ts';
 import { phantom } from './phantom.ts';
 import { predict } from './predict.ts';
+import { qc } from './qc.ts';
 import { report } from './report.ts';
 import { score } from './score.ts';
 import { serve } from './serve.ts';
@@ -38,6 +39,7 @@ const COMMANDS: readonly Command[] = [
   predict,
   correctTissue,
   exportCommand,
+  qc,
   evaluate,
   score,
   report,

@@ -1,9 +1,9 @@
 import { formatRecord } from '../core/record.ts';
 import { findScans, scanName } from '../imaging/dataset/dataset.ts';
 import { describeInputs } from '../imaging/dataset/inputs.ts';
+import { writeCohort } from '../imaging/results/cohort.ts';
 import type { LabelSummary } from '../imaging/results/part-files.ts';
 import { tellParts } from '../imaging/results/part-words.ts';
-import { writeVolumes } from '../imaging/results/volumes.ts';
 import { predict as predictScans } from '../pipeline/predict/run.ts';
 import { TASK_FILE } from '../pipeline/task/task-file.ts';
 import { NodeFolder } from '../platform/node-files.ts';
@@ -14,6 +14,7 @@ import { LastingGpu } from './lasting-gpu.ts';
 import { claimFolder, OVERWRITE_ARG, requireNew, requireOwnFolder } from './own-folder.ts';
 import { noteSpacing, openPrediction, PREDICTION_ARGS, requireModelInputs } from './prediction-inputs.ts';
 import { predictionKernels } from './prediction-kernels.ts';
+import { tellCohort } from './qc.ts';
 
 /** How BIDS's description names what is written. */
 const CONTENT = 'voxelgrad predictions';
@@ -92,7 +93,8 @@ export const predict: Command = command({
       });
       const { info } = inputs.model;
       await out.write(TASK_FILE, formatRecord(info.task));
-      await writeVolumes(out, packageVersion());
+      const isTabled = predicted.some(({ tables }) => tables.length > 0);
+      const cohort = isTabled ? await writeCohort(out, packageVersion(), out.name) : undefined;
       const within = (path: string): string => `${out.name}/${path}`;
       const rows = predicted.map(({ files, tables, values, maps, madeMaps, ...scan }) => {
         const [first, second] = files.map(within);
@@ -110,6 +112,7 @@ export const predict: Command = command({
         };
       });
       const lines = rows.map((row) => `${scanName(row)}: ${told(row)} (${row.seconds.toFixed(1)} s)`);
+      if (cohort) lines.push(tellCohort(cohort, out.name));
       output.result({ scans: rows }, lines.join('\n'));
     } finally {
       await device.close();

@@ -310,7 +310,8 @@ function axesOf(grid: Grid, plane: Plane): readonly [Axis, Axis, Axis] {
   return [axes[column]!, axes[row]!, axes[normal]!];
 }
 
-function nearestVoxel(view: SliceView, x: number, y: number): number {
+/** The voxel nearest a pixel of a view. */
+export function nearestVoxel(view: SliceView, x: number, y: number): number {
   const [column, row, slice] = view.strides;
   return Math.round(view.columns[x]!) * column + Math.round(view.rows[y]!) * row + view.slice * slice;
 }

@@ -1,11 +1,10 @@
 import { FileFormatError } from '../../core/errors.ts';
-import type { FileSource, FileStore } from '../../core/files.ts';
+import type { FileSource } from '../../core/files.ts';
 import type { Json } from '../../core/json.ts';
 import { folderLabel } from '../dataset/bids-name.ts';
 import { scanFolder } from '../dataset/dataset.ts';
 import type { Cell, Column, Table } from '../evaluate/tables.ts';
-import { tableTsv } from '../report/table-files.ts';
-import { encodeDictionary, type LabelSummary } from './part-files.ts';
+import type { LabelSummary } from './part-files.ts';
 import { partWords, SMALL_MM } from './part-words.ts';
 
 /** The table of all scans of a folder of predictions. */
@@ -140,21 +139,6 @@ export function volumesTable(scans: readonly ScanSummary[]): Table {
     ({ warnings }) => warnings.length,
   );
   return { caption: 'What was found by scan, parts being 26-connected', columns, rows: cells };
-}
-
-/**
- * Writes the table of all scans that a folder of predictions holds, with its dictionary; nothing where it has no tables.
- * @returns whether there is one
- */
-export async function writeVolumes(files: FileStore, version: string): Promise<boolean> {
-  const scans: ScanSummary[] = [];
-  for await (const scan of scanSummaries(files)) scans.push(scan);
-  if (scans.length === 0) return false;
-  const table = volumesTable(scans);
-  await files.write(VOLUMES_FILE, tableTsv(table));
-  const by = { GeneratedBy: [{ Name: 'voxelgrad', Version: version }] };
-  await files.write(VOLUMES_FILE.replace('.tsv', '.json'), encodeDictionary(table, by));
-  return true;
 }
 
 function isObject(value: Json | undefined): boolean {

@@ -16,10 +16,14 @@ import {
 import { implausibleVolume } from '../../imaging/evaluate/plausibility.ts';
 import { ESTIMATE_INTENT } from '../../imaging/nifti/encode.ts';
 import { writeNifti } from '../../imaging/nifti/write.ts';
+import { mosaicPath } from '../../imaging/results/cohort.ts';
+import { mosaicPng } from '../../imaging/results/mosaic.ts';
 import { encodeParts, type LabelSummary, partsKind, summarise } from '../../imaging/results/part-files.ts';
+import { uncrop } from '../../imaging/volume/crop.ts';
 import { voxelVolume } from '../../imaging/volume/volume.ts';
-import type { Voxels } from '../../imaging/volume/voxels.ts';
+import { type Voxels, voxelAt } from '../../imaging/volume/voxels.ts';
 import { type DecidedBox, decideBox } from './decide-box.ts';
+import { maskOf } from './head-result.ts';
 import { loadPredictionInput } from './input-maps.ts';
 import { labelTable, segmentationKind, streamSegmentation, valuesPath } from './prediction-files.ts';
 import type { Predictor } from './predictor.ts';
@@ -135,6 +139,7 @@ async function finishScan(
     await out.write(predictionPath(scan, kind, 'json'), json);
     tables.push(path);
   }
+  if (decided.found.length > 0) await out.write(mosaicPath(scan, scan.entities), mosaicOf(decided, loaded));
   const { subject, session } = scan;
   return {
     subject,
@@ -158,6 +163,22 @@ function thresholdOf({ heads }: BoxSegmentation, { label, suffix }: PredictionKi
     if (decision.kind === 'threshold' && maps.has(label))
       return decision.thresholds[[...maps.keys()].indexOf(label)];
   return undefined;
+}
+
+/** The scan at a glance: its first image with the contours of all labels. */
+function mosaicOf({ box, heads }: DecidedBox, { grid, brain, channels }: LoadedScan<Voxels>): Uint8Array {
+  const layers = [...heads.values()].flatMap((head) =>
+    head.decision.kind === 'threshold' || head.decision.kind === 'argmax'
+      ? head.head.labels.map((label) => uncrop(maskOf(head, label), box, grid).data)
+      : [],
+  );
+  const [first] = channels;
+  return mosaicPng({
+    grid,
+    brain,
+    intensity: (voxel) => voxelAt(first!.data, voxel),
+    label: (voxel) => layers.findIndex((layer) => layer[voxel] !== 0) + 1,
+  });
 }
 
 /** The volume of a scan's brain mask in ml. */

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryFiles } from '../../../src/core/files.ts';
+import { writeCohort } from '../../../src/imaging/results/cohort.ts';
 import { encodeParts, type LabelParts, summarise } from '../../../src/imaging/results/part-files.ts';
 import { tellParts } from '../../../src/imaging/results/part-words.ts';
 import { dropSmallParts, listParts } from '../../../src/imaging/results/parts.ts';
-import { scanSummaries, volumesTable, writeVolumes } from '../../../src/imaging/results/volumes.ts';
+import { scanSummaries, volumesTable } from '../../../src/imaging/results/volumes.ts';
 import { axisAlignedGrid } from '../../../src/imaging/volume/volume.ts';
 
 const grid = axisAlignedGrid([12, 6, 4], [1, 1, 1], [-6, 0, 0]);
@@ -88,7 +89,7 @@ describe('the table of all scans', () => {
 
   it('has a row per scan and columns per label, from the sidecars alone', async () => {
     const files = await folder();
-    expect(await writeVolumes(files, '1.0')).toBe(true);
+    await writeCohort(files, '1.0', 'out');
     const [head, ...rows] = text(await files.read('volumes.tsv'))
       .trimEnd()
       .split('\n');
@@ -116,7 +117,9 @@ describe('the table of all scans', () => {
   });
 
   it('is not written where nothing was found out', async () => {
-    expect(await writeVolumes(new MemoryFiles('empty'), '1.0')).toBe(false);
+    await expect(writeCohort(new MemoryFiles('empty'), '1.0', 'x')).rejects.toThrow(
+      /empty: there are no tables/,
+    );
     expect(volumesTable([]).rows).toEqual([]);
   });
 
