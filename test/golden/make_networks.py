@@ -6,6 +6,8 @@ The modules are written from what their libraries publish: dynamic-network-archi
 ResidualEncoderUNet (nnU-Net v2), Brainchop's MeshNet. Their tensors have the libraries' names. For every case: state
 before, outputs in evaluation, gradients of one step, and ten steps of Adam on one batch.
 """
+import re
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -241,9 +243,59 @@ class UNetRegression(nn.Module):
         return outputs
 
 
+# Soft sharing ---------------------------------------------------------------------------------------------------
+
+
+class PlainUNet(nn.Module):
+    """The U-Net without its head."""
+
+    def __init__(self, config):
+        super().__init__()
+        inputs = [config["inChannels"], *(w[1] for w in config["encoder"][:-1])]
+        self.encoder = nn.ModuleList(Block(i, w) for i, w in zip(inputs, config["encoder"]))
+        self.decoder = decoder(config)
+
+    def forward(self, x):
+        skips = []
+        for level, block in enumerate(self.encoder):
+            x = block(x if level == 0 else F.max_pool3d(x, 2))
+            skips.append(x)
+        return decode(self.decoder, skips)
+
+    def shared(self):
+        """All but the biases that the norms behind them cancel."""
+        return [p for name, p in self.named_parameters() if not re.search(r"conv\d\.bias$", name)]
+
+
+def trace_norm(a, b):
+    """Of the matrix with rows a and b, its kink smoothed as the kernel documents (1e-3 of the squared lengths)."""
+    aa, ab, bb = (a * a).sum(), (a * b).sum(), (b * b).sum()
+    return torch.sqrt(aa + bb + torch.sqrt(4 * (aa * bb - ab * ab) + (2e-3 * (aa + bb)) ** 2))
+
+
+class UNetSoft(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        last = config["decoder"][0][1]
+        self.names = [head["name"] for head in config["heads"]]
+        for name in self.names:
+            self.add_module(name, PlainUNet(config))
+        self.heads = nn.ModuleDict({h["name"]: nn.Conv3d(last, h["channels"], 1) for h in config["heads"]})
+
+    def forward(self, x):
+        return {name: [self.heads[name](getattr(self, name)(x))] for name in self.names}
+
+    def penalties(self):
+        distance = trace_norm if self.config["norm"] == "trace" else lambda a, b: ((a - b) ** 2).sum()
+        nets = [getattr(self, name).shared() for name in self.names]
+        pairs = [pair for i, one in enumerate(nets) for other in nets[i + 1:] for pair in zip(one, other)]
+        return [(sum(distance(a, b) for a, b in pairs), self.config["weight"])]
+
+
 # Cases ----------------------------------------------------------------------------------------------------------
 
-KINDS = {"nnunet": NnUNet, "meshnet": MeshNet, "unet-regression": UNetRegression}
+KINDS = {"nnunet": NnUNet, "meshnet": MeshNet, "unet-regression": UNetRegression, "unet-soft": UNetSoft}
 LABELS = [{"name": "labels", "channels": 3}]
 DICE = {"labels": ("dice-ce", 1.0)}
 CASES = [
@@ -269,6 +321,14 @@ CASES = [
         "inChannels": 1, "encoder": [[2, 3], [4, 4]], "up": [3], "decoder": [[3, 2]], "heads": LABELS,
         "regressions": [{"name": "score", "channels": 2, "perScan": True}, {"name": "distance", "channels": 1}],
         "hidden": [5]}),
+    ("squared distances of three", "unet-soft", (1, 4, 8, 8),
+     {"labels": ("dice-ce", 1.0), "distance": ("mse", 0.5), "other": ("mse", 0.25)}, {
+        "inChannels": 1, "encoder": [[2, 3], [4, 4]], "up": [3], "decoder": [[3, 2]],
+        "heads": [*LABELS, {"name": "distance", "channels": 1}, {"name": "other", "channels": 1}],
+        "norm": "l2", "weight": 0.02}),
+    ("trace norm", "unet-soft", (2, 4, 8, 8), {"labels": ("dice-ce", 1.0), "distance": ("mse", 0.5)}, {
+        "inChannels": 2, "encoder": [[3, 4], [4, 5]], "up": [3], "decoder": [[4, 4]],
+        "heads": [*LABELS, {"name": "distance", "channels": 1}], "norm": "trace", "weight": 0.01}),
 ]
 
 
@@ -310,6 +370,8 @@ def make_case(golden, name, kind, shape, objectives, config):
     tensors = {"input": golden.normal(2, *shape)}
     labels = torch.softmax(golden.normal(2, 3, *volume, scale=3.0), dim=1)[:, 1:].float().double()
     targets = {"labels": labels, "score": golden.normal(2, 2), "distance": golden.normal(2, 1, *volume)}
+    if "other" in objectives:
+        targets["other"] = golden.normal(2, 1, *volume)
     for head in objectives:
         tensors[f"target/{head}"] = targets[head]
     tensors.update({f"before/{k}": v for k, v in state_of(net).items()})
@@ -324,11 +386,13 @@ def make_case(golden, name, kind, shape, objectives, config):
         adam.zero_grad()
         outputs = net(tensors["input"])
         heads = {h: loss_of(loss, outputs[h], targets[h]) for h, (loss, _) in objectives.items()}
-        sum(weight * heads[h] for h, (_, weight) in objectives.items()).backward()
+        penalties = net.penalties() if hasattr(net, "penalties") else []
+        terms = [(heads[h], weight) for h, (_, weight) in objectives.items()] + penalties
+        sum(weight * value for value, weight in terms).backward()
         if step == 0:
             tensors.update({f"grad/{k}": p.grad.clone() for k, p in net.named_parameters()})
         adam.step()
-        losses.append(torch.stack([value.detach() for value in heads.values()]))
+        losses.append(torch.stack([value.detach() for value, _ in terms]))
     tensors["losses"] = torch.stack(losses)
     tensors.update({f"after/{k}": v for k, v in state_of(net).items()})
     golden.case(f"{kind}: {name}", tensors, network={"kind": kind, "config": config}, lr=LR,

@@ -88,7 +88,7 @@ describe.each(golden.cases)('$name against PyTorch', ({ name, network, lr, objec
       step.setStep({ step: i, learningRate: lr });
       plan.run();
       for (const [h, { head, output }] of step.losses.entries()) {
-        const expected = losses.data[i * objectives.length + h]!;
+        const expected = losses.data[i * step.losses.length + h]!;
         const [loss] = await plan.read(output);
         expect(Math.abs(loss! - expected) / Math.abs(expected), `${head}, step ${i}`).toBeLessThan(
           i === 0 ? FORWARD : STEPS,

@@ -1,7 +1,7 @@
 import type { Schema } from '../../core/schema.ts';
 import type { Triple } from '../../core/shape.ts';
 import type { Tensor } from '../tape/tensor.ts';
-import type { Head } from './network.ts';
+import type { Head, Penalty } from './network.ts';
 import type { Scope } from './scope.ts';
 
 /** What is known of a task when a network is designed for it. */
@@ -31,6 +31,8 @@ export interface NetworkKind<Config extends object> {
   readonly schema: Schema<Config>;
   inChannels(config: Config): number;
   heads(config: Config): readonly Head[];
+  /** What it adds to the losses in training (default: nothing). */
+  penalties?(config: Config): readonly Penalty[];
   /** Extents of a patch must be multiples of these, [z, y, x]. */
   patchMultiple(config: Config): Triple;
   /**
@@ -41,7 +43,8 @@ export interface NetworkKind<Config extends object> {
   design(request: DesignRequest, given: Partial<Config>): Config;
   /**
    * The forward pass, written with layers.
-   * @returns outputs by head: the first at full resolution, further ones (deep supervision) in training only
+   * @returns outputs by head: the first at full resolution, further ones (deep supervision) in training only, where
+   *   each penalty, a scalar [1], is there by its name
    */
   forward(scope: Scope, input: Tensor, config: Config): ReadonlyMap<string, readonly Tensor[]>;
 }

@@ -28,16 +28,27 @@ export interface NetworkSpec<Config extends object = object> {
   readonly config: Config;
 }
 
+/** A scalar of the network's own that training keeps small, beside the losses of the heads. */
+export interface Penalty {
+  /** Its output's name, which no head has. */
+  readonly name: string;
+  /** In the sum that is minimised. */
+  readonly weight: number;
+}
+
 /** A network as a function of its input, without tensors. */
 export interface Architecture {
   readonly inChannels: number;
   readonly heads: readonly Head[];
+  /** What it adds to the losses in training (default: nothing). */
+  readonly penalties?: readonly Penalty[] | undefined;
   /** Extents of a patch must be multiples of these, [z, y, x], so that every stride divides evenly. */
   readonly patchMultiple: Triple;
   /**
    * The forward pass.
    * @param input [N, inChannels, D, H, W]
-   * @returns outputs by head: the first at full resolution, others (in training only) at halving ones
+   * @returns outputs by head: the first at full resolution, others (in training only) at halving ones; in training
+   *   also each penalty, a scalar [1], by its name
    */
   readonly forward: (scope: Scope, input: Tensor) => ReadonlyMap<string, readonly Tensor[]>;
 }
@@ -111,8 +122,12 @@ export class Network {
 
   /** Draws new parameters and resets the state. */
   initialise(random: Random): void {
-    for (const { name, shape, init } of this.#declared.parameters)
-      this.parameters.write(name, initialValues(shape, init, random));
+    const first = new Map<string, Float32Array>();
+    for (const { name, shape, init } of this.#declared.parameters) {
+      const values = initialValues(shape, init, random, first);
+      first.set(name, values);
+      this.parameters.write(name, values);
+    }
     for (const { name, shape, init } of this.#declared.state)
       this.state.write(name, initialValues(shape, init, random));
   }

@@ -35,8 +35,9 @@ export interface StepRequest {
   readonly stored?: Element;
 }
 
-/** The loss of one head. */
+/** The loss of one head, or a penalty of the network's own. */
 export interface HeadLoss {
+  /** The head's name, or the penalty's. */
   readonly head: string;
   readonly weight: number;
   /** The scalar, [1], before it is weighted. */
@@ -48,8 +49,9 @@ export interface TrainingStep {
   readonly net: Network;
   /** `input` [batch, channels, z, y, x], and the target of each head under the head's name. */
   readonly batch: TensorStore;
-  /** Where backward starts, [1] by head: the head's weight, times the scale of the loss where there is one. */
+  /** Where backward starts, [1] by head or penalty: its weight, times the scale of the loss where there is one. */
   readonly seeds: TensorStore;
+  /** Of the heads in the order of the objectives, then the penalties. */
   readonly losses: readonly HeadLoss[];
   readonly adam: Adam;
   readonly commands: readonly Command[];
@@ -102,26 +104,31 @@ export async function recordTrainingStep(
         ...objectives.map(({ head }, i) => ({ name: head, shape: targets[i]! })),
       ]),
     );
+    const { penalties = [] } = network;
+    const terms = [...objectives.map(({ head: name, weight }) => ({ name, weight })), ...penalties];
     const seeds = owned.add(
       await TensorStore.create(
         gpu,
         'loss weights',
-        objectives.map(({ head }) => ({ name: head, shape: [1] })),
+        terms.map(({ name }) => ({ name, shape: [1] })),
       ),
     );
-    for (const { head, weight } of objectives) seeds.write(head, Float32Array.of(weight));
+    for (const { name, weight } of terms) seeds.write(name, Float32Array.of(weight));
     const words = random?.fork('dropout').uint32() ?? 0;
     const seed = streams > 0 ? owned.add(await StepSeed.create(gpu, words)) : undefined;
     const outputs = net.forward(tape, batch.get(INPUT), 'train', stored, seed?.tensor);
-    const losses = objectives.map(({ head, loss, weight }): HeadLoss => {
-      return {
-        head,
-        weight,
-        output: tape.scope(`loss.${head}`, () =>
-          recordDeepSupervision(tape, loss, outputs.get(head)!, batch.get(head)),
-        ),
-      };
-    });
+    const losses = [
+      ...objectives.map(({ head, loss, weight }): HeadLoss => {
+        return {
+          head,
+          weight,
+          output: tape.scope(`loss.${head}`, () =>
+            recordDeepSupervision(tape, loss, outputs.get(head)!, batch.get(head)),
+          ),
+        };
+      }),
+      ...penalties.map(({ name: head, weight }): HeadLoss => ({ head, weight, output: outputs.get(head)![0]! })),
+    ];
     tape.backward(losses.map(({ head, output }): Root => ({ output, grad: seeds.get(head) })));
     const adam = owned.add(await Adam.create(gpu, net.parameters, net.grads!, request.optimizer));
     adam.record(tape.emitter, losses[0]!.output);

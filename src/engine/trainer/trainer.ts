@@ -130,7 +130,7 @@ export class Trainer {
    * One step of the optimizer.
    * @param x the batch, in the order of its shape
    * @param y the target, or targets by head
-   * @returns the loss before the step; of several heads the sum
+   * @returns the loss before the step; of several heads the sum, penalties of the network included
    * @throws ShapeError for another number of values; NonFiniteError where loss or gradient is not finite, and the
    *   parameters stay; GpuError, DeviceLostError.
    */
@@ -144,7 +144,7 @@ export class Trainer {
     this.#plan.run();
     const status = await this.#recorded.adam.readStatus();
     let total = status.loss;
-    for (const { output } of losses.slice(1)) total += (await this.#plan.read(output))[0]!;
+    for (const { output, weight } of losses.slice(1)) total += weight * (await this.#plan.read(output))[0]!;
     if (!status.finite || !Number.isFinite(total))
       throw new NonFiniteError(
         `step ${this.#steps + 1}: the loss is ${total} and the gradient's norm ${status.gradNorm}`,

@@ -7,6 +7,7 @@ import { meshnet } from './meshnet.ts';
 import { nnunet } from './nnunet.ts';
 import { unet } from './unet.ts';
 import { unetRegression } from './unet-regression.ts';
+import { unetSoft } from './unet-soft.ts';
 
 // The page reads checkpoints before anything else, so schemas are zod's small form; it has no language of its own.
 z.config(z.locales.en());
@@ -47,6 +48,7 @@ export function registerNetwork<Config extends object>(kind: NetworkKind<Config>
         architecture: {
           inChannels: kind.inChannels(config),
           heads: kind.heads(config),
+          penalties: kind.penalties?.(config),
           patchMultiple: kind.patchMultiple(config),
           forward: (scope, input) => kind.forward(scope, input, config),
         },
@@ -61,6 +63,7 @@ registerNetwork(unet);
 registerNetwork(nnunet);
 registerNetwork(meshnet);
 registerNetwork(unetRegression);
+registerNetwork(unetSoft);
 
 /** What settings choose, and what checkpoints hold that name no kind. */
 export const DEFAULT_KIND: string = unet.kind;

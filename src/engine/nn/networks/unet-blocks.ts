@@ -68,3 +68,31 @@ export function decoderLevel(
   const up = applied(scope, 'up', convTranspose3d(width, { bias: false }), below);
   return convBlock(scope, widths, skip, up);
 }
+
+/** Goes down. @returns the output of each level, finest first. */
+export function encode(
+  scope: Scope,
+  input: Tensor,
+  { encoder }: Pick<UNetShape, 'encoder'>,
+): readonly Tensor[] {
+  const skips: Tensor[] = [];
+  encoder.forEach((widths, level) => {
+    const source = skips.at(-1) ?? input;
+    skips.push(scope.in(`encoder.${level}`, (inner) => encoderLevel(inner, widths, source, level)));
+  });
+  return skips;
+}
+
+/** Goes up from the bottom, level by level. @returns features at full resolution. */
+export function decode(
+  scope: Scope,
+  skips: readonly Tensor[],
+  { up, decoder }: Pick<UNetShape, 'up' | 'decoder'>,
+): Tensor {
+  let x = skips.at(-1)!;
+  for (let level = decoder.length - 1; level >= 0; level--)
+    x = scope.in(`decoder.${level}`, (inner) =>
+      decoderLevel(inner, decoder[level]!, up[level]!, x, skips[level]!),
+    );
+  return x;
+}

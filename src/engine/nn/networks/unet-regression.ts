@@ -7,7 +7,7 @@ import { conv3d, globalAveragePool, linear, relu } from '../layers/index.ts';
 import type { Head } from '../network.ts';
 import type { Scope } from '../scope.ts';
 import { channelCount, headName, shapeFields } from './schema-fields.ts';
-import { decoderLevel, doublingWidths, encoderLevel, levelsPair, type UNetShape } from './unet-blocks.ts';
+import { decode, doublingWidths, encode, levelsPair, type UNetShape } from './unet-blocks.ts';
 
 /**
  * One encoder for two kinds of output (Cao 2018; Bui 2019, Fig. 4 of the paper): a decoder that segments, and a path of
@@ -51,16 +51,6 @@ const schema: z.ZodMiniType<UNetRegressionConfig> = z
     ),
   );
 
-/** Goes up from the bottom, level by level. */
-function decode(scope: Scope, skips: readonly Tensor[], { up, decoder }: UNetRegressionConfig): Tensor {
-  let x = skips.at(-1)!;
-  for (let level = decoder.length - 1; level >= 0; level--)
-    x = scope.in(`decoder.${level}`, (inner) =>
-      decoderLevel(inner, decoder[level]!, up[level]!, x, skips[level]!),
-    );
-  return x;
-}
-
 /** Fully connected layers with ReLU between them, of the mean of each channel. */
 function score(scope: Scope, bottom: Tensor, hidden: readonly number[], outputs: number): Tensor {
   const layers = hidden.flatMap((features) => [linear(features), relu()]);
@@ -69,11 +59,7 @@ function score(scope: Scope, bottom: Tensor, hidden: readonly number[], outputs:
 }
 
 function forward(scope: Scope, input: Tensor, config: UNetRegressionConfig): Map<string, readonly Tensor[]> {
-  const skips: Tensor[] = [];
-  config.encoder.forEach((widths, level) => {
-    const source = skips.at(-1) ?? input;
-    skips.push(scope.in(`encoder.${level}`, (inner) => encoderLevel(inner, widths, source, level)));
-  });
+  const skips = encode(scope, input, config);
   const outputs = new Map<string, readonly Tensor[]>();
   const classify = (inner: Scope, name: string, channels: number, from: Tensor): Tensor =>
     applied(inner, name, conv3d(channels, { kernel: 1, stored: 'f32' }), from);
