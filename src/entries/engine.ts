@@ -137,6 +137,7 @@ export { type GlobalAveragePoolAttributes, globalAveragePool } from '../engine/o
 export { type GroupNormAttributes, type GroupNormSaved, groupNorm } from '../engine/ops/group-norm.ts';
 export { type LinearAttributes, linear } from '../engine/ops/linear.ts';
 export { type MaxPool3dAttributes, maxPool3d } from '../engine/ops/max-pool3d.ts';
+export { type ParameterDistanceAttributes, parameterDistance } from '../engine/ops/parameter-distance.ts';
 export { type ReluAttributes, relu } from '../engine/ops/relu.ts';
 export { type SigmoidAttributes, sigmoid } from '../engine/ops/sigmoid.ts';
 export { type SoftmaxAttributes, softmax } from '../engine/ops/softmax.ts';

@@ -127,7 +127,9 @@ export async function recordTrainingStep(
           ),
         };
       }),
-      ...penalties.map(({ name: head, weight }): HeadLoss => ({ head, weight, output: outputs.get(head)![0]! })),
+      ...penalties.map(
+        ({ name: head, weight }): HeadLoss => ({ head, weight, output: outputs.get(head)![0]! }),
+      ),
     ];
     tape.backward(losses.map(({ head, output }): Root => ({ output, grad: seeds.get(head) })));
     const adam = owned.add(await Adam.create(gpu, net.parameters, net.grads!, request.optimizer));

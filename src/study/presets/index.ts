@@ -1,42 +1,13 @@
 import { UsageError } from '../../core/errors.ts';
 import type { NetworkSpec } from '../../engine/nn/network.ts';
-import type { TargetRequest } from '../../imaging/dataset/targets.ts';
-import { TISSUES } from '../../imaging/dataset/tissue-maps.ts';
 import type { Segmentation } from '../../pipeline/predict/segment.ts';
 import { type Preset, registerPresets } from '../../pipeline/task/presets.ts';
-import { type Task, type TaskHead, type TaskMaps, targetRequest } from '../../pipeline/task/task.ts';
+import type { Task } from '../../pipeline/task/task.ts';
 import { networkOf } from '../../pipeline/train/network.ts';
+import { LESION_HEAD, MULTI_TASK, TISSUE_HEAD, TISSUE_MAPS } from './heads.ts';
+import { SHARING_PRESETS } from './sharing.ts';
 
-/** Softmax over {background, lesion}. */
-export const LESION_HEAD: TaskHead = {
-  name: 'lesion',
-  labels: ['lesion'],
-  activation: 'softmax',
-  target: { from: 'mask' },
-  loss: null,
-  weight: 1,
-  decision: 'threshold',
-};
-
-/** The mask of lesions as something to load. */
-export const LESION_TARGET: TargetRequest = targetRequest(LESION_HEAD);
-
-/**
- * Softmax over {background, GM, WM, CSF}. The paper adds the TPR term for "our main task", the lesions; tissues get the
- * overlap loss alone. They are a means to an end: nothing is decided about them.
- */
-export const TISSUE_HEAD: TaskHead = {
-  name: 'tissue',
-  labels: TISSUES,
-  activation: 'softmax',
-  target: { from: 'probseg', complete: true },
-  loss: { tpr: 'off' },
-  weight: 1,
-  decision: 'probabilities',
-};
-
-/** Tissue maps as input channels. */
-export const TISSUE_MAPS: TaskMaps = { name: 'tissue', labels: TISSUES, complete: true };
+export { LESION_HEAD, LESION_TARGET, TISSUE_HEAD, TISSUE_MAPS } from './heads.ts';
 
 /** The paper's three ways to use tissue information: not at all, as inputs, as a second output. */
 export const PAPER_VARIANTS = ['single', 'multi-input', 'multi-output'] as const;
@@ -52,9 +23,6 @@ export type Variant = (typeof VARIANTS)[number];
 function task(name: Variant, parts: Partial<Task> = {}): Task {
   return { name, channels: null, maps: null, heads: [LESION_HEAD], centre: null, ...parts };
 }
-
-/** The paper adds the TPR term to its multi-task nets; printed, it rewards misses (see the loss's documentation). */
-const MULTI_TASK = { tpr: '1-tpr' } as const;
 
 /** The paper's set-ups: tasks, with networks and settings. */
 export const PRESETS: readonly (Preset & { readonly name: Variant })[] = [
@@ -95,7 +63,7 @@ export const OLD_SETTINGS: Readonly<Record<string, string>> = {
   lesionShare: 'foregroundShare',
 };
 
-registerPresets(PRESETS, OLD_SETTINGS);
+registerPresets([...PRESETS, ...SHARING_PRESETS], OLD_SETTINGS);
 
 /** A preset that is one of the paper's set-ups. */
 export function presetOf(variant: Variant): Preset {

@@ -110,8 +110,7 @@ export const unetSoft: NetworkKind<UNetSoftConfig> = {
   schema,
   inChannels: ({ inChannels }) => inChannels,
   heads: ({ heads }) => heads,
-  penalties: ({ weight }): readonly Penalty[] =>
-    weight === 'infinite' ? [] : [{ name: PENALTY, weight }],
+  penalties: ({ weight }): readonly Penalty[] => (weight === 'infinite' ? [] : [{ name: PENALTY, weight }]),
   patchMultiple({ encoder }) {
     const multiple = 2 ** (encoder.length - 1);
     return [multiple, multiple, multiple];
