@@ -8,11 +8,11 @@ import type { Tensor } from '../tape/tensor.ts';
 /** How {@link parameterDistance} measures. */
 export interface ParameterDistanceAttributes {
   /**
-   * - `l2`: the sum of squared differences (Duong et al. 2015, section 3).
+   * - `l2` (default): the sum of squared differences (Duong et al. 2015, section 3).
    * - `trace`: the trace norm of the matrix whose two rows are the tensors (Yang and Hospedales 2017, eq. 1, with the last
    *   axis flattening). It favours rows that point in one direction, whatever their lengths.
    */
-  readonly norm: 'l2' | 'trace';
+  readonly norm?: 'l2' | 'trace';
 }
 
 /** Three coefficients per pair: of the sum in its gradient, of both, and of the difference. */
@@ -38,7 +38,7 @@ const SUMS = 3;
 export const parameterDistance: Op<ParameterDistanceAttributes, ParameterDistanceSaved> = {
   name: 'parameter-distance',
 
-  shape(inputs: readonly Shape[], { norm }): Shape {
+  shape(inputs: readonly Shape[], { norm = 'l2' }): Shape {
     expectInputs('parameter-distance', inputs, 2, Number.POSITIVE_INFINITY);
     const pairs = inputs.length / 2;
     expectRule('parameter-distance', inputs.length % 2 === 0, 'takes pairs of tensors', inputs);
@@ -54,7 +54,7 @@ export const parameterDistance: Op<ParameterDistanceAttributes, ParameterDistanc
     return [1];
   },
 
-  forward(emit, inputs, output, { norm }): ParameterDistanceSaved {
+  forward(emit, inputs, output, { norm = 'l2' }): ParameterDistanceSaved {
     const pairs = inputs.length / 2;
     // Each pair has as many partial sums as the largest one: beyond its elements a workgroup adds up nothing.
     const most = Math.max(...inputs.map(({ shape }) => ceilDiv(sizeOf(shape), LANES * PER_LANE)));

@@ -8,6 +8,7 @@ import { addCases, dropoutCases, pointwiseCases, softmaxCases } from './elementw
 import { concatCases, globalAveragePoolCases, linearCases, upsampleCases } from './head-cases.ts';
 import { describeNetwork, NETWORK_CASES, type NetworkCase } from './networks.ts';
 import { batchNormCases, groupNormCases } from './norm-cases.ts';
+import { parameterDistanceCases } from './parameter-distance-cases.ts';
 import { averagePoolCases, maxPoolCases } from './pooling-cases.ts';
 import { adamCase, lossCases } from './step-cases.ts';
 
@@ -79,6 +80,7 @@ function allCases(): BenchCase[] {
     ...batchNormCases(ACTIVATION),
     ...groupNormCases(ACTIVATION),
     ...crossStitchCases(ACTIVATION),
+    ...parameterDistanceCases([128, 128, 3, 3, 3]),
     ...pointwiseCases(ACTIVATION),
     ...addCases(ACTIVATION),
     ...dropoutCases(ACTIVATION),
