@@ -1,6 +1,7 @@
 import { Random } from '../../src/core/random.ts';
 import { Resources } from '../../src/core/resources.ts';
 import type { Gpu } from '../../src/engine/gpu/gpu.ts';
+import type { Activation } from '../../src/engine/loss/loss.ts';
 import { initialValues } from '../../src/engine/nn/init.ts';
 import { Network, type NetworkSpec } from '../../src/engine/nn/network.ts';
 import { architectureOf, declarationOf, designNetwork } from '../../src/engine/nn/networks/index.ts';
@@ -80,7 +81,7 @@ export function randomWeights(network: NetworkSpec, seed = 1): Map<string, Float
   return new Map(
     [...parameters, ...state].map(({ name, shape, init }) => [
       name,
-      initialValues(shape, init, random).map((value) => value + 0.2 * random.uniform()),
+      initialValues(shape, init, random).map((value) => value + random.uniform(-0.2, 0.2)),
     ]),
   );
 }
@@ -91,16 +92,29 @@ export async function predictionOf(
   { info, weights }: Model,
   input: Nd,
 ): Promise<Map<string, Float32Array>> {
+  const activations = Object.fromEntries(info.task.heads.map((head) => [head.name, head.activation]));
+  return await outputsOf(gpu, info.network, weights, input, activations);
+}
+
+/** The outputs of a network by head, by default without activations. */
+export async function outputsOf(
+  gpu: Gpu,
+  network: NetworkSpec,
+  weights: ReadonlyMap<string, Float32Array>,
+  input: Nd,
+  activations?: Readonly<Record<string, Activation>>,
+): Promise<Map<string, Float32Array>> {
   return await Resources.build(async (owned) => {
-    const net = owned.add(await Network.create(gpu, architectureOf(info.network), { training: false }));
+    const architecture = architectureOf(network);
+    const net = owned.add(await Network.create(gpu, architecture, { training: false }));
     net.load(weights);
     const store = owned.add(await TensorStore.create(gpu, 'input', [{ name: 'input', shape: input.shape }]));
     store.write('input', toFloat32(input));
     const tape = new Tape(gpu.capabilities);
-    const activations = Object.fromEntries(info.task.heads.map((head) => [head.name, head.activation]));
-    const outputs = recordPrediction(tape, net, store.get('input'), { activations });
+    const none = Object.fromEntries(architecture.heads.map(({ name }) => [name, 'none' as const]));
+    const outputs = recordPrediction(tape, net, store.get('input'), { activations: activations ?? none });
     const keep = [...outputs.values()];
-    const plan = owned.add(await compilePlan(gpu, tape.commands, { label: 'exported', keep }));
+    const plan = owned.add(await compilePlan(gpu, tape.commands, { label: 'outputs', keep }));
     plan.run();
     const found = new Map<string, Float32Array>();
     for (const [head, output] of outputs) found.set(head, await plan.read(output));

@@ -41,14 +41,17 @@ export interface Graph {
  */
 export function traceNetwork(architecture: Architecture): Graph {
   const { inChannels, patchMultiple, forward } = architecture;
+  const shape = [1, inChannels, ...patchMultiple.map((extent) => 2 * extent)];
+  const input: GraphValue = { name: 'input', shape };
   const values = new Map<Tensor, GraphValue>();
   const nodes: GraphNode[] = [];
   const known = (tensor: Tensor): GraphValue => {
-    const found = values.get(tensor) ?? { name: tensor.label, shape: tensor.shape };
+    // The network's input is the one that has this very shape.
+    const first = tensor.shape === shape ? input : { name: tensor.label, shape: tensor.shape };
+    const found = values.get(tensor) ?? first;
     values.set(tensor, found);
     return found;
   };
-  const shape = [1, inChannels, ...patchMultiple.map((extent) => 2 * extent)];
   const { parameters, state, outputs } = declare(forward, shape, 'predict', (applied) => {
     const inputs = applied.inputs.map(known);
     const attributes = Object.entries(applied.attributes).map(([name, value]) => [
@@ -61,7 +64,7 @@ export function traceNetwork(architecture: Architecture): Graph {
     nodes.push({ op: applied.op.name, inputs, output, attributes: Object.fromEntries(attributes) });
   });
   return {
-    input: { name: 'input', shape },
+    input,
     parameters,
     state,
     nodes,

@@ -1,9 +1,10 @@
 import { UsageError } from '../../core/errors.ts';
 import type { ExportFormat } from './export-format.ts';
 import { onnx } from './onnx/onnx.ts';
+import { torch } from './torch/torch.ts';
 
 /** Every format that networks are written in. */
-export const EXPORT_FORMATS: readonly ExportFormat[] = [onnx];
+export const EXPORT_FORMATS: readonly ExportFormat[] = [onnx, torch];
 
 /** @throws UsageError for a format that there is not, listing those that there are. */
 export function findFormat(name: string): ExportFormat {
