@@ -1,9 +1,13 @@
-import { StorageError } from '../core/errors.ts';
+import { StorageError, UsageError } from '../core/errors.ts';
 import { canonicalJson, toJson } from '../core/json.ts';
+import { sleep } from '../core/sleep.ts';
 import { choicesOfRecord } from '../imaging/dataset/choices.ts';
 import { openDataset } from '../imaging/dataset/open-dataset.ts';
 import { formatTable } from '../imaging/evaluate/tables.ts';
 import { tableCsv } from '../imaging/report/table-files.ts';
+import { runPage } from '../pipeline/train/run-page.ts';
+import { hasFile, RUN_FILES, readManifest, readRunConfig } from '../pipeline/train/run-record.ts';
+import { parseLog } from '../pipeline/train/step-log.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { paintFigures } from '../study/experiment/paint-figures.ts';
 import { readExperiment } from '../study/experiment/read-results.ts';
@@ -11,28 +15,48 @@ import { type ExperimentFigures, experimentPage } from '../study/report/experime
 import { experimentMarkdown, experimentNumbers } from '../study/report/experiment-report.ts';
 import type { ExperimentResults } from '../study/report/experiment-results.ts';
 import { type Command, command } from './command.ts';
+import type { Output } from './output.ts';
 
 /** What `voxelgrad report` writes into an experiment's folder, beside `tables/*.csv`. */
 const FILES = { page: 'report.html', numbers: 'report.json', text: 'report.md', tables: 'tables' } as const;
 
+/** Seconds between two pages of a run that is watched. */
+const WATCH_SECONDS = 10;
+
 export const report: Command = command({
   name: 'report',
-  description: 'Tables, figures and the answer of an experiment, finished or not, in one HTML file',
+  description: 'An experiment, or a training run, finished or not, in one HTML file',
   args: {
-    out: { type: 'positional', description: 'Folder that `voxelgrad experiment` wrote' },
+    out: {
+      type: 'positional',
+      description: 'Folder that `voxelgrad experiment` or `voxelgrad train` writes',
+    },
     dataset: {
       type: 'string',
       valueHint: 'DIR',
       description: 'Where the data set is now, for the pictures (default: where it was)',
     },
+    watch: {
+      type: 'boolean',
+      description: `Write the page of a run again every ${WATCH_SECONDS} seconds until the run is finished`,
+    },
   },
   examples: [
+    { line: 'report ./run --watch', does: 'the curves of a run while it trains, for a browser beside it' },
     { line: 'report ./experiment', does: `${Object.values(FILES).join(', ')} in that folder` },
     { line: 'report ./experiment --dataset /mnt/isbi', does: 'the same, where the data set has moved' },
   ],
   async run(options, output) {
     options.seed();
     const out = new NodeFolder(options.required('out'));
+    if (await isRun(out)) {
+      await reportRun(out, options.flag('watch'), output);
+      return;
+    }
+    if (options.flag('watch'))
+      throw new UsageError('--watch is for the folder of a run, not of an experiment', {
+        hint: 'Repeat the command while the experiment goes on.',
+      });
     const experiment = await readExperiment(out);
     await out.checkWritable();
     await out.tidy();
@@ -65,6 +89,33 @@ export const report: Command = command({
     );
   },
 });
+
+/** Whether a folder holds a training run. */
+async function isRun(folder: NodeFolder): Promise<boolean> {
+  return (await hasFile(folder, RUN_FILES.config)) && (await hasFile(folder, RUN_FILES.log));
+}
+
+async function reportRun(folder: NodeFolder, watch: boolean, output: Output): Promise<void> {
+  await folder.checkWritable();
+  for (;;) {
+    const config = await readRunConfig(folder);
+    const manifest = await readManifest(folder);
+    const { steps } = parseLog(await folder.read(RUN_FILES.log), `${folder.name}/${RUN_FILES.log}`);
+    const goesOn = watch && !manifest;
+    const text = runPage({ config, steps, manifest, refresh: goesOn ? WATCH_SECONDS : undefined });
+    await folder.write(FILES.page, new TextEncoder().encode(text));
+    if (!goesOn) {
+      const page = `${folder.name}/${FILES.page}`;
+      const finished = manifest !== undefined;
+      output.result(
+        { report: page, finished, steps: steps.length },
+        `report: ${page}, ${steps.length} steps`,
+      );
+      return;
+    }
+    await sleep(1000 * WATCH_SECONDS);
+  }
+}
 
 /** The pictures; none where the data set is not where it was, and then a line that says so. */
 async function figuresOf(

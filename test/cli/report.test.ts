@@ -52,6 +52,33 @@ describe('report', () => {
     expect(JSON.parse(file('report.json'))).toMatchObject({ answer: result.answer });
   });
 
+  it('writes the curves of a training run into its folder', async () => {
+    const training = join(folder, 'run');
+    const net = [
+      '--preset',
+      'single',
+      '--steps',
+      '4',
+      '--patch',
+      '8',
+      '--levels',
+      '2',
+      '--base-channels',
+      '2',
+    ];
+    const [first] = readdirSync(dataset).filter((name) => name.startsWith('sub-'));
+    const judged = ['--validate', first!.slice(4), '--validate-every', '2'];
+    await succeed(['train', dataset, training, ...net, ...judged]);
+    const run = await succeed(['report', training, '--watch', '--json']);
+    const page = join(training, 'report.html');
+    expect(JSON.parse(run.stdout)).toEqual({ report: page, finished: true, steps: 4 });
+    const text = readFileSync(page, 'utf8');
+    for (const heading of ['Loss', 'Validation', 'Learning rate', 'Settings'])
+      expect(text).toContain(`>${heading}</h2>`);
+    expect(text).toMatch(/<h1>Dice [\d.]+ on the validation scans, after step [24]<\/h1>/);
+    expect(text).not.toMatch(/<script|<link|src="(?!data:)|url\(|http-equiv="refresh"/);
+  });
+
   it('says where pictures are missing, and finds them with --dataset', async () => {
     const moved = join(folder, 'moved');
     renameSync(dataset, moved);

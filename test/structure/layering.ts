@@ -28,7 +28,7 @@ const DIRECTLY_BELOW: Readonly<Record<string, readonly string[]>> = {
   'pipeline/models': ['pipeline/task'],
   'pipeline/exchange': ['pipeline/models'],
   'pipeline/predict': ['pipeline/models', 'imaging/results'],
-  'pipeline/train': ['pipeline/sampler', 'pipeline/predict'],
+  'pipeline/train': ['pipeline/sampler', 'pipeline/predict', 'imaging/report'],
   'pipeline/bench': ['engine/tune', 'pipeline/predict'],
   study: ['pipeline/train', 'imaging/tissue'],
   platform: ['engine/gpu'],

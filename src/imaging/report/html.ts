@@ -53,6 +53,8 @@ export interface Page {
   readonly lead: HtmlValue;
   readonly sections: readonly Section[];
   readonly footer: HtmlValue;
+  /** Seconds after which a browser loads the page again (default: never). */
+  readonly refresh?: number | undefined;
 }
 
 /** A titled part of a page. */
@@ -67,14 +69,14 @@ export interface Section {
  * A whole HTML file in one string: style inside, pictures as data URIs, no script and no request to anywhere
  * (its content security policy forbids both). Follows the reader's light or dark setting.
  */
-export function page({ title, headline, lead, sections, footer }: Page): string {
+export function page({ title, headline, lead, sections, footer, refresh }: Page): string {
   return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+${refresh !== undefined && html`<meta http-equiv="refresh" content="${refresh}">\n`}<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>${title}</title>
 <style>${trusted(PAGE_STYLE)}</style>
 </head>

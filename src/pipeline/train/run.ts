@@ -2,21 +2,15 @@ import { OutOfMemoryError } from '../../core/errors.ts';
 import { stateHash } from '../../engine/checkpoint/training-state.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { withRecovery } from '../../engine/gpu/recovery.ts';
-import {
-  constantSchedule,
-  cosineSchedule,
-  polynomialSchedule,
-  type Schedule,
-} from '../../engine/optim/schedule.ts';
 import { describeShortage } from '../../engine/tape/memory.ts';
 import { mainThreshold, type TrainingState } from '../models/model.ts';
 import { Predictor } from '../predict/predictor.ts';
 import { type ChosenDecisions, chooseDecisions } from './choose-decisions.ts';
+import { learningRate, lengthIn } from './learning-rate.ts';
 import { memoryOf } from './memory.ts';
 import { taskName, taskOf } from './network.ts';
 import type { TrainRequest, TrainResult } from './request.ts';
 import { TrainingSession } from './session.ts';
-import type { ResolvedTrainSettings } from './settings.ts';
 import { StartCheck } from './start-check.ts';
 import { Validation } from './validation.ts';
 
@@ -100,10 +94,9 @@ async function trainSteps(
   validation: Validation | undefined,
 ): Promise<void> {
   const { settings, signal, checkpoints, hashEvery = 0, onStep, warn } = run.request;
-  const { epochs, stepsPerEpoch, minutes } = settings;
-  const steps = settings.steps ?? (epochs === null ? Number.POSITIVE_INFINITY : epochs * stepsPerEpoch);
-  const limit = minutes === null ? Number.POSITIVE_INFINITY : minutes * 60;
-  const rate = learningRate(settings, minutes === null ? steps : limit);
+  const { stepsPerEpoch, minutes } = settings;
+  const { steps, seconds: limit } = lengthIn(settings);
+  const rate = learningRate(settings);
   const seconds = (): number => session.progress?.seconds ?? 0;
   let savedAt = performance.now();
   const start = new StartCheck(settings, session.steps);
@@ -117,11 +110,7 @@ async function trainSteps(
   while (session.steps < steps && seconds() < limit && !validation?.isExhausted) {
     if (signal?.aborted) await save();
     signal?.throwIfAborted();
-    const {
-      losses: _,
-      gradNorm,
-      ...done
-    } = await session.step(rate(minutes === null ? session.steps : seconds()));
+    const { losses: _, gradNorm, ...done } = await session.step(rate(session.steps, seconds()));
     const { step } = done;
     start.add({ ...done, gradNorm });
     const checked = validation?.isDue(step) ? await validation.check(step) : undefined;
@@ -147,13 +136,6 @@ async function trainSteps(
       await save();
   }
   await save();
-}
-
-/** @param length of the run, in steps, or in seconds where it is bounded by time */
-function learningRate({ schedule, lr }: ResolvedTrainSettings, length: number): Schedule {
-  if (schedule === 'constant') return constantSchedule(lr);
-  const whole = Math.max(1, Math.ceil(length));
-  return schedule === 'cosine' ? cosineSchedule(lr, whole) : polynomialSchedule(lr, whole);
 }
 
 async function choose(gpu: Gpu, session: TrainingSession, run: Run): Promise<ChosenDecisions> {
