@@ -62,6 +62,8 @@ export {
   type SpacingChange,
   spacingChange,
 } from '../pipeline/predict/voxel-size.ts';
+export { findRecipe, recipeNames, registerRecipe } from '../pipeline/recipes/index.ts';
+export type { Recipe } from '../pipeline/recipes/recipe.ts';
 export { findPreset, type Preset, presetNames, registerPresets } from '../pipeline/task/presets.ts';
 export { parseTask, type Task, type TaskHead, type TaskMaps } from '../pipeline/task/task.ts';
 export { Checkpoints } from '../pipeline/train/checkpoints.ts';

@@ -2,6 +2,7 @@ import { z } from 'zod/mini';
 import { UsageError } from '../../core/errors.ts';
 import { findLoss } from '../../engine/loss/index.ts';
 import type { Activation, BoundLoss } from '../../engine/loss/loss.ts';
+import { generalizedDice } from '../../engine/loss/paper.ts';
 import { labelInNames } from '../../imaging/dataset/prediction-path.ts';
 import type { TargetRequest, TargetSource } from '../../imaging/dataset/targets.ts';
 
@@ -209,7 +210,12 @@ export function lossOf(
   const name = String(named ?? fallback);
   try {
     const inherited = named === undefined || named === usual ? shared : {};
-    return findLoss(name).bind({ ...inherited, ...settings }, own.activation);
+    const loss = findLoss(name);
+    // A head that names no loss may change the usual one's settings; another loss of the run need not have them.
+    const lacking = (key: string): boolean =>
+      named === undefined && !(key in loss.schema.shape) && key in generalizedDice.schema.shape;
+    const fitting = Object.entries(settings).filter(([key]) => !lacking(key));
+    return loss.bind({ ...inherited, ...Object.fromEntries(fitting) }, own.activation);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     throw new UsageError(`${source}: head ${own.name}: ${error.message}`, {

@@ -10,6 +10,7 @@ import type { SegmentationLossSettings } from '../../engine/loss/segmentation-lo
 import { architectureOf, networkKinds } from '../../engine/nn/networks/index.ts';
 import type { Element } from '../../engine/tape/tensor.ts';
 import { allAugmentations, NO_AUGMENTATION } from '../augment/index.ts';
+import { DEFAULT_RECIPE, findRecipe, recipeNames } from '../recipes/index.ts';
 import { findPreset, type Preset, presetNames, renameSettings } from '../task/presets.ts';
 import { parseTask, type Task } from '../task/task.ts';
 import { networkOf } from './network.ts';
@@ -58,6 +59,13 @@ export const SETTING_ENTRIES = {
     schema: z.nullable(z.record(z.string(), z.unknown())) as unknown as z.ZodMiniType<Task | null>,
     default: null,
   } as SettingEntry<Task | null>,
+  /** Its values stand in the other settings. */
+  recipe: {
+    help: 'Settings that go together; those that are given go before them',
+    schema: text,
+    choices: recipeNames,
+    default: DEFAULT_RECIPE,
+  } as SettingEntry<string>,
   /** Null for the preset's, or the default kind. */
   network: {
     help: 'Kind of network',
@@ -331,7 +339,9 @@ function checkSettings(input: unknown): TrainSettings | UsageError {
   const named = isObject(input) ? renameSettings(input) : input;
   const chosen = isObject(named) ? choiceOf(named) : undefined;
   if (chosen instanceof UsageError) return chosen;
-  const wanted = isObject(named) ? { ...chosen?.preset?.settings, ...withoutNulls(named) } : named;
+  const wanted = isObject(named)
+    ? { ...recipeOf(named), ...chosen?.preset?.settings, ...withoutNulls(named) }
+    : named;
   const loss = isObject(wanted) ? String(wanted.loss ?? SETTING_ENTRIES.loss.default) : undefined;
   const augment = isObject(wanted) ? namesOf(wanted.augment) : undefined;
   const entries = settingEntries(loss, augment);
@@ -362,6 +372,11 @@ function checkSettings(input: unknown): TrainSettings | UsageError {
     ...settings,
     epochs: given.length === 0 ? DEFAULT_EPOCHS : settings.epochs,
   };
+}
+
+/** What a recipe sets; nothing for one that is not known, which is told by its check. */
+function recipeOf({ recipe }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return findRecipe(String(recipe ?? DEFAULT_RECIPE))?.settings ?? {};
 }
 
 /** What is wrong with settings of validation. */

@@ -1,0 +1,3 @@
+// The recipes that settings know, one per line.
+export { paper } from './paper.ts';
+export { robust } from './robust.ts';
