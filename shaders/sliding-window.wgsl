@@ -1,16 +1,17 @@
 // The two kernels of sliding-window inference.
 //
-//   accumulate  sum[corner + v] += w(v) * probability[v], and weight[corner + v] += w(v) where asked,
+//   accumulate  sum[corner + v] += w(v) * probability[m(v)], and weight[corner + v] += w(v) where asked,
 //               w(v) = importance[z] * importance[PATCH_D + y] * importance[PATCH_D + PATCH_H + x]
 //   normalise   sum[v] = weight[v] > 0 ? sum[v] / weight[v] : 0
 //
+// m(v) is v, mirrored along z, y and x where the tile was given to the network mirrored (bits 0, 1 and 2).
 // Of the volume [DEPTH, HEIGHT, WIDTH] only a slab of planes is there: plane z lies in slot z mod SLOTS of sum and
 // weight, [SLOTS, HEIGHT, WIDTH]. Tiles are one channel [PATCH_D, PATCH_H, PATCH_W]. Lanes walk along x; a workgroup
 // takes ROWS rows of one plane (workgroup_id = (row block, plane)). Tiles follow each other on the queue and each voxel
 // belongs to one lane, so the sums have one order. No barriers.
 
 struct Tile {
-  corner: vec4i, // z, y, x
+  corner: vec4i, // z, y, x, mirrored axes
 }
 
 struct Params {
@@ -46,6 +47,9 @@ fn accumulate(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
     return;
   }
   let slot = z % i32(p.slots);
+  let mz = select(group.y, p.patch_depth - 1u - group.y, (corner.w & 1) != 0);
+  let mirror_y = (corner.w & 2) != 0;
+  let mirror_x = (corner.w & 4) != 0;
   let wz = importance[group.y];
   for (var row = 0u; row < ROWS; row++) {
     let ty = group.x * ROWS + row;
@@ -54,14 +58,15 @@ fn accumulate(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
       break;
     }
     let wzy = wz * importance[p.patch_depth + ty];
-    let at = p.first + (group.y * p.patch_height + ty) * p.patch_width;
+    let my = select(ty, p.patch_height - 1u - ty, mirror_y);
+    let at = p.first + (mz * p.patch_height + my) * p.patch_width;
     let start = (slot * i32(p.height) + y) * i32(p.width);
     for (var tx = lane; tx < p.patch_width; tx += LANES) {
       let x = i32(tx) + corner.z;
       if (x < i32(p.width)) {
         let w = wzy * importance[p.patch_depth + p.patch_height + tx];
         let v = u32(start + x);
-        sum[v] += w * probability[at + tx];
+        sum[v] += w * probability[at + select(tx, p.patch_width - 1u - tx, mirror_x)];
         if (p.count_weight != 0u) {
           weight[v] += w;
         }

@@ -29,6 +29,7 @@ export const predict: Command = command({
     subjects: { type: 'string', valueHint: 'ID,ID', description: 'Whom to segment (default: all)' },
     threshold: PREDICTION_ARGS.threshold,
     overlap: PREDICTION_ARGS.overlap,
+    mirror: PREDICTION_ARGS.mirror,
     tile: PREDICTION_ARGS.tile,
     memory: PREDICTION_ARGS.memory,
     precision: PREDICTION_ARGS.precision,

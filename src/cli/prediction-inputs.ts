@@ -27,6 +27,7 @@ export const PREDICTION_ARGS: {
   readonly run: ArgDef;
   readonly threshold: ArgDef;
   readonly overlap: ArgDef;
+  readonly mirror: ArgDef;
   readonly tile: ArgDef;
   readonly memory: ArgDef;
   readonly precision: ArgDef;
@@ -48,6 +49,10 @@ export const PREDICTION_ARGS: {
     type: 'string',
     valueHint: 'X',
     description: 'Overlap of the sliding window, 0 to 0.9 (default 0.5)',
+  },
+  mirror: {
+    type: 'boolean',
+    description: 'Mean of the predictions of all 8 mirrored tiles, as nnU-Net does: 8 times as long',
   },
   tile: {
     type: 'string',
@@ -93,6 +98,7 @@ export interface PredictionInputs {
   /** Undefined for what training chose. */
   readonly threshold: number | undefined;
   readonly overlap: number;
+  readonly mirror: boolean;
   readonly tile: Extents | undefined;
   readonly memory: number | undefined;
   readonly precision: Element | undefined;
@@ -137,6 +143,7 @@ export async function openPrediction(
     dataset,
     threshold,
     overlap,
+    mirror: options.flag('mirror'),
     tile,
     memory,
     precision: options.text('precision') as Element | undefined,

@@ -23,6 +23,8 @@ export interface PredictRequest {
   readonly minDiameter?: number | undefined;
   /** Overlap of neighbouring windows, as a share of their edge; 0 to below 1. */
   readonly overlap: number;
+  /** Whether each tile is seen mirrored along every axis too, 8 times in all, and the mean is taken (default false). */
+  readonly mirror?: boolean | undefined;
   /** Extents of the sliding window in voxels, as for `segment` (default: the patch of training). */
   readonly tile?: Extents | undefined;
   /**

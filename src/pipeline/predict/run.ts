@@ -92,10 +92,11 @@ async function finishScan(
   request: PredictRequest,
 ): Promise<PredictedScan> {
   const { scan, loaded, start, snapshot, maps, madeMaps } = current;
-  const { model, threshold, overlap, memory, resample, snapshotSeconds, minDiameter, out } = request;
+  const { model, threshold, overlap, mirror, memory, resample, snapshotSeconds, minDiameter, out } = request;
   const segmentation = await segmentBox(predictor, model, loaded, {
     threshold,
     overlap,
+    mirror,
     memory,
     resample,
     snapshot,
@@ -199,7 +200,17 @@ async function sidecarFacts(
   { scan, loaded, maps: origin }: StartedScan,
   { resampled }: BoxSegmentation,
   warnings: readonly string[],
-  { model, dataset, maps: source, overlap, precision, resample, minDiameter, provenance }: PredictRequest,
+  {
+    model,
+    dataset,
+    maps: source,
+    overlap,
+    mirror,
+    precision,
+    resample,
+    minDiameter,
+    provenance,
+  }: PredictRequest,
 ): Promise<SidecarFacts | undefined> {
   if (!provenance) return undefined;
   const { task, settings } = model.info;
@@ -222,6 +233,7 @@ async function sidecarFacts(
     model: { ...provenance.model, trainedOn, seen },
     method: {
       Overlap: overlap,
+      ...(mirror ? { Mirroring: 'mean of all 8 mirrored tiles' } : {}),
       Precision: precision ?? 'f32',
       Resampling: resampled
         ? { From: resampled.from, To: resampled.to, Done: resample ?? true }

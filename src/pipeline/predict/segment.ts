@@ -28,6 +28,8 @@ const MARGIN = 8;
 export interface SegmentOptions {
   /** A voxel is of the main head's labels where its probability is at or above this (default: what training chose). */
   readonly threshold?: number | undefined;
+  /** Whether each tile is seen mirrored along every axis too, 8 times in all, and the mean is taken (default false). */
+  readonly mirror?: boolean | undefined;
   /** Overlap of neighbouring windows, as a share of their edge; 0 to below 1 (default 0.5). */
   readonly overlap?: number;
   /**

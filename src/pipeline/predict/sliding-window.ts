@@ -9,7 +9,7 @@ import { compilePlan, type Plan, type PlanStatistics } from '../../engine/tape/p
 import { channelGroups } from '../../engine/tape/split.ts';
 import { TensorStore } from '../../engine/tape/store.ts';
 import { regionOf, type Tensor } from '../../engine/tape/tensor.ts';
-import { type Corner, cutTile, importance, type TileChannel, tileCorners } from './tiles.ts';
+import { type Corner, cutTile, importance, mirrorTile, type TileChannel, tileCorners } from './tiles.ts';
 
 /** A recorded network that maps one tile to probabilities, or to values. */
 export interface TileModel {
@@ -30,7 +30,7 @@ export interface TileModel {
  * volume, with the same model and settings, that run goes on from there and ends with the same bits.
  */
 export interface WindowSnapshot {
-  /** Tiles that are in the sums. */
+  /** Tiles that are in the sums, each mirrored one counted. */
   tiles: number;
   /** What these tiles came to; undefined before the first. */
   sums: WindowSums | undefined;
@@ -52,6 +52,8 @@ export interface WindowSums {
 export interface PredictOptions {
   /** Share of a tile that its neighbour covers again (default 0.5). */
   readonly overlap?: number;
+  /** Whether each tile is seen mirrored along every axis too, 8 times in all, and the mean is taken (default false). */
+  readonly mirror?: boolean | undefined;
   /** [D, H, W]; tiles without it are skipped, their voxels are background. */
   readonly brain?: Uint8Array;
   /** Called after each tile. */
@@ -175,20 +177,24 @@ export class SlidingWindow {
     const tile = new Float32Array(sizeOf(this.#model.input.shape));
     const { buffer, offset } = regionOf(this.#model.input)!;
     let saved = performance.now();
-    for (let i = snapshot?.tiles ?? 0; i < corners.length; i++) {
+    const ways = options.mirror ? 8 : 1;
+    const total = corners.length * ways;
+    for (let i = snapshot?.tiles ?? 0; i < total; i++) {
       options.signal?.throwIfAborted();
-      const corner = corners[i]!;
+      const corner = corners[Math.floor(i / ways)]!;
+      const mirrored = i % ways;
       await this.#finish(finished, corner[0], maps);
       finished = corner[0];
       cutTile(channels, this.#volume, corner, patchOf(this.#model), tile);
-      this.#gpu.device.queue.writeBuffer(buffer, offset, tile);
-      this.#fixed.write('corner', cornerWords(corner));
+      const seen = mirrored === 0 ? tile : mirrorTile(tile, patchOf(this.#model), mirrored);
+      this.#gpu.device.queue.writeBuffer(buffer, offset, seen);
+      this.#fixed.write('corner', cornerWords(corner, mirrored));
       this.#tile.run();
       // One tile at a time on the queue: progress is true, and a cancelled run stops at once.
       await this.#gpu.idle();
       for (const [head, output] of this.#model.numbers ?? [])
         numbers.set(head, (numbers.get(head) ?? 0) + (await this.#tile.read(output))[0]!);
-      options.onTile?.(i + 1, corners.length);
+      options.onTile?.(i + 1, total);
       if (!snapshot || performance.now() - saved < snapshotSeconds * 1000) continue;
       Object.assign(snapshot, {
         sums: { finished, maps, numbers: new Map(numbers), slab: await this.#readSlab() },
@@ -203,7 +209,7 @@ export class SlidingWindow {
         head,
         channels.map((k) => maps.get(mapName(head, k))!),
       );
-    for (const [head, sum] of numbers) out.set(head, [Float32Array.of(sum / corners.length)]);
+    for (const [head, sum] of numbers) out.set(head, [Float32Array.of(sum / total)]);
     return out;
   }
 
@@ -272,8 +278,8 @@ function foregroundOf(model: TileModel): string[] {
   return [...countedChannels(model)].flatMap(([head, channels]) => channels.map((k) => mapName(head, k)));
 }
 
-function cornerWords([z, y, x]: Corner): Uint32Array {
-  return new Uint32Array([z, y, x, 0]);
+function cornerWords([z, y, x]: Corner, mirrored: number): Uint32Array {
+  return new Uint32Array([z, y, x, mirrored]);
 }
 
 function accumulateCommands(

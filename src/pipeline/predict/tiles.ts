@@ -110,3 +110,28 @@ export function cutTile(
       }
   });
 }
+
+/**
+ * A tile mirrored along some axes.
+ * @param tile [C, D, H, W] of the patch; stays as it is
+ * @param mirrored bits 0, 1 and 2 for z, y and x
+ */
+export function mirrorTile(
+  tile: Float32Array<ArrayBuffer>,
+  [depth, height, width]: Corner,
+  mirrored: number,
+): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(tile.length);
+  for (let plane = 0; plane < tile.length / (height * width); plane++) {
+    const [channel, z] = [Math.floor(plane / depth), plane % depth];
+    const fromZ = mirrored & 1 ? depth - 1 - z : z;
+    for (let y = 0; y < height; y++) {
+      const fromY = mirrored & 2 ? height - 1 - y : y;
+      const from = ((channel * depth + fromZ) * height + fromY) * width;
+      const row = out.subarray((plane * height + y) * width, (plane * height + y + 1) * width);
+      row.set(tile.subarray(from, from + width));
+      if (mirrored & 4) row.reverse();
+    }
+  }
+  return out;
+}

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../../src/core/random.ts';
+import { conv3d } from '../../../src/engine/ops/conv3d.ts';
 import { relu } from '../../../src/engine/ops/relu.ts';
 import { TensorStore } from '../../../src/engine/tape/store.ts';
 import { Tape } from '../../../src/engine/tape/tape.ts';
@@ -62,7 +63,12 @@ describe('sliding window', () => {
     return { model: { input, commands: tape.commands, probabilities: new Map([['lesion', output]]) }, store };
   }
 
-  async function roundTrip(shape: [number, number, number], patch: number, overlap: number): Promise<void> {
+  async function roundTrip(
+    shape: [number, number, number],
+    patch: number,
+    overlap: number,
+    mirror = false,
+  ): Promise<void> {
     const voxels = shape[0] * shape[1] * shape[2];
     const random = new Random(3);
     const channels = noise(voxels, random);
@@ -71,7 +77,7 @@ describe('sliding window', () => {
     const seen: number[] = [];
     try {
       for (const _ of [1, 2]) {
-        const maps = await window.predict(channels, { overlap, onTile: (done) => seen.push(done) });
+        const maps = await window.predict(channels, { overlap, mirror, onTile: (done) => seen.push(done) });
         const lesion = maps.get('lesion')!;
         expect(lesion).toHaveLength(2);
         for (const k of [1, 2])
@@ -82,13 +88,45 @@ describe('sliding window', () => {
       window.destroy();
       store.destroy();
     }
-    const tiles = tileCorners(shape, [patch, patch, patch], overlap).length;
+    const tiles = tileCorners(shape, [patch, patch, patch], overlap).length * (mirror ? 8 : 1);
     expect(seen).toHaveLength(2 * tiles);
     expect(seen.at(-1)).toBe(tiles);
   }
 
   it('gives back what the network gives, where tiles overlap', async () => {
     await roundTrip([11, 9, 21], 8, 0.5);
+  });
+
+  it('gives back what the network gives, where tiles are seen mirrored too', async () => {
+    await roundTrip([11, 9, 21], 8, 0.5, true);
+    await roundTrip([5, 9, 3], 8, 0.25, true);
+  });
+
+  it('takes the mean over mirrored tiles of what a network says', async () => {
+    const { gpu } = context;
+    // A network that looks to one side only: each voxel gets the difference to its neighbour at x - 1.
+    const store = await TensorStore.create(gpu, 'input', [{ name: 'input', shape: [1, 1, 4, 4, 4] }]);
+    const weights = await TensorStore.create(gpu, 'weights', [{ name: 'weight', shape: [2, 1, 3, 3, 3] }]);
+    weights.write(
+      'weight',
+      Float32Array.from({ length: 54 }, (_, i) => (i === 40 ? 1 : i === 39 ? -1 : 0)),
+    );
+    const tape = new Tape(gpu.capabilities);
+    const input = store.get('input');
+    const output = tape.apply(conv3d, [input, weights.get('weight')], { padding: 1 });
+    const model = { input, commands: tape.commands, probabilities: new Map([['lesion', output]]) };
+    const window = await SlidingWindow.create(gpu, model, [4, 4, 4]);
+    const random = new Random(11);
+    const channel = Float32Array.from({ length: 64 }, () => random.uniform());
+    const map = (await window.predict([channel], { mirror: true })).get('lesion')![0]!;
+    const at = (i: number, x: number): number => (x < 0 || x > 3 ? 0 : channel[i - (i % 4) + x]!);
+    map.forEach((value, i) => {
+      const x = i % 4;
+      // Half of the tiles see the neighbour at x + 1 in its place.
+      const expected = channel[i]! - 0.5 * (at(i, x - 1) + at(i, x + 1));
+      expect(Math.abs(value - expected)).toBeLessThan(1e-5);
+    });
+    for (const each of [window, store, weights]) each.destroy();
   });
 
   it('gives back what the network gives, where the volume is smaller than a tile', async () => {
