@@ -5,7 +5,7 @@ import { DEFAULT_MAX_BYTES } from '../imaging/nifti/read.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 
 /**
- * What `--tissue` means: the name of a source that the data set has, else a folder whose maps take the place of the
+ * What `--maps` means: the name of a source that the data set has, else a folder whose maps take the place of the
  * data set's own.
  * @throws DatasetError naming the sources if it is neither; StorageError if a folder cannot be read.
  */
@@ -26,6 +26,14 @@ export async function attachTissues(dataset: Dataset, tissue: string | null): Pr
           : 'The data set has no maps: give the folder that holds them.',
     },
   );
+}
+
+/** The folder of maps that takes the place of the data set's own, after {@link attachTissues}; undefined if there is none. */
+export function mapsFolder({ files, subjects }: Dataset, tissue: string | null): NodeFolder | undefined {
+  const elsewhere = subjects.some(({ scans }) =>
+    scans.some((scan) => [...scan.tissues.values()].some((maps) => maps.files && maps.files !== files)),
+  );
+  return tissue !== null && elsewhere ? new NodeFolder(tissue) : undefined;
 }
 
 /** The data set with images as large as this run may use memory; never less than without the option. */

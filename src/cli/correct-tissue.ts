@@ -1,9 +1,20 @@
 import { UsageError } from '../core/errors.ts';
 import { scanName } from '../imaging/dataset/dataset.ts';
-import { type CorrectedScan, correctScan, findCorrections } from '../imaging/tissue/correct-files.ts';
+import { MAPS_TREE } from '../imaging/dataset/inputs.ts';
+import { TISSUES } from '../imaging/dataset/tissue-maps.ts';
+import {
+  type CorrectedScan,
+  correctScan,
+  findCorrections,
+  LESIONS_TREE,
+} from '../imaging/tissue/correct-files.ts';
 import { NodeFolder } from '../platform/node-files.ts';
+import { packageVersion } from '../platform/terminal.ts';
 import { type Command, command } from './command.ts';
-import { claimFolder } from './own-folder.ts';
+import { claimFolder, OVERWRITE_ARG, requireNewFiles, requireOwnFolder } from './own-folder.ts';
+
+/** How BIDS's description names what is written. */
+const CONTENT = 'voxelgrad corrected tissue maps';
 
 export const correctTissue: Command = command({
   name: 'correct-tissue',
@@ -18,6 +29,7 @@ export const correctTissue: Command = command({
       description: 'Folder with lesion masks, such as `voxelgrad predict` wrote',
     },
     out: { type: 'positional', description: 'New folder; the maps keep their paths in it' },
+    overwrite: OVERWRITE_ARG,
   },
   examples: [
     { line: 'correct-tissue ./tissue ./predictions ./corrected', does: 'every scan that has tissue maps' },
@@ -31,11 +43,17 @@ export const correctTissue: Command = command({
     if (out.root === tissue.root || out.root === lesions.root)
       throw new UsageError(`OUT is ${out.name}, which is read`, { hint: 'Choose a new folder.' });
     const corrections = await findCorrections(tissue, lesions);
-    await claimFolder(out, 'voxelgrad corrected tissue maps');
+    const written = corrections.flatMap(({ paths }) => TISSUES.map((label) => paths[label]));
+    await out.checkWritable();
+    await requireOwnFolder(out, CONTENT);
+    await requireNewFiles(out, written, options.flag('overwrite'));
+    await claimFolder(out, CONTENT, {
+      trees: { [MAPS_TREE]: out.pathTo(tissue), [LESIONS_TREE]: out.pathTo(lesions) },
+    });
     const bar = output.progress({ label: 'correcting', total: corrections.length, unit: 'scan' });
     const done: CorrectedScan[] = [];
     for (const correction of corrections) {
-      done.push(await correctScan(tissue, lesions, correction, out));
+      done.push(await correctScan(tissue, lesions, correction, out, packageVersion()));
       bar.update(done.length, scanName(correction.scan));
     }
     output.result(

@@ -7,6 +7,7 @@ import {
   derivativeDescription,
   describedModel,
 } from '../imaging/dataset/derivative.ts';
+import { hasFile } from '../pipeline/train/run-record.ts';
 import type { NodeFolder } from '../platform/node-files.ts';
 import { packageVersion } from '../platform/terminal.ts';
 
@@ -70,9 +71,26 @@ export async function requireNew(out: NodeFolder, scans: readonly Scan[], overwr
     const files = await out.list(scanFolder(scan));
     if (files.some(({ name }) => name.startsWith(`${scanName(scan)}_`))) there.push(scanName(scan));
   }
+  refuseToReplace(out, 'files of ', there, 'Choose another folder, name other scans with --subjects, or');
+}
+
+/** {@link requireNew} by the paths of files. @throws StorageError naming those that the folder holds already. */
+export async function requireNewFiles(
+  out: NodeFolder,
+  paths: readonly string[],
+  overwrite: boolean,
+): Promise<void> {
+  if (overwrite) return;
+  const there: string[] = [];
+  for (const path of paths) if (await hasFile(out, path)) there.push(path);
+  refuseToReplace(out, '', there, 'Choose another folder, or');
+}
+
+/** @param otherwise what else can be done */
+function refuseToReplace(out: NodeFolder, what: string, there: readonly string[], otherwise: string): void {
   if (there.length === 0) return;
   const more = there.length > 3 ? ` and ${there.length - 3} more` : '';
-  throw new StorageError(`${out.name}: holds files of ${there.slice(0, 3).join(', ')}${more} already`, {
-    hint: 'Choose another folder, name other scans with --subjects, or add --overwrite to replace them.',
+  throw new StorageError(`${out.name}: holds ${what}${there.slice(0, 3).join(', ')}${more} already`, {
+    hint: `${otherwise} add --overwrite to replace them.`,
   });
 }

@@ -1,6 +1,6 @@
 import { formatRecord } from '../core/record.ts';
 import { findScans, scanName } from '../imaging/dataset/dataset.ts';
-import { describeInputs } from '../imaging/dataset/inputs.ts';
+import { describeInputs, MAPS_TREE } from '../imaging/dataset/inputs.ts';
 import { writeCohort } from '../imaging/results/cohort.ts';
 import type { LabelSummary } from '../imaging/results/part-files.ts';
 import { tellParts } from '../imaging/results/part-words.ts';
@@ -9,6 +9,7 @@ import { TASK_FILE } from '../pipeline/task/task-file.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { packageVersion } from '../platform/terminal.ts';
 import { tissueProvider } from '../study/tissue-provider.ts';
+import { mapsFolder } from './attach-tissues.ts';
 import { type Command, command } from './command.ts';
 import { LastingGpu } from './lasting-gpu.ts';
 import { claimFolder, OVERWRITE_ARG, requireNew, requireOwnFolder } from './own-folder.ts';
@@ -64,8 +65,10 @@ export const predict: Command = command({
     requireModelInputs(scans, inputs, output);
     const out = new NodeFolder(options.required('out'));
     await out.checkWritable();
+    const maps = mapsFolder(inputs.dataset, options.text('maps') ?? null);
     const origin = {
       raw: out.pathTo(new NodeFolder(options.required('dataset'))),
+      trees: maps && { [MAPS_TREE]: out.pathTo(maps) },
       model: inputs.provenance.model.sha256,
     };
     await requireOwnFolder(out, CONTENT, origin.model);

@@ -11,7 +11,7 @@ import { type MapChoice, needsMaps } from '../pipeline/predict/input-maps.ts';
 import type { PredictionProvenance } from '../pipeline/predict/request.ts';
 import { requireTile } from '../pipeline/predict/segment.ts';
 import { describeChange, SPACING_TOLERANCE, type SpacingChange } from '../pipeline/predict/voxel-size.ts';
-import { hasFile, RUN_FILES, readManifest, readRunConfig } from '../pipeline/train/run-record.ts';
+import { RUN_FILES, readManifest, readTrainingFiles } from '../pipeline/train/run-record.ts';
 import { readStageOne } from '../pipeline/train/stage-one.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { packageVersion } from '../platform/terminal.ts';
@@ -138,7 +138,7 @@ export async function openPrediction(
     provenance: {
       version: packageVersion(),
       model: { file: RUN_FILES.model, sha256: hash },
-      trainingFiles: await trainingFiles(run),
+      trainingFiles: await readTrainingFiles(run),
     },
     dataset,
     threshold,
@@ -161,13 +161,6 @@ async function requireListed(run: FileSource, hash: string, file: string): Promi
     `${file} is not the network that the run ended with: its SHA-256 is ${hash.slice(0, 12)}…, and ${RUN_FILES.manifest} lists ${listed.slice(0, 12)}…`,
     { hint: 'Restore the file; or copy it alone into a new folder to use it as it is.' },
   );
-}
-
-/** Hashes of all files that a run read; undefined if it does not say. */
-async function trainingFiles(run: FileSource): Promise<ReadonlySet<string> | undefined> {
-  if (!(await hasFile(run, RUN_FILES.config))) return undefined;
-  const { inputs } = await readRunConfig(run);
-  return inputs && new Set(Object.values(inputs).flatMap((files) => files.map(({ sha256: hash }) => hash)));
 }
 
 /** The number of `--threshold`; undefined for `auto`. @throws UsageError where it is neither. */

@@ -2,12 +2,14 @@ import { StorageError, UsageError } from '../core/errors.ts';
 import { scanName } from '../imaging/dataset/dataset.ts';
 import { describeInputs } from '../imaging/dataset/inputs.ts';
 import { predict as predictScans } from '../pipeline/predict/run.ts';
+import { hasFile } from '../pipeline/train/run-record.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import {
   foreignNames,
   requireTeam,
   SubmissionSink,
   submissionName,
+  submissionRecord,
   submissionScans,
   TEST_SCANS,
 } from '../study/submission.ts';
@@ -72,6 +74,11 @@ export const submission: Command = command({
       throw new StorageError(`${out.name}: holds ${there.slice(0, 3).join(', ')} already`, {
         hint: 'Choose another folder, name other scans with --subjects, or add --overwrite to replace them.',
       });
+    const { parent: beside, name: folder } = out.place();
+    const recordName = `${folder}.provenance.json`;
+    const recorded = (await hasFile(beside, recordName)) ? await beside.read(recordName) : undefined;
+    // A file of somebody else is told before anything is predicted.
+    submissionRecord(new Map(), recorded, recordName);
     output.note(describeInputs(inputs.dataset, scans, { modalities: inputs.model.info.task.channels }));
     if (scans.length !== TEST_SCANS)
       output.note(`note: ${scans.length} scans; the challenge's test set has ${TEST_SCANS}`);
@@ -80,13 +87,16 @@ export const submission: Command = command({
       const bar = output.progress({ label: 'predicting', total: scans.length, unit: 'scan' });
       const kernels = await predictionKernels(inputs.run, device.gpu.capabilities);
       const { stageOne, resample } = inputs;
+      const sink = new SubmissionSink(out, scans, team, async (described) => {
+        await beside.write(recordName, submissionRecord(described, recorded, recordName));
+      });
       const predicted = await predictScans(device.gpu, {
         ...inputs,
         kernels,
         provider: tissueProvider(stageOne, { resample, kernels }),
         reopen: device.reopen,
         scans,
-        out: new SubmissionSink(out, scans, team),
+        out: sink,
         onSpacing: (scan, change) => noteSpacing(scan, change, inputs, output),
         onScan: (_, done) => {
           for (const warning of done.warnings) output.note(`warning: ${scanName(done)}: ${warning}`);
@@ -95,8 +105,13 @@ export const submission: Command = command({
       });
       const masks = predicted.map((scan) => `${out.name}/${submissionName(scan, team)}`);
       output.result(
-        { team, masks, complete: scans.length === TEST_SCANS },
-        `${masks.length} masks in ${out.name}: ${submissionName(predicted[0]!, team)}, ...`,
+        {
+          team,
+          masks,
+          complete: scans.length === TEST_SCANS,
+          provenance: `${beside.name}/${recordName}`,
+        },
+        `${masks.length} masks in ${out.name}: ${submissionName(predicted[0]!, team)}, ...\nwhere they come from: ${beside.name}/${recordName}, which is not handed in`,
       );
     } finally {
       await device.close();

@@ -1,6 +1,7 @@
 import { DatasetError, UsageError } from '../core/errors.ts';
+import { hashFile } from '../core/hash-file.ts';
 import { findScans, scanName } from '../imaging/dataset/dataset.ts';
-import { describeInputs } from '../imaging/dataset/inputs.ts';
+import { describeInputs, type InputFile } from '../imaging/dataset/inputs.ts';
 import { canonicalModality } from '../imaging/dataset/modality.ts';
 import {
   makeTissues,
@@ -83,6 +84,7 @@ export const tissue: Command = command({
     try {
       await claimFolder(out, CONTENT, {
         raw: out.pathTo(new NodeFolder(options.required('dataset'))),
+        trees: priors && { [PRIORS_TREE]: out.pathTo(new NodeFolder(options.required('priors'))) },
       });
       output.note(
         describeInputs(dataset, scans, {
@@ -95,7 +97,7 @@ export const tissue: Command = command({
         scans,
         method,
         modalities,
-        priors,
+        ...priors,
         em: {
           ...(beta === undefined ? {} : { beta }),
           ...(iterations === undefined ? {} : { iterations }),
@@ -116,9 +118,15 @@ export const tissue: Command = command({
   },
 });
 
-async function openPriors(path: string | undefined): Promise<TissuePriors | undefined> {
+/** What sidecars call the folder of priors. */
+const PRIORS_TREE = 'priors';
+
+async function openPriors(
+  path: string | undefined,
+): Promise<{ readonly priors: TissuePriors; readonly priorFiles: readonly InputFile[] } | undefined> {
   if (path === undefined) return undefined;
   const folder = new NodeFolder(path);
+  const priorFiles: InputFile[] = [];
   const names = (await folder.list('')).filter(({ kind }) => kind === 'file').map(({ name }) => name);
   const read = async (label: string): Promise<TissuePriors['GM']> => {
     const name = names.find((file) => new RegExp(`label-${label}_probseg\\.nii(\\.gz)?$`).test(file));
@@ -126,7 +134,14 @@ async function openPriors(path: string | undefined): Promise<TissuePriors | unde
       throw new DatasetError(`${path}: there is no *_label-${label}_probseg.nii[.gz]`, {
         hint: 'A folder of priors holds one map each of GM, WM and CSF.',
       });
+    priorFiles.push({
+      role: `${label} prior`,
+      path: name,
+      sha256: await hashFile(folder, name),
+      tree: PRIORS_TREE,
+    });
     return await readPrior(await folder.read(name), `${path}/${name}`);
   };
-  return { GM: await read('GM'), WM: await read('WM'), CSF: await read('CSF') };
+  const priors = { GM: await read('GM'), WM: await read('WM'), CSF: await read('CSF') };
+  return { priors, priorFiles };
 }

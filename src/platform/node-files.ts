@@ -50,6 +50,11 @@ export class NodeFolder implements FileStore {
     this.#root = resolve(folder);
   }
 
+  /** The folder that this one lies in, and what this one is called there. */
+  place(): { readonly parent: NodeFolder; readonly name: string } {
+    return { parent: new NodeFolder(dirname(this.#root)), name: basename(this.#root) };
+  }
+
   /** Where another folder lies as seen from this one, with `/`. */
   pathTo(other: NodeFolder): string {
     return relative(this.#root, other.root).split(sep).join('/') || '.';

@@ -1,9 +1,11 @@
 import { gunzipSync } from 'fflate';
-import { DatasetError, StorageError, UsageError } from '../core/errors.ts';
+import { DatasetError, FileFormatError, StorageError, UsageError } from '../core/errors.ts';
 import { collect, type FileSink, type WrittenContent } from '../core/files.ts';
+import { canonicalJson, type Json, parseJson, toJson } from '../core/json.ts';
 import { setting, worded } from '../core/wording.ts';
 import { type Dataset, findScans, type Scan, scanName } from '../imaging/dataset/dataset.ts';
 import { parseSubmissionName, predictionPath } from '../imaging/dataset/prediction-path.ts';
+import { sidecarPath } from '../imaging/dataset/sidecar.ts';
 
 /** Scans of the challenge's test set: 14 patients. */
 export const TEST_SCANS = 61;
@@ -59,26 +61,76 @@ export class SubmissionSink implements FileSink {
   readonly name: string;
   readonly #out: FileSink;
   readonly #names: ReadonlyMap<string, string>;
+  readonly #described: ReadonlyMap<string, string>;
+  readonly #describe: (masks: ReadonlyMap<string, Json>) => Promise<void>;
+  readonly #record: Map<string, Json> = new Map();
 
-  constructor(out: FileSink, scans: readonly Scan[], team: string) {
+  /** @param describe keeps what the sidecars of the masks say, by the masks' names: they may not lie beside them */
+  constructor(
+    out: FileSink,
+    scans: readonly Scan[],
+    team: string,
+    describe: (masks: ReadonlyMap<string, Json>) => Promise<void> = async () => {},
+  ) {
     this.name = out.name;
     this.#out = out;
+    this.#describe = describe;
     this.#names = new Map(
       scans.map((scan) => [
         predictionPath(scan, { label: 'lesion', suffix: 'mask' }),
         submissionName(scan, team),
       ]),
     );
+    this.#described = new Map([...this.#names].map(([path, name]) => [sidecarPath(path), name]));
   }
 
   async write(path: string, content: WrittenContent): Promise<void> {
     const name = this.#names.get(path);
     if (name !== undefined) await this.#out.write(name, gunzipSync(collect(content)));
+    const described = this.#described.get(path);
+    if (described === undefined) return;
+    this.#record.set(described, toJson(JSON.parse(new TextDecoder().decode(collect(content)))));
+    await this.#describe(this.#record);
   }
 
   append(): Promise<void> {
     return Promise.reject(new StorageError(`${this.name}: a submission holds whole masks only`));
   }
+}
+
+const RECORD_NAME = 'voxelgrad submission';
+
+/**
+ * Where the masks of a submission come from: their sidecars by name, in one file beside the folder, which holds masks
+ * alone.
+ * @param before the file as it is; what it says of other masks is kept
+ * @throws FileFormatError if that is another file
+ */
+export function submissionRecord(
+  masks: ReadonlyMap<string, Json>,
+  before: Uint8Array | undefined,
+  path: string,
+): Uint8Array {
+  const record = {
+    Name: RECORD_NAME,
+    Masks: { ...(before && recordedMasks(before, path)), ...Object.fromEntries(masks) },
+  };
+  return new TextEncoder().encode(`${canonicalJson(record, 2)}\n`);
+}
+
+function recordedMasks(bytes: Uint8Array, path: string): Readonly<Record<string, Json>> {
+  try {
+    const { Name, Masks } = parseJson(new TextDecoder().decode(bytes)) as {
+      readonly Name?: Json;
+      readonly Masks?: Readonly<Record<string, Json>>;
+    };
+    if (Name === RECORD_NAME && Masks) return Masks;
+  } catch {
+    // Said below.
+  }
+  throw new FileFormatError(path, 'it is no record of a submission, and would be replaced', {
+    hint: 'Move it, or choose another folder for the masks.',
+  });
 }
 
 /** Names in a folder that are no masks of a team's submission. */

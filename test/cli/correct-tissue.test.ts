@@ -22,7 +22,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('correct-tissue', () => {
-  it('makes lesions white matter, and again over its own output', async () => {
+  it('makes lesions white matter, says where the maps come from, and replaces them only if asked to', async () => {
     const out = join(folder, 'out');
     const run = await runCli(['correct-tissue', tissue, lesions, out, '--json']);
     expect(run.code, run.stderr).toBe(0);
@@ -35,7 +35,16 @@ describe('correct-tissue', () => {
       const inside = data.filter((_, v) => wanted[v] !== 0);
       expect([...new Set(inside)]).toEqual([share]);
     }
-    expect((await runCli(['correct-tissue', tissue, lesions, out])).code).toBe(0);
+    const described = JSON.parse(readFileSync(join(out, 'dataset_description.json'), 'utf8')) as object;
+    expect(described).toMatchObject({
+      DatasetLinks: { maps: '../set/derivatives/spm', lesions: '../set/derivatives/lesions' },
+    });
+    const sidecar = readFileSync(join(out, scans[0]!.maps[0]!.replace(/\.nii(\.gz)?$/, '.json')), 'utf8');
+    expect(sidecar).toContain('bids:lesions:sub-07/anat/sub-07_label-lesion_mask.nii.gz');
+    const again = await runCli(['correct-tissue', tissue, lesions, out]);
+    expect(again.code).toBe(1);
+    expect(errorLines(again)[0]).toMatch(/holds .*c1sub-07.* already/);
+    expect((await runCli(['correct-tissue', tissue, lesions, out, '--overwrite'])).code).toBe(0);
   });
 
   it('does not write over what it reads, nor among other files', async () => {

@@ -56,6 +56,25 @@ describe('submission', () => {
       team: 'our-lab',
       masks: names.map((name) => `${out}/${name}`),
       complete: false,
+      provenance: join(folder, 'masks.provenance.json'),
+    });
+    // Beside the folder, which is handed in as it is.
+    const record = JSON.parse(readFileSync(join(folder, 'masks.provenance.json'), 'utf8')) as {
+      Masks: Record<string, object>;
+    };
+    expect(Object.keys(record.Masks)).toEqual(names);
+    // Test and training scans of this set are the same bytes, which is seen.
+    expect(record.Masks[names[2]!]).toMatchObject({
+      Type: 'Lesion',
+      Threshold: 0.01,
+      Model: {
+        SHA256: expect.stringMatching(/^[0-9a-f]{64}$/),
+        TrainedOn: ['training01'],
+        TrainedOnThisScan: 'images',
+      },
+      Sources: expect.arrayContaining([
+        'bids:raw:testdata_website/test02/preprocessed/test02_01_flair_pp.nii',
+      ]),
     });
     expect(done.stderr).toContain("3 scans; the challenge's test set has 61");
     const bytes = readFileSync(join(out, names[0]!));
@@ -95,6 +114,11 @@ describe('submission', () => {
     const other = await runCli([...words.slice(0, 5), 'them', '--subjects', 'test02']);
     expect(other.code).toBe(1);
     expect(other.stderr).toMatch(/no masks of team them \(test02_01_us.nii\)/);
+    writeFileSync(join(folder, 'mine.provenance.json'), '{"notes": 1}');
+    const mine = await runCli([...words.slice(0, 3), join(folder, 'mine'), ...words.slice(4)]);
+    expect(mine.code).toBe(1);
+    expect(errorLines(mine)[0]).toMatch(/mine\.provenance\.json.*no record of a submission/);
+    expect(readFileSync(join(folder, 'mine.provenance.json'), 'utf8')).toBe('{"notes": 1}');
   });
 
   it('refuses wrong teams, training subjects and other data sets', async () => {

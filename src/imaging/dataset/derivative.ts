@@ -10,6 +10,8 @@ export interface DerivativeOrigin {
   readonly raw?: string | undefined;
   /** SHA-256 of the network that makes them, if one does. */
   readonly model?: string | undefined;
+  /** Where other trees lie that were read, by the names that sidecars give them, as `raw` is told. */
+  readonly trees?: Readonly<Record<string, string>> | undefined;
 }
 
 const MODEL_IS = 'By the model with the SHA-256';
@@ -29,7 +31,8 @@ export function derivativeDescription(
   version: string,
   origin: DerivativeOrigin = {},
 ): Uint8Array {
-  const { raw, model } = origin;
+  const { raw, model, trees = {} } = origin;
+  const links = { ...(raw === undefined ? {} : { [RAW_DATASET]: raw }), ...trees };
   const content = {
     Name: name,
     BIDSVersion: '1.11.0',
@@ -41,7 +44,8 @@ export function derivativeDescription(
         ...(model === undefined ? {} : { Description: `${MODEL_IS} ${model}` }),
       },
     ],
-    ...(raw === undefined ? {} : { DatasetLinks: { [RAW_DATASET]: raw }, SourceDatasets: [{ URL: raw }] }),
+    ...(Object.keys(links).length === 0 ? {} : { DatasetLinks: links }),
+    ...(raw === undefined ? {} : { SourceDatasets: [{ URL: raw }] }),
   };
   return new TextEncoder().encode(`${canonicalJson(content, 2)}\n`);
 }

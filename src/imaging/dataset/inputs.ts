@@ -9,6 +9,9 @@ import {
   targetPaths,
 } from './targets.ts';
 
+/** What sidecars call a tree of maps that is no part of the data set. */
+export const MAPS_TREE = 'maps';
+
 /** Which files of a scan are read. */
 export interface InputRequest {
   readonly modalities: readonly string[];
@@ -24,9 +27,11 @@ export interface InputRequest {
 export interface InputFile {
   /** What it served as: `FLAIR`, `brain mask`, `lesion mask, rater 1`, `GM map`. */
   readonly role: string;
-  /** From the data set's root, or from that of the tree of maps. */
+  /** From the root of its tree. */
   readonly path: string;
   readonly sha256: string;
+  /** Which tree the file lies in, as sidecars call it (default: the data set, {@link RAW_DATASET}). */
+  readonly tree?: string | undefined;
 }
 
 /** The files of a scan that are read: images first, then the brain mask, maps and targets. */
@@ -47,7 +52,12 @@ function inputPaths(dataset: Dataset, scan: Scan, request: InputRequest): RoledP
 export async function hashInputs(dataset: Dataset, scan: Scan, request: InputRequest): Promise<InputFile[]> {
   const inputs: InputFile[] = [];
   for (const { role, path, files } of inputPaths(dataset, scan, request))
-    inputs.push({ role, path, sha256: await hashFile(files, path) });
+    inputs.push({
+      role,
+      path,
+      sha256: await hashFile(files, path),
+      ...(files === dataset.files ? {} : { tree: MAPS_TREE }),
+    });
   return inputs;
 }
 

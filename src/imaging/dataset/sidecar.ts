@@ -24,7 +24,8 @@ export interface SidecarFacts {
   readonly version: string;
   /** What was read, the image whose grid the file has first. */
   readonly inputs: readonly InputFile[];
-  readonly brain: 'mask' | 'skull-stripped';
+  /** Where the brain was taken from; missing if none was needed. */
+  readonly brain?: 'mask' | 'skull-stripped' | undefined;
   readonly choices?: RecordedChoices | undefined;
   readonly model?: ModelFacts | undefined;
   /** Of masks: the probability from which a voxel counts. */
@@ -51,17 +52,17 @@ export function sidecarFields(
 ): Record<string, Json> {
   const { version, inputs, brain, choices, model, threshold, method, warnings } = facts;
   const what = label === 'lesion' ? 'Lesion' : (label ?? desc ?? 'Map');
-  const uri = (path: string): string => `bids:${RAW_DATASET}:${path}`;
+  const uri = ({ path, tree }: InputFile): string => `bids:${tree ?? RAW_DATASET}:${path}`;
   const content = {
     ...(suffix === 'mask' ? { Type: what } : {}),
     Description: `${what}, ${suffix}: found by a program and looked at by nobody`,
     Manual: false,
-    Sources: inputs.map(({ path }) => uri(path)),
-    SpatialReference: uri(inputs[0]?.path ?? ''),
+    Sources: inputs.map(uri),
+    ...(inputs[0] ? { SpatialReference: uri(inputs[0]) } : {}),
     ...(suffix === 'mask' && threshold !== undefined ? { Threshold: threshold } : {}),
     GeneratedBy: [{ Name: 'voxelgrad', Version: version }],
     Inputs: inputs.map(({ role, path, sha256 }) => ({ Role: role, Path: path, SHA256: sha256 })),
-    BrainMask: brain === 'mask' ? 'from a file' : 'what is not 0 in the images',
+    ...(brain ? { BrainMask: brain === 'mask' ? 'from a file' : 'what is not 0 in the images' } : {}),
     ...(choices ? { Choices: choices } : {}),
     ...(model
       ? {

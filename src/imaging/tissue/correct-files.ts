@@ -1,6 +1,9 @@
 import { DatasetError, GridMismatchError } from '../../core/errors.ts';
 import type { FileSink, FileSource } from '../../core/files.ts';
+import { hashFile } from '../../core/hash-file.ts';
 import { scanName } from '../dataset/dataset.ts';
+import { type InputFile, MAPS_TREE } from '../dataset/inputs.ts';
+import { sidecar, sidecarPath } from '../dataset/sidecar.ts';
 import { TISSUES } from '../dataset/tissue-maps.ts';
 import { ESTIMATE_INTENT } from '../nifti/encode.ts';
 import { type NiftiImage, readMask, readNifti } from '../nifti/read.ts';
@@ -45,9 +48,13 @@ export async function findCorrections(tissue: FileSource, lesions: FileSource): 
   return found.map((maps) => ({ ...maps, lesions: masks.get(scanKey(maps.scan))! }));
 }
 
+/** What sidecars of corrected maps call the tree of lesion masks; that of the maps is {@link MAPS_TREE}. */
+export const LESIONS_TREE = 'lesions';
+
 /**
- * Corrects one scan's maps by its lesions and writes them, as float32, under the names they had. A mask whose axes
- * run another way is turned to the maps' grid.
+ * Corrects one scan's maps by its lesions and writes them, as float32, under the names they had, each with a sidecar. A
+ * mask whose axes run another way is turned to the maps' grid.
+ * @param version of voxelgrad
  * @throws GridMismatchError where maps and mask lie on different grids; DatasetError where the maps hold no
  *   probabilities; FileFormatError, StorageError.
  */
@@ -56,6 +63,7 @@ export async function correctScan(
   lesions: FileSource,
   correction: Correction,
   out: FileSink,
+  version: string,
 ): Promise<CorrectedScan> {
   const { scan, paths } = correction;
   const name = scanName(scan);
@@ -74,6 +82,28 @@ export async function correctScan(
   const mask = turned(read, correction.lesions, grid, paths.GM, name);
   const [GM, WM, CSF] = images.map((image) => image.volume.data);
   const maps = correctTissues({ GM: GM!, WM: WM!, CSF: CSF! }, mask, name);
+  const voxels = mask.reduce((sum, v) => sum + Number(v !== 0), 0);
+  const lesionMl = (voxels * voxelVolume(grid)) / 1000;
+  const inputs: InputFile[] = [];
+  for (const key of TISSUES)
+    inputs.push({
+      role: `${key} map`,
+      path: paths[key],
+      sha256: await hashFile(tissue, paths[key]),
+      tree: MAPS_TREE,
+    });
+  inputs.push({
+    role: 'lesion mask',
+    path: correction.lesions,
+    sha256: await hashFile(lesions, correction.lesions),
+    tree: LESIONS_TREE,
+  });
+  const facts = {
+    version,
+    inputs,
+    method: { Method: 'lesion voxels made white matter', LesionMl: lesionMl },
+    warnings: [],
+  };
   const written: string[] = [];
   for (const [i, key] of TISSUES.entries()) {
     const options = {
@@ -85,10 +115,10 @@ export async function correctScan(
       description: `${key} probability, lesions as WM`,
     } as const;
     await out.write(paths[key], writeNifti({ grid, data: maps[key] }, options));
+    await out.write(sidecarPath(paths[key]), sidecar({ label: key, suffix: 'probseg' }, facts));
     written.push(paths[key]);
   }
-  const voxels = mask.reduce((sum, v) => sum + Number(v !== 0), 0);
-  return { ...scan, maps: written, lesionMl: (voxels * voxelVolume(grid)) / 1000 };
+  return { ...scan, maps: written, lesionMl };
 }
 
 /** The mask's voxels in the maps' order. */

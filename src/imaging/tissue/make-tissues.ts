@@ -4,7 +4,7 @@ import { setting, worded } from '../../core/wording.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import { recordedChoices } from '../dataset/choices.ts';
 import { type Dataset, type Scan, scanName } from '../dataset/dataset.ts';
-import { hashInputs } from '../dataset/inputs.ts';
+import { hashInputs, type InputFile } from '../dataset/inputs.ts';
 import { chooseModalities, type LoadedScan, loadScan } from '../dataset/load-scan.ts';
 import { sidecar, sidecarPath } from '../dataset/sidecar.ts';
 import { isSpm } from '../dataset/tissue-files.ts';
@@ -33,6 +33,8 @@ export interface MakeTissuesRequest {
   /** Channels that em looks at; T1w must be among them. */
   readonly modalities: readonly string[];
   readonly priors?: TissuePriors | undefined;
+  /** The files of `priors`, for the sidecars. */
+  readonly priorFiles?: readonly InputFile[] | undefined;
   readonly em?: SegmentTissuesOptions;
   readonly out: FileSink;
   /** Of voxelgrad, for the sidecars beside the maps (default: none are written). */
@@ -91,7 +93,7 @@ export async function makeTissues(
 
 /** Writes a scan's maps, and what they come from. */
 async function written(
-  { dataset, out, method, modalities, em, priors, version }: MakeTissuesRequest,
+  { dataset, out, method, modalities, em, priors, priorFiles = [], version }: MakeTissuesRequest,
   scan: Scan,
   loaded: LoadedScan,
   maps: TissueMaps,
@@ -104,7 +106,7 @@ async function written(
     const read = method === 'spm' ? { maps: TISSUES, mapSource: spmSource(scan) } : {};
     const facts = {
       version,
-      inputs: await hashInputs(dataset, scan, { modalities: images, ...read }),
+      inputs: [...(await hashInputs(dataset, scan, { modalities: images, ...read })), ...priorFiles],
       brain: loaded.brainSource,
       choices: recordedChoices(dataset.choices),
       method: {

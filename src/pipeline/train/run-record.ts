@@ -175,6 +175,13 @@ export async function readManifest(files: FileSource): Promise<RunManifest | und
   return { task, ...rest };
 }
 
+/** Hashes of all files that a run read; undefined if it does not say. @throws as {@link readRunConfig}. */
+export async function readTrainingFiles(run: FileSource): Promise<ReadonlySet<string> | undefined> {
+  if (!(await hasFile(run, RUN_FILES.config))) return undefined;
+  const { inputs } = await readRunConfig(run);
+  return inputs && new Set(Object.values(inputs).flatMap((files) => files.map(({ sha256 }) => sha256)));
+}
+
 /** Whether a tree holds a file. */
 export async function hasFile(files: FileSource, path: string): Promise<boolean> {
   const slash = path.lastIndexOf('/');

@@ -118,9 +118,23 @@ describe('correctScan', () => {
     const lesions = tree('lesions', { 'sub-07_label-lesion_mask.nii.gz': mask([1, 0, 0, 0, 0, 1]) });
     const [correction] = await findCorrections(tissue, lesions);
     const out = new MemoryFiles('out');
-    const done = await correctScan(tissue, lesions, correction!, out);
+    const done = await correctScan(tissue, lesions, correction!, out, '0.0.0');
     expect(done).toMatchObject({ subject: '07', session: null, lesionMl: 0.012 });
-    expect([...out.files.keys()].sort()).toEqual([...tissue.files.keys()].sort());
+    const sidecars = [1, 2, 3].map((c) => `a/c${c}sub-07_T1w.json`);
+    expect([...out.files.keys()].sort()).toEqual([...tissue.files.keys(), ...sidecars].sort());
+    expect(JSON.parse(new TextDecoder().decode(out.files.get(sidecars[0]!)))).toMatchObject({
+      Manual: false,
+      GeneratedBy: [{ Name: 'voxelgrad', Version: '0.0.0' }],
+      Sources: [
+        'bids:maps:a/c1sub-07_T1w.nii',
+        'bids:maps:a/c2sub-07_T1w.nii',
+        'bids:maps:a/c3sub-07_T1w.nii',
+        'bids:lesions:sub-07_label-lesion_mask.nii.gz',
+      ],
+      SpatialReference: 'bids:maps:a/c1sub-07_T1w.nii',
+      Inputs: Array(4).fill(expect.objectContaining({ SHA256: expect.stringMatching(/^[0-9a-f]{64}$/) })),
+      Method: { Method: 'lesion voxels made white matter', LesionMl: 0.012 },
+    });
     expect(await values(out, 'a/c1sub-07_T1w.nii')).toEqual([0, 0.5, 0.5, 0.5, 0.5, 0]);
     expect(await values(out, 'a/c2sub-07_T1w.nii')).toEqual([1, 0.25, 0, 0, 0, 1]);
     expect(await values(out, 'a/c3sub-07_T1w.nii')).toEqual([0, 0.25, 0.5, 0, 0.5, 0]);
@@ -134,7 +148,7 @@ describe('correctScan', () => {
     const lesions = tree('lesions', { 'sub-07_label-lesion_mask.nii': mask([1, 0, 0, 0, 0, 0], flipped) });
     const [correction] = await findCorrections(tissue, lesions);
     const out = new MemoryFiles('out');
-    await correctScan(tissue, lesions, correction!, out);
+    await correctScan(tissue, lesions, correction!, out, '0.0.0');
     expect(await values(out, 'a/c2sub-07_T1w.nii')).toEqual([0.5, 0.25, 1, 0, 0, 0]);
   });
 
@@ -143,7 +157,7 @@ describe('correctScan', () => {
     const lesions = tree('lesions', { 'sub-07_label-lesion_mask.nii': mask([1, 0, 0, 0, 0, 0], other) });
     const [correction] = await findCorrections(tissue, lesions);
     const out = new MemoryFiles('out');
-    await expect(correctScan(tissue, lesions, correction!, out)).rejects.toThrow(GridMismatchError);
+    await expect(correctScan(tissue, lesions, correction!, out, '0.0.0')).rejects.toThrow(GridMismatchError);
     expect(out.files.size).toBe(0);
   });
 });
