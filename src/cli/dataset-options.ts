@@ -1,4 +1,5 @@
 import type { ArgDef } from 'citty';
+import { definedFields } from '../core/record.ts';
 import {
   choicesOfRecord,
   type DatasetChoices,
@@ -47,10 +48,10 @@ export function datasetChoices<Name extends string>(options: Options<Name>): Dat
   const lesions = given.text('lesions');
   const brainmask = given.text('brainmask');
   return {
-    ...(filter ? { filter } : {}),
-    ...(lesions === undefined ? {} : { lesions }),
-    ...(brainmask === undefined ? {} : { brainmask }),
-    ...(given.flag('trust-brain') ? { trustBrain: true } : {}),
+    filter,
+    lesions,
+    brainmask,
+    trustBrain: given.flag('trust-brain') || undefined,
   };
 }
 
@@ -62,7 +63,7 @@ export function choicesOrRecorded<Name extends string>(
   options: Options<Name>,
   recorded: RecordedChoices | undefined,
 ): DatasetChoices {
-  return { ...choicesOfRecord(recorded), ...datasetChoices(options) };
+  return { ...choicesOfRecord(recorded), ...definedFields(datasetChoices(options)) };
 }
 
 /** The choices that the text of a run's `config.json` holds; undefined if it is another file, or holds none. */

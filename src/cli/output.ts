@@ -80,7 +80,7 @@ export function reportError(error: unknown, debug: boolean): ErrorReport {
   return {
     exitCode: error instanceof StoppedError ? error.exitCode : code === 'usage' ? 2 : 1,
     text: `${lines.join('\n')}\n`,
-    json: { error: { code, message, ...(hint ? { hint } : {}) } },
+    json: { error: { code, message, hint } },
   };
 }
 

@@ -73,7 +73,7 @@ async function addRun(files: Map<string, Uint8Array>, run: NodeFolder): Promise<
   const own: ListedModel = {
     name: `${name} (${info.task.name})`,
     file: 'models/run.safetensors',
-    ...(stageOne ? { stageOne: 'models/run-stage-1.safetensors' } : {}),
+    stageOne: stageOne ? 'models/run-stage-1.safetensors' : undefined,
     note: `The network of the run ${name}.`,
   };
   const listed = files.get(`/${MODEL_LIST_FILE}`) ?? new Uint8Array();

@@ -65,10 +65,7 @@ export function gatherSettings(
   const file = config ? renameSettings(parseConfig(config.name, config.text)) : {};
   // The file alone first, so that a message blames the right one.
   if (config)
-    trainSettings(
-      { ...file, ...(file.task == null ? { preset: file.preset ?? 'single' } : {}) },
-      config.name,
-    );
+    trainSettings(file.task == null ? { ...file, preset: file.preset ?? 'single' } : file, config.name);
   const given = { ...givenSettings(options), ...files };
   const merged: Record<string, unknown> = { ...file };
   if (DURATIONS.some((name) => given[name] !== undefined)) for (const name of DURATIONS) delete merged[name];

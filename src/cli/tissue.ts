@@ -99,8 +99,8 @@ export const tissue: Command = command({
         modalities,
         ...priors,
         em: {
-          ...(beta === undefined ? {} : { beta }),
-          ...(iterations === undefined ? {} : { iterations }),
+          beta,
+          iterations,
         },
         out,
         version: packageVersion(),

@@ -362,7 +362,7 @@ export async function runTraining(
   } catch (error) {
     if (!(error instanceof StoppedError)) throw error;
     throw new StoppedError(`${error.message}; ${kept()}`, error.exitCode, {
-      ...(hint === undefined ? {} : { hint }),
+      hint,
     });
   } finally {
     stop.release();

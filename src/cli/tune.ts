@@ -73,7 +73,7 @@ export const tune: Command = command({
       const results = await tuneNetwork(gpu, stepRequest({ ...settings, modalities }), folder, {
         compileSeconds,
         again: options.flag('again'),
-        ...(beside ? { beside } : {}),
+        beside,
         onSlot(done, total, slot) {
           bar ??= output.progress({ label: 'tuning', total, unit: 'slot' });
           bar.update(done, slot);

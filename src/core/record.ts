@@ -2,6 +2,11 @@ import { FileFormatError } from './errors.ts';
 import { canonicalJson, parseJson, toJson } from './json.ts';
 import type { Schema } from './schema.ts';
 
+/** A record without the fields that are undefined, for laying it over another one. */
+export function definedFields<T extends object>(record: T): T {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as T;
+}
+
 /** A record as the bytes of its file: indented JSON, keys sorted, so that equal records are equal files. */
 export function formatRecord(record: unknown): Uint8Array {
   return new TextEncoder().encode(`${canonicalJson(toJson(record), 2)}\n`);

@@ -176,7 +176,7 @@ export interface Calls {
   clearFiles: { ask: null; answer: FilesReport; progress: never };
   loadModel: {
     /** `note`: what its list says of it; reports repeat it. */
-    ask: { name: string; bytes: Uint8Array; note?: string };
+    ask: { name: string; bytes: Uint8Array; note?: string | undefined };
     answer: { model: ModelReport; files: FilesReport };
     progress: never;
   };

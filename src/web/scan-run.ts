@@ -133,8 +133,8 @@ export async function reportOf(
     brain: scan.brain,
     mask: shownMask(run),
     label: shown.label,
-    ...(truth ? { truth } : {}),
-    ...(metrics ? { metrics } : {}),
+    truth,
+    metrics: metrics ?? undefined,
     reference: truthFile ?? undefined,
     lesions,
     caveats: [

@@ -8,7 +8,7 @@ export interface ListedModel {
   /** Where `model.safetensors` is, relative to the list. */
   readonly file: string;
   /** For a network that reads maps beside the images: where the net of stage 1 is that corrects those that are made. */
-  readonly stageOne?: string;
+  readonly stageOne?: string | undefined;
   /** What it was trained on and what it is good for, in one sentence. */
   readonly note: string;
 }

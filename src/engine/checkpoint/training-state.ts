@@ -56,8 +56,8 @@ export interface TrainingState<Info extends StoredInfo = StoredInfo> {
   /** The adapter that the steps ran on: another one may round otherwise. */
   readonly adapter: string;
   /** Of a run that stores 16-bit floats. */
-  readonly lossScale?: LossScale;
-  readonly kept?: KeptWeights;
+  readonly lossScale?: LossScale | undefined;
+  readonly kept?: KeptWeights | undefined;
 }
 
 const finite = z.number();

@@ -21,7 +21,7 @@ export interface TunerOptions extends Partial<TuneOptions> {
   /** Search again what an earlier search found. */
   readonly again: boolean;
   /** Another device of the same adapter, which helps to compile where the driver uses one thread a device for it. */
-  readonly beside?: Gpu;
+  readonly beside?: Gpu | undefined;
   /** Called before each slot, and at the end. */
   onSlot?(done: number, total: number, slot: string): void;
 }

@@ -1,4 +1,5 @@
 import { DatasetError, UsageError } from '../../core/errors.ts';
+import { definedFields } from '../../core/record.ts';
 import { setting, worded } from '../../core/wording.ts';
 
 /** One condition on the names of files: of images alike, those with this entity, of one modality or of all. */
@@ -13,13 +14,13 @@ export interface NameFilter {
 /** What somebody chose about a data set in which several files could serve for one purpose. Kept with what is made. */
 export interface DatasetChoices {
   /** Which of several images or masks of a kind. */
-  readonly filter?: readonly NameFilter[];
+  readonly filter?: readonly NameFilter[] | undefined;
   /** Whose lesion masks: a folder of derivatives, `raw` for those beside the images, or {@link ALL_SOURCES}. */
-  readonly lesions?: string;
+  readonly lesions?: string | undefined;
   /** Whose brain masks, likewise. */
-  readonly brainmask?: string;
+  readonly brainmask?: string | undefined;
   /** Take a brain as it is found even if it looks like a whole head. */
-  readonly trustBrain?: boolean;
+  readonly trustBrain?: boolean | undefined;
 }
 
 /** Purposes for which folders of derivatives may compete. */
@@ -107,22 +108,17 @@ export interface RecordedChoices {
 /** The choices for a record; undefined if nothing was chosen. */
 export function recordedChoices(choices: DatasetChoices | undefined): RecordedChoices | undefined {
   const { filter = [], lesions, brainmask, trustBrain } = choices ?? {};
-  const record = {
-    ...(filter.length > 0 ? { bidsFilter: filter.map(formatNameFilter) } : {}),
-    ...(lesions === undefined ? {} : { lesions }),
-    ...(brainmask === undefined ? {} : { brainmask }),
-    ...(trustBrain ? { trustBrain } : {}),
-  };
+  const record = definedFields({
+    bidsFilter: filter.length > 0 ? filter.map(formatNameFilter) : undefined,
+    lesions,
+    brainmask,
+    trustBrain: trustBrain || undefined,
+  });
   return Object.keys(record).length > 0 ? record : undefined;
 }
 
 /** The choices that a record holds. @throws UsageError for a filter that is none. */
 export function choicesOfRecord(record: RecordedChoices | undefined): DatasetChoices {
-  const { bidsFilter, lesions, brainmask, trustBrain } = record ?? {};
-  return {
-    ...(bidsFilter ? { filter: bidsFilter.map(parseNameFilter) } : {}),
-    ...(lesions === undefined ? {} : { lesions }),
-    ...(brainmask === undefined ? {} : { brainmask }),
-    ...(trustBrain ? { trustBrain } : {}),
-  };
+  const { bidsFilter, ...others } = record ?? {};
+  return { ...others, filter: bidsFilter?.map(parseNameFilter) };
 }

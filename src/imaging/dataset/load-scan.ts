@@ -24,7 +24,7 @@ import { TISSUES, type TissueMaps, tissuesOf } from './tissue-maps.ts';
 /** Settings of {@link loadScan}. */
 export interface LoadScanOptions {
   /** Names or aliases, in the order of the channels. Default: all that the scan has. */
-  readonly modalities?: readonly string[];
+  readonly modalities?: readonly string[] | undefined;
   /** Load tissue maps: true for the preferred ones, or a source's name. Default false. */
   readonly tissue?: boolean | string;
   /** Load what a task learns; the lesion masks then only if they are among it. */
@@ -34,7 +34,7 @@ export interface LoadScanOptions {
   /** Whose probability maps `targets` and `maps` mean. Default true: the preferred ones. */
   readonly mapSource?: MapSource | undefined;
   /** Default `1`: the rater of that name, else the first. */
-  readonly rater?: RaterChoice;
+  readonly rater?: RaterChoice | undefined;
   /** Refuse a scan without a lesion mask. Default false: it is predicted, not scored. */
   readonly requireLesions?: boolean;
   /** What to do about NaN and infinite voxels of images and maps. Default `error`. */

@@ -147,9 +147,9 @@ export interface Picture {
   readonly alt: string;
   readonly width: number;
   readonly height: number;
-  readonly label?: string;
+  readonly label?: string | undefined;
   /** Beside the label, quieter. */
-  readonly detail?: string;
+  readonly detail?: string | undefined;
 }
 
 /** Pictures that are seen together, as many in a row as the window has room for, with one caption. */

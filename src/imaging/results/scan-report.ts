@@ -19,8 +19,8 @@ export interface ScanReportData {
   readonly mask: Uint8Array;
   /** What the mask is of (default `lesion`). */
   readonly label?: string | undefined;
-  readonly truth?: Uint8Array;
-  readonly metrics?: ScanMetrics;
+  readonly truth?: Uint8Array | undefined;
+  readonly metrics?: ScanMetrics | undefined;
   readonly lesions: readonly Part[];
   /** What made the mask, by name, in this order: model, threshold, adapter, time. */
   readonly facts: readonly (readonly [name: string, value: string])[];

@@ -14,16 +14,16 @@ import { TissueEm } from './tissue-em.ts';
 /** Settings of {@link segmentTissues}. */
 export interface SegmentTissuesOptions {
   /** Strength of the Markov random field; 0 for none. Default 0.4. */
-  readonly beta?: number;
+  readonly beta?: number | undefined;
   /** Rounds of expectation and maximisation. Default 60. */
-  readonly iterations?: number;
+  readonly iterations?: number | undefined;
   /** Correct smooth changes of brightness. Default true. */
-  readonly biasField?: boolean;
+  readonly biasField?: boolean | undefined;
   /** Prior probabilities on the scan's grid, such as a template's maps that were registered to it. */
   readonly priors?: TissueMaps | undefined;
   onIteration?(done: number, total: number): void;
   /** Stops between rounds; the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Rounds before the bias field is fitted: the Gaussians must have found their tissues. */

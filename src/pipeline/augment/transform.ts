@@ -6,7 +6,7 @@ import type { Matrix3, Shifts, SpatialChange } from './augmentation.ts';
 export interface SpatialTransform {
   /** In mm, [z, y, x]. */
   readonly matrix: Matrix3;
-  readonly shifts?: Shifts;
+  readonly shifts?: Shifts | undefined;
 }
 
 /** Leaves each voxel where it is. */
@@ -32,7 +32,7 @@ export function composeChanges(changes: readonly (SpatialChange | undefined)[]):
       ? { points: shifts.points, values: shifts.values.map((value, i) => value + more[i]!) }
       : change.shifts;
   }
-  return { matrix, ...(shifts ? { shifts } : {}) };
+  return { matrix, shifts };
 }
 
 /** Which axes are mirrored, if a transform does nothing else. */

@@ -11,6 +11,7 @@ import { median, timeRoundRobin } from '../../engine/tune/timing.ts';
 import { Predictor } from '../predict/predictor.ts';
 import { tileCorners } from '../predict/tiles.ts';
 import { BENCH_TASK, recordStep, requestOf, type StepShape } from './bench-step.ts';
+import type { CaseOptions } from './run-case.ts';
 import { STEP_SHAPE } from './step.ts';
 
 /** A whole network at work, as other engines can be asked for it. */
@@ -71,7 +72,7 @@ function describePass({ kind, channels, baseChannels, levels, patch, batch }: St
 export async function timeNetwork(
   gpu: Gpu,
   one: NetworkCase,
-  options: { readonly seconds: number; wanted?(slot: string): string | undefined },
+  options: Pick<CaseOptions, 'seconds' | 'wanted'>,
 ): Promise<NetworkTiming> {
   const { kernel, network } = one;
   const shape = describeNetwork(one);
@@ -126,7 +127,7 @@ async function timeVolume(
 ): Promise<{ ms: number; tiles: number }> {
   const { net, input } = await networkOf(gpu, network);
   input.destroy();
-  const predictor = await Predictor.create(gpu, net, BENCH_TASK, network.patch, wanted ? { wanted } : {});
+  const predictor = await Predictor.create(gpu, net, BENCH_TASK, network.patch, { wanted });
   const window = await predictor.window(VOLUME);
   try {
     const brain = ellipsoid();

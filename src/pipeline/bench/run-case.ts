@@ -29,7 +29,7 @@ export interface CaseOptions {
   /** Seconds for each variant. */
   readonly seconds: number;
   /** Tuned or recorded choices by slot. */
-  wanted?(slot: string): string | undefined;
+  readonly wanted?: ((slot: string) => string | undefined) | undefined;
 }
 
 const SAMPLES = 256;

@@ -34,7 +34,7 @@ export async function runBench(gpu: Gpu, request: BenchRequest): Promise<BenchRe
   const { cases, networks: wantedNetworks, step: wantsStep } = chooseCases(request.patterns);
   const { seconds, variants, wanted, onRow } = request;
   const total = cases.length + wantedNetworks.length + (wantsStep ? 1 : 0);
-  const options = { seconds, variants, ...(wanted ? { wanted } : {}) };
+  const options = { seconds, variants, wanted };
   let peak = await measurePeaks(gpu, seconds);
   const timed = [];
   for (const [i, bench] of cases.entries()) {

@@ -5,6 +5,7 @@ import { profilePlan } from '../../engine/tape/profile.ts';
 import { Tape } from '../../engine/tape/tape.ts';
 import { median, timeRoundRobin } from '../../engine/tune/timing.ts';
 import { recordStep, type StepShape } from './bench-step.ts';
+import type { CaseOptions } from './run-case.ts';
 
 /** Dispatches of a step that bear one label. */
 export interface StepKernel {
@@ -58,7 +59,7 @@ const PROFILES = 3;
 export async function timeStep(
   gpu: Gpu,
   shape: StepShape,
-  options: { readonly seconds: number; wanted?(slot: string): string | undefined },
+  options: Pick<CaseOptions, 'seconds' | 'wanted'>,
 ): Promise<StepTiming> {
   const tape = new Tape(gpu.capabilities, options.wanted);
   const step = await recordStep(gpu, shape, tape);

@@ -110,7 +110,7 @@ export async function evaluateTask(request: EvaluateTaskRequest): Promise<TaskEv
   const values: ValueEvaluation[] = [];
   for (const [i, scan] of scans.entries()) {
     const loaded = await loadScan(dataset, scan, {
-      ...(task.channels ? { modalities: task.channels.slice(0, 1) } : {}),
+      modalities: task.channels?.slice(0, 1),
       targets: heads.map(targetRequest),
       rater,
     });

@@ -88,7 +88,7 @@ export class Predictor {
     task: Task,
     patch: Extents,
     options: {
-      readonly wanted?: (slot: string) => string | undefined;
+      readonly wanted?: ((slot: string) => string | undefined) | undefined;
       readonly precision?: Element | undefined;
     } = {},
   ): Promise<Predictor> {

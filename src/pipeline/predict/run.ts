@@ -233,13 +233,13 @@ async function sidecarFacts(
     model: { ...provenance.model, trainedOn, seen },
     method: {
       Overlap: overlap,
-      ...(mirror ? { Mirroring: 'mean of all 8 mirrored tiles' } : {}),
+      Mirroring: mirror ? 'mean of all 8 mirrored tiles' : undefined,
       Precision: precision ?? 'f32',
       Resampling: resampled
         ? { From: resampled.from, To: resampled.to, Done: resample ?? true }
         : 'none: the network saw the scan on its own grid',
-      ...(origin === null ? {} : { Maps: origin }),
-      ...(minDiameter === undefined ? {} : { SmallestDiameterMm: minDiameter }),
+      Maps: origin ?? undefined,
+      SmallestDiameterMm: minDiameter,
     },
     warnings,
   };

@@ -31,7 +31,7 @@ export interface SegmentOptions {
   /** Whether each tile is seen mirrored along every axis too, 8 times in all, and the mean is taken (default false). */
   readonly mirror?: boolean | undefined;
   /** Overlap of neighbouring windows, as a share of their edge; 0 to below 1 (default 0.5). */
-  readonly overlap?: number;
+  readonly overlap?: number | undefined;
   /**
    * Extents of the window in voxels, [z, y, x], or the edge of a cube: multiples of what the network's strides divide by
    * (default: the patch of training).
@@ -51,9 +51,9 @@ export interface SegmentOptions {
   /** Called after each tile. */
   readonly onTile?: (done: number, total: number) => void;
   /** Stops between tiles; the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Kept up to date, and where the run starts: for going on after the device was lost. */
-  readonly snapshot?: WindowSnapshot;
+  readonly snapshot?: WindowSnapshot | undefined;
   /** Seconds between two updates of the snapshot, each a readback (default 2). */
   readonly snapshotSeconds?: number | undefined;
 }

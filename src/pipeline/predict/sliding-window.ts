@@ -51,17 +51,17 @@ export interface WindowSums {
 /** Settings of {@link SlidingWindow.predict}. */
 export interface PredictOptions {
   /** Share of a tile that its neighbour covers again (default 0.5). */
-  readonly overlap?: number;
+  readonly overlap?: number | undefined;
   /** Whether each tile is seen mirrored along every axis too, 8 times in all, and the mean is taken (default false). */
   readonly mirror?: boolean | undefined;
   /** [D, H, W]; tiles without it are skipped, their voxels are background. */
-  readonly brain?: Uint8Array;
+  readonly brain?: Uint8Array | undefined;
   /** Called after each tile. */
   readonly onTile?: (done: number, total: number) => void;
   /** Stops between tiles; the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Kept up to date, and where the run starts: for going on after the device was lost. */
-  readonly snapshot?: WindowSnapshot;
+  readonly snapshot?: WindowSnapshot | undefined;
   /** Seconds between two updates of the snapshot, each a readback of the maps (default 2). */
   readonly snapshotSeconds?: number | undefined;
 }

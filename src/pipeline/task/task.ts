@@ -219,7 +219,7 @@ export function lossOf(
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     throw new UsageError(`${source}: head ${own.name}: ${error.message}`, {
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      hint: error.hint,
       cause: error,
     });
   }

@@ -43,7 +43,7 @@ export async function chooseDecisions(
     const maps = await predictor.predict(scan, {
       overlap,
       onTile: (done, total) => onScan?.(i + done / total, scans.length, scanName(scan)),
-      ...(signal ? { signal } : {}),
+      signal,
     });
     for (const judge of judges) judge.add(maps.get(judge.head.name)!, scan);
   }

@@ -33,11 +33,11 @@ export interface TrainingData {
   /** What the network is judged by while it learns. */
   readonly validation?: readonly PreparedScan[] | undefined;
   /** The files that were read, by scan; missing if the scans were not read from a data set. */
-  readonly inputs?: Readonly<Record<string, readonly InputFile[]>>;
+  readonly inputs?: Readonly<Record<string, readonly InputFile[]>> | undefined;
   /** What was chosen about the data set. */
   readonly choices?: RecordedChoices | undefined;
   /** What a user of the network must know about the scans, a sentence each. */
-  readonly warnings?: readonly string[];
+  readonly warnings?: readonly string[] | undefined;
 }
 
 /** Voxels kept around the brain, so that patches at its edge see some background. */
@@ -184,7 +184,7 @@ export async function prepareTraining(
   return {
     settings,
     scans: trained,
-    ...(judges.length > 0 ? { validation: judges } : {}),
+    validation: judges.length > 0 ? judges : undefined,
     inputs,
     choices: recordedChoices(dataset.choices),
     warnings,

@@ -15,13 +15,13 @@ export interface StepReport {
   /** Spent in steps so far, those before an interruption included. */
   readonly seconds: number;
   /** What the loss was multiplied by for its gradients, where they are stored in 16 bits. */
-  readonly lossScale?: number;
+  readonly lossScale?: number | undefined;
   /** Whether the step was passed over, since gradients overflowed 16 bits with that scale. */
-  readonly skipped?: true;
+  readonly skipped?: true | undefined;
   /** What validation found after the step. */
-  readonly validation?: ValidationReport;
+  readonly validation?: ValidationReport | undefined;
   /** `stateHash` after the step, every `hashEvery` steps. */
-  readonly hash?: string;
+  readonly hash?: string | undefined;
 }
 
 /** How well a network in training does on the validation scans, by the main head. */
@@ -29,7 +29,7 @@ export interface ValidationReport {
   /** Mean Dice by label, at the thresholds that are best for these scans. */
   readonly dice: Readonly<Record<string, number>>;
   /** Mean absolute error, if the head has values. */
-  readonly error?: number;
+  readonly error?: number | undefined;
 }
 
 /** The check by which a run's network was kept. */
@@ -65,9 +65,9 @@ export interface TrainRequest {
   /** Goes on from here, bit for bit. */
   readonly resume?: TrainingState | undefined;
   /** Kernel variants by slot, from an earlier run; those of `resume` go before them. */
-  readonly kernels?: Readonly<Record<string, string>>;
+  readonly kernels?: Readonly<Record<string, string>> | undefined;
   /** Left out: nothing is saved. With it the run is also saved after its last step and where it is stopped. */
-  readonly checkpoints?: CheckpointPolicy;
+  readonly checkpoints?: CheckpointPolicy | undefined;
   /** Steps between two hashes in the reports; 0 or left out for none. */
   readonly hashEvery?: number;
   /**

@@ -49,7 +49,7 @@ export interface RunFolderOptions
   /** An earlier log, that every step must repeat. */
   readonly verify?: { readonly name: string; readonly steps: readonly StepReport[] } | undefined;
   /** Told what is unusual but no error. */
-  warn?(text: string): void;
+  readonly warn?: ((text: string) => void) | undefined;
   /** Told of each checkpoint that is on the disk. */
   onCheckpoint?(step: number): void;
 }
@@ -165,11 +165,11 @@ export async function trainInFolder(
         adapter,
         version: options.version,
         ...start,
-        ...(judged ? { validation: judged } : {}),
-        ...(inputs ? { inputs } : {}),
-        ...(choices ? { choices } : {}),
-        ...(warnings && warnings.length > 0 ? { warnings } : {}),
-        ...(extended.length > 0 ? { extended } : {}),
+        validation: judged,
+        inputs,
+        choices,
+        warnings: warnings?.length ? warnings : undefined,
+        extended: extended.length > 0 ? extended : undefined,
       };
       await files.write(RUN_FILES.config, formatRecord(config));
     },

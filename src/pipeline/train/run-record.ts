@@ -39,7 +39,7 @@ export interface RunConfig {
   /** Of voxelgrad. */
   readonly version: string;
   /** SHA-256 of the weights that the run began from; missing where the seed drew them. */
-  readonly initial?: string;
+  readonly initial?: string | undefined;
   /** The files that were read, by scan, with their hashes. */
   readonly inputs?: Readonly<Record<string, readonly InputFile[]>> | undefined;
   /** SHA-256 of the validation scans, by scan. */
@@ -49,7 +49,7 @@ export interface RunConfig {
   /** What a user of the network must know about the scans. */
   readonly warnings?: readonly string[] | undefined;
   /** Each time that the run was made longer: after which step, and how long it was to be before. */
-  readonly extended?: readonly RunExtension[];
+  readonly extended?: readonly RunExtension[] | undefined;
 }
 
 /** A run that was made longer. */
@@ -158,8 +158,8 @@ export async function readRunConfig(files: FileSource): Promise<RecordedRunConfi
     settings: { ...checked, subjects, modalities },
     configHash: await hashJson(settings),
     ...rest,
-    ...(initial === undefined ? {} : { initial }),
-    ...(extended === undefined ? {} : { extended }),
+    initial,
+    extended,
   };
 }
 

@@ -120,7 +120,7 @@ async function trainSteps(
         ...done,
         epoch: Math.ceil(step / stepsPerEpoch),
         seconds: seconds(),
-        ...(checked ? { validation: checked } : {}),
+        validation: checked,
       };
       const stuck = start.finding(minutes === null ? step / steps : seconds() / limit);
       if (stuck) warn?.(stuck);

@@ -42,9 +42,9 @@ export interface StepResult {
   /** Global L2 norm of the gradient before clipping. */
   readonly gradNorm: number;
   /** What the loss was multiplied by for its gradients, where they are stored in 16 bits. */
-  readonly lossScale?: number;
+  readonly lossScale?: number | undefined;
   /** Whether a gradient was beyond 16 bits: then the parameters stayed as they were, and the scale is halved. */
-  readonly skipped?: true;
+  readonly skipped?: true | undefined;
 }
 
 /**
@@ -229,8 +229,8 @@ export class TrainingSession {
       data: this.data,
       kernels: Object.fromEntries(this.choices),
       adapter: this.#gpu.capabilities.description,
-      ...(this.#lossScale ? { lossScale: this.#lossScale } : {}),
-      ...(this.kept ? { kept: this.kept } : {}),
+      lossScale: this.#lossScale,
+      kept: this.kept,
     };
   }
 
@@ -310,8 +310,8 @@ export class TrainingSession {
       loss: total,
       losses,
       gradNorm: status.gradNorm,
-      ...(before ? { lossScale: before.scale } : {}),
-      ...(overflow ? { skipped: true } : {}),
+      lossScale: before?.scale,
+      skipped: overflow || undefined,
     };
   }
 

@@ -26,7 +26,7 @@ export class StartCheck {
 
   /** Adds a finished step. */
   add({ loss, gradNorm, skipped }: Omit<StepResult, 'losses'>): void {
-    if (!this.#done) this.#seen.push({ loss, gradNorm, ...(skipped ? { skipped } : {}) });
+    if (!this.#done) this.#seen.push({ loss, gradNorm, skipped });
   }
 
   /**

@@ -3,7 +3,7 @@ import { FileFormatError, VerificationError } from '../../core/errors.ts';
 import type { FileStore } from '../../core/files.ts';
 import { parseJson } from '../../core/json.ts';
 import { setting, worded } from '../../core/wording.ts';
-import type { StepReport, ValidationReport } from './request.ts';
+import type { StepReport } from './request.ts';
 
 const LINE = z.object({
   step: z.int().check(z.minimum(1)),
@@ -44,21 +44,11 @@ export function parseLog(
     }
     const parsed = LINE.safeParse(value);
     if (!parsed.success) throw refuse(`holds no step: ${parsed.error.issues[0]?.message}`);
-    const { hash, lossScale, skipped, validation, ...report } = parsed.data;
+    const report = parsed.data;
     if (report.step !== i + 1) throw refuse(`is step ${report.step}; step ${i + 1} is next`);
-    return {
-      ...report,
-      ...(lossScale === undefined ? {} : { lossScale }),
-      ...(skipped ? { skipped } : {}),
-      ...(validation ? { validation: reportOf(validation) } : {}),
-      ...(hash === undefined ? {} : { hash }),
-    };
+    return report;
   });
   return { steps, cut };
-}
-
-function reportOf({ dice, error }: z.output<typeof LINE>['validation'] & object): ValidationReport {
-  return { dice, ...(error === undefined ? {} : { error }) };
 }
 
 /**

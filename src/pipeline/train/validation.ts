@@ -139,7 +139,7 @@ export class Validation {
     const best = isBest ? { step, dice: diceByLabel, meanDice: dice, error, decisions } : kept.best;
     const weights = isBest ? await this.#session.net.save() : this.#session.kept!.weights;
     this.#session.kept = { about: toJson({ scores, best }), weights };
-    return { dice: diceByLabel, ...(error === null ? {} : { error }) };
+    return { dice: diceByLabel, error: error ?? undefined };
   }
 
   destroy(): void {

@@ -70,18 +70,18 @@ export async function paintFigures(
     missing.push(`Overlays are of the first ${MOST_PATIENTS} of ${judged.length} patients.`);
   if (!example) return { overlays, missing };
   const chosen = example;
-  const correction = correctionOf(experiment, chosen.scan.subject);
-  const [modalities, tissues, stageOne, corrected] = [
+  const corrector = correctionOf(experiment, chosen.scan.subject);
+  const [modalities, tissues, stageOne, correction] = [
     modalityFigure(chosen),
     await attempt('Fig. 7', () => tissueFigure(experiment, out, dataset, chosen)),
-    await attempt('Fig. 8', () => stageOneFigure(out, correction, chosen)),
-    await attempt('Fig. 9', () => correctionFigure(experiment, out, dataset, correction, chosen)),
+    await attempt('Fig. 8', () => stageOneFigure(out, corrector, chosen)),
+    await attempt('Fig. 9', () => correctionFigure(experiment, out, dataset, corrector, chosen)),
   ];
   return {
     modalities,
-    ...(tissues ? { tissues } : {}),
-    ...(stageOne ? { stageOne } : {}),
-    ...(corrected ? { correction: corrected } : {}),
+    tissues,
+    stageOne,
+    correction,
     overlays,
     missing,
   };
@@ -120,7 +120,7 @@ function picture(
     width: view.width,
     height: view.height,
     label,
-    ...(detail === undefined ? {} : { detail }),
+    detail,
   };
 }
 

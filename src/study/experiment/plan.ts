@@ -78,7 +78,7 @@ export function planExperiment(
       path: about.path,
       layout: dataset.layout,
       subjects: subjects.map(({ id }) => id),
-      ...(choices ? { choices } : {}),
+      choices,
     },
     protocol: options.protocol,
     variants: options.variants,

@@ -65,11 +65,11 @@ export async function trainNet(
   const { result } = await trainInFolder(await context.gpu(), data, run, {
     resume,
     version,
-    ...(kernels ? { kernels } : {}),
-    ...(stageOne ? { stageOne } : {}),
-    ...(signal ? { signal } : {}),
-    ...(reopen ? { reopen } : {}),
-    ...(warn ? { warn } : {}),
+    kernels,
+    stageOne,
+    signal,
+    reopen,
+    warn,
     onStep({ step, loss, seconds }) {
       earlierSeconds ??= (seconds * (step - 1)) / step;
       const share = settings.minutes === null ? step / length : seconds / (60 * settings.minutes);

@@ -29,13 +29,13 @@ export interface PaintedFigure {
 /** The paper's figures with the user's own data; those that cannot be made are left out, and `missing` says why. */
 export interface ExperimentFigures {
   /** Fig. 1: the modalities and the lesions. */
-  readonly modalities?: PaintedFigure;
+  readonly modalities?: PaintedFigure | undefined;
   /** Fig. 7: the tissue maps. */
-  readonly tissues?: PaintedFigure;
+  readonly tissues?: PaintedFigure | undefined;
   /** Fig. 8: what the stage-1 net finds. */
-  readonly stageOne?: PaintedFigure;
+  readonly stageOne?: PaintedFigure | undefined;
   /** Fig. 9: the maps before and after their correction. */
-  readonly correction?: PaintedFigure;
+  readonly correction?: PaintedFigure | undefined;
   /** Fig. 10: overlays, one figure a patient. */
   readonly overlays: readonly PaintedFigure[];
   /** A sentence each. */

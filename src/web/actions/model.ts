@@ -65,7 +65,7 @@ export class ModelActions {
   ): Promise<void> {
     await this.#take(file, async () => {
       const bytes = new Uint8Array(await read());
-      return await this.#client.call('loadModel', { name, bytes, ...(note === undefined ? {} : { note }) });
+      return await this.#client.call('loadModel', { name, bytes, note });
     });
   }
 

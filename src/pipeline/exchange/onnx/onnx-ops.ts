@@ -20,7 +20,7 @@ export class OnnxGraph {
     output: string,
     attributes?: Readonly<Record<string, OnnxAttribute>>,
   ): string {
-    this.nodes.push({ type, inputs, output, ...(attributes ? { attributes } : {}) });
+    this.nodes.push({ type, inputs, output, attributes });
     return output;
   }
 
