@@ -5,6 +5,7 @@
  * @module
  */
 
+export { dcm2niix } from './platform/dcm2niix.node.ts';
 export { type NodeGpuOptions, openNodeGpu, openNullGpu } from './platform/node.ts';
 export { NodeFolder } from './platform/node-files.ts';
 export { describeHolder, type HeldFolder, lockFolder, tryLockFolder } from './platform/run-lock.ts';

@@ -39,6 +39,7 @@ export type { TargetRequest, TargetSource } from '../imaging/dataset/targets.ts'
 export { withTissues } from '../imaging/dataset/tissue-files.ts';
 export type { TissueMaps } from '../imaging/dataset/tissue-maps.ts';
 export { TISSUES } from '../imaging/dataset/tissue-maps.ts';
+export { chooseSeries, type DicomConverter, type DicomSeries, readSeries } from '../imaging/dicom/series.ts';
 export type { NiftiSource } from '../imaging/nifti/body.ts';
 export type { NiftiDatatype, WritableDatatype } from '../imaging/nifti/datatype.ts';
 export {
@@ -62,6 +63,9 @@ export {
   writeNifti,
   writeNiftiPlanes,
 } from '../imaging/nifti/write.ts';
+export { gpuComparison } from '../imaging/register/gpu-comparison.ts';
+export { readItkTransform, writeItkTransform } from '../imaging/register/itk-transform.ts';
+export { type RegisterOptions, type Registration, registerVolumes } from '../imaging/register/register.ts';
 export { tableCsv, tableMarkdown } from '../imaging/report/table-files.ts';
 export { type ScanReportData, scanReport } from '../imaging/results/scan-report.ts';
 export { correctTissues } from '../imaging/tissue/correct-tissues.ts';
@@ -84,6 +88,7 @@ export {
 export { type Box, boundingBox, crop, cropGrid, uncrop } from '../imaging/volume/crop.ts';
 export { type AxisOrder, orientationOf, reorient, toCanonical } from '../imaging/volume/orientation.ts';
 export { type Interpolation, resample } from '../imaging/volume/resample.ts';
+export { movedGrid, resampleSpline } from '../imaging/volume/resample-spline.ts';
 export { resize, resizedGrid } from '../imaging/volume/resize.ts';
 export {
   axisAlignedGrid,
