@@ -6,7 +6,7 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { readNifti } from '../src/imaging/nifti/read.ts';
-import { gpuComparison } from '../src/imaging/register/gpu-comparison.ts';
+import { gpuComparison } from '../src/imaging/register/joint-histogram.ts';
 import { gridCentre, poseMatrix } from '../src/imaging/register/pose.ts';
 import { inverseTransform, registerVolumes } from '../src/imaging/register/register.ts';
 import { movedGrid } from '../src/imaging/volume/resample-spline.ts';

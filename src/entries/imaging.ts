@@ -4,6 +4,7 @@
  * @module
  */
 
+export { type CorrectedImage, correctBias } from '../imaging/bias/correct-bias.ts';
 export {
   commonModalities,
   type Dataset,
@@ -63,8 +64,8 @@ export {
   writeNifti,
   writeNiftiPlanes,
 } from '../imaging/nifti/write.ts';
-export { gpuComparison } from '../imaging/register/gpu-comparison.ts';
 export { readItkTransform, writeItkTransform } from '../imaging/register/itk-transform.ts';
+export { gpuComparison } from '../imaging/register/joint-histogram.ts';
 export { type RegisterOptions, type Registration, registerVolumes } from '../imaging/register/register.ts';
 export { tableCsv, tableMarkdown } from '../imaging/report/table-files.ts';
 export { type ScanReportData, scanReport } from '../imaging/results/scan-report.ts';

@@ -1,4 +1,4 @@
-import { solvePositive } from '../tissue/cosine-field.ts';
+import { solvePositive } from '../../core/cholesky.ts';
 
 /** Scores of several points of the parameter space, in their order: the higher, the better. */
 export type Evaluate = (points: readonly Float64Array[]) => Promise<number[]>;

@@ -1,4 +1,4 @@
-import { cholesky } from './cosine-field.ts';
+import { cholesky } from '../../core/cholesky.ts';
 
 /** Gaussians of each tissue, in the order GM, WM, CSF. */
 export const GAUSSIANS_PER_TISSUE = [2, 1, 2] as const;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../../src/core/random.ts';
-import { gpuComparison } from '../../../src/imaging/register/gpu-comparison.ts';
+import { gpuComparison } from '../../../src/imaging/register/joint-histogram.ts';
 import { normalisedMutualInformation } from '../../../src/imaging/register/mutual-information.ts';
 import { poseMatrix } from '../../../src/imaging/register/pose.ts';
 import { binImage, drawSamples, sampleToVoxel } from '../../../src/imaging/register/samples.ts';

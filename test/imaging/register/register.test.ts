@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { gpuComparison } from '../../../src/imaging/register/gpu-comparison.ts';
+import { gpuComparison } from '../../../src/imaging/register/joint-histogram.ts';
 import { poseMatrix } from '../../../src/imaging/register/pose.ts';
 import { type Compare, registerVolumes } from '../../../src/imaging/register/register.ts';
 import { movedGrid } from '../../../src/imaging/volume/resample-spline.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Random } from '../../../src/core/random.ts';
-import { solvePositive } from '../../../src/imaging/tissue/cosine-field.ts';
+import { solvePositive } from '../../src/core/cholesky.ts';
+import { Random } from '../../src/core/random.ts';
 
 describe('solvePositive', () => {
   it('solves A x = b for random positive definite A', () => {
