@@ -46,4 +46,12 @@ export {
   thresholdMask,
 } from '../imaging/evaluate/threshold.ts';
 export { type TissueDice, tissueDice } from '../imaging/evaluate/tissue-dice.ts';
+export { atlasMaps, type OwnTissues, type RegionMaps } from '../imaging/regions/atlas-maps.ts';
+export {
+  classifyRegions,
+  REGIONS,
+  type Region,
+  regionImage,
+  regionTable,
+} from '../imaging/regions/classify.ts';
 export { listParts, type Part, type PartsOptions, partTable } from '../imaging/results/parts.ts';
