@@ -23,6 +23,7 @@ export const TURNS: Readonly<Record<string, readonly Turn[]>> = {
   ],
   'conv3d-wide-gradient.wgsl:weight_partial{GZ=2}': [{ outer: '1', trips: { '1.0': 3, '1.1': 8 } }],
   'conv3d-wide-gradient.wgsl:weight_partial{GZ=1}': [{ outer: '1', trips: { '1.0': 2, '1.1': 4 } }],
+  'conv-transpose3d-wide.wgsl:backward_weight{SX=2,SY=2,SZ=2}': [{ outer: '1', trips: { '1.0': 8 } }],
   'conv3d.wgsl:convolve{CI=4,EX=1,EY=1,EZ=1,KX=3,KY=3,KZ=3,UX=1,UY=1,UZ=1,Z=4}': [
     { outer: '1', trips: { '1.0': 12, '1.1': 4, '1.2': 4, '1.2.0': 3, '1.2.0.0': 3 } },
   ],
