@@ -293,9 +293,81 @@ class UNetSoft(nn.Module):
         return [(sum(distance(a, b) for a, b in pairs), self.config["weight"])]
 
 
+# Sluice networks ------------------------------------------------------------------------------------------------
+
+
+class Alpha(nn.Module):
+    def __init__(self, rows, columns):
+        super().__init__()
+        self.alpha = nn.Parameter(torch.zeros(rows, columns))
+
+
+class UNetSluice(nn.Module):
+    """Mixtures written out by subspace; the other half of the names is the soft network's."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.names = [head["name"] for head in config["heads"]]
+        self.places = [f"encoder.{i}" for i in range(len(config["encoder"]))]
+        self.places += [f"decoder.{i}" for i in range(len(config["decoder"]))]
+        for name in self.names:
+            self.add_module(name, PlainUNet(config))
+        tree = lambda places: nn.ModuleList(
+            nn.ModuleDict({name: Alpha(2, 2 * len(self.names)) for name in self.names}) for _ in places)
+        self.sluice = nn.ModuleDict({"encoder": tree(config["encoder"]), "decoder": tree(config["decoder"])})
+        self.heads = nn.ModuleDict()
+        for head in config["heads"]:
+            levels = nn.ModuleList(nn.Conv3d(widths[1], head["channels"], 1) for widths in config["decoder"])
+            if len(levels) > 1:
+                levels.register_parameter("beta", nn.Parameter(torch.zeros(1, len(levels))))
+            self.heads[head["name"]] = levels
+
+    def mix(self, half, level, blocks):
+        mixed = []
+        for t, name in enumerate(self.names):
+            order = [blocks[t], *(b for i, b in enumerate(blocks) if i != t)]
+            subspaces = [part for b in order for part in b.chunk(2, dim=1)]
+            alpha = self.sluice[half][level][name].alpha
+            mixed.append(torch.cat([sum(a * s for a, s in zip(row, subspaces)) for row in alpha], 1))
+        return mixed
+
+    def forward(self, x):
+        nets = [getattr(self, name) for name in self.names]
+        xs, skips, levels = [x] * len(nets), [], [[] for _ in nets]
+        for level in range(len(self.config["encoder"])):
+            blocks = [net.encoder[level](x if level == 0 else F.max_pool3d(x, 2)) for net, x in zip(nets, xs)]
+            xs = self.mix("encoder", level, blocks)
+            skips.append(xs)
+        for level in reversed(range(len(self.config["decoder"]))):
+            blocks = [net.decoder[level](x, skip) for net, x, skip in zip(nets, xs, skips[level])]
+            xs = self.mix("decoder", level, blocks)
+            for own, x in zip(levels, xs):
+                own.insert(0, x)
+        outputs = {}
+        for name, own in zip(self.names, levels):
+            heads = self.heads[name]
+            logits = [head(x) for head, x in zip(heads, own)]
+            logits = [y if i == 0 else F.interpolate(y, scale_factor=2**i, mode="trilinear", align_corners=False)
+                      for i, y in enumerate(logits)]
+            betas = heads.beta[0] if len(heads) > 1 else [1]
+            outputs[name] = [sum(b * y for b, y in zip(betas, logits))]
+        return outputs
+
+    def penalties(self):
+        total = 0
+        for name in self.names:
+            net = getattr(self, name)
+            for block in [*net.encoder, *net.decoder]:
+                a, b = block.conv2.weight.flatten(1).chunk(2)
+                total = total + ((a @ b.T) ** 2).sum()
+        return [(total, self.config["weight"])]
+
+
 # Cases ----------------------------------------------------------------------------------------------------------
 
-KINDS = {"nnunet": NnUNet, "meshnet": MeshNet, "unet-regression": UNetRegression, "unet-soft": UNetSoft}
+KINDS = {"nnunet": NnUNet, "meshnet": MeshNet, "unet-regression": UNetRegression, "unet-soft": UNetSoft,
+         "unet-sluice": UNetSluice}
 LABELS = [{"name": "labels", "channels": 3}]
 DICE = {"labels": ("dice-ce", 1.0)}
 CASES = [
@@ -329,6 +401,13 @@ CASES = [
     ("trace norm", "unet-soft", (2, 4, 8, 8), {"labels": ("dice-ce", 1.0), "distance": ("mse", 0.5)}, {
         "inChannels": 2, "encoder": [[3, 4], [4, 5]], "up": [3], "decoder": [[4, 4]],
         "heads": [*LABELS, {"name": "distance", "channels": 1}], "norm": "trace", "weight": 0.01}),
+    ("two tasks", "unet-sluice", (1, 8, 8, 8), {"labels": ("dice-ce", 1.0), "distance": ("mse", 0.5)}, {
+        "inChannels": 1, "encoder": [[2, 4], [4, 4], [3, 6]], "up": [3, 4], "decoder": [[4, 2], [3, 4]],
+        "heads": [*LABELS, {"name": "distance", "channels": 1}], "weight": 0.01}),
+    ("three tasks", "unet-sluice", (2, 4, 4, 8),
+     {"labels": ("dice-ce", 1.0), "distance": ("mse", 0.5), "other": ("mse", 0.25)}, {
+        "inChannels": 2, "encoder": [[3, 4], [4, 6]], "up": [3], "decoder": [[4, 4]],
+        "heads": [*LABELS, {"name": "distance", "channels": 1}, {"name": "other", "channels": 1}], "weight": 0.02}),
 ]
 
 

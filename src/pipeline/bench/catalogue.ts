@@ -8,8 +8,8 @@ import { addCases, dropoutCases, pointwiseCases, softmaxCases } from './elementw
 import { concatCases, globalAveragePoolCases, linearCases, upsampleCases } from './head-cases.ts';
 import { describeNetwork, NETWORK_CASES, type NetworkCase } from './networks.ts';
 import { batchNormCases, groupNormCases } from './norm-cases.ts';
-import { parameterDistanceCases } from './parameter-distance-cases.ts';
 import { averagePoolCases, maxPoolCases } from './pooling-cases.ts';
+import { halfOverlapCases, parameterDistanceCases, scalarBlocksCases } from './sharing-cases.ts';
 import { adamCase, lossCases } from './step-cases.ts';
 
 /**
@@ -81,6 +81,8 @@ function allCases(): BenchCase[] {
     ...groupNormCases(ACTIVATION),
     ...crossStitchCases(ACTIVATION),
     ...parameterDistanceCases([128, 128, 3, 3, 3]),
+    ...halfOverlapCases([64, 64, 3, 3, 3]),
+    ...scalarBlocksCases([2, 4], 64),
     ...pointwiseCases(ACTIVATION),
     ...addCases(ACTIVATION),
     ...dropoutCases(ACTIVATION),

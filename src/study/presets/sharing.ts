@@ -13,4 +13,12 @@ export const SHARING_PRESETS: readonly Preset[] = [
     network: { kind: 'unet-soft', given: {} },
     settings: MULTI_TASK,
   },
+  {
+    name: 'sluice',
+    title:
+      'lesions and tissues by a network each, with learned mixtures of their subspaces and levels (Ruder 2019)',
+    task: { name: 'sluice', channels: null, maps: null, heads: [LESION_HEAD, TISSUE_HEAD], centre: null },
+    network: { kind: 'unet-sluice', given: {} },
+    settings: MULTI_TASK,
+  },
 ];

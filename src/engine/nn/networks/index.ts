@@ -7,6 +7,7 @@ import { meshnet } from './meshnet.ts';
 import { nnunet } from './nnunet.ts';
 import { unet } from './unet.ts';
 import { unetRegression } from './unet-regression.ts';
+import { unetSluice } from './unet-sluice.ts';
 import { unetSoft } from './unet-soft.ts';
 
 // The page reads checkpoints before anything else, so schemas are zod's small form; it has no language of its own.
@@ -64,6 +65,7 @@ registerNetwork(nnunet);
 registerNetwork(meshnet);
 registerNetwork(unetRegression);
 registerNetwork(unetSoft);
+registerNetwork(unetSluice);
 
 /** What settings choose, and what checkpoints hold that name no kind. */
 export const DEFAULT_KIND: string = unet.kind;
