@@ -113,7 +113,15 @@ export const experiment: Command = command({
     const units = unitsOf(record.units, share);
     const done = slurm
       ? await runOnSlurm(units, options.required('dataset'), out, slurm, output)
-      : await work(record, dataset, units, out, output, share.names === undefined);
+      : await work(
+          record,
+          dataset,
+          options.required('dataset'),
+          units,
+          out,
+          output,
+          share.names === undefined,
+        );
     const summary = await summarise(record, out);
     const { finished, total } = summary;
     output.result(
@@ -230,6 +238,7 @@ function planText(units: readonly ExperimentUnit[]): string {
 async function work(
   record: ExperimentRecord,
   dataset: Dataset,
+  path: string,
   units: readonly ExperimentUnit[],
   out: NodeFolder,
   output: Output,
@@ -244,6 +253,8 @@ async function work(
   const display = new Display(output);
   const device = new Device((text) => display.note(text));
   const cache = new NodeFolder(cacheFolder());
+  // As deep as every unit's folders of maps and predictions.
+  const unitPlace = new NodeFolder(`${out.root}/${EXPERIMENT_FILES.units}/unit/${EXPERIMENT_FILES.maps}`);
   try {
     return await runUnits(
       units,
@@ -253,6 +264,7 @@ async function work(
         out,
         shelf: new ScanShelf(),
         version: packageVersion(),
+        raw: unitPlace.pathTo(new NodeFolder(path)),
         signal: stop.signal,
         gpu: () => device.get(),
         reopen: (lost) => device.reopen(lost),

@@ -76,7 +76,7 @@ export const report: Command = command({
     };
     await write(FILES.numbers, `${canonicalJson(toJson(record), 2)}\n`);
     await write(FILES.text, experimentMarkdown(numbers, experiment));
-    await write(FILES.page, experimentPage(experiment, numbers, figures));
+    await write(FILES.page, experimentPage(experiment, numbers, figures, new Date().toISOString()));
     const shown = numbers.tables.find(({ name }) => name === 'factorial');
     output.result(
       { report: `${out.name}/${FILES.page}`, ...record },

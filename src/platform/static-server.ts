@@ -69,29 +69,35 @@ export interface RunningServer {
  * another origin is refused.
  *
  * @param port 0 for any free one
+ * @param listenOn how a server gets an address
  * @throws UsageError where the port is taken or may not be used.
  */
 export async function startServer(
   files: ReadonlyMap<string, Uint8Array>,
   port: number,
+  listenOn: ListenOn = listenOnAddress,
 ): Promise<RunningServer> {
   const make = (): Server => createServer((request, response) => answer(files, request, response));
   for (let tries = 1; ; tries++) {
     const servers = [make()];
-    await listen(servers[0]!, port, LOOPBACK);
+    await listen(servers[0]!, port, LOOPBACK, listenOn);
     const { port: bound } = servers[0]!.address() as AddressInfo;
     try {
       // Else another program could listen there, and answer in place of this one.
       const second = make();
-      if (await listen(second, bound, LOOPBACK_6)) servers.push(second);
+      if (await listen(second, bound, LOOPBACK_6, listenOn)) servers.push(second);
     } catch (error) {
       await closeAll(servers);
       if (port === 0 && tries < TRIES) continue;
       throw error;
     }
-    const url = `http://localhost${bound === HTTP_PORT ? '' : `:${bound}`}/`;
-    return { url, port: bound, close: () => closeAll(servers) };
+    return { url: localUrl(bound), port: bound, close: () => closeAll(servers) };
   }
+}
+
+/** Where a browser finds what is served on a port. */
+export function localUrl(port: number): string {
+  return `http://localhost${port === HTTP_PORT ? '' : `:${port}`}/`;
 }
 
 async function closeAll(servers: readonly Server[]): Promise<void> {
@@ -103,26 +109,30 @@ async function closeAll(servers: readonly Server[]): Promise<void> {
   }
 }
 
-/** @returns false if the machine does not have the address: IPv6 may be switched off. @throws UsageError */
-function listen(server: Server, port: number, address: string): Promise<boolean> {
+/** Starts listening. @throws Node's error with its code */
+export type ListenOn = (server: Server, port: number, address: string) => Promise<void>;
+
+function listenOnAddress(server: Server, port: number, address: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      const code = cause.code ?? '';
-      if (address === LOOPBACK_6 && ['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EINVAL'].includes(code)) {
-        resolve(false);
-        return;
-      }
-      const why =
-        cause.code === 'EADDRINUSE' ? 'is in use' : `cannot be opened (${cause.code ?? cause.message})`;
-      reject(
-        new UsageError(`port ${port} ${why}`, {
-          hint: worded`Choose another ${setting('port')}; 0 takes any free one.`,
-          cause,
-        }),
-      );
-    });
-    server.listen(port, address, () => resolve(true));
+    server.once('error', reject);
+    server.listen(port, address, resolve);
   });
+}
+
+/** @returns false if the machine does not have the address: IPv6 may be switched off. @throws UsageError */
+async function listen(server: Server, port: number, address: string, listenOn: ListenOn): Promise<boolean> {
+  try {
+    await listenOn(server, port, address);
+    return true;
+  } catch (cause) {
+    const { code = '', message } = cause as NodeJS.ErrnoException;
+    if (address === LOOPBACK_6 && ['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EINVAL'].includes(code)) return false;
+    const why = code === 'EADDRINUSE' ? 'is in use' : `cannot be opened (${code || message})`;
+    throw new UsageError(`port ${port} ${why}`, {
+      hint: worded`Choose another ${setting('port')}; 0 takes any free one.`,
+      cause,
+    });
+  }
 }
 
 interface Reply {
@@ -153,17 +163,24 @@ function refusal(status: number, why: string): Reply {
   return { status, body, type: 'text/plain; charset=utf-8', cache: 'no-store' };
 }
 
-function replyTo(files: ReadonlyMap<string, Uint8Array>, request: IncomingMessage): Reply {
-  const port = request.socket.localPort;
+/** Why a request is refused by the host and origin that it names; undefined if it is this machine's own. */
+export function foreign(
+  { host, origin }: Pick<IncomingMessage['headers'], 'host' | 'origin'>,
+  port: number | undefined,
+): string | undefined {
   const hosts = ['localhost', LOOPBACK, `[${LOOPBACK_6}]`].flatMap((name) => [
     `${name}:${port}`,
     ...(port === HTTP_PORT ? [name] : []),
   ]);
-  const { host, origin } = request.headers;
-  if (host === undefined || !hosts.includes(host.toLowerCase()))
-    return refusal(403, 'This host is not served.');
+  if (host === undefined || !hosts.includes(host.toLowerCase())) return 'This host is not served.';
   if (origin !== undefined && origin !== `http://${host.toLowerCase()}`)
-    return refusal(403, 'Requests from other origins are not served.');
+    return 'Requests from other origins are not served.';
+  return undefined;
+}
+
+function replyTo(files: ReadonlyMap<string, Uint8Array>, request: IncomingMessage): Reply {
+  const refused = foreign(request.headers, request.socket.localPort);
+  if (refused !== undefined) return refusal(403, refused);
   if (request.method !== 'GET' && request.method !== 'HEAD')
     return refusal(405, 'Only GET and HEAD are served.');
   const path = pathOf(request.url ?? '/');

@@ -163,7 +163,7 @@ export class ScanFiles {
     const good = this.#reports().filter(({ problem, role }) => !problem && role);
     const roles = new Map(good.map(({ path, role }) => [path, role!]));
     const files = new DroppedFiles(new Map([...this.#files].map(([path, { file }]) => [path, file])));
-    const { dataset, scan } = scanOfFiles(files, roles, this.#scan?.subject ?? 'scan');
+    const { dataset, scan } = scanOfFiles(files, roles, this.#scan?.subject, this.name);
     return { dataset: { ...dataset, choices: { trustBrain: this.trustBrain } }, scan };
   }
 

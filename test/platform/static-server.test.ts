@@ -5,7 +5,14 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RunningServer, readServedFiles, startServer } from '../../src/platform/static-server.ts';
+import {
+  foreign,
+  type ListenOn,
+  localUrl,
+  type RunningServer,
+  readServedFiles,
+  startServer,
+} from '../../src/platform/static-server.ts';
 
 let folder: string;
 let server: RunningServer;
@@ -50,7 +57,56 @@ function get(path: string, headers: Record<string, string> = {}, method = 'GET')
 }
 
 describe('startServer', () => {
-  it('answers on both addresses that localhost may mean, and on no other port of either', async (context) => {
+  /** Another address of this machine in place of IPv6's, which not every machine has. */
+  const instead: ListenOn = (served, port, address) =>
+    new Promise((resolve, reject) => {
+      served.once('error', reject);
+      served.listen(port, address === '::1' ? '127.0.0.2' : address, resolve);
+    });
+
+  it.skipIf(process.platform !== 'linux')(
+    'answers on both addresses that localhost may mean, and takes no port that is taken on one',
+    async () => {
+      const both = await startServer(await readServedFiles(join(folder, 'www')), 0, instead);
+      try {
+        for (const host of ['127.0.0.1', '127.0.0.2']) {
+          const headers = { host: `localhost:${both.port}` };
+          const call = request({ host, port: both.port, path: '/', headers });
+          call.end();
+          const [response] = (await once(call, 'response')) as [IncomingMessage];
+          response.resume();
+          expect(response.statusCode).toBe(200);
+        }
+      } finally {
+        await both.close();
+      }
+      const taken = createServer().listen(0, '127.0.0.2');
+      await once(taken, 'listening');
+      const { port } = taken.address() as AddressInfo;
+      await expect(startServer(new Map(), port, instead)).rejects.toThrow(`port ${port} is in use`);
+      taken.close();
+    },
+  );
+
+  it.each(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EINVAL'])(
+    'does without IPv6 where there is none: %s',
+    async (code) => {
+      const asked: string[] = [];
+      const without: ListenOn = async (served, port, address) => {
+        asked.push(address);
+        if (address === '::1') throw Object.assign(new Error('none'), { code });
+        await instead(served, port, address);
+      };
+      const one = await startServer(new Map(), 0, without);
+      expect(asked).toEqual(['127.0.0.1', '::1']);
+      expect(one.port).toBeGreaterThan(0);
+      await one.close();
+      const refused: ListenOn = () => Promise.reject(Object.assign(new Error('no'), { code: 'EACCES' }));
+      await expect(startServer(new Map(), 80, refused)).rejects.toThrow('port 80 cannot be opened (EACCES)');
+    },
+  );
+
+  it("answers on IPv6's own address where the machine has it", async (context) => {
     const onSix = await new Promise<number | string>((resolve) => {
       const call = request({ host: '::1', port: server.port, path: '/' }, (r) => resolve(r.statusCode!));
       call.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
@@ -58,34 +114,18 @@ describe('startServer', () => {
     });
     if (onSix === 'EADDRNOTAVAIL' || onSix === 'EAFNOSUPPORT') return context.skip('no IPv6 here');
     expect(onSix).toBe(200);
-    // Taken on one address is taken.
-    const taken = createServer().listen(0, '::1');
-    await once(taken, 'listening');
-    const { port } = taken.address() as AddressInfo;
-    await expect(startServer(new Map(), port)).rejects.toThrow(`port ${port} is in use`);
-    taken.close();
   });
 
-  it('knows its own name on port 80, which browsers leave out', async (context) => {
-    const eighty = await startServer(new Map([['/index.html', Uint8Array.of(33)]]), 80).catch(
-      () => undefined,
-    );
-    if (!eighty) return context.skip('port 80 cannot be had here');
-    try {
-      expect(eighty.url).toBe('http://localhost/');
-      const answers = await Promise.all(
-        ['localhost', '127.0.0.1', 'localhost:80', 'elsewhere'].map(async (host) => {
-          const call = request({ host: '127.0.0.1', port: 80, path: '/', headers: { host } });
-          call.end();
-          const [response] = (await once(call, 'response')) as [IncomingMessage];
-          response.resume();
-          return response.statusCode;
-        }),
-      );
-      expect(answers).toEqual([200, 200, 200, 403]);
-    } finally {
-      await eighty.close();
+  it('knows its own names on port 80, which browsers leave out, and no others', () => {
+    expect([localUrl(80), localUrl(8137)]).toEqual(['http://localhost/', 'http://localhost:8137/']);
+    for (const host of ['localhost', '127.0.0.1', '[::1]', 'localhost:80', 'LOCALHOST']) {
+      expect(foreign({ host }, 80), host).toBeUndefined();
+      expect(foreign({ host, origin: `http://${host.toLowerCase()}` }, 80), host).toBeUndefined();
     }
+    for (const host of ['elsewhere', 'localhost:8080', 'localhost.evil.example', undefined])
+      expect(foreign({ ...(host === undefined ? {} : { host }) }, 80), host).toBe('This host is not served.');
+    expect(foreign({ host: 'localhost' }, 8137)).toBe('This host is not served.');
+    expect(foreign({ host: 'localhost', origin: 'http://evil.example' }, 80)).toMatch(/other origins/);
   });
 
   it('serves the files with their types, and the index for the root', async () => {

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readMask } from '../../src/imaging/nifti/read.ts';
 import { bidsPatient } from '../imaging/dataset/make.ts';
@@ -120,6 +122,75 @@ describe.skipIf(chromiumPath() === undefined)('the app in Chromium', { timeout: 
     }, files);
     await page.getByText('Ready.').waitFor();
     expect(await page.locator('.drop-veil').count()).toBe(0);
+    await close();
+  });
+
+  it('says so where a dropped folder cannot be read, or nothing was dropped', async () => {
+    const { page, close } = await open();
+    await page.evaluate(() => {
+      const drop = (dataTransfer: DataTransfer): boolean =>
+        document.body.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer }));
+      // A folder that the browser may not list, as one without permissions.
+      const { webkitGetAsEntry } = DataTransferItem.prototype;
+      DataTransferItem.prototype.webkitGetAsEntry = () =>
+        ({
+          isFile: false,
+          fullPath: '/locked',
+          createReader: () => ({
+            readEntries: (_: unknown, fail: (error: Error) => void) => fail(new Error('NotReadableError')),
+          }),
+        }) as unknown as FileSystemEntry;
+      const folder = new DataTransfer();
+      folder.items.add(new File([], 'locked'));
+      drop(folder);
+      DataTransferItem.prototype.webkitGetAsEntry = webkitGetAsEntry;
+    });
+    const told = page.getByRole('alert').filter({ hasText: 'locked: the browser cannot read it.' });
+    await told.waitFor();
+    expect(await told.textContent()).toContain('choose its files with the button');
+    expect(await page.locator('.drop-veil').count()).toBe(0);
+    await page.evaluate(() => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.setData('text/plain', 'a selection of text');
+      document.body.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer }));
+    });
+    await page
+      .getByRole('alert')
+      .filter({ hasText: /holds no files/ })
+      .waitFor();
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await screenshot(page, 'failed-drop');
+    await close();
+  });
+
+  it('reads a gzip file of several members, as bgzip and pigz write them', async () => {
+    const { page, close } = await open();
+    const [flair, ...others] = smallScan();
+    const plain = gunzipSync(flair!.bytes);
+    const middle = plain.length >> 1;
+    const members = Buffer.concat([gzipSync(plain.subarray(0, middle)), gzipSync(plain.subarray(middle))]);
+    // Chromium's own stream refuses what follows the first member.
+    expect(
+      await page.evaluate(
+        async (bytes) => {
+          const whole = new Blob([new Uint8Array(bytes)])
+            .stream()
+            .pipeThrough(new DecompressionStream('gzip'));
+          return await new Response(whole).arrayBuffer().then(
+            ({ byteLength }) => byteLength,
+            () => 'refused',
+          );
+        },
+        [...members],
+      ),
+    ).toBe('refused');
+    await chooseFiles(page, [{ ...flair!, bytes: new Uint8Array(members) }, ...others]);
+    await page.getByText('Ready.').waitFor();
+    expect(await page.getByRole('alert').count()).toBe(0);
+    await page.getByRole('button', { name: 'Segment' }).click();
+    await page.locator('#result').waitFor();
+    const report = new TextDecoder().decode(await savedFile(page, 'Save report'));
+    expect(report).toContain(createHash('sha256').update(members).digest('hex'));
     await close();
   });
 

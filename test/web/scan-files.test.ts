@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { loadScan } from '../../src/imaging/dataset/load-scan.ts';
 import type { Model } from '../../src/pipeline/models/model.ts';
 import { presetOf, variantConfig } from '../../src/study/presets/index.ts';
 import type { DroppedFile } from '../../src/web/protocol.ts';
@@ -70,6 +71,18 @@ describe('ScanFiles', () => {
       'Smith 2020 FLAIR',
       'Smith 2020 FLAIR_space-orig_label-L_mask.nii.gz',
     ]);
+  });
+
+  it('is called by its files in messages too', async () => {
+    const [flair] = smallScan();
+    const scan = await scanFiles({
+      'p1_FLAIR.nii.gz': flair!.bytes,
+      'p1_brain_mask.nii.gz': maskFile(() => 0),
+    });
+    const { dataset, scan: loose } = scan.scan();
+    await expect(loadScan(dataset, loose)).rejects.toThrow(
+      /^p1: the brain mask p1_brain_mask\.nii\.gz is empty/,
+    );
   });
 
   it('says of a folder of DICOM files that it is that', async () => {

@@ -172,7 +172,8 @@ async function readScan(
   for (const { pipeline } of truths) seen.lesions.add(pipeline.name);
   for (const { pipeline } of found.brains) seen.brainmask.add(pipeline.name);
   const lesions = ofSource(truths, choices.lesions);
-  const brains = ofSource(found.brains, choices.brainmask);
+  const ofTheirs = ofSource(found.brains, choices.brainmask).chosen;
+  const brains = ofSource(inImageSpace(ofTheirs, found.images, warnings), choices.brainmask);
   const contested = {
     ...(lesions.sources.length > 1 ? { lesions: lesions.sources } : {}),
     ...(brains.sources.length > 1 ? { brainmask: brains.sources } : {}),
@@ -199,6 +200,29 @@ async function readScan(
     ),
     ...(Object.keys(contested).length > 0 ? { contested } : {}),
   };
+}
+
+/** Names of a scan's own space that BIDS has, besides those of its images (`space-T1w`). */
+const OWN_SPACES: ReadonlySet<string | undefined> = new Set([undefined, 'orig', 'individual']);
+
+/** The brain masks whose names say that they lie where the images do; all if none do, which is told. */
+function inImageSpace(
+  brains: readonly Candidate[],
+  images: readonly Candidate[],
+  warnings: string[],
+): readonly Candidate[] {
+  const spaces = new Set(images.flatMap(({ suffix, entities }) => [suffix, entities.get('space')]));
+  const own = brains.filter(({ entities }) => {
+    const space = entities.get('space');
+    return OWN_SPACES.has(space) || spaces.has(space);
+  });
+  for (const { path, entities } of brains.filter((brain) => !own.includes(brain)))
+    warnings.push(
+      own.length > 0
+        ? `${path}: not used, it lies in space-${entities.get('space')}, not in that of the images`
+        : `${path}: the only brain mask, though its name says space-${entities.get('space')}; its grid must be that of the images`,
+    );
+  return own.length > 0 ? own : brains;
 }
 
 /** Masks, label images and maps by what they are of; undefined if there are none. */

@@ -33,6 +33,8 @@ export interface Scan {
   readonly subject: string;
   /** Visit, or null in a data set without visits. */
   readonly session: string | null;
+  /** What messages call it if it is no subject of a data set. */
+  readonly title?: string | undefined;
   /** Entities that tell its images apart from others of the visit, of the first modality: `acq-3D_run-2`. */
   readonly entities?: string | undefined;
   /** By canonical name (`FLAIR`, `T1w`, `T2w`, `PDw`, `ce-gadolinium_T1w`, ...), in that order. */
@@ -74,9 +76,9 @@ export interface Dataset {
   readonly choices?: DatasetChoices;
 }
 
-/** `sub-07` or `sub-07_ses-02`: how messages and BIDS file names call a scan. */
-export function scanName(scan: Pick<Scan, 'subject' | 'session'>): string {
-  return `sub-${scan.subject}${scan.session === null ? '' : `_ses-${scan.session}`}`;
+/** `sub-07` or `sub-07_ses-02`: how messages and BIDS file names call a scan; the title of one that has one. */
+export function scanName(scan: Pick<Scan, 'subject' | 'session' | 'title'>): string {
+  return scan.title ?? `sub-${scan.subject}${scan.session === null ? '' : `_ses-${scan.session}`}`;
 }
 
 /** `sub-07/anat` or `sub-07/ses-02/anat`: where a BIDS derivative of a scan goes. */

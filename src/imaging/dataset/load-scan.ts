@@ -53,6 +53,8 @@ export interface LoadedScan<T extends Voxels = Float32Array> {
   readonly subject: string;
   readonly session: string | null;
   /** As the scan's. */
+  readonly title?: string | undefined;
+  /** As the scan's. */
   readonly entities?: string | undefined;
   readonly grid: Grid;
   /** Header of the first modality, to write predictions with. */
@@ -202,6 +204,7 @@ async function loadAs<T extends Voxels>(
   return {
     subject: scan.subject,
     session: scan.session,
+    title: scan.title,
     entities: scan.entities,
     grid,
     header,

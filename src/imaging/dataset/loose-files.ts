@@ -15,13 +15,15 @@ export interface LooseScan {
  *
  * @param files where the paths are read from
  * @param roles what each file is, by path
- * @param subject how files that are written and messages call the scan; letters and digits
+ * @param subject how files that are written call the scan; letters and digits
+ * @param title how messages call it (default: `sub-` and the subject)
  * @throws DatasetError where two files have one role, where there is no image, or one or two of the three tissue maps.
  */
 export function scanOfFiles(
   files: FileSource,
   roles: ReadonlyMap<string, FileRole>,
   subject = 'scan',
+  title?: string,
 ): LooseScan {
   const paths = new Map<FileRole, string>();
   for (const [path, role] of roles) {
@@ -43,6 +45,7 @@ export function scanOfFiles(
   const scan: Scan = {
     subject,
     session: null,
+    title,
     modalities,
     lesionMasks: new Map(lesions === undefined ? [] : [['1', lesions]]),
     brainMask: paths.get('brain'),

@@ -1,11 +1,12 @@
 import { FileFormatError } from '../../core/errors.ts';
 import type { FileStore } from '../../core/files.ts';
+import { Subfolder } from '../../core/subfolder.ts';
 import { binLosses, type LossPoint } from '../../imaging/report/chart.ts';
-import { RUN_FILES } from '../../pipeline/train/run-record.ts';
+import { RUN_FILES, readManifest, readRunConfig } from '../../pipeline/train/run-record.ts';
 import { parseLog } from '../../pipeline/train/step-log.ts';
 import { EXPERIMENT_FILES, parseExperiment, type UnitResult } from '../report/experiment-record.ts';
-import { type ExperimentResults, netUnits } from '../report/experiment-results.ts';
-import { readUnitResult } from './unit-files.ts';
+import { type ExperimentResults, type NetSource, netUnits } from '../report/experiment-results.ts';
+import { readUnitResult, unitFolder } from './unit-files.ts';
 
 /**
  * Reads what an experiment's folder holds, finished or not. A result or a log that is damaged is left out, and
@@ -35,7 +36,23 @@ export async function readExperiment(out: FileStore): Promise<ExperimentResults>
     const losses = await orProblem(readLosses(out, id));
     if (losses) curves.set(id, binLosses(losses));
   }
-  return { plan, results, curves, problems };
+  const sources = new Map<string, NetSource>();
+  for (const { id, kind } of plan.units) {
+    if (kind !== 'net' && kind !== 'stage-1') continue;
+    const source = await orProblem(readSource(out, id));
+    if (source) sources.set(id, source);
+  }
+  return { plan, results, curves, sources, problems };
+}
+
+/** Where a net comes from that is trained. @throws FileFormatError, StorageError */
+async function readSource(out: FileStore, unit: string): Promise<NetSource | undefined> {
+  const run = new Subfolder(unitFolder(out, unit), EXPERIMENT_FILES.run);
+  const manifest = await readManifest(run);
+  const model = manifest?.files[RUN_FILES.model];
+  if (!manifest || model === undefined) return undefined;
+  const { settings, inputs = {} } = await readRunConfig(run);
+  return { model, trainedOn: settings.subjects, threshold: manifest.threshold, inputs };
 }
 
 /** Loss of every step of a net that was begun. */

@@ -1,17 +1,25 @@
 import type { FileStore } from '../../core/files.ts';
+import { hashFile } from '../../core/hash-file.ts';
 import { toJson } from '../../core/json.ts';
 import { Subfolder } from '../../core/subfolder.ts';
 import { type Dataset, findSubject, type Scan, scanName } from '../../imaging/dataset/dataset.ts';
-import { DESCRIPTION_FILE, derivativeDescription } from '../../imaging/dataset/derivative.ts';
+import { DESCRIPTION_FILE } from '../../imaging/dataset/derivative.ts';
 import { decodeModel, type Model } from '../../pipeline/models/model.ts';
 import { predict } from '../../pipeline/predict/run.ts';
 import { chooseTraining } from '../../pipeline/train/prepare.ts';
 import { runStatus, trainInFolder } from '../../pipeline/train/run-folder.ts';
-import { RUN_FILES, type RunManifest, readManifest, readRunConfig } from '../../pipeline/train/run-record.ts';
+import {
+  RUN_FILES,
+  type RunManifest,
+  readManifest,
+  readRunConfig,
+  readTrainingFiles,
+} from '../../pipeline/train/run-record.ts';
 import { requireSameSettings } from '../../pipeline/train/same-run.ts';
 import { EXPERIMENT_FILES, type NetUnit, type StageOneUnit } from '../report/experiment-record.ts';
 import { tissueProvider } from '../tissue-provider.ts';
 import type { UnitContext } from './unit-context.ts';
+import { describeUnitFolder } from './unit-files.ts';
 import { unitSettings } from './unit-settings.ts';
 
 /** A unit's net after its last step. */
@@ -97,15 +105,27 @@ export async function predictPatients(
 ): Promise<void> {
   const out = new Subfolder(folder, EXPERIMENT_FILES.predictions);
   const scans = scansOf(dataset, patients);
-  await out.write(DESCRIPTION_FILE, derivativeDescription('voxelgrad predictions', context.version));
+  const run = new Subfolder(folder, EXPERIMENT_FILES.run);
+  const { version, record } = context;
+  const sha256 = await hashFile(run, RUN_FILES.model);
+  const maker = record.units.some(({ id }) => id === tissue) ? (tissue ?? undefined) : undefined;
+  await out.write(
+    DESCRIPTION_FILE,
+    describeUnitFolder('voxelgrad predictions', context, { model: sha256, maker }),
+  );
   await predict(await context.gpu(), {
     model,
     dataset,
     scans,
     maps: tissue ?? true,
     provider: tissueProvider(),
-    overlap: Number(context.record.settings.overlap),
+    overlap: Number(record.settings.overlap),
     out,
+    provenance: {
+      version,
+      model: { file: `${EXPERIMENT_FILES.run}/${RUN_FILES.model}`, sha256 },
+      trainingFiles: await readTrainingFiles(run),
+    },
     onTile(done, total, scan) {
       context.signal?.throwIfAborted();
       const share = (scans.indexOf(scan) + done / total) / scans.length;

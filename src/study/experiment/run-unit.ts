@@ -1,16 +1,21 @@
 import type { FileStore } from '../../core/files.ts';
+import { hashFile } from '../../core/hash-file.ts';
 import { formatRecord } from '../../core/record.ts';
 import { Subfolder } from '../../core/subfolder.ts';
 import { removeUnfinished } from '../../core/unfinished-files.ts';
-import { type Dataset, scanName } from '../../imaging/dataset/dataset.ts';
-import { DESCRIPTION_FILE, derivativeDescription } from '../../imaging/dataset/derivative.ts';
+import { recordedChoices } from '../../imaging/dataset/choices.ts';
+import { type Dataset, type Scan, scanName } from '../../imaging/dataset/dataset.ts';
+import { DESCRIPTION_FILE } from '../../imaging/dataset/derivative.ts';
+import { hashInputs } from '../../imaging/dataset/inputs.ts';
 import { loadScan } from '../../imaging/dataset/load-scan.ts';
 import { findPredicted } from '../../imaging/dataset/prediction-path.ts';
+import { sidecar, sidecarPath } from '../../imaging/dataset/sidecar.ts';
 import { withTissues } from '../../imaging/dataset/tissue-files.ts';
+import { TISSUES } from '../../imaging/dataset/tissue-maps.ts';
 import { readMask } from '../../imaging/nifti/read.ts';
 import { correctTissues } from '../../imaging/tissue/correct-tissues.ts';
 import { makeTissues } from '../../imaging/tissue/make-tissues.ts';
-import { spmPath, writeTissueDerivative } from '../../imaging/tissue/write-tissues.ts';
+import { writeTissueDerivative } from '../../imaging/tissue/write-tissues.ts';
 import { hasFile, RUN_FILES } from '../../pipeline/train/run-record.ts';
 import { takesTissues, type Variant } from '../presets/index.ts';
 import {
@@ -25,7 +30,7 @@ import { judgePatients } from './judge.ts';
 import { TISSUE_MODALITIES } from './plan.ts';
 import { predictPatients, scansOf, type TrainedNet, trainNet } from './run-net.ts';
 import type { UnitContext } from './unit-context.ts';
-import { unitFolder, unitMaps } from './unit-files.ts';
+import { describeUnitFolder, unitFolder, unitMaps } from './unit-files.ts';
 
 /** What a unit has to tell besides how long it took. */
 type Outcome = Omit<UnitResult, 'unit' | 'version' | 'adapter' | 'seconds'> & {
@@ -86,14 +91,14 @@ async function makeMaps(unit: string, context: UnitContext): Promise<void> {
   const scans = scansOf(dataset, record.dataset.subjects);
   for (const [i, scan] of scans.entries()) {
     signal?.throwIfAborted();
-    // The file that is written last.
-    if (await hasFile(out, spmPath(scan, 'CSF'))) continue;
+    if (await areMapsDone(out, scan)) continue;
     await makeTissues(await context.gpu(), {
       dataset,
       scans: [scan],
       method: 'em',
       modalities: TISSUE_MODALITIES,
       out,
+      version: context.version,
       onProgress(done, name) {
         signal?.throwIfAborted();
         onProgress?.((i + done) / scans.length, name);
@@ -103,9 +108,10 @@ async function makeMaps(unit: string, context: UnitContext): Promise<void> {
 }
 
 async function correctMaps(unit: CorrectionUnit, context: UnitContext): Promise<void> {
-  const { out, signal, onProgress } = context;
+  const { out, record, version, signal, onProgress } = context;
   const { dataset, tissue } = await uncorrected(context);
-  const maps = await claimMaps(unit.id, 'voxelgrad corrected tissue maps', context);
+  const made = record.units.find(({ kind }) => kind === 'tissue');
+  const maps = await claimMaps(unit.id, 'voxelgrad corrected tissue maps', context, made?.id);
   const modalities = context.record.settings.modalities as readonly string[];
   const patients = Object.entries(unit.by);
   for (const [i, [patient, stageOne]] of patients.entries()) {
@@ -113,12 +119,25 @@ async function correctMaps(unit: CorrectionUnit, context: UnitContext): Promise<
     for (const scan of scansOf(dataset, [patient])) {
       signal?.throwIfAborted();
       onProgress?.(i / patients.length, scanName(scan));
-      if (await hasFile(maps, await findPredicted(maps, scan, { label: 'CSF', suffix: 'probseg' }))) continue;
+      if (await areMapsDone(maps, scan)) continue;
       const loaded = await loadScan(dataset, scan, { modalities, tissue });
       const path = await findPredicted(lesions, scan, { label: 'lesion', suffix: 'mask' });
       const { volume } = await readMask(await lesions.open(path), `${lesions.name}/${path}`);
       const corrected = correctTissues(loaded.tissues!, volume.data, scanName(scan));
-      await writeTissueDerivative(maps, loaded, corrected, 'lesions as WM');
+      const written = await writeTissueDerivative(maps, loaded, corrected, 'lesions as WM');
+      const asked = { modalities: [], maps: TISSUES, mapSource: tissue };
+      const sources = (await hashInputs(dataset, scan, asked)).filter(({ role }) => role !== 'brain mask');
+      const mask = { role: 'lesion mask', path, sha256: await hashFile(lesions, path), tree: stageOne };
+      const facts = {
+        version,
+        inputs: [...sources, mask],
+        brain: loaded.brainSource,
+        choices: recordedChoices(dataset.choices),
+        method: { Method: 'lesion voxels made white matter', LesionsBy: stageOne },
+        warnings: loaded.warnings ?? [],
+      };
+      for (const [i, file] of written.entries())
+        await maps.write(sidecarPath(file), sidecar({ label: TISSUES[i]!, suffix: 'probseg' }, facts));
     }
   }
 }
@@ -130,10 +149,23 @@ async function uncorrected({ dataset, out, record }: UnitContext): Promise<Mappe
   return { dataset: await withTissues(dataset, unitMaps(out, made.id)), tissue: made.id };
 }
 
-async function claimMaps(unit: string, name: string, { out, version }: UnitContext): Promise<FileStore> {
-  const maps = unitMaps(out, unit);
-  await maps.write(DESCRIPTION_FILE, derivativeDescription(name, version));
+async function claimMaps(
+  unit: string,
+  name: string,
+  context: UnitContext,
+  maker?: string,
+): Promise<FileStore> {
+  const maps = unitMaps(context.out, unit);
+  await maps.write(DESCRIPTION_FILE, describeUnitFolder(name, context, { maker }));
   return maps;
+}
+
+/** Whether a scan's maps were all written: the sidecar of the last one comes last. */
+async function areMapsDone(maps: FileStore, scan: Scan): Promise<boolean> {
+  return await hasFile(
+    maps,
+    sidecarPath(await findPredicted(maps, scan, { label: 'CSF', suffix: 'probseg' })),
+  );
 }
 
 /** A data set and whose of its tissue maps a net sees. */

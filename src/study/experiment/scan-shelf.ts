@@ -1,6 +1,13 @@
+import { recordedChoices } from '../../imaging/dataset/choices.ts';
 import { type Dataset, scanName } from '../../imaging/dataset/dataset.ts';
+import { hashInputs, type InputFile } from '../../imaging/dataset/inputs.ts';
 import type { PreparedScan } from '../../imaging/dataset/preprocess.ts';
-import { chooseTraining, prepareScan, type TrainingData } from '../../pipeline/train/prepare.ts';
+import {
+  chooseTraining,
+  prepareScan,
+  type TrainingData,
+  trainingInputs,
+} from '../../pipeline/train/prepare.ts';
 import type { TrainSettings } from '../../pipeline/train/settings.ts';
 import { predictsTissues, takesTissues, type Variant } from '../presets/index.ts';
 
@@ -13,6 +20,8 @@ export class ScanShelf {
   readonly #plain: Map<string, PreparedScan> = new Map();
   readonly #mapped: Map<string, PreparedScan> = new Map();
   #source: string | null = null;
+  /** Of the files that were read, by scan and what was asked for. */
+  readonly #inputs: Map<string, readonly InputFile[]> = new Map();
 
   /** What `prepareTraining` gives, and with the same errors. */
   async training(
@@ -30,6 +39,8 @@ export class ScanShelf {
     }
     const shelf = withMaps ? this.#mapped : this.#plain;
     const prepared: PreparedScan[] = [];
+    const inputs: Record<string, readonly InputFile[]> = {};
+    const asked = trainingInputs(settings);
     for (const scan of scans) {
       const name = scanName(scan);
       // Maps that are read lie in another place of a scan than maps that are learned.
@@ -37,8 +48,11 @@ export class ScanShelf {
       const found = shelf.get(key) ?? (await prepareScan(dataset, scan, settings));
       shelf.set(key, found);
       prepared.push(found);
+      const files = `${name} ${JSON.stringify(asked)}`;
+      inputs[name] = this.#inputs.get(files) ?? (await hashInputs(dataset, scan, asked));
+      this.#inputs.set(files, inputs[name]);
       onScan(prepared.length, scans.length, name);
     }
-    return { settings, scans: prepared };
+    return { settings, scans: prepared, inputs, choices: recordedChoices(dataset.choices) };
   }
 }

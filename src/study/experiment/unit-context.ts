@@ -17,6 +17,8 @@ export interface UnitContext {
   readonly shelf: ScanShelf;
   /** Of voxelgrad. */
   readonly version: string;
+  /** Where the data set lies, as seen from a unit's folder of maps or predictions; left out if that is not known. */
+  readonly raw?: string | undefined;
   /** Stops a unit where it can go on later; the unit rejects with its reason. */
   readonly signal?: AbortSignal;
   /** The device, opened when first asked for. */

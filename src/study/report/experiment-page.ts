@@ -18,6 +18,7 @@ import { diceOf } from './experiment-effects.ts';
 import { methodSentences } from './experiment-methods.ts';
 import type { ExperimentNumbers, TableGroup } from './experiment-report.ts';
 import { contrast, type ExperimentResults, hasCell, judgedScans, netUnits } from './experiment-results.ts';
+import { sourceFacts } from './experiment-sources.ts';
 import { type ChartGroup, patientChart } from './patient-chart.ts';
 
 /** Pictures of one figure, painted. */
@@ -42,11 +43,15 @@ export interface ExperimentFigures {
   readonly missing: readonly string[];
 }
 
-/** The report of an experiment: one HTML file that needs nothing beside it. */
+/**
+ * The report of an experiment: one HTML file that needs nothing beside it.
+ * @param date of the page, ISO 8601
+ */
 export function experimentPage(
   experiment: ExperimentResults,
   numbers: ExperimentNumbers,
   figures: ExperimentFigures,
+  date: string,
 ): string {
   const { plan, problems } = experiment;
   const { answer, tables } = numbers;
@@ -103,6 +108,11 @@ of predicted voxels that are lesion; lesion TPR and FPR count lesions (3D connec
           ]),
         ]),
       ],
+    },
+    {
+      id: 'sources',
+      title: 'Where this comes from',
+      body: [sourceFacts(experiment, date), group('sources')],
     },
   ];
   return page({

@@ -4,6 +4,7 @@ import { type Answer, answerQuestion } from './experiment-answer.ts';
 import { interactions, lossDifferences, variantDifferences } from './experiment-effects.ts';
 import { methodSentences } from './experiment-methods.ts';
 import { type ExperimentResults, hasCell, judgedScans } from './experiment-results.ts';
+import { fileTable, modelTable } from './experiment-sources.ts';
 import {
   factorialTable,
   foldTable,
@@ -18,7 +19,7 @@ import {
 import { tableTwo } from './paper-tables.ts';
 
 /** Where a table stands in the report. */
-export type TableGroup = 'paper' | 'factorial' | 'metrics' | 'nets' | 'scans';
+export type TableGroup = 'paper' | 'factorial' | 'metrics' | 'nets' | 'scans' | 'sources';
 
 /** A table with the name of its file. */
 export interface NamedTable {
@@ -57,6 +58,8 @@ export function experimentNumbers(experiment: ExperimentResults): ExperimentNumb
     ['progress', 'nets', progressTable(experiment)],
     ['nets', 'nets', netTable(experiment)],
     ['scans', 'scans', scanTable(scans)],
+    ['models', 'sources', modelTable(experiment)],
+    ['files', 'sources', fileTable(experiment)],
   ];
   const tables = [...paper, ...rest.map(([name, group, table]) => ({ name, group, table }))];
   return {
@@ -65,12 +68,14 @@ export function experimentNumbers(experiment: ExperimentResults): ExperimentNumb
   };
 }
 
-/** The report in GitHub's Markdown: the answer and all tables but that of single scans, without pictures. */
+/** The report in GitHub's Markdown: the answer and all tables but those of single scans and files, without pictures. */
 export function experimentMarkdown(
   { answer, tables }: ExperimentNumbers,
   { plan }: ExperimentResults,
 ): string {
-  const shown = tables.filter(({ group }) => group !== 'scans').map(({ table }) => tableMarkdown(table));
+  const shown = tables
+    .filter(({ group }) => group !== 'scans' && group !== 'sources')
+    .map(({ table }) => tableMarkdown(table));
   const about = [
     `protocol ${plan.protocol}`,
     `${plan.folds.length} folds`,

@@ -1,3 +1,4 @@
+import type { InputFile } from '../../imaging/dataset/inputs.ts';
 import type { Observation } from '../../imaging/evaluate/bootstrap.ts';
 import type { LesionSizeCount } from '../../imaging/evaluate/lesion-sizes.ts';
 import type { LossPoint } from '../../imaging/report/chart.ts';
@@ -10,8 +11,21 @@ export interface ExperimentResults {
   readonly results: ReadonlyMap<string, UnitResult>;
   /** Training loss of nets, by the unit's name: also of those that are under way. */
   readonly curves: ReadonlyMap<string, readonly LossPoint[]>;
+  /** Where the nets come from, by the unit's name: of those that are trained. */
+  readonly sources: ReadonlyMap<string, NetSource>;
   /** What could not be read and is left out, a sentence each. */
   readonly problems: readonly string[];
+}
+
+/** Where a net comes from. */
+export interface NetSource {
+  /** SHA-256 of its model.safetensors. */
+  readonly model: string;
+  readonly trainedOn: readonly string[];
+  /** Chosen on these patients' scans; null if none decides. */
+  readonly threshold: number | null;
+  /** The files that it was trained on, by scan; nothing if an earlier version trained it. */
+  readonly inputs: Readonly<Record<string, readonly InputFile[]>>;
 }
 
 /** A held-out scan as one net predicted it. */

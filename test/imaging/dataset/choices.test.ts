@@ -94,6 +94,35 @@ describe('masks of several sources', () => {
   });
 });
 
+describe('brain masks in another space', () => {
+  const mask = (source: string, space: string): string =>
+    `derivatives/${source}/${ANAT}_space-${space}_desc-brain_mask.nii.gz`;
+  it('are left for the one that lies where the images do, and compete with nobody', async () => {
+    for (const space of ['T1w', 'orig', 'individual']) {
+      const dataset = await openDataset(
+        names(
+          `${ANAT}_FLAIR.nii.gz`,
+          `${ANAT}_T1w.nii.gz`,
+          mask('a', 'MNI152NLin2009cAsym'),
+          mask('b', space),
+        ),
+      );
+      expect(only(dataset).brainMask).toBe(mask('b', space));
+      expect(only(dataset).contested).toBeUndefined();
+      expect(dataset.warnings).toEqual([
+        `${mask('a', 'MNI152NLin2009cAsym')}: not used, it lies in space-MNI152NLin2009cAsym, not in that of the images`,
+      ]);
+    }
+  });
+  it('serve if there is no other, which is said', async () => {
+    const dataset = await openDataset(names(`${ANAT}_FLAIR.nii.gz`, mask('a', 'MNI152Lin')));
+    expect(only(dataset).brainMask).toBe(mask('a', 'MNI152Lin'));
+    expect(dataset.warnings).toEqual([
+      `${mask('a', 'MNI152Lin')}: the only brain mask, though its name says space-MNI152Lin; its grid must be that of the images`,
+    ]);
+  });
+});
+
 describe('what is found and not used is said', () => {
   it.each([
     ['sub-MS_03/anat/sub-MS_03_FLAIR.nii.gz', /^sub-MS_03: not used, a label after sub-/],

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it, vi } from 'vitest';
 import { StorageError } from '../../../src/core/errors.ts';
 import { MemoryFiles } from '../../../src/core/files.ts';
 import { openDataset } from '../../../src/imaging/dataset/open-dataset.ts';
+import { sidecarPath } from '../../../src/imaging/dataset/sidecar.ts';
 import { decodeModel } from '../../../src/pipeline/models/model.ts';
 import { RUN_FILES } from '../../../src/pipeline/train/run-record.ts';
 import { trainSettings } from '../../../src/pipeline/train/settings.ts';
@@ -81,6 +83,8 @@ function runContext(
   };
 }
 
+const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
 const left = (out: MemoryFiles): Map<string, string> => experimentBits(out.files);
 
 const maps = (record: ExperimentRecord, fold: string, patientId: string): string =>
@@ -118,6 +122,43 @@ describe('an experiment', () => {
       }
     }
     expect(trainedOn03).toBe(3);
+
+    // Every map and mask says where it comes from.
+    const images = [...plain.files.keys()].filter((path) => /\/(maps|predictions)\/.*\.nii\.gz$/.test(path));
+    expect(images.filter((path) => !plain.files.has(sidecarPath(path)))).toEqual([]);
+    const said = (path: string): object =>
+      JSON.parse(new TextDecoder().decode(plain.files.get(sidecarPath(path))));
+    const judged = record.units.find((unit) => unit.kind === 'net')!;
+    const mask = images.find(
+      (path) => path.startsWith(`units/${judged.id}/`) && path.endsWith('label-L_mask.nii.gz'),
+    )!;
+    expect(said(mask)).toMatchObject({
+      Type: 'Lesion',
+      Threshold: expect.any(Number),
+      Model: {
+        SHA256: sha256Of(plain.files.get(`units/${judged.id}/run/model.safetensors`)!),
+        // The made-up patients share their T1, byte for byte, and that is seen.
+        TrainedOnThisScan: 'images',
+      },
+      Sources: expect.arrayContaining([
+        expect.stringMatching(/^bids:raw:sub-\d\d\/anat/),
+        expect.stringMatching(/^bids:maps:sub-/),
+      ]),
+    });
+    const correction = record.units.find((unit) => unit.kind === 'correction')!;
+    const map = images.find((path) => path.startsWith(`units/${correction.id}/maps/`))!;
+    expect(said(map)).toMatchObject({
+      Sources: expect.arrayContaining([expect.stringMatching(/^bids:stage-1_.*label-L_mask\.nii\.gz$/)]),
+      Method: { Method: 'lesion voxels made white matter', LesionsBy: expect.stringMatching(/^stage-1/) },
+    });
+    const config = JSON.parse(
+      new TextDecoder().decode(plain.files.get(`units/${judged.id}/run/config.json`)),
+    ) as { inputs: Record<string, { sha256: string }[]> };
+    for (const read of Object.values(config.inputs)) expect(read.length).toBeGreaterThan(3);
+    // Of the maps' folder of the unit, as its description links it.
+    expect(
+      new TextDecoder().decode(plain.files.get(`units/${judged.id}/predictions/dataset_description.json`)),
+    ).toContain(`"maps": "../../${judged.needs[0]}/maps"`);
     // Every map that the fold which holds 03 out sees, and 03's own maps in every fold.
     for (const id of ['01', '02', '03', '04']) expect(changed(maps(record, '03', id)), id).toBe(false);
     for (const fold of ['01', '02', '03']) expect(changed(maps(record, fold, '03')), fold).toBe(false);

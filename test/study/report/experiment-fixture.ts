@@ -5,7 +5,7 @@ import type {
   RecordedMetrics,
   UnitResult,
 } from '../../../src/study/report/experiment-record.ts';
-import type { ExperimentResults } from '../../../src/study/report/experiment-results.ts';
+import type { ExperimentResults, NetSource } from '../../../src/study/report/experiment-results.ts';
 
 /** Dice of a net on a patient's only scan. */
 export type DiceOf = (net: Pick<NetUnit, 'variant' | 'loss' | 'seed'>, patient: string) => number | null;
@@ -56,7 +56,27 @@ export function madeUpExperiment(
     const value = dice(unit, unit.fold);
     if (value !== null) results.set(unit.id, result(unit, value));
   }
-  return { plan, results, curves: new Map(), problems: [] };
+  const sources = new Map(
+    units
+      .filter(({ id }) => results.has(id))
+      .map(({ id, fold }): [string, NetSource] => [
+        id,
+        {
+          model: 'a'.repeat(64),
+          trainedOn: patients.filter((patient) => patient !== fold),
+          threshold: 0.5,
+          inputs: Object.fromEntries(
+            patients
+              .filter((patient) => patient !== fold)
+              .map((patient) => [
+                `sub-${patient}`,
+                [{ role: 'FLAIR', path: `sub-${patient}/anat/f.nii.gz`, sha256: 'b'.repeat(64) }],
+              ]),
+          ),
+        },
+      ]),
+  );
+  return { plan, results, curves: new Map(), sources, problems: [] };
 }
 
 function result(unit: NetUnit, dice: number): UnitResult {

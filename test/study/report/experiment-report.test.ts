@@ -13,6 +13,7 @@ import {
 import { type DiceOf, madeUpExperiment } from './experiment-fixture.ts';
 
 const SIX = ['a', 'b', 'c', 'd', 'e', 'f'];
+const DATE = '2026-11-30T12:00:00.000Z';
 const NO_FIGURES = { overlays: [], missing: [] };
 
 function table({ tables }: ExperimentNumbers, name: string): Table {
@@ -32,6 +33,21 @@ describe('an experiment of known numbers', () => {
     additive,
   );
   const numbers = experimentNumbers(experiment);
+
+  it('says at its end where the numbers come from: date, nets with their thresholds, files', () => {
+    const page = experimentPage(experiment, numbers, NO_FIGURES, DATE);
+    const end = page.slice(page.indexOf('Where this comes from', page.indexOf('id="sources"')));
+    expect(end).toContain(`<dd>${DATE}</dd>`);
+    expect(end).toContain('voxelgrad 0.1.0');
+    expect(end).toContain('Threshold, chosen on them');
+    expect(end).toContain('26-connected');
+    expect(end).toContain('a'.repeat(64));
+    expect(end).toContain('b'.repeat(64));
+    const [first] = table(numbers, 'models').rows;
+    expect(first).toMatchObject({ trainedOn: 'b, c, d, e, f', threshold: expect.stringMatching(/^0\.50*$/) });
+    // Six patients with one file each, however many nets read it.
+    expect(table(numbers, 'files').rows).toHaveLength(6);
+  });
 
   it('averages seeds within a scan, then patients', () => {
     const [first, second, mean] = table(numbers, 'factorial').rows;
@@ -81,7 +97,7 @@ describe('an experiment of known numbers', () => {
   });
 
   it('has the same numbers on the page, in Markdown, CSV and JSON', () => {
-    const page = experimentPage(experiment, numbers, NO_FIGURES);
+    const page = experimentPage(experiment, numbers, NO_FIGURES, DATE);
     const markdown = experimentMarkdown(numbers, experiment);
     const csv = tableCsv(table(numbers, 'factorial'));
     const json = JSON.stringify(toJson(table(numbers, 'factorial')));
@@ -94,7 +110,7 @@ describe('an experiment of known numbers', () => {
   });
 
   it('shows every patient, and says how it was done', () => {
-    const page = experimentPage(experiment, numbers, NO_FIGURES);
+    const page = experimentPage(experiment, numbers, NO_FIGURES, DATE);
     expect(page.match(/<title>a 0\.\d{3}<\/title>/g)).toHaveLength(2 * 3);
     expect(page).toContain('Dice of every patient with the loss literal: 6 patients, means Single 0.455');
     for (const sentence of [
@@ -114,7 +130,7 @@ describe('an experiment of known numbers', () => {
   });
 
   it('needs nothing beside it', () => {
-    const page = experimentPage(experiment, numbers, NO_FIGURES);
+    const page = experimentPage(experiment, numbers, NO_FIGURES, DATE);
     expect(page).not.toMatch(/<script|<link|src="(?!data:)|href=|url\(/);
   });
 });
@@ -220,17 +236,17 @@ describe('what must not be overstated', () => {
     const numbers = experimentNumbers(experiment);
     expect(numbers.answer.sentences[0]).toMatch(/^15 of 18 nets are finished: all of this may change/);
     expect(table(numbers, 'progress').rows[0]).toMatchObject({ 'variant single': '5 of 6' });
-    expect(experimentPage(experiment, numbers, NO_FIGURES)).toContain('<dd>15 of 18</dd>');
+    expect(experimentPage(experiment, numbers, NO_FIGURES, DATE)).toContain('<dd>15 of 18</dd>');
     const none = madeUpExperiment({ patients: SIX }, () => null);
     expect(experimentNumbers(none).answer.headline).toBe('No net is finished of the 18 that are planned');
-    expect(experimentPage(none, experimentNumbers(none), NO_FIGURES)).toContain('<dd>none yet</dd>');
+    expect(experimentPage(none, experimentNumbers(none), NO_FIGURES, DATE)).toContain('<dd>none yet</dd>');
   });
 
   it('escapes names that are markup', () => {
     const patients = ['<img src=x>', 'b|c'];
     const experiment = madeUpExperiment({ patients }, () => 0.5);
     const numbers = experimentNumbers(experiment);
-    expect(experimentPage(experiment, numbers, NO_FIGURES)).not.toContain('<img src=x');
+    expect(experimentPage(experiment, numbers, NO_FIGURES, DATE)).not.toContain('<img src=x');
     expect(experimentMarkdown(numbers, experiment)).toContain('b\\|c');
   });
 });
