@@ -1,5 +1,6 @@
 import { Random } from '../../core/random.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
+import { meanSquaredError } from '../../engine/loss/mse.ts';
 import { generalizedDice } from '../../engine/loss/paper.ts';
 import { architectureOf, DEFAULT_KIND, designNetwork } from '../../engine/nn/networks/index.ts';
 import {
@@ -11,10 +12,12 @@ import {
 import type { Tape } from '../../engine/tape/tape.ts';
 import { parseTask, type Task } from '../task/task.ts';
 
-/** A step at one size, of a network with one head of two labels. */
+/** A step at one size, of a network with one head of two labels, and perhaps one with a value per scan. */
 export interface StepShape {
   /** Kind of network (default: the one that settings have, too). */
   readonly kind?: string;
+  /** Whether it learns a value per scan, too. */
+  readonly scanValue?: boolean;
   readonly channels: number;
   readonly baseChannels: number;
   readonly levels: number;
@@ -24,6 +27,7 @@ export interface StepShape {
 }
 
 const HEAD = 'labels';
+const VALUE = 'value';
 const LABELS = 2;
 /** What such a step learns. */
 export const BENCH_TASK: Task = parseTask(
@@ -34,20 +38,22 @@ export const BENCH_TASK: Task = parseTask(
 const FOREGROUND = 0.02;
 
 /** The step as it is recorded. @throws UsageError for widths that no network has. */
-export function requestOf({ kind, channels, baseChannels, levels, patch, batch }: StepShape): StepRequest {
+export function requestOf(shape: StepShape): StepRequest {
+  const { kind, scanValue = false, channels, baseChannels, levels, patch, batch } = shape;
   const extents = [patch, patch, patch] as const;
-  const heads = [{ name: HEAD, channels: LABELS }];
+  const value = scanValue ? [VALUE] : [];
+  const heads = [
+    { name: HEAD, channels: LABELS },
+    ...value.map((name) => ({ name, channels: 1, perScan: true })),
+  ];
   const request = { inChannels: channels, heads, baseChannels, levels, patch: extents };
   return {
     network: architectureOf(designNetwork(kind ?? DEFAULT_KIND, request)),
     batch,
     patch: extents,
     objectives: [
-      {
-        head: HEAD,
-        loss: generalizedDice(),
-        weight: 1,
-      },
+      { head: HEAD, loss: generalizedDice(), weight: 1 },
+      ...value.map((head) => ({ head, loss: meanSquaredError(), weight: 1 })),
     ],
   };
 }
@@ -65,6 +71,11 @@ export async function recordStep(gpu: Gpu, shape: StepShape, tape: Tape): Promis
     HEAD,
     Float32Array.from({ length: voxels }, () => (random.uniform() < FOREGROUND ? 1 : 0)),
   );
+  if (shape.scanValue)
+    step.batch.write(
+      VALUE,
+      Float32Array.from({ length: shape.batch }, () => random.uniform(-1.7, 1.7)),
+    );
   step.setStep({ step: 0, learningRate: 5e-4 });
   return step;
 }

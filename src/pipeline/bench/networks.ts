@@ -47,6 +47,7 @@ export const NETWORK_CASES: readonly NetworkCase[] = [
   { kernel: 'network/step', network: QUICK },
   { kernel: 'network/step', network: { ...QUICK, kind: 'nnunet' } },
   { kernel: 'network/step', network: { ...QUICK, kind: 'meshnet' } },
+  { kernel: 'network/step', network: { ...QUICK, kind: 'unet-regression', scanValue: true } },
   { kernel: 'network/step', network: STEP_SHAPE },
   { kernel: 'network/forward', network: STEP_SHAPE },
   { kernel: 'network/volume', network: STEP_SHAPE },

@@ -105,8 +105,9 @@ describe('timeNetwork', () => {
     patch: 8,
     batch: 2,
   } as const;
-  it.each(['nnunet', 'meshnet'])('times a step of a %s', async (kind) => {
-    const one = { kernel: 'network/step', network: { ...network, kind, patch: 16 } } as const;
+  it.each(['nnunet', 'meshnet', 'unet-regression'])('times a step of a %s', async (kind) => {
+    const scanValue = kind === 'unet-regression';
+    const one = { kernel: 'network/step', network: { ...network, kind, scanValue, patch: 16 } } as const;
     const timing = await timeNetwork(host.gpu, one, { seconds: 0 });
     expect(timing.shape).toBe(`2->2@2x16x16x16, base 2, 2 levels, ${kind}`);
     expect(timing.ms).toBeGreaterThan(0);
@@ -172,7 +173,7 @@ describe('chooseCases', () => {
   it('leaves a whole volume out unless it is named', () => {
     const kernels = (words: readonly string[]): string[] =>
       chooseCases(words).networks.map(({ kernel }) => kernel);
-    expect(kernels([])).toEqual([...Array.from({ length: 4 }, () => 'network/step'), 'network/forward']);
+    expect(kernels([])).toEqual([...Array.from({ length: 5 }, () => 'network/step'), 'network/forward']);
     expect(kernels(['network/volume'])).toEqual(['network/volume']);
     expect(kernels(['levels, nnunet'])).toEqual(['network/step']);
   });
