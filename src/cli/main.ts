@@ -17,6 +17,7 @@ import { doctor } from './doctor.ts';
 import { evaluate } from './evaluate.ts';
 import { experiment } from './experiment.ts';
 import { exportCommand } from './export.ts';
+import { importCommand } from './import.ts';
 import { reportError } from './output.ts';
 import { phantom } from './phantom.ts';
 import { predict } from './predict.ts';
@@ -38,6 +39,7 @@ const COMMANDS: readonly Command[] = [
   train,
   predict,
   correctTissue,
+  importCommand,
   exportCommand,
   qc,
   evaluate,

@@ -6,6 +6,7 @@ import type { Extents } from '../core/shape.ts';
 import type { Element } from '../engine/tape/tensor.ts';
 import { type Dataset, type Scan, scanName } from '../imaging/dataset/dataset.ts';
 import { chooseModalities } from '../imaging/dataset/load-scan.ts';
+import { readImport } from '../pipeline/exchange/import-folder.ts';
 import { decodeModel, type Model, withThreshold } from '../pipeline/models/model.ts';
 import { type MapChoice, needsMaps } from '../pipeline/predict/input-maps.ts';
 import type { PredictionProvenance } from '../pipeline/predict/request.ts';
@@ -155,10 +156,11 @@ export async function openPrediction(
 
 /** Refuses a network that is not the one that its run ended with. @throws CheckpointError, FileFormatError. */
 async function requireListed(run: FileSource, hash: string, file: string): Promise<void> {
-  const listed = (await readManifest(run))?.files[RUN_FILES.model];
+  const record = (await readManifest(run)) ?? (await readImport(run));
+  const listed = record?.files[RUN_FILES.model];
   if (listed === undefined || listed === hash) return;
   throw new CheckpointError(
-    `${file} is not the network that the run ended with: its SHA-256 is ${hash.slice(0, 12)}…, and ${RUN_FILES.manifest} lists ${listed.slice(0, 12)}…`,
+    `${file} is not the network that the run ended with: its SHA-256 is ${hash.slice(0, 12)}…, and the folder's record lists ${listed.slice(0, 12)}…`,
     { hint: 'Restore the file; or copy it alone into a new folder to use it as it is.' },
   );
 }

@@ -99,9 +99,12 @@ export class Result {
   }: CallContext): Promise<Pick<PredictionInput<Float32Array>, 'loaded' | 'maps'>> {
     const { devices, files, models } = this.#tools;
     const { dataset, scan } = files.scan();
-    const { task } = models.current().model.info;
+    const { task, steps } = models.current().model.info;
     if (!task.maps)
-      return { loaded: await loadScan(dataset, scan, { modalities: task.channels }), maps: null };
+      return {
+        loaded: await loadScan(dataset, scan, { modalities: task.channels, whole: steps !== undefined }),
+        maps: null,
+      };
     const { loadPredictionInput } = await import('../pipeline/predict/input-maps.ts');
     const { tissueProvider } = await import('../study/tissue-provider.ts');
     const onProgress = (phase: string, done: number, total: number): void => progress({ phase, done, total });

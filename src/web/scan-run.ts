@@ -34,6 +34,12 @@ export interface ScanRun {
   readonly maps: PredictionInput<Float32Array>['maps'];
 }
 
+const BRAIN = {
+  mask: 'from the brain mask',
+  'skull-stripped': 'what is not 0 in the images',
+  whole: 'not looked for: the network reads whole images',
+} as const;
+
 /** The mask that is the result: the corrected one if there is one. */
 export function shownMask(run: ScanRun): Uint8Array {
   return run.corrected ?? modelMask(run);
@@ -158,7 +164,7 @@ export async function reportOf(
       ['Program', `voxelgrad ${about.version}`],
       ['Model file', `SHA-256 ${model.sha256 ?? 'not recorded'}`],
       ['Model trained on', subjects?.join(', ') ?? 'not recorded'],
-      ['Brain', scan.brainSource === 'mask' ? 'from the brain mask' : 'what is not 0 in the images'],
+      ['Brain', BRAIN[scan.brainSource]],
       ['Lesions', 'voxels that touch by a corner at least (26-connected)'],
       ...seen,
     ],

@@ -1,7 +1,7 @@
 import { DatasetError } from '../../core/errors.ts';
 import type { NiftiHeader } from '../nifti/header.ts';
 import { type ReadNiftiOptions, readMask, readVoxels } from '../nifti/read.ts';
-import type { Grid } from '../volume/volume.ts';
+import { type Grid, voxelCount } from '../volume/volume.ts';
 import { toFloat32, type Voxels } from '../volume/voxels.ts';
 import { judgeBrain } from './brain-check.ts';
 import { brainOfSkullStripped, NO_BRAIN_HINT } from './brain-mask.ts';
@@ -35,6 +35,11 @@ export interface LoadScanOptions {
   readonly mapSource?: MapSource | undefined;
   /** Default `1`: the rater of that name, else the first. */
   readonly rater?: RaterChoice | undefined;
+  /**
+   * Take the whole image for what counts, and look for no brain: for networks with a preparation of their own. Default
+   * false.
+   */
+  readonly whole?: boolean | undefined;
   /** Refuse a scan without a lesion mask. Default false: it is predicted, not scored. */
   readonly requireLesions?: boolean;
   /** What to do about NaN and infinite voxels of images and maps. Default `error`. */
@@ -62,8 +67,8 @@ export interface LoadedScan<T extends Voxels = Float32Array> {
   readonly channels: readonly Channel<T>[];
   /** 1 inside the brain. Lesions may reach outside of it, see `samplingMask`. */
   readonly brain: Uint8Array;
-  /** Where the brain mask came from: a file, or the non-zero voxels of skull-stripped images. */
-  readonly brainSource: 'mask' | 'skull-stripped';
+  /** Where the brain mask came from: a file, the non-zero voxels of skull-stripped images, or the whole image. */
+  readonly brainSource: 'mask' | 'skull-stripped' | 'whole';
   /** The target: 0 and 1, or the share of raters for `mean`. Missing where the scan has no lesion masks. */
   readonly lesions?: Uint8Array | Float32Array;
   /** Every rater's own mask, for evaluation. */
@@ -115,7 +120,7 @@ export async function loadScan(
 export async function loadStoredScan(
   dataset: Dataset,
   scan: Scan,
-  options: Pick<LoadScanOptions, 'modalities' | 'tissue' | 'maps' | 'mapSource'> = {},
+  options: Pick<LoadScanOptions, 'modalities' | 'tissue' | 'maps' | 'mapSource' | 'whole'> = {},
 ): Promise<LoadedScan<Voxels>> {
   return await loadAs(dataset, { ...scan, lesionMasks: new Map() }, options, (voxels) => voxels);
 }
@@ -152,17 +157,20 @@ async function loadAs<T extends Voxels>(
   };
 
   const trust = dataset.choices?.trustBrain ?? false;
-  requireChosen('brainmask', scan.contested?.brainmask, name);
+  const { whole = false } = options;
+  if (!whole) requireChosen('brainmask', scan.contested?.brainmask, name);
   const derived = scan.brainMask === undefined;
-  const brain = derived
-    ? brainOfSkullStripped(channels, grid.shape, name, trust)
-    : await mask(scan.brainMask!, 'brain');
+  const brain = whole
+    ? new Uint8Array(voxelCount(grid)).fill(1)
+    : derived
+      ? brainOfSkullStripped(channels, grid.shape, name, trust)
+      : await mask(scan.brainMask!, 'brain');
   if (!brain.includes(1)) {
     throw new DatasetError(`${name}: the brain mask ${scan.brainMask} is empty`, {
       hint: 'Make the mask again; it needs 1 inside the brain.',
     });
   }
-  const { head, odd } = judgeBrain(derived ? channels : [], brain, grid);
+  const { head, odd } = whole ? { head: null, odd: null } : judgeBrain(derived ? channels : [], brain, grid);
   const what = derived ? 'what is not 0 in its images' : `the brain mask ${scan.brainMask}`;
   if (head !== null && !trust)
     throw new DatasetError(`${name}: ${what} looks like a whole head and not like a brain: ${head}`, {
@@ -210,7 +218,7 @@ async function loadAs<T extends Voxels>(
     header,
     channels,
     brain,
-    brainSource: scan.brainMask === undefined ? 'skull-stripped' : 'mask',
+    brainSource: whole ? 'whole' : derived ? 'skull-stripped' : 'mask',
     ...(lesions ? { lesions } : {}),
     raters,
     ...(tissues ? { tissues } : {}),

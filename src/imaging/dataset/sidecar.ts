@@ -25,7 +25,7 @@ export interface SidecarFacts {
   /** What was read, the image whose grid the file has first. */
   readonly inputs: readonly InputFile[];
   /** Where the brain was taken from; missing if none was needed. */
-  readonly brain?: 'mask' | 'skull-stripped' | undefined;
+  readonly brain?: 'mask' | 'skull-stripped' | 'whole' | undefined;
   readonly choices?: RecordedChoices | undefined;
   readonly model?: ModelFacts | undefined;
   /** Of masks: the probability from which a voxel counts. */
@@ -34,6 +34,12 @@ export interface SidecarFacts {
   readonly method?: Readonly<Record<string, unknown>> | undefined;
   readonly warnings: readonly string[];
 }
+
+const BRAIN = {
+  mask: 'from a file',
+  'skull-stripped': 'what is not 0 in the images',
+  whole: 'none: the network reads whole images',
+} as const;
 
 /** Where the sidecar of an image goes: the same name with .json. */
 export function sidecarPath(path: string): string {
@@ -62,7 +68,7 @@ export function sidecarFields(
     ...(suffix === 'mask' && threshold !== undefined ? { Threshold: threshold } : {}),
     GeneratedBy: [{ Name: 'voxelgrad', Version: version }],
     Inputs: inputs.map(({ role, path, sha256 }) => ({ Role: role, Path: path, SHA256: sha256 })),
-    ...(brain ? { BrainMask: brain === 'mask' ? 'from a file' : 'what is not 0 in the images' } : {}),
+    ...(brain ? { BrainMask: BRAIN[brain] } : {}),
     ...(choices ? { Choices: choices } : {}),
     ...(model
       ? {

@@ -11,6 +11,7 @@ import type { NetworkSpec } from '../../engine/nn/network.ts';
 import { architectureOf, parseNetworkSpec } from '../../engine/nn/networks/index.ts';
 import { findPreset } from '../task/presets.ts';
 import { headChannels, inputChannels, parseTask, type Task, type TaskHead } from '../task/task.ts';
+import { CARD_SCHEMA, type ModelCard, type ModelSteps, STEPS_SCHEMA } from './steps.ts';
 
 /** A voxel size that a network learned at. */
 export interface TrainedSpacing {
@@ -22,8 +23,16 @@ export interface TrainedSpacing {
 
 /** How an output of a trained network becomes what is written. */
 export type HeadDecision =
-  /** A label is where its probability is at or above its threshold; one per label, chosen on the training scans. */
-  | { readonly kind: 'threshold'; readonly thresholds: readonly number[] }
+  /**
+   * A label is where its probability is at or above its threshold; one per label, chosen on the training scans. With
+   * `paint` there is a label image beside the masks: labels that overlap are painted over each other in their order,
+   * each with its value.
+   */
+  | {
+      readonly kind: 'threshold';
+      readonly thresholds: readonly number[];
+      readonly paint?: readonly number[] | undefined;
+    }
   /** The most probable of background and labels. */
   | { readonly kind: 'argmax' }
   /** Probabilities are written as they are. */
@@ -49,6 +58,10 @@ export interface ModelInfo {
   readonly spacing?: readonly TrainedSpacing[] | undefined;
   /** Settings of the run, for the record. */
   readonly settings: Json;
+  /** What is done around it, of a network that was made elsewhere; left out for this program's own preparation. */
+  readonly steps?: ModelSteps | undefined;
+  /** Where it comes from, of a network that was made elsewhere. */
+  readonly card?: ModelCard | undefined;
 }
 
 /** A trained network as `model.safetensors` holds it. */
@@ -85,7 +98,11 @@ const spacing = z.object({ mm: z.tuple([edge, edge, edge]), scans: z.array(z.str
 const share = z.number().check(z.minimum(0), z.maximum(1));
 
 const decision = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('threshold'), thresholds: z.array(share).check(z.minLength(1)) }),
+  z.object({
+    kind: z.literal('threshold'),
+    thresholds: z.array(share).check(z.minLength(1)),
+    paint: z.optional(z.array(z.int().check(z.minimum(0), z.maximum(65535)))),
+  }),
   z.object({ kind: z.literal('argmax') }),
   z.object({ kind: z.literal('probabilities') }),
   z.object({ kind: z.literal('value'), mean: z.number(), deviation: z.number().check(z.gt(0)) }),
@@ -96,6 +113,8 @@ const COMMON = {
   patch: z.union([extent, z.tuple([extent, extent, extent])]),
   spacing: z.optional(z.array(spacing).check(z.minLength(1))),
   settings: z.json(),
+  steps: z.optional(STEPS_SCHEMA),
+  card: z.optional(CARD_SCHEMA),
 };
 const SCHEMA = z.object({ ...COMMON, task: z.unknown(), decisions: z.record(z.string(), decision) });
 
@@ -127,8 +146,16 @@ export function parseModelInfo(value: unknown, path: string): ModelInfo {
   try {
     const network = parseNetworkSpec(parsed.data.network);
     const info = 'variant' in parsed.data ? fromPreset(parsed.data) : fromTask(parsed.data);
-    const { patch, spacing: sizes, settings } = parsed.data;
-    return requireFit({ ...info, network, patch, spacing: sizes, settings });
+    const { patch, spacing: sizes, settings, steps, card } = parsed.data;
+    return requireFit({
+      ...info,
+      network,
+      patch,
+      spacing: sizes,
+      settings,
+      ...(steps ? { steps } : {}),
+      ...(card ? { card } : {}),
+    });
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     return refuse([error.message, error.hint].filter(Boolean).join('. '), error);
@@ -146,7 +173,8 @@ function fromTask({
     const own = decisions[head.name];
     if (
       own?.kind !== head.decision ||
-      (own.kind === 'threshold' && own.thresholds.length !== head.labels.length)
+      (own.kind === 'threshold' &&
+        [own.thresholds, own.paint ?? own.thresholds].some(({ length }) => length !== head.labels.length))
     )
       throw new UsageError(`decisions: head ${head.name} has none that is a ${head.decision}`);
   }
@@ -177,6 +205,11 @@ function requireFit(info: ModelInfo): ModelInfo {
   if (inChannels !== inputs.length)
     throw new UsageError(
       `the network reads ${inChannels} channels, the task ${inputs.length}: ${inputs.join(', ')}`,
+    );
+  const { steps } = info;
+  if (steps && steps.normalisation.length !== inputs.length)
+    throw new UsageError(
+      `steps: ${steps.normalisation.length} channels are normalised; the network reads ${inputs.length}`,
     );
   for (const head of task.heads) {
     const found = heads.find(({ name }) => name === head.name);

@@ -16,7 +16,7 @@ export interface HeadMaps {
 export interface HeadResult extends HeadMaps {
   /** By label: 1 inside, for a head that decides by thresholds. */
   readonly masks: ReadonlyMap<string, Uint8Array>;
-  /** 0 for the background, then labels by their place from 1, for a head that decides by the most probable. */
+  /** 0 for the background, then labels by their place from 1, for a head that gives a label image. */
   readonly labels?: Uint8Array | undefined;
 }
 
@@ -27,7 +27,13 @@ export function decide(maps: HeadMaps, brain: Uint8Array): HeadResult {
   if (decision.kind === 'threshold')
     for (const [i, [label, map]] of [...maps.maps].entries())
       masks.set(label, thresholdMask(map, decision.thresholds[i]!, brain));
-  const labels = decision.kind === 'argmax' ? mostProbable([...maps.maps.values()], brain) : undefined;
+  const all = [...maps.maps.values()];
+  const labels =
+    decision.kind === 'argmax'
+      ? mostProbable(all, brain)
+      : decision.kind === 'threshold' && decision.paint
+        ? painted(all, decision.thresholds, brain)
+        : undefined;
   return { ...maps, masks, labels };
 }
 
@@ -48,6 +54,33 @@ export function mostProbable(maps: readonly Float32Array[], brain: Uint8Array): 
         labels[i] = k + 1;
       }
   }
+  return labels;
+}
+
+/** Whether a decision gives a label image: one value per voxel. */
+export function hasLabelImage(decision: HeadDecision): boolean {
+  return decision.kind === 'argmax' || (decision.kind === 'threshold' && decision.paint !== undefined);
+}
+
+/** The label images' values of a head's labels: those that are painted, or the labels' own. */
+export function imageValues(head: TaskHead, decision: HeadDecision): readonly number[] {
+  return (decision.kind === 'threshold' ? decision.paint : undefined) ?? labelValues(head);
+}
+
+/**
+ * Labels that overlap, painted over each other in their order.
+ * @param maps one per label
+ * @returns for each voxel 0, or the place of the last label there, from 1
+ */
+export function painted(
+  maps: readonly Float32Array[],
+  thresholds: readonly number[],
+  brain: Uint8Array,
+): Uint8Array {
+  const labels = new Uint8Array(brain.length);
+  for (const [k, map] of maps.entries())
+    for (let i = 0; i < labels.length; i++)
+      if (brain[i] !== 0 && map[i]! >= thresholds[k]!) labels[i] = k + 1;
   return labels;
 }
 

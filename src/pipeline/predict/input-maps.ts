@@ -33,13 +33,15 @@ export interface MapProvider {
 export interface MapRequest {
   readonly maps: MapChoice;
   readonly provider?: MapProvider | undefined;
+  /** Whether whole images are read, as {@link LoadScanOptions} has it (default false). */
+  readonly whole?: boolean | undefined;
 }
 
 /** Reads a scan. */
 export type LoadInput<T extends Voxels> = (
   dataset: Dataset,
   scan: Scan,
-  options: Pick<LoadScanOptions, 'modalities' | 'maps' | 'mapSource'>,
+  options: Pick<LoadScanOptions, 'modalities' | 'maps' | 'mapSource' | 'whole'>,
 ) => Promise<LoadedScan<T>>;
 
 /** What a network takes in, with the maps that had to be made for it. */
@@ -88,11 +90,12 @@ export async function loadPredictionInput<T extends Voxels>(
   load: LoadInput<T>,
 ): Promise<PredictionInput<T>> {
   const make = needsMaps(scan, task, request);
-  const { maps: choice, provider } = request;
+  const { maps: choice, provider, whole } = request;
   const loaded = await load(dataset, scan, {
     modalities: task.channels,
     maps: make ? undefined : (task.maps ?? undefined),
     mapSource: choice === false ? undefined : choice,
+    whole,
   });
   if (!make || !provider || !task.maps)
     return { loaded, maps: task.maps ? 'supplied' : null, made: undefined };

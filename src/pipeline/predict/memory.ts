@@ -19,6 +19,8 @@ import { Predictor } from './predictor.ts';
 export interface PredictedWindow {
   /** Extents, [z, y, x], or the edge of a cube. */
   readonly tile: Extents;
+  /** Whether the outputs are taken as they are, as `Predictor.create` has it. */
+  readonly raw?: boolean;
   /** Kernel variants by slot: they differ in what they need beside the tensors. */
   wanted?(slot: string): string | undefined;
   /** What activations are stored as (default f32). */

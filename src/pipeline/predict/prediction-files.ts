@@ -9,9 +9,10 @@ import {
 } from '../../imaging/nifti/write.ts';
 import type { Box } from '../../imaging/volume/crop.ts';
 import type { Voxels } from '../../imaging/volume/voxels.ts';
+import type { HeadDecision } from '../models/model.ts';
 import { isValueHead, type TaskHead } from '../task/task.ts';
 import type { DecidedBox } from './decide-box.ts';
-import { type HeadMaps, labelValues } from './head-result.ts';
+import { type HeadMaps, imageValues } from './head-result.ts';
 import type { Segmentation } from './segment.ts';
 
 /** One file of a prediction. */
@@ -29,12 +30,12 @@ export function encodeSegmentation(
   segmentation: Segmentation,
   scan: Pick<LoadedScan, 'grid' | 'header'>,
 ): PredictionFile[] {
-  return [...segmentation.heads.values()].flatMap(({ head, maps, masks, labels }) => {
+  return [...segmentation.heads.values()].flatMap(({ head, decision, maps, masks, labels }) => {
     const file = (kind: PredictionKind, data: Float32Array | Uint8Array): PredictionFile => ({
       kind,
-      bytes: writeNifti({ grid: scan.grid, data }, storage(kind, head, scan)),
+      bytes: writeNifti({ grid: scan.grid, data }, storage(kind, { head, decision }, scan)),
     });
-    const values = [0, ...labelValues(head)];
+    const values = [0, ...imageValues(head, decision)];
     return [
       ...(labels
         ? [
@@ -65,12 +66,12 @@ export function streamSegmentation(
   scan: Pick<LoadedScan<Voxels>, 'grid' | 'header'>,
 ): PredictionStream[] {
   const { grid } = scan;
-  return [...heads.values()].flatMap(({ head, maps, masks, labels }) => {
+  return [...heads.values()].flatMap(({ head, decision, maps, masks, labels }) => {
     const file = (kind: PredictionKind, plane: PlaneVolume['plane']): PredictionStream => ({
       kind,
-      content: writeNiftiPlanes({ grid, plane }, storage(kind, head, scan)),
+      content: writeNiftiPlanes({ grid, plane }, storage(kind, { head, decision }, scan)),
     });
-    const values = [0, ...labelValues(head)];
+    const values = [0, ...imageValues(head, decision)];
     const inBox = labels && planeOf(labels, box, grid.shape);
     return [
       ...(inBox
@@ -116,8 +117,8 @@ export function segmentationKind({ name }: Pick<TaskHead, 'name'>): PredictionKi
 }
 
 /** BIDS's table of a label image's values. */
-export function labelTable(head: TaskHead): Uint8Array {
-  const values = labelValues(head);
+export function labelTable(head: TaskHead, decision: HeadDecision): Uint8Array {
+  const values = imageValues(head, decision);
   const lines = head.labels.map((label, i) => `${values[i]}\t${label}`);
   return new TextEncoder().encode(['index\tname', '0\tbackground', ...lines, ''].join('\n'));
 }
@@ -131,14 +132,14 @@ export function mapKind(head: TaskHead, key: string): PredictionKind {
 /** How a file of a prediction is stored. */
 function storage(
   { label, suffix }: PredictionKind,
-  head: Pick<HeadMaps, 'head'>['head'],
+  { head, decision }: Pick<HeadMaps, 'head' | 'decision'>,
   { header }: Pick<LoadedScan, 'header'>,
 ): WriteNiftiOptions {
   const like = { like: header } as const;
   if (suffix === 'mask')
     return { ...like, datatype: 'uint8', intent: LABEL_INTENT, description: `${label} mask`, calMax: 1 };
   if (suffix === 'dseg') {
-    const largest = Math.max(...labelValues(head));
+    const largest = Math.max(...imageValues(head, decision));
     return {
       ...like,
       datatype: largest > 255 ? 'uint16' : 'uint8',

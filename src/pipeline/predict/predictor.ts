@@ -78,7 +78,8 @@ export class Predictor {
   /**
    * Records a network's forward pass on one patch. The network stays the caller's, and its current weights count.
    * @param patch extents of the tiles, [z, y, x], or the edge of a cube
-   * @param options `wanted`: kernel variants by slot; `precision`: what activations are stored as (default f32)
+   * @param options `wanted`: kernel variants by slot; `precision`: what activations are stored as (default f32); `raw`:
+   *   the network's outputs as they are, a map per channel
    * @throws ShapeError for a patch that the levels do not divide; OutOfMemoryError; GpuError where the device does not
    *   store that.
    */
@@ -90,17 +91,20 @@ export class Predictor {
     options: {
       readonly wanted?: ((slot: string) => string | undefined) | undefined;
       readonly precision?: Element | undefined;
+      readonly raw?: boolean;
     } = {},
   ): Promise<Predictor> {
     const tile = toTriple(patch);
     const shape = [1, net.architecture.inChannels, ...tile];
     const store = await TensorStore.create(gpu, 'tile', [{ name: 'input', shape }]);
     const input = store.get('input');
-    const { wanted, precision = 'f32' } = options;
+    const { wanted, precision = 'f32', raw = false } = options;
     const tape = new Tape(gpu.capabilities, wanted);
-    const activations = Object.fromEntries(task.heads.map((head) => [head.name, head.activation]));
+    const activations = Object.fromEntries(
+      task.heads.map((head) => [head.name, raw ? 'none' : head.activation]),
+    );
     const outputs = recordPrediction(tape, net, input, { stored: precision, activations });
-    const model = tileModel(input, tape.commands, outputs, task);
+    const model = tileModel(input, tape.commands, outputs, task, raw);
     return new Predictor(gpu, task, tile, model, store, tape.choices, precision);
   }
 
@@ -111,10 +115,11 @@ export class Predictor {
 
   /**
    * Compiles the sliding window for volumes of one shape, [D, H, W]; it is the caller's to destroy.
+   * @param weights of a tile's voxels along an axis (default: `importance`)
    * @throws OutOfMemoryError naming the tensor; GpuError.
    */
-  async window(volume: readonly [number, number, number]): Promise<SlidingWindow> {
-    return await SlidingWindow.create(this.#gpu, this.#model, volume);
+  async window(volume: Triple, weights?: (extent: number) => Float32Array): Promise<SlidingWindow> {
+    return await SlidingWindow.create(this.#gpu, this.#model, volume, weights);
   }
 
   /**
@@ -152,6 +157,7 @@ function tileModel(
   commands: readonly Command[],
   outputs: ReadonlyMap<string, Tensor>,
   { heads }: Task,
+  raw: boolean,
 ): TileModel {
   const maps = new Map<string, Tensor>();
   const numbers = new Map<string, Tensor>();
@@ -159,7 +165,7 @@ function tileModel(
   for (const head of heads) {
     const output = outputs.get(head.name)!;
     (isScanValue(head) ? numbers : maps).set(head.name, output);
-    if (head.activation !== 'softmax') plain.add(head.name);
+    if (raw || head.activation !== 'softmax') plain.add(head.name);
   }
   return { input, commands, probabilities: maps, plain, numbers };
 }

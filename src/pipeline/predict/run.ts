@@ -23,7 +23,7 @@ import { uncrop } from '../../imaging/volume/crop.ts';
 import { voxelVolume } from '../../imaging/volume/volume.ts';
 import { type Voxels, voxelAt } from '../../imaging/volume/voxels.ts';
 import { type DecidedBox, decideBox } from './decide-box.ts';
-import { maskOf } from './head-result.ts';
+import { hasLabelImage, maskOf } from './head-result.ts';
 import { loadPredictionInput } from './input-maps.ts';
 import { labelTable, segmentationKind, streamSegmentation, valuesPath } from './prediction-files.ts';
 import type { Predictor } from './predictor.ts';
@@ -123,8 +123,8 @@ async function finishScan(
   }
   for (const { head, decision, value } of segmentation.heads.values()) {
     if (value !== undefined) values[head.name] = value;
-    if (decision.kind === 'argmax')
-      await out.write(predictionPath(scan, segmentationKind(head), 'tsv'), labelTable(head));
+    if (hasLabelImage(decision))
+      await out.write(predictionPath(scan, segmentationKind(head), 'tsv'), labelTable(head, decision));
   }
   for (const [i, path] of madeMaps.entries())
     await describe(path, { label: model.info.task.maps?.labels[i], suffix: 'probseg' });
@@ -213,7 +213,7 @@ async function sidecarFacts(
   }: PredictRequest,
 ): Promise<SidecarFacts | undefined> {
   if (!provenance) return undefined;
-  const { task, settings } = model.info;
+  const { task, settings, steps } = model.info;
   const modalities = task.channels;
   const maps = origin === 'supplied' ? task.maps?.labels : undefined;
   const mapSource = source === false ? true : source;
@@ -233,11 +233,14 @@ async function sidecarFacts(
     model: { ...provenance.model, trainedOn, seen },
     method: {
       Overlap: overlap,
-      Mirroring: mirror ? 'mean of all 8 mirrored tiles' : undefined,
+      Steps: steps,
+      Mirroring: mirror && !steps ? 'mean of all 8 mirrored tiles' : undefined,
       Precision: precision ?? 'f32',
-      Resampling: resampled
-        ? { From: resampled.from, To: resampled.to, Done: resample ?? true }
-        : 'none: the network saw the scan on its own grid',
+      Resampling: steps
+        ? "by the network's own steps"
+        : resampled
+          ? { From: resampled.from, To: resampled.to, Done: resample ?? true }
+          : 'none: the network saw the scan on its own grid',
       Maps: origin ?? undefined,
       SmallestDiameterMm: minDiameter,
     },
@@ -263,7 +266,7 @@ async function loadInput(
     dataset,
     scan,
     model.info.task,
-    request,
+    { ...request, whole: model.info.steps !== undefined },
     loadStoredScan,
   );
   const madeMaps: string[] = [];

@@ -1,7 +1,14 @@
 import { OutOfMemoryError, UsageError } from '../../core/errors.ts';
 import type { AbortSignal } from '../../core/globals.ts';
 import { Resources } from '../../core/resources.ts';
-import { type Extents, formatExtents, nearExtents, toExtents, toTriple } from '../../core/shape.ts';
+import {
+  type Extents,
+  formatExtents,
+  nearExtents,
+  type Triple,
+  toExtents,
+  toTriple,
+} from '../../core/shape.ts';
 import { setting, worded } from '../../core/wording.ts';
 import type { Capabilities } from '../../engine/gpu/capabilities.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
@@ -109,7 +116,8 @@ export async function withPredictor<T>(
 ): Promise<T> {
   const { kernels = {}, precision } = options;
   const tile = toTriple(options.tile ?? info.patch);
-  const how = { wanted: (slot: string): string | undefined => kernels[slot], precision };
+  const raw = info.steps !== undefined;
+  const how = { wanted: (slot: string): string | undefined => kernels[slot], precision, raw };
   requireTile(info, tile);
   return await Resources.build(async (owned) => {
     const predictor = await explained(gpu.capabilities, info, tile, { tile, ...how }, async () => {
@@ -180,7 +188,28 @@ export async function segmentBox(
     ...how
   } = options;
   const { tile, precision, capabilities, choices } = predictor;
-  const window: PredictedWindow = { tile, precision, wanted: (slot) => choices.get(slot) };
+  const window: PredictedWindow = {
+    tile,
+    precision,
+    wanted: (slot) => choices.get(slot),
+    raw: info.steps !== undefined,
+  };
+  if (info.steps) {
+    // In the browser loaded when a network needs it.
+    const { predictBySteps } = await import('./nnunet-steps.ts');
+    const beforeTiles = async (shape: Triple): Promise<void> => {
+      if (memory !== undefined)
+        await requireBudget(memoryOfPrediction(capabilities, info, shape, window), memory);
+    };
+    const found = await predictBySteps(predictor, info.steps, scan, { ...how, beforeTiles });
+    const asked = threshold === undefined ? info : withThreshold(info, threshold);
+    const heads = info.task.heads.map((head): [string, HeadMaps] => {
+      const maps = found.maps.get(head.name)!;
+      const named = head.labels.map((label, k): [string, Float32Array] => [label, maps[k]!]);
+      return [head.name, { head, decision: asked.decisions[head.name]!, maps: new Map(named) }];
+    });
+    return { box: found.box, heads: new Map(heads), resampled: undefined };
+  }
   // Without the truth: it would move the cut, and the windows with it, if it reaches out of the brain.
   const { targets: _targets, ...blind } = scan;
   const change = resample ? spacingChange(info, scan.grid) : undefined;

@@ -52,10 +52,15 @@ export interface WindowSums {
 export interface PredictOptions {
   /** Share of a tile that its neighbour covers again (default 0.5). */
   readonly overlap?: number | undefined;
-  /** Whether each tile is seen mirrored along every axis too, 8 times in all, and the mean is taken (default false). */
-  readonly mirror?: boolean | undefined;
+  /**
+   * Whether each tile is seen mirrored along every axis too, 8 times in all, and the mean is taken (default false); or
+   * the axes along which it is, in every combination: 0 for depth, 1 for height, 2 for width.
+   */
+  readonly mirror?: boolean | readonly number[] | undefined;
   /** [D, H, W]; tiles without it are skipped, their voxels are background. */
   readonly brain?: Uint8Array | undefined;
+  /** First voxels of the tiles, in the order of planes (default: by the overlap, see `tileCorners`). */
+  readonly corners?: readonly Corner[] | undefined;
   /** Called after each tile. */
   readonly onTile?: (done: number, total: number) => void;
   /** Stops between tiles; the promise rejects with the signal's reason. */
@@ -110,13 +115,25 @@ export class SlidingWindow {
   /**
    * Compiles the window for volumes of one shape.
    * @param volume [D, H, W]
+   * @param weights of a tile's voxels along an axis of so many; their product over the axes weights a voxel
    * @throws OutOfMemoryError naming the tensor; GpuError.
    */
-  static async create(gpu: Gpu, model: TileModel, volume: Corner): Promise<SlidingWindow> {
-    return await Resources.build((owned) => SlidingWindow.#build(gpu, model, volume, owned));
+  static async create(
+    gpu: Gpu,
+    model: TileModel,
+    volume: Corner,
+    weights: (extent: number) => Float32Array = importance,
+  ): Promise<SlidingWindow> {
+    return await Resources.build((owned) => SlidingWindow.#build(gpu, model, volume, weights, owned));
   }
 
-  static async #build(gpu: Gpu, model: TileModel, volume: Corner, owned: Resources): Promise<SlidingWindow> {
+  static async #build(
+    gpu: Gpu,
+    model: TileModel,
+    volume: Corner,
+    weights: (extent: number) => Float32Array,
+    owned: Resources,
+  ): Promise<SlidingWindow> {
     const patch = patchOf(model);
     const slots = Math.min(volume[0], patch[0]);
     const sums = new Map<string, TensorStore>();
@@ -132,7 +149,7 @@ export class SlidingWindow {
         { name: 'importance', shape: [patch[0] + patch[1] + patch[2]] },
       ]),
     );
-    fixed.write('importance', Float32Array.from(patch.flatMap((extent) => [...importance(extent)])));
+    fixed.write('importance', Float32Array.from(patch.flatMap((extent) => [...weights(extent)])));
     const stores: Stores = { slots, sums, fixed };
     const commands = [...model.commands, ...accumulateCommands(model, stores, volume, gpu.capabilities)];
     const keep = [...(model.numbers?.values() ?? [])];
@@ -173,16 +190,17 @@ export class SlidingWindow {
       if (slab) store.write(name, slab);
       else store.clear(name);
     }
-    const corners = tileCorners(this.#volume, patchOf(this.#model), options.overlap ?? 0.5, options.brain);
+    const { overlap = 0.5, brain, mirror = false } = options;
+    const corners = options.corners ?? tileCorners(this.#volume, patchOf(this.#model), overlap, brain);
+    const mirrors = mirrorsOf(mirror === true ? [0, 1, 2] : mirror || []);
+    const total = corners.length * mirrors.length;
     const tile = new Float32Array(sizeOf(this.#model.input.shape));
     const { buffer, offset } = regionOf(this.#model.input)!;
     let saved = performance.now();
-    const ways = options.mirror ? 8 : 1;
-    const total = corners.length * ways;
     for (let i = snapshot?.tiles ?? 0; i < total; i++) {
       options.signal?.throwIfAborted();
-      const corner = corners[Math.floor(i / ways)]!;
-      const mirrored = i % ways;
+      const corner = corners[Math.floor(i / mirrors.length)]!;
+      const mirrored = mirrors[i % mirrors.length]!;
       await this.#finish(finished, corner[0], maps);
       finished = corner[0];
       cutTile(channels, this.#volume, corner, patchOf(this.#model), tile);
@@ -280,6 +298,13 @@ function foregroundOf(model: TileModel): string[] {
 
 function cornerWords([z, y, x]: Corner, mirrored: number): Uint32Array {
   return new Uint32Array([z, y, x, mirrored]);
+}
+
+/** Every combination of axes, none first: 1 for depth, 2 for height and 4 for width, added up. */
+function mirrorsOf(axes: readonly number[]): number[] {
+  const all = [0];
+  for (const axis of axes) all.push(...all.map((bits) => bits | (1 << axis)));
+  return all;
 }
 
 function accumulateCommands(

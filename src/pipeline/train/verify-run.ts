@@ -3,6 +3,7 @@ import type { FileStore } from '../../core/files.ts';
 import { sha256 } from '../../core/hash.ts';
 import { hashJson } from '../../core/json.ts';
 import { stateHash } from '../../engine/checkpoint/training-state.ts';
+import { IMPORT_FILES, readImport, verifyImport } from '../exchange/import-folder.ts';
 import { decodeModel, type ModelInfo, mainThreshold, type TrainingState } from '../models/model.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { taskName } from './network.ts';
@@ -60,6 +61,15 @@ export async function verifyRun(files: FileStore): Promise<RunVerification> {
     }
   };
   const status = await runStatus(files);
+  const imported = await readImport(files);
+  if (imported) {
+    await check(IMPORT_FILES.record, async () => {
+      await verifyImport(files, imported);
+      return [undefined, `${imported.source}; its files have the hashes recorded`];
+    });
+    await check(RUN_FILES.model, () => checkModel(files, undefined, undefined, undefined, undefined));
+    return { status, version: imported.version, checks };
+  }
   const config = await check(RUN_FILES.config, async () => {
     const found = await readRunConfig(files);
     return [

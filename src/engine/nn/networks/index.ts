@@ -3,6 +3,7 @@ import { UsageError } from '../../../core/errors.ts';
 import type { Declaration } from '../declare.ts';
 import type { DesignRequest, NetworkKind } from '../kind.ts';
 import { type Architecture, declareNetwork, type NetworkSpec } from '../network.ts';
+import { ensembleOf } from './ensemble.ts';
 import { meshnet } from './meshnet.ts';
 import { nnunet } from './nnunet.ts';
 import { unet } from './unet.ts';
@@ -66,6 +67,7 @@ registerNetwork(meshnet);
 registerNetwork(unetRegression);
 registerNetwork(unetSoft);
 registerNetwork(unetSluice);
+registerNetwork(ensembleOf(architectureOf));
 
 /** What settings choose, and what checkpoints hold that name no kind. */
 export const DEFAULT_KIND: string = unet.kind;

@@ -1,0 +1,107 @@
+import { z } from 'zod/mini';
+import type { Triple } from '../../core/shape.ts';
+
+/** How the values of a channel become those that a network reads. */
+export type Normalisation =
+  /** Minus the mean, divided by the deviation; with `mask` of what is not 0 in the images, holes filled, and there alone. */
+  | { readonly scheme: 'zscore'; readonly mask: boolean }
+  /** Clipped, minus the mean, divided by the deviation: all of the training scans' foreground. */
+  | {
+      readonly scheme: 'ct';
+      readonly mean: number;
+      readonly deviation: number;
+      readonly low: number;
+      readonly high: number;
+    }
+  /** The image's least and largest value become 0 and 1. */
+  | { readonly scheme: 'rescale' }
+  /** Divided by 255. */
+  | { readonly scheme: 'rgb' }
+  | { readonly scheme: 'none' };
+
+/** Order of a spline: 0 for the nearest value, 1 for linear interpolation, 3 for cubic. */
+export type SplineOrder = 0 | 1 | 3;
+
+/** How values are brought to another voxel size. */
+export interface Resampling {
+  readonly order: SplineOrder;
+  /** Along the axis of thick slices, where that is resampled on its own. */
+  readonly orderZ: SplineOrder;
+  /** Whether it is; null for what the voxel sizes say. */
+  readonly separateZ: boolean | null;
+}
+
+/**
+ * What nnU-Net v2 does around a network, from an image to labels (Isensee 2021 and its code, version 2.5): axes in
+ * another order, a cut to what is not 0, normalisation, resampling, tiles with Gaussian weights, mirrored ones too, and
+ * the way back. Axes are those of a tensor, [z, y, x], as SimpleITK reads files.
+ */
+export interface NnUNetSteps {
+  readonly kind: 'nnunet';
+  /** Whether axes are first brought to x to the right, y to the front, z up (NibabelIOWithReorient). */
+  readonly reorient: boolean;
+  /** The image's axis that each of the network's axes is: `transpose_forward`. */
+  readonly transpose: Triple;
+  /** Edges of the network's voxels in mm, along its axes. */
+  readonly spacing: Triple;
+  /** By channel. */
+  readonly normalisation: readonly Normalisation[];
+  readonly images: Resampling;
+  readonly outputs: Resampling;
+  /** Axes of the network along which tiles are mirrored too: 2 to the power of their number are run for each place. */
+  readonly mirror: readonly number[];
+}
+
+/** What is done around a network; networks that were trained here have none, and their own preparation. */
+export type ModelSteps = NnUNetSteps;
+
+/** Where a network comes from that was made elsewhere. */
+export interface ModelCard {
+  /** What made it, and its name there. */
+  readonly source: string;
+  /** Null where the files do not say. */
+  readonly licence: string | null;
+  /** What it is good for, and what a user must know, in sentences. */
+  readonly about: string;
+  /** SHA-256 of the files that it was read from. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+const finite = z.number();
+const axis = z.int().check(z.minimum(0), z.maximum(2));
+const edge = z.number().check(z.gt(0), z.maximum(1000));
+const order = z.union([z.literal(0), z.literal(1), z.literal(3)]);
+const resampling = z.object({ order, orderZ: order, separateZ: z.nullable(z.boolean()) });
+const normalisation = z.discriminatedUnion('scheme', [
+  z.object({ scheme: z.literal('zscore'), mask: z.boolean() }),
+  z.object({ scheme: z.literal('ct'), mean: finite, deviation: finite, low: finite, high: finite }),
+  z.object({ scheme: z.literal('rescale') }),
+  z.object({ scheme: z.literal('rgb') }),
+  z.object({ scheme: z.literal('none') }),
+]);
+const permutation = z
+  .tuple([axis, axis, axis])
+  .check(z.refine((axes) => new Set(axes).size === 3, { message: 'each axis stands once' }));
+
+/** Checks steps that come from a file. */
+export const STEPS_SCHEMA: z.ZodMiniType<ModelSteps> = z.object({
+  kind: z.literal('nnunet'),
+  reorient: z.boolean(),
+  transpose: permutation,
+  spacing: z.tuple([edge, edge, edge]),
+  normalisation: z.array(normalisation).check(z.minLength(1)),
+  images: resampling,
+  outputs: resampling,
+  mirror: z.array(axis).check(
+    z.maxLength(3),
+    z.refine((axes) => new Set(axes).size === axes.length, { message: 'an axis stands twice' }),
+  ),
+});
+
+/** Checks a card that comes from a file. */
+export const CARD_SCHEMA: z.ZodMiniType<ModelCard> = z.object({
+  source: z.string().check(z.maxLength(500)),
+  licence: z.nullable(z.string().check(z.maxLength(500))),
+  about: z.string().check(z.maxLength(5000)),
+  files: z.record(z.string(), z.string()),
+});
