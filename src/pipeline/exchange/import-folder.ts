@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { VerificationError } from '../../core/errors.ts';
 import type { FileSink, FileSource } from '../../core/files.ts';
 import { sha256 } from '../../core/hash.ts';
@@ -24,10 +24,10 @@ export interface ImportRecord {
   readonly files: Readonly<Record<string, string>>;
 }
 
-const RECORD: z.ZodType<ImportRecord> = z.object({
+const RECORD: z.ZodMiniType<ImportRecord> = z.object({
   version: z.string(),
   source: z.string(),
-  licence: z.string().nullable(),
+  licence: z.nullable(z.string()),
   from: z.record(z.string(), z.string()),
   files: z.record(z.string(), z.string()),
 });
