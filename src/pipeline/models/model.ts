@@ -153,8 +153,8 @@ export function parseModelInfo(value: unknown, path: string): ModelInfo {
       patch,
       spacing: sizes,
       settings,
-      ...(steps ? { steps } : {}),
-      ...(card ? { card } : {}),
+      steps,
+      card,
     });
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;

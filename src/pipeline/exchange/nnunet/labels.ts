@@ -82,9 +82,7 @@ export function readLabels(value: unknown, path: string, name: string, channels?
   return {
     task: { ...task, channels: task.channels! },
     decision:
-      head.decision === 'argmax'
-        ? { kind: 'argmax' }
-        : { kind: 'threshold', thresholds, ...(order ? { paint: order } : {}) },
+      head.decision === 'argmax' ? { kind: 'argmax' } : { kind: 'threshold', thresholds, paint: order },
     outChannels: regions ? taken.length : taken.length + 1,
     renamed: foreground.flatMap(({ label }, i) => (label === taken[i] ? [] : [`${taken[i]} is ${label}`])),
   };
