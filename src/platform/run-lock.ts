@@ -119,7 +119,7 @@ export async function tryLockFolder(folder: NodeFolder): Promise<FolderLock | He
       if (held) return held;
       if (await replaceLock(path, other?.token, own, temporary)) break;
     }
-    await removeTemporaries(folder.root, temporary);
+    await removeTemporaries(folder.root, temporary, own);
   } catch (error) {
     throw storageError(path, 'made', error);
   } finally {
@@ -223,12 +223,15 @@ async function isOwn(path: string, token: string): Promise<boolean> {
   return typeof holder === 'object' && holder.token === token;
 }
 
-/** What processes that were killed while they took the folder have left. */
-async function removeTemporaries(folder: string, fresh: string): Promise<void> {
+/** What processes that were killed while they took the folder have left: at once if it is known that they are gone. */
+async function removeTemporaries(folder: string, fresh: string, own: Holder): Promise<void> {
   const before = (await stat(fresh)).mtimeMs - SILENT_MS;
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
-    if (TEMPORARY.test(name) && ((await lstat(path).catch(() => undefined))?.mtimeMs ?? before) < before)
+    if (!TEMPORARY.test(name) || path === fresh) continue;
+    const holder = await holderOf(path);
+    const isDead = typeof holder === 'object' && isNeighbour(holder, own) && !isRunning(holder);
+    if (isDead || ((await lstat(path).catch(() => undefined))?.mtimeMs ?? before) < before)
       await rm(path, { force: true });
   }
 }

@@ -178,8 +178,8 @@ async function readScan(
     ...(lesions.sources.length > 1 ? { lesions: lesions.sources } : {}),
     ...(brains.sources.length > 1 ? { brainmask: brains.sources } : {}),
   };
-  const brain = pick('brain mask', brains.chosen, ['sub', 'ses', 'desc', 'label'], choices, warnings);
   const modalities = pickImages(found.images, choices, warnings);
+  const brainMasks = pickBrains(brains.chosen, [...modalities.keys()], choices, warnings);
   const [first] = modalities.values();
   const source = found.images.find(({ path }) => path === first);
   return {
@@ -191,7 +191,7 @@ async function readScan(
       found.lesionMaps.filter((c) => !c.pipeline.ours),
       ['sub', 'ses', 'label'],
     )?.path,
-    brainMask: brain?.path,
+    ...brainMasks,
     tissues: sortTissues(found.tissues),
     labelled: pickLabelled(
       [...found.others, ...found.lesionMaps].filter((c) => !c.pipeline.ours),
@@ -199,6 +199,31 @@ async function readScan(
       warnings,
     ),
     ...(Object.keys(contested).length > 0 ? { contested } : {}),
+  };
+}
+
+/** The brain mask of a scan, and those that lie in the space of one of its images. */
+function pickBrains(
+  brains: readonly Candidate[],
+  modalities: readonly string[],
+  choices: DatasetChoices,
+  warnings: string[],
+): Pick<Scan, 'brainMask' | 'brainMasks'> {
+  const one = (candidates: readonly Candidate[]): string | undefined =>
+    pick('brain mask', candidates, ['sub', 'ses', 'desc', 'label', 'space'], choices, warnings)?.path;
+  const imageOf = ({ entities }: Candidate): string | undefined => {
+    const space = entities.get('space');
+    return space === undefined ? undefined : modalities.find((name) => name === canonicalModality(space));
+  };
+  const own = new Map<string, string>();
+  for (const name of modalities) {
+    const path = one(brains.filter((brain) => imageOf(brain) === name));
+    if (path !== undefined) own.set(name, path);
+  }
+  const general = one(brains.filter((brain) => imageOf(brain) === undefined));
+  return {
+    brainMask: general ?? own.values().next().value,
+    ...(own.size > 0 ? { brainMasks: own } : {}),
   };
 }
 

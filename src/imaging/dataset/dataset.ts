@@ -44,6 +44,8 @@ export interface Scan {
   /** A lesion probability map, as predictions have one. */
   readonly lesionProbability?: string | undefined;
   readonly brainMask?: string | undefined;
+  /** Brain masks that lie in the space of one image (`space-T1w`), by that image's modality: see {@link brainMaskOf}. */
+  readonly brainMasks?: ReadonlyMap<string, string> | undefined;
   /** Tissue maps by source; the first is the one used unless another is asked for (SPM's before others). */
   readonly tissues: ReadonlyMap<string, TissuePaths>;
   /** Masks, label images and maps of anything else; missing in layouts that have no names for them. */
@@ -74,6 +76,12 @@ export interface Dataset {
   readonly maxImageBytes?: number;
   /** What was chosen when it was opened. */
   readonly choices?: DatasetChoices;
+}
+
+/** The brain mask of a scan whose images are read with this one first: that of its own space, if there is one. */
+export function brainMaskOf(scan: Scan, first: string | undefined): string | undefined {
+  if (scan.brainMask === undefined || first === undefined) return scan.brainMask;
+  return scan.brainMasks?.get(first) ?? scan.brainMask;
 }
 
 /** `sub-07` or `sub-07_ses-02`: how messages and BIDS file names call a scan; the title of one that has one. */

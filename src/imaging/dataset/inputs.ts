@@ -1,5 +1,5 @@
 import { hashFile } from '../../core/hash-file.ts';
-import { type Dataset, type Scan, scanName, shortList } from './dataset.ts';
+import { brainMaskOf, type Dataset, type Scan, scanName, shortList } from './dataset.ts';
 import {
   type MapSource,
   mapPaths,
@@ -39,7 +39,8 @@ function inputPaths(dataset: Dataset, scan: Scan, request: InputRequest): RoledP
   const { files } = dataset;
   const { modalities, targets = [], maps = [], mapSource = true } = request;
   const paths: RoledPath[] = modalities.map((role) => ({ role, path: scan.modalities.get(role)!, files }));
-  if (scan.brainMask !== undefined) paths.push({ role: 'brain mask', path: scan.brainMask, files });
+  const brainMask = brainMaskOf(scan, modalities[0]);
+  if (brainMask !== undefined) paths.push({ role: 'brain mask', path: brainMask, files });
   if (maps.length > 0) paths.push(...mapPaths(dataset, scan, maps, mapSource));
   for (const target of targets) paths.push(...targetPaths(dataset, scan, target, mapSource));
   // What is read twice is listed once.

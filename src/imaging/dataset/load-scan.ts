@@ -6,7 +6,7 @@ import { toFloat32, type Voxels } from '../volume/voxels.ts';
 import { judgeBrain } from './brain-check.ts';
 import { brainOfSkullStripped, NO_BRAIN_HINT } from './brain-mask.ts';
 import { requireChosen } from './choices.ts';
-import { type Dataset, type Scan, scanName } from './dataset.ts';
+import { brainMaskOf, type Dataset, type Scan, scanName } from './dataset.ts';
 import { type LabelMap, repairMaps } from './label-maps.ts';
 import { findModality } from './modality.ts';
 import { requireGrid } from './on-grid.ts';
@@ -138,7 +138,8 @@ async function loadAs<T extends Voxels>(
   const channels: Channel<T>[] = [];
   let header: NiftiHeader | undefined;
   let firstPath = '';
-  for (const [key, path] of chooseModalities(scan, options.modalities)) {
+  const chosen = chooseModalities(scan, options.modalities);
+  for (const [key, path] of chosen) {
     const image = await readVoxels(await files.open(path), path, readOptions);
     if (header) requireGrid(image.header.grid, path, header.grid, firstPath, name);
     else [header, firstPath] = [image.header, path];
@@ -159,19 +160,20 @@ async function loadAs<T extends Voxels>(
   const trust = dataset.choices?.trustBrain ?? false;
   const { whole = false } = options;
   if (!whole) requireChosen('brainmask', scan.contested?.brainmask, name);
-  const derived = scan.brainMask === undefined;
+  const brainMask = brainMaskOf(scan, chosen[0]?.[0]);
+  const derived = brainMask === undefined;
   const brain = whole
     ? new Uint8Array(voxelCount(grid)).fill(1)
     : derived
       ? brainOfSkullStripped(channels, grid.shape, name, trust)
-      : await mask(scan.brainMask!, 'brain');
+      : await mask(brainMask, 'brain');
   if (!brain.includes(1)) {
-    throw new DatasetError(`${name}: the brain mask ${scan.brainMask} is empty`, {
+    throw new DatasetError(`${name}: the brain mask ${brainMask} is empty`, {
       hint: 'Make the mask again; it needs 1 inside the brain.',
     });
   }
   const { head, odd } = whole ? { head: null, odd: null } : judgeBrain(derived ? channels : [], brain, grid);
-  const what = derived ? 'what is not 0 in its images' : `the brain mask ${scan.brainMask}`;
+  const what = derived ? 'what is not 0 in its images' : `the brain mask ${brainMask}`;
   if (head !== null && !trust)
     throw new DatasetError(`${name}: ${what} looks like a whole head and not like a brain: ${head}`, {
       hint: NO_BRAIN_HINT,

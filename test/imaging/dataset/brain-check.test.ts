@@ -4,7 +4,7 @@ import { judgeBrain } from '../../../src/imaging/dataset/brain-check.ts';
 import { findScans, type Scan, scanName } from '../../../src/imaging/dataset/dataset.ts';
 import { loadScan } from '../../../src/imaging/dataset/load-scan.ts';
 import { openDataset } from '../../../src/imaging/dataset/open-dataset.ts';
-import { axisAlignedGrid, type Grid, voxelCount } from '../../../src/imaging/volume/volume.ts';
+import { axisAlignedGrid, type Grid, voxelCount, voxelVolume } from '../../../src/imaging/volume/volume.ts';
 import { NodeFolder } from '../../../src/platform/node-files.ts';
 import { sharedData } from '../../data.ts';
 import { image, maskFile, tree } from './make.ts';
@@ -95,6 +95,16 @@ describe.skipIf(data === undefined)('real scans', { timeout: 300_000 }, () => {
     await expect(loadScan(await openDataset(loose(`${data}/head-t1_brainchop`)), brainchop!)).rejects.toThrow(
       'looks like a whole head',
     );
+  });
+  it('raw images that lie apart are each read with the brain mask of their own space', async () => {
+    const dataset = await openDataset(new NodeFolder(`${data}/open-ms-longitudinal_raw`));
+    const scan = findScans(dataset, ['L01'])[0]!;
+    for (const name of ['FLAIR', 'T1w']) {
+      const loaded = await loadScan(dataset, { ...scan, lesionMasks: new Map() }, { modalities: [name] });
+      const ml = (loaded.brain.reduce((sum, v) => sum + v, 0) * voxelVolume(loaded.grid)) / 1000;
+      expect(ml, name).toBeGreaterThan(1000);
+      expect(ml, name).toBeLessThan(2000);
+    }
   });
   it('every skull-stripped scan passes without its brain mask, without a warning', async () => {
     for (const name of ['open-ms-lesjak2017_2mm', 'isbi2015-layout_2mm']) {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { VoxelgradError } from '../../../src/core/errors.ts';
 import { choicesOfRecord, parseNameFilter, recordedChoices } from '../../../src/imaging/dataset/choices.ts';
-import { type Dataset, findScans, scanName } from '../../../src/imaging/dataset/dataset.ts';
+import { brainMaskOf, type Dataset, findScans, scanName } from '../../../src/imaging/dataset/dataset.ts';
 import { loadScan } from '../../../src/imaging/dataset/load-scan.ts';
 import { openDataset } from '../../../src/imaging/dataset/open-dataset.ts';
 import { NodeFolder } from '../../../src/platform/node-files.ts';
@@ -113,6 +113,26 @@ describe('brain masks in another space', () => {
         `${mask('a', 'MNI152NLin2009cAsym')}: not used, it lies in space-MNI152NLin2009cAsym, not in that of the images`,
       ]);
     }
+  });
+  it('of images that lie apart each serve their own image', async () => {
+    const dataset = await openDataset(
+      names(
+        `${ANAT}_FLAIR.nii.gz`,
+        `${ANAT}_T1w.nii.gz`,
+        `${ANAT}_T2w.nii.gz`,
+        mask('a', 'T1w'),
+        mask('a', 'FLAIR'),
+      ),
+    );
+    const scan = only(dataset);
+    expect(['FLAIR', 'T1w', 'T2w', undefined].map((first) => brainMaskOf(scan, first))).toEqual([
+      mask('a', 'FLAIR'),
+      mask('a', 'T1w'),
+      mask('a', 'FLAIR'),
+      mask('a', 'FLAIR'),
+    ]);
+    expect(brainMaskOf({ ...scan, brainMask: undefined }, 'T1w')).toBeUndefined();
+    expect(dataset.warnings).toEqual([]);
   });
   it('serve if there is no other, which is said', async () => {
     const dataset = await openDataset(names(`${ANAT}_FLAIR.nii.gz`, mask('a', 'MNI152Lin')));
