@@ -229,7 +229,7 @@ async function removeTemporaries(folder: string, fresh: string, own: Holder): Pr
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
     if (!TEMPORARY.test(name) || path === fresh) continue;
-    const holder = await holderOf(path);
+    const holder = await holderOf(path).catch(() => undefined);
     const isDead = typeof holder === 'object' && isNeighbour(holder, own) && !isRunning(holder);
     if (isDead || ((await lstat(path).catch(() => undefined))?.mtimeMs ?? before) < before)
       await rm(path, { force: true });

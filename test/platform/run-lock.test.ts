@@ -204,8 +204,16 @@ describe('the lock of a folder', () => {
     const [old, young] = ['a', 'b'].map((digit) => `.lock.${digit.repeat(36)}.tmp`) as [string, string];
     for (const name of [old, young]) writeFileSync(join(folder, name), '');
     utimesSync(join(folder, old), ago(200), ago(200));
+    // One that is known to be gone, and one that lives and is taking the folder.
+    const other = (digit: string, change: object): string => {
+      const name = `.lock.${digit.repeat(36)}.tmp`;
+      writeFileSync(join(folder, name), JSON.stringify({ ...ownIdentity(), token: digit, ...change }));
+      return name;
+    };
+    other('c', { started: `${BOOT}:1` });
+    const living = other('d', {});
     await expectFree();
-    expect(readdirSync(folder)).toEqual([young]);
+    expect(readdirSync(folder)).toEqual([young, living]);
   });
 });
 
