@@ -1,13 +1,14 @@
 import { StorageError, UsageError } from '../core/errors.ts';
+import { type BrainchopChoices, importBrainchop } from '../pipeline/exchange/brainchop/import.ts';
 import { IMPORT_FILES, writeImport } from '../pipeline/exchange/import-folder.ts';
 import { type Imported, importNnUNet } from '../pipeline/exchange/nnunet/import.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { packageVersion } from '../platform/terminal.ts';
 import { type Command, command } from './command.ts';
-import type { Options } from './common.ts';
+import { type Options, parseNumber } from './common.ts';
 
 /** Options that choose what of a folder is imported. */
-type ImportOption = 'folds' | 'checkpoint' | 'configuration' | 'channels' | 'no-mirror';
+type ImportOption = 'folds' | 'checkpoint' | 'configuration' | 'channels' | 'no-mirror' | 'range';
 
 /** A program whose networks can be imported. */
 interface ImportSource {
@@ -36,6 +37,20 @@ const SOURCES: readonly ImportSource[] = [
         channels: options.list('channels'),
         mirror: !options.flag('no-mirror'),
       });
+    },
+  },
+  {
+    name: 'brainchop',
+    title: 'the model.json of a MeshNet of Brainchop (TensorFlow.js layers format)',
+    async read(path, options) {
+      const parts = path.split(/[/\\]/);
+      const file = parts.pop()!;
+      const folder = new NodeFolder(parts.length === 0 ? '.' : parts.join('/') || '/');
+      const [channel, ...others] = options.list('channels') ?? [];
+      if (others.length > 0)
+        throw new UsageError("Brainchop's models read one image", { hint: 'Name one with --channels.' });
+      const name = folder.root.split(/[/\\]/).at(-1);
+      return await importBrainchop(folder, file, { name, channel, range: rangeOf(options.text('range')) });
     },
   },
 ];
@@ -75,6 +90,12 @@ export const importCommand: Command = command({
       type: 'boolean',
       description: 'Predict each place once, not mirrored too: up to 8 times as fast, a little less accurate',
     },
+    range: {
+      type: 'string',
+      valueHint: 'min-max|LOW,HIGH',
+      description:
+        "What becomes 0 and 1 for a network of Brainchop: the image's least and largest value, or quantiles such as 0.05,0.95 (default: as the file's comment says, else min-max)",
+    },
     overwrite: { type: 'boolean', description: 'Replace the network that is in the folder' },
   },
   examples: [
@@ -85,6 +106,10 @@ export const importCommand: Command = command({
     {
       line: 'import nnunet ./nnUNetTrainer__nnUNetPlans__3d_fullres ./brain --folds 0 --channels FLAIR,T1w',
       does: 'one fold, its channels found by these names',
+    },
+    {
+      line: 'import brainchop ./mindgrab/model.json ./mindgrab-net',
+      does: 'a network that finds brains in heads',
     },
   ],
   async run(options, output) {
@@ -115,6 +140,18 @@ export const importCommand: Command = command({
     );
   },
 });
+
+/** Quantiles, or `min-max`. @throws UsageError for anything else. */
+function rangeOf(text: string | undefined): BrainchopChoices['range'] {
+  if (text === undefined || text === 'min-max') return text;
+  const [low, high, ...others] = text
+    .split(',')
+    .map((word) => parseNumber(word, '--range', { min: 0, max: 1 }));
+  if (low !== undefined && high !== undefined && others.length === 0 && low < high) return [low, high];
+  throw new UsageError(
+    `--range must be min-max or two quantiles, the lower one first, not ${JSON.stringify(text)}`,
+  );
+}
 
 /** @throws StorageError for a folder that holds another network, or other files. */
 async function requireFree(out: NodeFolder, overwrite: boolean): Promise<void> {

@@ -24,6 +24,11 @@ export {
   type SpatialDefinition,
 } from '../pipeline/augment/augmentation.ts';
 export { allAugmentations, bindAugmentations, registerAugmentation } from '../pipeline/augment/index.ts';
+export { importBrainchop } from '../pipeline/exchange/brainchop/import.ts';
+export type { ExportFormat, ExportRequest } from '../pipeline/exchange/export-format.ts';
+export { EXPORT_FORMATS, findFormat } from '../pipeline/exchange/index.ts';
+export { type ModelFacts, modelFacts } from '../pipeline/models/facts.ts';
+export { type FoundModel, findModels } from '../pipeline/models/find-models.ts';
 export {
   decodeModel,
   decodeTrainingState,
@@ -35,6 +40,7 @@ export {
   type TrainedSpacing,
   type TrainingState,
 } from '../pipeline/models/model.ts';
+export { brainByModel } from '../pipeline/predict/brain-by-model.ts';
 export {
   type EvaluateTaskRequest,
   evaluateTask,

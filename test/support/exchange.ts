@@ -43,6 +43,12 @@ export const EXPORTED: readonly {
     given: { dilations: [2, 1], activation: 'gelu', batchNorm: false },
   },
   { name: 'elu', kind: 'meshnet', heads: [REGIONS], given: { dilations: [1, 2], activation: 'elu' } },
+  {
+    name: 'instance',
+    kind: 'meshnet',
+    heads: [LABELS],
+    given: { dilations: [1, 2, 4], activation: 'gelu', groupNorm: 'instance' },
+  },
   { name: 'regression', kind: 'unet-regression', heads: [LABELS, SCORE, DISTANCE] },
 ];
 
@@ -70,8 +76,16 @@ export function exportedModel(name: string): Model {
       spacing: [{ mm: [1, 1, 2], scans: ['01'] }],
       settings: { seed: 1 },
     },
-    weights: randomWeights(network),
+    weights: found.given && 'groupNorm' in found.given ? withPlainNorms(network) : randomWeights(network),
   };
+}
+
+/** Random weights, but norms that scale and shift nothing, as Brainchop's. */
+function withPlainNorms(network: NetworkSpec): Map<string, Float32Array> {
+  const weights = randomWeights(network);
+  for (const [name, values] of weights)
+    if (/\.1\.(weight|bias)$/.test(name)) values.fill(name.endsWith('weight') ? 1 : 0);
+  return weights;
 }
 
 /** Weights and running statistics that are all random; variances stay above 0. */

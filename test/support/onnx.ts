@@ -96,7 +96,7 @@ function readTensor(bytes: Uint8Array): ReadTensor {
   const [type] = numbersOf(fields, 2);
   const [name] = textsOf(fields, 8);
   const [raw] = bytesOf(fields, 9);
-  const own = raw!.slice().buffer;
+  const own = new Uint8Array(raw!).buffer;
   const data = type === 1 ? new Float32Array(own) : new BigInt64Array(own);
   if (type !== 1 && type !== 7) throw new Error(`${name} has elements of type ${type}`);
   return { name: name!, shape, data };

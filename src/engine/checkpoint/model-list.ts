@@ -11,6 +11,8 @@ export interface ListedModel {
   readonly stageOne?: string | undefined;
   /** What it was trained on and what it is good for, in one sentence. */
   readonly note: string;
+  /** Under which it may be used; left out where nobody said. */
+  readonly licence?: string;
 }
 
 /** Where the web app finds its list. */
@@ -37,7 +39,9 @@ export function parseModelList(text: string, path: string): readonly ListedModel
   const { models } = (value ?? {}) as { models?: unknown };
   if (!Array.isArray(models)) return refuse('has no list of models');
   return models.map((model: unknown, i) => {
-    const { name, file, note, stageOne } = (model ?? {}) as Partial<Record<keyof ListedModel, unknown>>;
+    const { name, file, note, stageOne, licence } = (model ?? {}) as Partial<
+      Record<keyof ListedModel, unknown>
+    >;
     if (typeof name !== 'string' || name === '' || typeof note !== 'string')
       return refuse(`model ${i + 1} has no name or no note`);
     const isPath = (path: unknown): path is string => typeof path === 'string' && FILE.test(path);
@@ -46,8 +50,9 @@ export function parseModelList(text: string, path: string): readonly ListedModel
         `model ${i + 1} has the file ${JSON.stringify(path)}, which is no path like models/NAME.safetensors`,
       );
     if (!isPath(file)) return noPath(file);
-    if (stageOne === undefined) return { name, file, note };
-    return isPath(stageOne) ? { name, file, stageOne, note } : noPath(stageOne);
+    const told = { note, ...(typeof licence === 'string' ? { licence } : {}) };
+    if (stageOne === undefined) return { name, file, ...told };
+    return isPath(stageOne) ? { name, file, stageOne, ...told } : noPath(stageOne);
   });
 }
 

@@ -1,10 +1,11 @@
 import { UsageError } from '../../core/errors.ts';
 import type { ExportFormat } from './export-format.ts';
 import { onnx } from './onnx/onnx.ts';
+import { tfjs } from './tfjs/tfjs.ts';
 import { torch } from './torch/torch.ts';
 
 /** Every format that networks are written in. */
-export const EXPORT_FORMATS: readonly ExportFormat[] = [onnx, torch];
+export const EXPORT_FORMATS: readonly ExportFormat[] = [onnx, torch, tfjs];
 
 /** @throws UsageError for a format that there is not, listing those that there are. */
 export function findFormat(name: string): ExportFormat {

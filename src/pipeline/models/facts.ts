@@ -4,6 +4,7 @@ import { countParameters } from '../../engine/nn/network.ts';
 import { architectureOf, declarationOf } from '../../engine/nn/networks/index.ts';
 import { inputChannels } from '../task/task.ts';
 import type { HeadDecision, ModelInfo } from './model.ts';
+import type { ModelSteps } from './steps.ts';
 
 /** What a user of a network must know about one of its outputs. */
 export interface HeadFacts {
@@ -37,7 +38,7 @@ const STANDARDISED =
   'each image channel: values inside the brain clipped at their 0.1 and 99.9 percentiles, minus their mean, divided by their deviation; 0 outside the brain. Maps go in as probabilities.';
 
 /** The facts about a network. */
-export function modelFacts({ task, network, decisions, spacing, patch }: ModelInfo): ModelFacts {
+export function modelFacts({ task, network, decisions, spacing, patch, steps }: ModelInfo): ModelFacts {
   return {
     task: task.name,
     network: network.kind,
@@ -52,8 +53,17 @@ export function modelFacts({ task, network, decisions, spacing, patch }: ModelIn
     spacing: (spacing ?? []).map(({ mm }) => mm),
     patch: toTriple(patch),
     multiple: architectureOf(network).patchMultiple,
-    normalisation: STANDARDISED,
+    normalisation: steps ? describeSteps(steps) : STANDARDISED,
   };
+}
+
+/** What is done to an image by the steps of a network that was made elsewhere. */
+function describeSteps(steps: ModelSteps): string {
+  if (steps.kind === 'nnunet')
+    return `as nnU-Net v2 does it: voxels of ${steps.spacing.join('x')} mm [z, y, x]; by channel ${steps.normalisation.map(({ scheme }) => scheme).join(', ')}`;
+  const { extent, spacing, range } = steps;
+  const ends = range === 'min-max' ? 'its least and largest value' : `its quantiles ${range.join(' and ')}`;
+  return `as Brainchop does it: conformed to ${extent}x${extent}x${extent} voxels of ${spacing} mm (axes to the left, down, to the front), values 0 to 255; then ${ends} become 0 and 1`;
 }
 
 /** The same as JSON. */

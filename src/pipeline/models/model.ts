@@ -207,7 +207,7 @@ function requireFit(info: ModelInfo): ModelInfo {
       `the network reads ${inChannels} channels, the task ${inputs.length}: ${inputs.join(', ')}`,
     );
   const { steps } = info;
-  if (steps && steps.normalisation.length !== inputs.length)
+  if (steps?.kind === 'nnunet' && steps.normalisation.length !== inputs.length)
     throw new UsageError(
       `steps: ${steps.normalisation.length} channels are normalised; the network reads ${inputs.length}`,
     );

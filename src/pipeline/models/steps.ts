@@ -52,8 +52,21 @@ export interface NnUNetSteps {
   readonly mirror: readonly number[];
 }
 
+/**
+ * What Brainchop does: an image is conformed to a cube of voxels, the network sees it whole, the most probable label wins,
+ * and of all that is found the largest piece is kept (Masoud 2023).
+ */
+export interface BrainchopSteps {
+  readonly kind: 'brainchop';
+  /** Voxels along each axis of the cube, and their edge in mm: 256 of 1 mm. */
+  readonly extent: number;
+  readonly spacing: number;
+  /** Values of the cube that become 0 and 1: the least and the largest, or these quantiles. */
+  readonly range: 'min-max' | readonly [low: number, high: number];
+}
+
 /** What is done around a network; networks that were trained here have none, and their own preparation. */
-export type ModelSteps = NnUNetSteps;
+export type ModelSteps = NnUNetSteps | BrainchopSteps;
 
 /** Where a network comes from that was made elsewhere. */
 export interface ModelCard {
@@ -83,8 +96,21 @@ const permutation = z
   .tuple([axis, axis, axis])
   .check(z.refine((axes) => new Set(axes).size === 3, { message: 'each axis stands once' }));
 
-/** Checks steps that come from a file. */
-export const STEPS_SCHEMA: z.ZodMiniType<ModelSteps> = z.object({
+const share = z.number().check(z.minimum(0), z.maximum(1));
+
+const brainchop = z.object({
+  kind: z.literal('brainchop'),
+  extent: z.int().check(z.minimum(8), z.maximum(512)),
+  spacing: edge,
+  range: z.union([
+    z.literal('min-max'),
+    z
+      .tuple([share, share])
+      .check(z.refine(([low, high]) => low < high, { message: 'the first quantile is the lower one' })),
+  ]),
+});
+
+const nnunet = z.object({
   kind: z.literal('nnunet'),
   reorient: z.boolean(),
   transpose: permutation,
@@ -97,6 +123,9 @@ export const STEPS_SCHEMA: z.ZodMiniType<ModelSteps> = z.object({
     z.refine((axes) => new Set(axes).size === axes.length, { message: 'an axis stands twice' }),
   ),
 });
+
+/** Checks steps that come from a file. */
+export const STEPS_SCHEMA: z.ZodMiniType<ModelSteps> = z.union([nnunet, brainchop]);
 
 /** Checks a card that comes from a file. */
 export const CARD_SCHEMA: z.ZodMiniType<ModelCard> = z.object({

@@ -10,6 +10,11 @@ export interface HeadMaps {
   readonly maps: ReadonlyMap<string, Float32Array>;
   /** The number of the whole scan, for a head that gives one. */
   readonly value?: number | undefined;
+  /**
+   * What is decided already, by the steps of a network that was made elsewhere: 0 for the background, then labels by their
+   * place from 1. The maps are 1 where their label is.
+   */
+  readonly decided?: Uint8Array | undefined;
 }
 
 /** The same with what is decided by it. */
@@ -22,7 +27,8 @@ export interface HeadResult extends HeadMaps {
 
 /** Decides about maps of a whole grid. @param brain nothing is decided for a label outside */
 export function decide(maps: HeadMaps, brain: Uint8Array): HeadResult {
-  const { decision } = maps;
+  const { decision, decided } = maps;
+  if (decided) return { ...maps, masks: new Map(), labels: decided };
   const masks = new Map<string, Uint8Array>();
   if (decision.kind === 'threshold')
     for (const [i, [label, map]] of [...maps.maps].entries())

@@ -30,7 +30,7 @@ export function encodeSegmentation(
   segmentation: Segmentation,
   scan: Pick<LoadedScan, 'grid' | 'header'>,
 ): PredictionFile[] {
-  return [...segmentation.heads.values()].flatMap(({ head, decision, maps, masks, labels }) => {
+  return [...segmentation.heads.values()].flatMap(({ head, decision, maps, masks, labels, decided }) => {
     const file = (kind: PredictionKind, data: Float32Array | Uint8Array): PredictionFile => ({
       kind,
       bytes: writeNifti({ grid: scan.grid, data }, storage(kind, { head, decision }, scan)),
@@ -45,7 +45,8 @@ export function encodeSegmentation(
             ),
           ]
         : []),
-      ...[...maps].flatMap(([key, map]) => {
+      // What is decided already has no probabilities.
+      ...(decided ? [] : [...maps]).flatMap(([key, map]) => {
         const mask = masks.get(key);
         return [...(mask ? [file({ label: key, suffix: 'mask' }, mask)] : []), file(mapKind(head, key), map)];
       }),
@@ -66,7 +67,7 @@ export function streamSegmentation(
   scan: Pick<LoadedScan<Voxels>, 'grid' | 'header'>,
 ): PredictionStream[] {
   const { grid } = scan;
-  return [...heads.values()].flatMap(({ head, decision, maps, masks, labels }) => {
+  return [...heads.values()].flatMap(({ head, decision, maps, masks, labels, decided }) => {
     const file = (kind: PredictionKind, plane: PlaneVolume['plane']): PredictionStream => ({
       kind,
       content: writeNiftiPlanes({ grid, plane }, storage(kind, { head, decision }, scan)),
@@ -82,7 +83,8 @@ export function streamSegmentation(
             }),
           ]
         : []),
-      ...[...maps].flatMap(([key, map]) => {
+      // What is decided already has no probabilities.
+      ...(decided ? [] : [...maps]).flatMap(([key, map]) => {
         const mask = masks.get(key);
         return [
           ...(mask ? [file({ label: key, suffix: 'mask' }, planeOf(mask, box, grid.shape))] : []),

@@ -108,6 +108,11 @@ export class Predictor {
     return new Predictor(gpu, task, tile, model, store, tape.choices, precision);
   }
 
+  /** That it is on. */
+  get gpu(): Gpu {
+    return this.#gpu;
+  }
+
   /** Of the GPU that it is on. */
   get capabilities(): Capabilities {
     return this.#gpu.capabilities;

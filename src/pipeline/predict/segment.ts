@@ -97,6 +97,10 @@ export async function segment(
   );
   const heads = new Map<string, HeadResult>();
   for (const [name, { maps, ...rest }] of found.heads) {
+    if (rest.decided) {
+      heads.set(name, decide({ ...rest, maps }, scan.brain));
+      continue;
+    }
     const whole = new Map([...maps].map(([key, map]) => [key, uncrop(map, found.box, scan.grid).data]));
     heads.set(name, decide({ ...rest, maps: whole }, scan.brain));
   }
@@ -174,10 +178,11 @@ export interface BoxSegmentation {
  */
 export async function segmentBox(
   predictor: Predictor,
-  { info }: Model,
+  model: Model,
   scan: LoadedScan<Voxels>,
   options: SegmentOptions = {},
 ): Promise<BoxSegmentation> {
+  const { info } = model;
   const {
     threshold,
     tile: _edge,
@@ -194,6 +199,24 @@ export async function segmentBox(
     wanted: (slot) => choices.get(slot),
     raw: info.steps !== undefined,
   };
+  if (info.steps?.kind === 'brainchop') {
+    const { labelByBrainchop, LabelMaps } = await import('./brainchop-steps.ts');
+    const labels = await labelByBrainchop(predictor.gpu, model, info.steps, scan, {
+      stored: precision === 'f32' && options.precision === undefined ? undefined : precision,
+      kernels: Object.fromEntries(choices),
+      memory,
+      onProgress: options.onTile,
+      signal: options.signal,
+    });
+    const [head] = info.task.heads;
+    const decision = info.decisions[head!.name]!;
+    const maps = new LabelMaps(head!.labels, labels);
+    return {
+      box: fullBox(scan.grid),
+      heads: new Map([[head!.name, { head: head!, decision, maps, decided: labels }]]),
+      resampled: undefined,
+    };
+  }
   if (info.steps) {
     // In the browser loaded when a network needs it.
     const { predictBySteps } = await import('./nnunet-steps.ts');

@@ -86,7 +86,7 @@ describe('a network of nnU-Net v2', () => {
     const compiled = tinyCheckpoint(tinyPlans(), TINY_DATASET, 0, 'module._orig_mod.');
     const plain = await importNnUNet(withCheckpoint(compiled), { mirror: false, channels: ['T2w', 'PDw'] });
     expect(plain.model.weights).toEqual(model.weights);
-    expect(plain.model.info.steps?.mirror).toEqual([]);
+    expect(plain.model.info.steps).toMatchObject({ mirror: [] });
     expect(plain.model.info.task.channels).toEqual(['T2w', 'PDw']);
   });
 
