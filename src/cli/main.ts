@@ -18,6 +18,7 @@ import { evaluate } from './evaluate.ts';
 import { experiment } from './experiment.ts';
 import { exportCommand } from './export.ts';
 import { importCommand } from './import.ts';
+import { models } from './models.ts';
 import { reportError } from './output.ts';
 import { phantom } from './phantom.ts';
 import { predict } from './predict.ts';
@@ -41,6 +42,7 @@ const COMMANDS: readonly Command[] = [
   correctTissue,
   importCommand,
   exportCommand,
+  models,
   qc,
   evaluate,
   score,

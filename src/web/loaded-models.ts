@@ -67,7 +67,7 @@ export class LoadedModels {
   /** What the page shows of them. @throws UsageError before one is loaded. */
   report(): ModelReport {
     const { name, model } = this.current();
-    const { task, patch, network } = model.info;
+    const { task, patch, network, card } = model.info;
     return {
       name,
       task: task.name,
@@ -76,6 +76,9 @@ export class LoadedModels {
       threshold: mainThreshold(model.info) ?? null,
       patch,
       parameters: countParameters(declarationOf(network).parameters),
+      network: network.kind,
+      source: card?.source ?? null,
+      licence: card?.licence ?? null,
       ...(task.maps ? { stageOne: this.#stageOne?.name ?? null } : {}),
     };
   }

@@ -55,6 +55,11 @@ export interface ModelReport {
   /** Of the first label; null if none decides. */
   readonly threshold: number | null;
   readonly parameters: number;
+  /** Kind of the network. */
+  readonly network: string;
+  /** Where it comes from and under which licence, of a network that was made elsewhere. */
+  readonly source: string | null;
+  readonly licence: string | null;
   readonly patch: Extents;
   /** The net that corrects the tissue maps that are made: its name, null for none; missing where it reads no maps. */
   readonly stageOne?: string | null;

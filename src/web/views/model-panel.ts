@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import type { App } from '../app.ts';
+import type { ModelReport } from '../protocol.ts';
 import { isBusy, type State } from '../state.ts';
 import { problemNote } from './problem-note.ts';
 
@@ -13,7 +14,8 @@ export function modelPanel(state: State, app: App): TemplateResult {
   const { keptModels } = state;
   const kept = model !== null && modelFile === null && keptModels.includes(model.name);
   const own = model !== null && modelFile === null && !kept;
-  const note = models.find(({ file }) => file === modelFile)?.note;
+  const listed = models.find(({ file }) => file === modelFile);
+  const note = listed?.note;
   const take = (event: Event): void => {
     const input = event.target as HTMLInputElement;
     const [file] = input.files ?? [];
@@ -49,11 +51,21 @@ export function modelPanel(state: State, app: App): TemplateResult {
     }
     ${
       model
-        ? html`<p class="hint">${note ? html`${note} ` : nothing}Reads ${model.modalities.join(', ')}; ${model.parameters.toLocaleString('en')} parameters.</p>
+        ? html`<p class="hint">${note ? html`${note} ` : nothing}Reads ${model.modalities.join(', ')}; ${facts(model, listed?.licence)}.</p>
             ${model.stageOne === undefined ? nothing : stageOne(model.stageOne, locked, app)}`
         : html`<p class="hint" role="status">${modelProblem ? 'No model is loaded.' : 'Loading…'}</p>`
     }
   </section>`;
+}
+
+/** What the list of `voxelgrad models` tells too: labels, kind, size, and whose it is. */
+function facts(model: ModelReport, licence: string | null = model.licence): string {
+  const finds = model.labels.length > 0 ? [`finds ${model.labels.join(', ')}`] : [];
+  const from = model.source === null ? [] : [model.source];
+  const terms =
+    licence === null ? (model.source === null ? [] : ['licence not known']) : [`licence ${licence}`];
+  const size = `${model.network}, ${model.parameters.toLocaleString('en')} parameters`;
+  return [...finds, size, ...from, ...terms].join('; ');
 }
 
 /** For a network that reads tissue maps: the one that corrects those that are made. */
