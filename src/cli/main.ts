@@ -22,9 +22,11 @@ import { models } from './models.ts';
 import { reportError } from './output.ts';
 import { phantom } from './phantom.ts';
 import { predict } from './predict.ts';
+import { prepare } from './prepare.ts';
 import { qc } from './qc.ts';
 import { report } from './report.ts';
 import { score } from './score.ts';
+import { segment } from './segment.ts';
 import { serve } from './serve.ts';
 import { submission } from './submission.ts';
 import { tissue } from './tissue.ts';
@@ -38,6 +40,8 @@ const COMMANDS: readonly Command[] = [
   phantom,
   tissue,
   train,
+  prepare,
+  segment,
   predict,
   correctTissue,
   importCommand,

@@ -23,9 +23,9 @@ export async function openDataset(files: FileSource, choices: DatasetChoices = {
   const dicom = await findDicom(files);
   if (dicom !== undefined)
     throw new DatasetError(
-      `${files.name}: holds DICOM files (${dicom}), as scanners store images; they are not read`,
+      `${files.name}: holds DICOM files (${dicom}), as scanners store images; here NIfTI is read`,
       {
-        hint: 'Convert them to NIfTI with dcm2niix first, in a BIDS layout: sub-01/anat/sub-01_FLAIR.nii.gz.',
+        hint: 'Give them to `voxelgrad prepare`; or convert them to NIfTI with dcm2niix first, in a BIDS layout: sub-01/anat/sub-01_FLAIR.nii.gz.',
       },
     );
   throw new DatasetError(

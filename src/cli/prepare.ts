@@ -1,0 +1,106 @@
+import type { Gpu } from '../engine/gpu/gpu.ts';
+import { scanFolder, scanName } from '../imaging/dataset/dataset.ts';
+import { gpuComparison } from '../imaging/register/joint-histogram.ts';
+import { type PreparedScan, prepare as prepareScans } from '../pipeline/prepare/prepare.ts';
+import { openNodeGpu } from '../platform/node.ts';
+import { packageVersion } from '../platform/terminal.ts';
+import { type Command, command } from './command.ts';
+import type { Output } from './output.ts';
+import { claimFolder, requireOwnFolder } from './own-folder.ts';
+import { openRaw, RAW_ARGS, type RawInputs } from './raw-inputs.ts';
+
+/** How BIDS's description names what is written, by `segment` too: it resumes what `prepare` began. */
+const CONTENT = 'voxelgrad prepared scans';
+
+export const prepare: Command = command({
+  name: 'prepare',
+  description: 'Bring raw FLAIR and T1w scans to one grid, with brain mask and without bias field',
+  args: { ...RAW_ARGS },
+  examples: [
+    {
+      line: 'prepare ./dataset ./prepared',
+      does: 'a BIDS data set of raw scans; what is done already is kept',
+    },
+    {
+      line: 'prepare ./out --flair flair.nii.gz --t1w t1.nii.gz --brain-mask brain.nii.gz',
+      does: 'one scan, NIfTI files on two grids',
+    },
+    {
+      line: 'prepare ./dicom ./out --brain-mask brain.nii.gz',
+      does: 'one patient, as the scanner exported it',
+    },
+  ],
+  async run(options, output) {
+    options.seed();
+    const raw = await openRaw(options, output);
+    await openPrepared(raw);
+    const gpu = await openNodeGpu({ quiet: true });
+    try {
+      const done = await preparedOf(gpu, raw, output);
+      const scans = done.map((scan) => scanRecord(scan, raw.out.name));
+      output.result(
+        { scans },
+        scans.map((scan) => `${scanName(scan)}: ${scan.flair} (${scan.seconds.toFixed(1)} s)`).join('\n'),
+      );
+    } finally {
+      await gpu.close();
+    }
+  },
+});
+
+/** Makes the folder for prepared scans. @throws StorageError where it holds other files. */
+export async function openPrepared({ out, raw }: RawInputs): Promise<void> {
+  await out.checkWritable();
+  await requireOwnFolder(out, CONTENT);
+  await claimFolder(out, CONTENT, { raw: raw && out.pathTo(raw) });
+}
+
+/** Prepares the scans, with progress and warnings. */
+export async function preparedOf(gpu: Gpu, raw: RawInputs, output: Output): Promise<PreparedScan[]> {
+  const { dataset, scans, out, headers } = raw;
+  const bar = output.progress({ label: 'preparing', total: scans.length, unit: 'scan' });
+  let count = 0;
+  const done = await prepareScans({
+    ...{ dataset, scans, out },
+    version: packageVersion(),
+    compare: gpuComparison(gpu),
+    onStep: (step) => bar.update(count, step),
+    onScan: (number, scan) => {
+      count = number;
+      bar.update(number, scanName(scan));
+      if (scan.kept)
+        output.note(`note: ${scanName(scan)} was prepared before from the same files and is kept`);
+      for (const warning of scan.warnings) output.note(`warning: ${scanName(scan)}: ${warning}`);
+    },
+  });
+  for (const [modality, header] of headers)
+    for (const scan of scans)
+      await out.write(`${scanFolder(scan)}/${scanName(scan)}_desc-dicom_${modality}.json`, header);
+  return done;
+}
+
+/** What `--json` tells of a prepared scan. */
+export interface ScanRecord {
+  readonly subject: string;
+  readonly session: string | null;
+  readonly flair: string;
+  readonly mask: string | null;
+  readonly brainMask: string;
+  readonly transform: string | null;
+  readonly volumeMl: number | null;
+  readonly lesions: number | null;
+  readonly seconds: number;
+  readonly warnings: readonly string[];
+}
+
+/** The record of a scan that was prepared and not segmented. */
+export function scanRecord(scan: PreparedScan, folder: string): ScanRecord {
+  const { subject, session, images, brainMask, transform, seconds, warnings } = scan;
+  return {
+    ...{ subject, session, seconds, warnings },
+    flair: `${folder}/${images.get('FLAIR')}`,
+    brainMask: `${folder}/${brainMask}`,
+    transform: transform === null ? null : `${folder}/${transform}`,
+    ...{ mask: null, volumeMl: null, lesions: null },
+  };
+}

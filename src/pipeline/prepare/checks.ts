@@ -1,0 +1,99 @@
+import { DatasetError } from '../../core/errors.ts';
+import { setting, worded } from '../../core/wording.ts';
+import { judgeBrain } from '../../imaging/dataset/brain-check.ts';
+import type { Registration } from '../../imaging/register/register.ts';
+import type { Grid, Volume } from '../../imaging/volume/volume.ts';
+
+/** Slices of a FLAIR, at least: fewer are a part of a brain. */
+const LEAST_SLICES = 12;
+/** Share of the brain mask that must lie on voxels of the image that are not 0. */
+const LEAST_SIGNAL = 0.9;
+/** Share of the brain that the other image must hold. Of nine right pairs the least was 0.99. */
+const LEAST_OVERLAP = 0.9;
+/**
+ * Normalised mutual information in the brain after registration: right pairs had 1.060 to 1.107, scans mirrored or of another patient less.
+ */
+const LEAST_INFORMATION = 1.055;
+/** A field that changes more than this over the brain is none that a coil leaves: raw scans had 1.19 to 1.49. */
+const LARGEST_FIELD = 2.5;
+/** Cosine of the angle between two axes of a grid, at most. */
+const LARGEST_SHEAR = 0.01;
+
+/** Refuses an image that nothing can be found in. @throws DatasetError */
+export function checkImage({ grid, data }: Volume, name: string, path: string): void {
+  const slices = Math.min(...grid.shape);
+  if (slices < LEAST_SLICES)
+    throw new DatasetError(
+      `${path}: has ${slices} slices, and a ${name} of a brain has at least ${LEAST_SLICES}`,
+      {
+        hint: 'Give the whole series, and not a scout or a part.',
+      },
+    );
+  if (!data.some((v) => v !== data[0]))
+    throw new DatasetError(`${path}: has the value ${data[0]} everywhere`, { hint: 'Give another file.' });
+  const shear = Math.max(...[0, 1, 2].map((a) => Math.abs(cosine(grid, a, (a + 1) % 3))));
+  if (shear > LARGEST_SHEAR)
+    throw new DatasetError(
+      `${path}: its axes are not at right angles (cosine ${shear.toFixed(3)}), as those of a tilted gantry are`,
+      { hint: 'Resample it to right angles first, for example with dcm2niix.' },
+    );
+}
+
+/** Refuses a brain mask that cannot be this image's. @returns warnings @throws DatasetError */
+export function checkBrain({ grid, data }: Volume, brain: Uint8Array, name: string): string[] {
+  const { ml, head, odd } = judgeBrain([], brain, grid);
+  if (ml === 0) throw new DatasetError(`${name}: the brain mask is empty`, { hint: 'Make the mask again.' });
+  if (head !== null)
+    throw new DatasetError(`${name}: the brain mask is no brain: ${head}`, {
+      hint: worded`Give another with ${setting('brainMask')}.`,
+    });
+  let [inside, lit] = [0, 0];
+  brain.forEach((v, i) => {
+    if (v === 0) return;
+    inside++;
+    if (data[i] !== 0) lit++;
+  });
+  if (lit < LEAST_SIGNAL * inside)
+    throw new DatasetError(
+      `${name}: ${Math.round(100 - (100 * lit) / inside)} % of the brain mask lies where the FLAIR is 0`,
+      {
+        hint: worded`The mask belongs to another image, or the image is cropped; give another with ${setting('brainMask')}.`,
+      },
+    );
+  return odd === null ? [] : [`the brain mask is an odd brain: ${odd}`];
+}
+
+/** Refuses a registration that cannot be right. @throws DatasetError */
+export function checkRegistration(
+  { overlap, information, before }: Registration,
+  name: string,
+  moving: string,
+): void {
+  if (overlap < LEAST_OVERLAP)
+    throw new DatasetError(
+      `${name}: ${moving} holds ${Math.round(100 * overlap)} % of the brain that the FLAIR shows, and ${100 * LEAST_OVERLAP} % are needed`,
+      { hint: `Give a ${moving} of the whole head, or leave it out.` },
+    );
+  if (information < LEAST_INFORMATION || information < before)
+    throw new DatasetError(
+      `${name}: ${moving} does not fit the FLAIR: mutual information ${information.toFixed(3)}, and at least ${LEAST_INFORMATION} was seen where it does`,
+      {
+        hint: `Check that both are of one patient, that left and right are not swapped, and that ${moving} is one; or leave it out.`,
+      },
+    );
+}
+
+/** Refuses a field that no coil leaves. @throws DatasetError */
+export function checkField(spread: number, name: string, image: string): void {
+  if (!(spread < LARGEST_FIELD))
+    throw new DatasetError(
+      `${name}: the brightness of ${image} changes by a factor of ${spread.toFixed(2)} over the brain`,
+      { hint: 'Look at the image and its brain mask: one of them is wrong.' },
+    );
+}
+
+function cosine({ affine, spacing }: Grid, a: number, b: number): number {
+  let sum = 0;
+  for (let r = 0; r < 3; r++) sum += affine[a * 4 + r]! * affine[b * 4 + r]!;
+  return sum / (spacing[a]! * spacing[b]!);
+}
