@@ -39,7 +39,7 @@ export function preparedSidecar(facts: PreparedFacts): Uint8Array {
   const { version, description, skullStripped, inputs, reference, method, warnings } = facts;
   const content = {
     Description: description,
-    ...(skullStripped === undefined ? {} : { SkullStripped: skullStripped }),
+    SkullStripped: skullStripped,
     Sources: inputs.map(({ path }) => `bids:raw:${path}`),
     SpatialReference: `bids:raw:${reference}`,
     GeneratedBy: [{ Name: 'voxelgrad', Version: version }],
