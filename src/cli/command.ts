@@ -27,6 +27,8 @@ export interface CommandSpec<Args extends ArgsDef> {
   readonly args: Args;
   /** The last positional may be repeated; `words()` of the options holds them all. */
   readonly many?: boolean;
+  /** The first positional may be repeated instead; the others are the last words. */
+  readonly manyFirst?: boolean;
   readonly examples: readonly Example[];
   run(options: Options<(keyof Args & string) | SharedName>, output: Output): Promise<void>;
 }
@@ -47,8 +49,9 @@ export function command<const Args extends ArgsDef>(spec: CommandSpec<Args>): Co
     },
     async run(given) {
       const words = renameOptions(given, args);
-      checkArguments(words, args, `${PROGRAM} ${name}`, spec.many);
-      const parsed = parseArgs([...words], args);
+      checkArguments(words, args, `${PROGRAM} ${name}`, spec.many || spec.manyFirst);
+      const parsed: Record<string, unknown> = parseArgs([...words], args);
+      if (spec.manyFirst) placeLast(parsed, args);
       const output = new Output(parsed.json === true);
       try {
         await spec.run(new Options({ ...parsed }), output);
@@ -57,4 +60,12 @@ export function command<const Args extends ArgsDef>(spec: CommandSpec<Args>): Co
       }
     },
   };
+}
+
+/** Gives the positionals but the first the last words, where the first was repeated. */
+function placeLast(parsed: Record<string, unknown>, args: ArgsDef): void {
+  const names = Object.keys(args).filter((name) => args[name]?.type === 'positional');
+  const words = parsed._ as readonly string[];
+  for (const [i, name] of names.entries())
+    if (i > 0 && words.length > names.length) parsed[name] = words[words.length - names.length + i];
 }

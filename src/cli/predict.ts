@@ -22,7 +22,7 @@ const CONTENT = 'voxelgrad predictions';
 
 export const predict: Command = command({
   name: 'predict',
-  description: 'Segment scans with a trained network',
+  description: 'Segment scans with a trained network, or the mean of several: RUN RUN ... DATASET OUT',
   args: {
     run: PREDICTION_ARGS.run,
     dataset: { type: 'positional', description: 'Data set (BIDS or ISBI 2015)' },
@@ -48,8 +48,10 @@ export const predict: Command = command({
     'trust-brain': PREDICTION_ARGS['trust-brain'],
     overwrite: OVERWRITE_ARG,
   },
+  manyFirst: true,
   examples: [
     { line: 'predict ./run ./dataset ./predictions --subjects 26', does: 'one patient' },
+    { line: 'predict ./run-1 ./run-2 ./dataset ./predictions', does: 'the mean of two networks' },
     { line: 'predict ./run ./dataset ./predictions --threshold 0.5 --overlap 0.25', does: 'all, faster' },
     { line: 'predict ./run ./dataset ./predictions --min-lesion 3', does: 'no lesions smaller than 3 mm' },
     {
@@ -60,7 +62,8 @@ export const predict: Command = command({
   async run(options, output) {
     options.seed();
     const minDiameter = options.number('min-lesion', { above: 0 });
-    const inputs = await openPrediction(options, output);
+    const words = options.words();
+    const inputs = await openPrediction(options, output, words.slice(1, -2));
     const scans = findScans(inputs.dataset, options.list('subjects'));
     requireModelInputs(scans, inputs, output);
     const out = new NodeFolder(options.required('out'));
@@ -69,7 +72,8 @@ export const predict: Command = command({
     const origin = {
       raw: out.pathTo(new NodeFolder(options.required('dataset'))),
       trees: maps && { [MAPS_TREE]: out.pathTo(maps) },
-      model: inputs.provenance.model.sha256,
+      // Of an ensemble all count, in whatever order.
+      model: [inputs.provenance.model.sha256, ...(inputs.provenance.others ?? [])].sort().join(' '),
     };
     await requireOwnFolder(out, CONTENT, origin.model);
     await requireNew(out, scans, options.flag('overwrite'));

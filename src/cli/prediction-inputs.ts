@@ -8,6 +8,7 @@ import { type Dataset, type Scan, scanName } from '../imaging/dataset/dataset.ts
 import { chooseModalities } from '../imaging/dataset/load-scan.ts';
 import { readImport } from '../pipeline/exchange/import-folder.ts';
 import { decodeModel, type Model, withThreshold } from '../pipeline/models/model.ts';
+import { requireSameTask } from '../pipeline/predict/ensemble.ts';
 import { type MapChoice, needsMaps } from '../pipeline/predict/input-maps.ts';
 import type { PredictionProvenance } from '../pipeline/predict/request.ts';
 import { requireTile } from '../pipeline/predict/segment.ts';
@@ -94,6 +95,8 @@ export interface PredictionInputs {
   /** Where the network lies. */
   readonly run: FileSource;
   readonly model: Model;
+  /** Networks that are put together with it. */
+  readonly others: readonly Model[];
   readonly provenance: PredictionProvenance;
   readonly dataset: Dataset;
   /** Undefined for what training chose. */
@@ -110,21 +113,29 @@ export interface PredictionInputs {
   readonly stageOne: Model | undefined;
 }
 
-/** Reads and checks them. @throws UsageError, StorageError, CheckpointError, DatasetError. */
+/**
+ * Reads and checks them.
+ * @param more folders of runs whose networks are put together with the first one's
+ * @throws UsageError, StorageError, CheckpointError, DatasetError.
+ */
 export async function openPrediction(
   options: Options<keyof typeof PREDICTION_ARGS | 'dataset'>,
   output: Output,
+  more: readonly string[] = [],
 ): Promise<PredictionInputs> {
   const threshold = parseThreshold(options.text('threshold') ?? 'auto');
   const overlap = options.number('overlap', { min: 0, max: 0.9 }) ?? 0.5;
   const tile = options.extents('tile');
   const memory = options.bytes('memory');
   const run = new NodeFolder(options.required('run'));
-  const bytes = await run.read(RUN_FILES.model);
-  const file = `${run.name}/${RUN_FILES.model}`;
-  const model = decodeModel(bytes, file);
-  const hash = await sha256(bytes);
-  await requireListed(run, hash, file);
+  const { model, hash } = await readModel(run);
+  const members: { readonly run: NodeFolder; readonly model: Model; readonly hash: string }[] = [];
+  for (const path of more) {
+    const folder = new NodeFolder(path);
+    members.push({ run: folder, ...(await readModel(folder)) });
+  }
+  requireSameTask([[run.name, model], ...members.map((each) => [each.run.name, each.model] as const)]);
+  const trained = await Promise.all([run, ...members.map((each) => each.run)].map(readTrainingFiles));
   if (threshold !== undefined) withThreshold(model.info, threshold);
   if (tile !== undefined) requireTile(model.info, tile);
   const tissue = options.text('maps') ?? null;
@@ -136,10 +147,14 @@ export async function openPrediction(
   return {
     run,
     model,
+    others: members.map((each) => each.model),
     provenance: {
       version: packageVersion(),
       model: { file: RUN_FILES.model, sha256: hash },
-      trainingFiles: await readTrainingFiles(run),
+      others: members.map((each) => each.hash),
+      trainingFiles: trained.every((files) => files !== undefined)
+        ? new Set(trained.flatMap((files) => [...files]))
+        : undefined,
     },
     dataset,
     threshold,
@@ -152,6 +167,16 @@ export async function openPrediction(
     resample: !options.flag('no-resample'),
     stageOne: await readStageOne(run, model.info.task),
   };
+}
+
+/** The network that a run ended with, and its SHA-256. @throws CheckpointError, FileFormatError, StorageError. */
+async function readModel(run: NodeFolder): Promise<{ readonly model: Model; readonly hash: string }> {
+  const bytes = await run.read(RUN_FILES.model);
+  const file = `${run.name}/${RUN_FILES.model}`;
+  const model = decodeModel(bytes, file);
+  const hash = await sha256(bytes);
+  await requireListed(run, hash, file);
+  return { model, hash };
 }
 
 /** Refuses a network that is not the one that its run ended with. @throws CheckpointError, FileFormatError. */

@@ -197,6 +197,30 @@ describe('train', () => {
 
 describe('predict', () => {
   const mask = 'sub-training02/ses-01/anat/sub-training02_ses-01_space-orig_label-L_mask.nii.gz';
+
+  it(
+    'takes several runs, whose mean is written, and mirrored tiles',
+    async () => {
+      const words = ['--subjects', '02', '--json'];
+      for (const [out, ...runs] of [
+        ['once', run],
+        ['twice', run, run],
+      ] as const) {
+        const result = await runCli(['predict', ...runs, dataset, at(out), ...words]);
+        expect(result.code, result.stderr).toBe(0);
+      }
+      // The mean of a network with itself is what it says alone.
+      expect(readFileSync(join(at('twice'), mask))).toEqual(readFileSync(join(at('once'), mask)));
+      const result = await runCli(['predict', run, dataset, at('mirrored'), '--mirror', ...words]);
+      expect(result.code, result.stderr).toBe(0);
+      const [twice, mirrored] = ['twice', 'mirrored'].map((name) =>
+        JSON.parse(readFileSync(join(at(name), mask.replace('.nii.gz', '.json')), 'utf8')),
+      );
+      expect(JSON.stringify(twice)).toMatch(/"MeanWithModels":\["[0-9a-f]{64}"\]/);
+      expect(JSON.stringify(mirrored)).toContain('"Mirroring":"mean of all 8 mirrored tiles"');
+    },
+    GPU_MS,
+  );
   const flair = join(dataset, 'training/training02/preprocessed/training02_01_flair_pp.nii.gz');
 
   it(

@@ -12,6 +12,8 @@ import type { SpacingChange } from './voxel-size.ts';
 /** What a prediction is asked to do. */
 export interface PredictRequest {
   readonly model: Model;
+  /** Further networks of the same task: the mean of what all say is taken (default: none). */
+  readonly others?: readonly Model[] | undefined;
   readonly dataset: Dataset;
   readonly scans: readonly Scan[];
   /** Whose maps a network reads beside the images, and what makes those that are not there; made ones are written. */
@@ -64,6 +66,8 @@ export interface PredictionProvenance {
   readonly version: string;
   /** The network's file as messages call it, and its SHA-256. */
   readonly model: { readonly file: string; readonly sha256: string };
+  /** SHA-256 of the further networks of an ensemble. */
+  readonly others?: readonly string[] | undefined;
   /** SHA-256 of all files that it was trained on; left out if that is not known. */
   readonly trainingFiles?: ReadonlySet<string> | undefined;
 }

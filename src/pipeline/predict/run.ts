@@ -22,14 +22,15 @@ import { encodeParts, type LabelSummary, partsKind, summarise } from '../../imag
 import { uncrop } from '../../imaging/volume/crop.ts';
 import { voxelVolume } from '../../imaging/volume/volume.ts';
 import { type Voxels, voxelAt } from '../../imaging/volume/voxels.ts';
+import type { Model } from '../models/model.ts';
 import { type DecidedBox, decideBox } from './decide-box.ts';
+import { type EnsembleSnapshot, freshSnapshot, segmentEnsemble, withPredictors } from './ensemble.ts';
 import { hasLabelImage, maskOf } from './head-result.ts';
 import { loadPredictionInput } from './input-maps.ts';
 import { labelTable, segmentationKind, streamSegmentation, valuesPath } from './prediction-files.ts';
 import type { Predictor } from './predictor.ts';
 import type { PredictedScan, PredictRequest } from './request.ts';
-import { type BoxSegmentation, segmentBox, withPredictor } from './segment.ts';
-import type { WindowSnapshot } from './sliding-window.ts';
+import type { BoxSegmentation, SegmentOptions } from './segment.ts';
 import { spacingChange } from './voxel-size.ts';
 
 /**
@@ -40,18 +41,19 @@ import { spacingChange } from './voxel-size.ts';
  *   CheckpointError; OutOfMemoryError, GpuError, DeviceLostError. Scans that were done before stay written.
  */
 export async function predict(gpu: Gpu, request: PredictRequest): Promise<readonly PredictedScan[]> {
-  const { model, scans, reopen, onScan } = request;
+  const { scans, reopen, onScan } = request;
+  const models = membersOf(request);
   const done: PredictedScan[] = [];
   // Outlives the device: where it is lost, the scan resumes from here on the next one.
   let current: StartedScan | undefined;
   const onDevice = async (device: Gpu): Promise<readonly PredictedScan[]> =>
-    await withPredictor(
+    await withPredictors(
       device,
-      model,
-      async (predictor) => {
+      models,
+      async (predictors) => {
         for (let scan = scans[done.length]; scan; scan = scans[done.length]) {
           current ??= await startScan(device, scan, request);
-          done.push(await finishScan(predictor, current, request));
+          done.push(await finishScan(predictors, current, request));
           current = undefined;
           await writeValues(request, done);
           onScan?.(done.length, done.at(-1)!);
@@ -71,7 +73,7 @@ interface StartedScan extends Pick<PredictedScan, 'maps' | 'madeMaps'> {
   readonly scan: Scan;
   readonly loaded: LoadedScan<Voxels>;
   readonly start: number;
-  readonly snapshot: WindowSnapshot;
+  readonly snapshot: EnsembleSnapshot;
   /** Share of the tiles that were done at most, those that a lost device took with it included. */
   reached: number;
 }
@@ -82,30 +84,35 @@ async function startScan(gpu: Gpu, scan: Scan, request: PredictRequest): Promise
   const input = await loadInput(gpu, scan, request);
   const change = spacingChange(request.model.info, input.loaded.grid);
   if (change) request.onSpacing?.(scan, change);
-  return { scan, start, ...input, snapshot: { tiles: 0, sums: undefined }, reached: 0 };
+  return { scan, start, ...input, snapshot: freshSnapshot(), reached: 0 };
+}
+
+/** The network, and those that are put together with it. */
+function membersOf({ model, others = [] }: PredictRequest): readonly Model[] {
+  return [model, ...others];
 }
 
 /** Runs the network over a scan and writes what comes of it. */
 async function finishScan(
-  predictor: Predictor,
+  predictors: readonly Predictor[],
   current: StartedScan,
   request: PredictRequest,
 ): Promise<PredictedScan> {
   const { scan, loaded, start, snapshot, maps, madeMaps } = current;
   const { model, threshold, overlap, mirror, memory, resample, snapshotSeconds, minDiameter, out } = request;
-  const segmentation = await segmentBox(predictor, model, loaded, {
+  const how: Omit<SegmentOptions, 'snapshot'> = {
     threshold,
     overlap,
     mirror,
     memory,
     resample,
-    snapshot,
     snapshotSeconds,
     onTile(tiles, total) {
       current.reached = Math.max(current.reached, tiles / total);
       request.onTile?.(tiles, total, scan);
     },
-  });
+  };
+  const segmentation = await segmentEnsemble(predictors, membersOf(request), loaded, how, snapshot);
   const decided = decideBox(segmentation, loaded, minDiameter);
   const summaries = decided.found.map((found) => summarise(found, brainVolume(loaded)));
   const warnings = [...(loaded.warnings ?? []), ...implausible(summaries, decided)];
@@ -200,25 +207,17 @@ async function sidecarFacts(
   { scan, loaded, maps: origin }: StartedScan,
   { resampled }: BoxSegmentation,
   warnings: readonly string[],
-  {
-    model,
-    dataset,
-    maps: source,
-    overlap,
-    mirror,
-    precision,
-    resample,
-    minDiameter,
-    provenance,
-  }: PredictRequest,
+  request: PredictRequest,
 ): Promise<SidecarFacts | undefined> {
+  const { model, dataset, maps: source, overlap, mirror, precision, resample, minDiameter } = request;
+  const { provenance } = request;
   if (!provenance) return undefined;
-  const { task, settings, steps } = model.info;
+  const { task, steps } = model.info;
   const modalities = task.channels;
   const maps = origin === 'supplied' ? task.maps?.labels : undefined;
   const mapSource = source === false ? true : source;
   const inputs = await hashInputs(dataset, scan, { modalities, maps, mapSource });
-  const trainedOn = trainedSubjects(settings);
+  const trainedOn = trainedSubjects(membersOf(request));
   const { version, trainingFiles } = provenance;
   const images = inputs.slice(0, modalities.length);
   let seen: Seen = trainedOn === null ? null : 'no';
@@ -235,6 +234,7 @@ async function sidecarFacts(
       Overlap: overlap,
       Steps: steps,
       Mirroring: mirror && !steps ? 'mean of all 8 mirrored tiles' : undefined,
+      MeanWithModels: provenance.others?.length ? [...provenance.others] : undefined,
       Precision: precision ?? 'f32',
       Resampling: steps
         ? "by the network's own steps"
@@ -248,10 +248,11 @@ async function sidecarFacts(
   };
 }
 
-/** The patients that a network's settings name; null if they name none. */
-function trainedSubjects(settings: Json): readonly string[] | null {
-  const { subjects } = settings as { readonly subjects?: Json };
-  return Array.isArray(subjects) ? subjects.map(String) : null;
+/** The patients that networks' settings name; null if they name none. */
+function trainedSubjects(models: readonly Model[]): readonly string[] | null {
+  const lists = models.map(({ info }) => (info.settings as { readonly subjects?: Json }).subjects);
+  const named = lists.filter((list): list is Json[] => Array.isArray(list));
+  return named.length > 0 ? [...new Set(named.flat().map(String))] : null;
 }
 
 /** Reads what the network takes in, and writes the maps that were made for it. */
