@@ -82,7 +82,7 @@ export async function segmentEnsemble(
     const found = await segmentBox(predictors[at]!, models[at]!, scan, {
       ...options,
       snapshot: snapshot.window,
-      ...(onTile ? { onTile: (done, total) => onTile(at * total + done, count * total) } : {}),
+      onTile: (done, total) => onTile?.(at * total + done, count * total),
     });
     if (count === 1) return found;
     snapshot.sum = addUp(snapshot.sum, onWholeGrid(found, scan));
@@ -112,8 +112,8 @@ function addUp(sum: BoxSegmentation | undefined, more: BoxSegmentation): BoxSegm
     }
   const heads = [...sum.heads].map(([name, head]): [string, HeadMaps] => {
     const other = more.heads.get(name)!;
-    const value = head.value === undefined ? {} : { value: head.value + (other.value ?? 0) };
-    return [name, { ...head, decision: addThresholds(head.decision, other.decision), ...value }];
+    const value = head.value === undefined ? undefined : head.value + (other.value ?? 0);
+    return [name, { ...head, decision: addThresholds(head.decision, other.decision), value }];
   });
   return { ...sum, heads: new Map(heads) };
 }
@@ -131,7 +131,7 @@ function divided(sum: BoxSegmentation, count: number): BoxSegmentation {
       decision.kind === 'threshold'
         ? { kind: 'threshold', thresholds: decision.thresholds.map((at) => at / count) }
         : decision;
-    return [name, { ...head, decision: mean, ...(value === undefined ? {} : { value: value / count }) }];
+    return [name, { ...head, decision: mean, value: value === undefined ? undefined : value / count }];
   });
   return { ...sum, heads: new Map(heads) };
 }
