@@ -120,7 +120,7 @@ function addUp(sum: BoxSegmentation | undefined, more: BoxSegmentation): BoxSegm
 
 function addThresholds(a: HeadDecision, b: HeadDecision): HeadDecision {
   if (a.kind !== 'threshold' || b.kind !== 'threshold') return a;
-  return { kind: 'threshold', thresholds: a.thresholds.map((at, k) => at + b.thresholds[k]!) };
+  return { ...a, thresholds: a.thresholds.map((at, k) => at + b.thresholds[k]!) };
 }
 
 function divided(sum: BoxSegmentation, count: number): BoxSegmentation {
@@ -129,7 +129,7 @@ function divided(sum: BoxSegmentation, count: number): BoxSegmentation {
     const { decision, value } = head;
     const mean: HeadDecision =
       decision.kind === 'threshold'
-        ? { kind: 'threshold', thresholds: decision.thresholds.map((at) => at / count) }
+        ? { ...decision, thresholds: decision.thresholds.map((at) => at / count) }
         : decision;
     return [name, { ...head, decision: mean, value: value === undefined ? undefined : value / count }];
   });
