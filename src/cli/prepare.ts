@@ -1,6 +1,7 @@
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { scanFolder, scanName } from '../imaging/dataset/dataset.ts';
 import { gpuComparison } from '../imaging/register/joint-histogram.ts';
+import { brainByModel } from '../pipeline/predict/brain-by-model.ts';
 import { type PreparedScan, prepare as prepareScans } from '../pipeline/prepare/prepare.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { packageVersion } from '../platform/terminal.ts';
@@ -57,13 +58,15 @@ export async function openPrepared({ out, raw }: RawInputs): Promise<void> {
 
 /** Prepares the scans, with progress and warnings. */
 export async function preparedOf(gpu: Gpu, raw: RawInputs, output: Output): Promise<PreparedScan[]> {
-  const { dataset, scans, out, headers } = raw;
+  const { dataset, scans, out, headers, brainModel } = raw;
   const bar = output.progress({ label: 'preparing', total: scans.length, unit: 'scan' });
   let count = 0;
   const done = await prepareScans({
     ...{ dataset, scans, out },
     version: packageVersion(),
     compare: gpuComparison(gpu),
+    findBrain: brainModel && ((image) => brainByModel(gpu, brainModel.model, image)),
+    brainModel: brainModel?.sha256,
     onStep: (step) => bar.update(count, step),
     onScan: (number, scan) => {
       count = number;

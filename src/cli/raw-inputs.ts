@@ -1,11 +1,14 @@
 import type { ArgDef } from 'citty';
 import { UsageError } from '../core/errors.ts';
 import { MemoryFiles } from '../core/files.ts';
+import { sha256 } from '../core/hash.ts';
 import { type Dataset, findScans, type Scan } from '../imaging/dataset/dataset.ts';
 import type { FileRole } from '../imaging/dataset/file-role.ts';
 import { findDicom } from '../imaging/dataset/find-dicom.ts';
 import { scanOfFiles } from '../imaging/dataset/loose-files.ts';
+import { decodeModel, type Model } from '../pipeline/models/model.ts';
 import { scanOfDicom } from '../pipeline/prepare/dicom-scan.ts';
+import { RUN_FILES } from '../pipeline/train/run-record.ts';
 import { dcm2niix } from '../platform/dcm2niix.node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import type { Options } from './common.ts';
@@ -18,6 +21,7 @@ type RawName =
   | 'flair'
   | 't1w'
   | 'brain-mask'
+  | 'brain-model'
   | 'flair-series'
   | 't1w-series'
   | 'subjects'
@@ -40,6 +44,11 @@ export const RAW_ARGS: Readonly<Record<RawName, ArgDef>> = {
     valueHint: 'FILE',
     description: 'Brain mask as NIfTI, on the grid of the FLAIR or of the T1w',
   },
+  'brain-model': {
+    type: 'string',
+    valueHint: 'DIR',
+    description: 'Network that finds the brain in a FLAIR that has no mask, such as an imported MindGrab',
+  },
   'flair-series': {
     type: 'string',
     valueHint: 'N',
@@ -61,6 +70,21 @@ export interface RawInputs {
   readonly raw: NodeFolder | undefined;
   /** What DICOM headers said, by modality. */
   readonly headers: ReadonlyMap<string, Uint8Array>;
+  /** The network that finds brains. */
+  readonly brainModel: BrainModel | undefined;
+}
+
+/** A network that finds brains. */
+export interface BrainModel {
+  readonly model: Model;
+  readonly sha256: string;
+}
+
+async function openBrainModel(place: string | undefined): Promise<BrainModel | undefined> {
+  if (place === undefined) return undefined;
+  const run = new NodeFolder(place);
+  const bytes = await run.read(RUN_FILES.model);
+  return { model: decodeModel(bytes, `${run.name}/${RUN_FILES.model}`), sha256: await sha256(bytes) };
 }
 
 /** Finds the scans of a command line. @throws UsageError, DatasetError, FileFormatError, StorageError */
@@ -77,6 +101,7 @@ export async function openRaw(options: Options<RawName>, output: Output): Promis
       hint: 'With --flair name the folder for the results alone.',
     });
   const out = new NodeFolder(place);
+  const brainModel = await openBrainModel(options.text('brain-model'));
   const series = new Map<string, number>();
   for (const [name, modality] of [
     ['flair-series', 'FLAIR'],
@@ -86,7 +111,7 @@ export async function openRaw(options: Options<RawName>, output: Output): Promis
     if (number !== undefined) series.set(modality, number);
   }
   if (flair !== undefined)
-    return { ...(await looseScan(options, flair)), out, raw: undefined, headers: new Map() };
+    return { ...(await looseScan(options, flair)), out, raw: undefined, headers: new Map(), brainModel };
   const t1w = options.text('t1w');
   if (t1w !== undefined) throw new UsageError('--t1w needs --flair', { hint: 'Name both files.' });
   const raw = new NodeFolder(first!);
@@ -97,16 +122,23 @@ export async function openRaw(options: Options<RawName>, output: Output): Promis
     const { dataset, scan, series: list, headers } = await scanOfDicom(dcm2niix, raw, series);
     for (const line of list) output.note(`series ${line}`);
     const mask = options.text('brain-mask');
-    if (mask === undefined) return { dataset, scans: [scan], out, raw: undefined, headers };
+    if (mask === undefined) return { dataset, scans: [scan], out, raw: undefined, headers, brainModel };
     const path = await addFile(dataset.files as MemoryFiles, mask, 'brain');
-    return { dataset, scans: [{ ...scan, brainMask: path }], out, raw: undefined, headers };
+    return { dataset, scans: [{ ...scan, brainMask: path }], out, raw: undefined, headers, brainModel };
   }
   if (options.text('brain-mask') !== undefined)
     throw new UsageError('--brain-mask is for one scan, not for a data set', {
       hint: 'Put masks into derivatives/NAME/sub-XX/anat/sub-XX_desc-brain_mask.nii.gz.',
     });
   const dataset = await openDatasetOf(first!, datasetChoices(options), output);
-  return { dataset, scans: findScans(dataset, options.list('subjects')), out, raw, headers: new Map() };
+  return {
+    dataset,
+    scans: findScans(dataset, options.list('subjects')),
+    out,
+    raw,
+    headers: new Map(),
+    brainModel,
+  };
 }
 
 async function looseScan(

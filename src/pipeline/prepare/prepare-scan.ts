@@ -86,7 +86,7 @@ export async function prepareScan(
   else if (tools.findBrain) brain = await tools.findBrain(flair, 'FLAIR');
   else
     throw new DatasetError(`${name}: there is no brain mask`, {
-      hint: worded`Give one on the grid of the FLAIR or the T1w with ${setting('brainMask')} (in BIDS: derivatives/NAME/sub-XX/anat/sub-XX_desc-brain_mask.nii.gz).`,
+      hint: worded`Give one on the grid of the FLAIR or the T1w with ${setting('brainMask')} (in BIDS: derivatives/NAME/sub-XX/anat/sub-XX_desc-brain_mask.nii.gz), or a network that finds it with ${setting('brainModel')}.`,
     });
   warnings.push(...checkBrain(flair.volume, brain, name));
 

@@ -17,7 +17,7 @@ export interface PrepareRequest extends PrepareTools {
   readonly out: FileStore;
   /** Of voxelgrad, for the sidecars. */
   readonly version: string;
-  /** What finds the brain, for the sidecars: a file's name and SHA-256. */
+  /** SHA-256 of the network that finds the brain, for the sidecars. */
   readonly brainModel?: string | undefined;
   /** Called when a scan is done; `kept` if an earlier run had done it. */
   onScan?(done: number, scan: PreparedScan): void;

@@ -12,6 +12,7 @@ import { poseMatrix } from '../../../src/imaging/register/pose.ts';
 import { movedGrid } from '../../../src/imaging/volume/resample-spline.ts';
 import { axisAlignedGrid, type Grid, type Volume } from '../../../src/imaging/volume/volume.ts';
 import { prepare, preparedDataset } from '../../../src/pipeline/prepare/prepare.ts';
+import type { FindBrain } from '../../../src/pipeline/prepare/prepare-scan.ts';
 import { makePhantom } from '../../../src/study/phantom/index.ts';
 import { useGpu } from '../../support/gpu.ts';
 
@@ -47,8 +48,14 @@ async function scanOf(
   return scanOfFiles(files, roles, 'P1');
 }
 
-async function run(scan: LooseScan, out: MemoryFiles = new MemoryFiles('out')): ReturnType<typeof prepare> {
+async function run(
+  scan: LooseScan,
+  out: MemoryFiles = new MemoryFiles('out'),
+  findBrain?: FindBrain,
+): ReturnType<typeof prepare> {
   return await prepare({
+    findBrain,
+    brainModel: findBrain && 'a hash',
     dataset: scan.dataset,
     scans: [scan.scan],
     out,
@@ -95,6 +102,22 @@ describe('prepare', () => {
     const [again] = await run(scan, out);
     expect(again!.kept).toBe(true);
     expect(out.files).toEqual(before);
+  });
+
+  it('finds the brain if there is no mask, and says by what', async () => {
+    const out = new MemoryFiles('out');
+    const asked: string[] = [];
+    const scan = await scanOf({ brain: null });
+    const find: FindBrain = (_, modality) => {
+      asked.push(modality);
+      return Promise.resolve(phantom.brain);
+    };
+    const [done] = await run(scan, out, find);
+    expect(asked).toEqual(['FLAIR']);
+    const said = new TextDecoder().decode(await out.read(done!.brainMask.replace('.nii.gz', '.json')));
+    expect(JSON.parse(said)).toMatchObject({ Method: { Brain: 'found by a network', BrainModel: 'a hash' } });
+    expect((await run(scan, out, find))[0]!.kept).toBe(true);
+    await expect(run(scan, out)).rejects.toThrow('there is no brain mask');
   });
 
   it('refuses what cannot be right, and writes nothing', async () => {
