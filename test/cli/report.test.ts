@@ -66,8 +66,7 @@ describe('report', () => {
       '--base-channels',
       '2',
     ];
-    const [first] = readdirSync(dataset).filter((name) => name.startsWith('sub-'));
-    const judged = ['--validate', first!.slice(4), '--validate-every', '2'];
+    const judged = ['--validate', '01', '--validate-every', '2'];
     await succeed(['train', dataset, training, ...net, ...judged]);
     const run = await succeed(['report', training, '--watch', '--json']);
     const page = join(training, 'report.html');
