@@ -25,6 +25,8 @@ export const EXPORTED: readonly {
   readonly kind: string;
   readonly heads: readonly object[];
   readonly given?: object;
+  /** Channels of the finest level (default 3). */
+  readonly baseChannels?: number;
 }[] = [
   { name: 'unet', kind: 'unet', heads: [LABELS, REGIONS] },
   {
@@ -50,6 +52,8 @@ export const EXPORTED: readonly {
     given: { dilations: [1, 2, 4], activation: 'gelu', groupNorm: 'instance' },
   },
   { name: 'regression', kind: 'unet-regression', heads: [LABELS, SCORE, DISTANCE] },
+  { name: 'soft', kind: 'unet-soft', heads: [LABELS, REGIONS] },
+  { name: 'sluice', kind: 'unet-sluice', heads: [LABELS, REGIONS], baseChannels: 2 },
 ];
 
 /** A small model of random weights, all of them other than where training would begin. */
@@ -61,7 +65,8 @@ export function exportedModel(name: string): Model {
     channels: headChannels(head),
     ...(isScanValue(head) ? { perScan: true } : {}),
   }));
-  const request = { inChannels: 2, heads, baseChannels: 3, levels: 3, patch: [8, 8, 8] } as const;
+  const { baseChannels = 3 } = found;
+  const request = { inChannels: 2, heads, baseChannels, levels: 3, patch: [8, 8, 8] } as const;
   const given =
     found.kind === 'unet-regression'
       ? { regressions: heads.slice(1), heads: heads.slice(0, 1), hidden: [4] }
@@ -92,12 +97,13 @@ function withPlainNorms(network: NetworkSpec): Map<string, Float32Array> {
 export function randomWeights(network: NetworkSpec, seed = 1): Map<string, Float32Array> {
   const random = new Random(seed);
   const { parameters, state } = declarationOf(network);
-  return new Map(
-    [...parameters, ...state].map(({ name, shape, init }) => [
+  const found = new Map<string, Float32Array>();
+  for (const { name, shape, init } of [...parameters, ...state])
+    found.set(
       name,
-      initialValues(shape, init, random).map((value) => value + random.uniform(-0.2, 0.2)),
-    ]),
-  );
+      initialValues(shape, init, random, found).map((value) => value + random.uniform(-0.2, 0.2)),
+    );
+  return found;
 }
 
 /** What our own kernels say of an input: by head the probabilities or values, [1, C, D, H, W]. */

@@ -25,8 +25,12 @@ const SIZES: readonly Shape[] = [
   [12, 4, 8],
 ];
 const ort = await onnxRuntime();
-/** Ops that predictions apply: dropout is for training. */
-const LAYERS = new Set(filesBelow('src/engine/ops', '.ts').filter((path) => !path.endsWith('/dropout.ts')));
+/** Ops that predictions apply: dropout and penalties are for training. */
+const LAYERS = new Set(
+  filesBelow('src/engine/ops', '.ts').filter(
+    (path) => !/\/(dropout|parameter-distance|half-overlap)\.ts$/.test(path),
+  ),
+);
 /** Elements of a case that the formulas in doubles are quick with. */
 const SMALL = 6000;
 

@@ -200,6 +200,19 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
       coordinate_transformation_mode: 'half_pixel',
     });
   },
+  // A Kronecker product with the identity: [R, 1, Q, 1] times [1, S, 1, S], read as [R S, Q S].
+  'scalar-blocks'(graph, { inputs: [matrix], output: { name, shape }, attributes }) {
+    const size = attributes.size as number;
+    const [rows, columns] = matrix!.shape as [number, number];
+    const places = (of: string, extents: readonly number[]): string =>
+      graph.constant(`${name}/${of}`, [extents.length], BigInt64Array.from(extents, BigInt));
+    const identity = Float32Array.from({ length: size * size }, (_, i) => Number(i % (size + 1) === 0));
+    const eye = graph.constant(`${name}/identity`, [1, size, 1, size], identity);
+    const apart = places('apart', [rows, 1, columns, 1]);
+    const spread = graph.add('Reshape', [graph.use(matrix!), apart], `${name}/spread`);
+    const blocks = graph.add('Mul', [spread, eye], `${name}/blocks`);
+    graph.add('Reshape', [blocks, places('shape', shape)], name);
+  },
   'cross-stitch'(graph, { inputs: [own, other, weight], output: { name } }) {
     const channels = weight!.shape[1]!;
     const rows = graph.values(weight!);

@@ -63,6 +63,10 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
     `F.linear(${name(input!)}, ${name(weight!)}, ${bias ? name(bias) : 'None'})`,
   'upsample-trilinear': (node, name) =>
     `F.interpolate(${name(node.inputs[0]!)}, scale_factor=(${windowOf(node, 'scale').join('., ')}.), mode='trilinear', align_corners=False)`,
+  'scalar-blocks'({ inputs: [matrix], attributes: { size } }, name) {
+    const value = name(matrix!);
+    return `torch.kron(${value}, torch.eye(${String(size)}, dtype=${value}.dtype, device=${value}.device))[..., None, None, None]`;
+  },
   'cross-stitch'({ inputs: [own, other, weight] }, name) {
     const row = (index: number): string => `${name(weight!)}[${index}].view(-1, 1, 1, 1)`;
     return `${name(own!)} * ${row(0)} + ${name(other!)} * ${row(1)}`;
