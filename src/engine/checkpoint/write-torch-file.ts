@@ -151,7 +151,9 @@ class PickleWriter {
         'torch file',
         `a tensor of ${sizeOf(shape)} elements has ${data.length} values`,
       );
-    const key = String(this.tensors.push(tensor) - 1);
+    // Tensors of one array share a storage.
+    const shared = this.tensors.findIndex((each) => each.data === data);
+    const key = String(shared < 0 ? this.tensors.push(tensor) - 1 : shared);
     const strides = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
     this.#global('torch._utils _rebuild_tensor_v2');
     this.#between(0x74, () => {

@@ -1,11 +1,12 @@
 import { UsageError } from '../../core/errors.ts';
 import type { ExportFormat } from './export-format.ts';
+import { nnunet } from './nnunet/export.ts';
 import { onnx } from './onnx/onnx.ts';
 import { tfjs } from './tfjs/tfjs.ts';
 import { torch } from './torch/torch.ts';
 
 /** Every format that networks are written in. */
-export const EXPORT_FORMATS: readonly ExportFormat[] = [onnx, torch, tfjs];
+export const EXPORT_FORMATS: readonly ExportFormat[] = [onnx, torch, tfjs, nnunet];
 
 /** @throws UsageError for a format that there is not, listing those that there are. */
 export function findFormat(name: string): ExportFormat {
