@@ -27,7 +27,7 @@ export const nnunet: ExportFormat = {
         { hint: 'Choose another format.' },
       );
     const notes: string[] = [];
-    const steps = info.steps ?? ownSteps(info);
+    const steps = info.steps?.kind === 'nnunet' ? info.steps : ownSteps(info);
     if (!info.steps)
       notes.push(
         "nnU-Net cuts and normalises images in its own way, not as in this network's training: probabilities differ a little",
