@@ -5,7 +5,7 @@ import { filesBelow, readAll } from './sources.ts';
 const NAME = /unet/gi;
 /** Other words with these letters: other kinds, the fields of nnU-Net's files, and the title of the paper and its method. */
 const OTHERS =
-  /nnunet|unet-regression|PlainConvUNet|ResidualEncoderUNet|UNet_\w+|unet_max_num_features|3D-UNET|UNET-Based/gi;
+  /nnunet|architectures\.unet|unet-regression|PlainConvUNet|ResidualEncoderUNet|UNet_\w+|unet_max_num_features|3D-UNET|UNET-Based/gi;
 /** The room of the networks with its registry, and the presets. */
 const ROOMS = ['src/engine/nn/networks/', 'src/study/presets/'];
 
