@@ -48,7 +48,7 @@ export function problem(message: string, hint: string | null = null): Problem {
 
 /** With a capital and a full stop. */
 export function sentence(text: string): string {
-  // Only plain words: a path or a name stays as it is.
-  const first = /^[a-z]+[ ,:]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+  // Only plain words: a path, or what a scan is called, stays as it is.
+  const first = /^[a-z]+[ ,]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
   return /[.!?]$/.test(first) ? first : `${first}.`;
 }

@@ -134,6 +134,8 @@ export interface ResultReport {
   readonly labels: readonly string[];
   /** Null if the most probable label counts. */
   readonly threshold: number | null;
+  /** What training chose on its own scans; null if none decides. */
+  readonly ownThreshold: number | null;
   readonly lesions: readonly Part[];
   /** Against the true mask; null where there is none. */
   readonly metrics: ScanMetrics | null;

@@ -56,6 +56,12 @@ function shownThreshold({ segmentation, shown: { head, label } }: ScanRun): numb
   return decision.kind === 'threshold' ? decision.thresholds[head.labels.indexOf(label)]! : null;
 }
 
+/** The threshold that training chose on its own scans for the label that is shown. */
+function ownThreshold({ model, shown: { head, label } }: ScanRun): number | null {
+  const decision = model.model.info.decisions[head.name];
+  return decision?.kind === 'threshold' ? decision.thresholds[head.labels.indexOf(label)]! : null;
+}
+
 function truthOf({ lesions }: LoadedScan): Uint8Array | undefined {
   return lesions instanceof Uint8Array ? lesions : undefined;
 }
@@ -102,6 +108,7 @@ export function resultOf(run: ScanRun): ResultReport {
     label: shown.label,
     labels: labels.map(({ label }) => label),
     threshold: shownThreshold(run),
+    ownThreshold: ownThreshold(run),
     lesions: listParts(mask, probabilities, scan.grid, { truth }),
     metrics: truth ? evaluateScan(mask, truth, scan.grid) : null,
     truth: truth ? truthFile : null,
@@ -123,7 +130,7 @@ export async function reportOf(
 ): Promise<string> {
   const { scanReport } = await import('../imaging/results/scan-report.ts');
   const { scan, model, seconds, shown, inputs, truthFile } = run;
-  const { lesions, metrics, threshold, correction } = resultOf(run);
+  const { lesions, metrics, threshold, correction, ownThreshold: own } = resultOf(run);
   const [image] = scan.channels;
   const truth = truthOf(scan);
   const { settings } = model.model.info;
@@ -154,7 +161,9 @@ export async function reportOf(
       ['Model', `${model.name}, reads ${model.model.info.task.channels.join(', ')}`],
       [
         'Decided by',
-        threshold === null ? 'the most probable label' : `threshold ${threshold.toPrecision(3)}`,
+        threshold === null
+          ? 'the most probable label'
+          : `threshold ${threshold.toPrecision(3)}; training chose ${own!.toPrecision(3)} on its own scans`,
       ],
       ['Adapter', about.adapter],
       ['Time', `${seconds.toFixed(1)} s`],

@@ -31,6 +31,7 @@ export function resultPanel(state: State, app: App): TemplateResult | typeof not
     </div>
     ${labels.length > 1 ? labelChoice(state, labels, label, app) : nothing}
     ${threshold === null ? nothing : thresholdSlider(state, threshold, app)}
+    ${result.ownThreshold === null ? nothing : html`<p class="hint">Training chose ${result.ownThreshold.toFixed(2)} on its own scans.</p>`}
     ${
       result.correction
         ? html`<p class="hint">The model’s mask, corrected by hand. ${describeCorrection(result.correction)} <button class="quiet" ?disabled=${isBusy(state)} @click=${() => app.correction.drop()}>Go back to the model’s mask</button></p>`
@@ -78,7 +79,7 @@ function lesionRows({ selectedLesion, result }: State, lesions: readonly Part[],
   const signed = (mm: number): string => mm.toFixed(0).replace('-', '−');
   return html`<div class="scroll" role="region" aria-label=${isLesion ? 'Lesions' : 'Parts'} tabindex="0">
     <table>
-      <caption><span>Largest first. Places in mm to the right, front and top. Choose ${isLesion ? 'a lesion' : 'one'} to go there.</span></caption>
+      <caption><span>Largest first. Voxels that touch by a corner at least are of one ${isLesion ? 'lesion' : 'part'}. Places in mm to the right, front and top. Choose ${isLesion ? 'a lesion' : 'one'} to go there.</span></caption>
       <thead>
         <tr>
           <th scope="col">${one}</th>
