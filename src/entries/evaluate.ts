@@ -4,6 +4,14 @@
  * @module
  */
 
+export {
+  CHANGES,
+  type Change,
+  type ChangeLimits,
+  type TrackedLesion,
+  type Tracking,
+  trackLesions,
+} from '../imaging/change/track.ts';
 export { applyFlairThreshold, type FlairThreshold, fitFlairThreshold } from '../imaging/evaluate/baseline.ts';
 export {
   type BootstrapOptions,
