@@ -67,6 +67,7 @@ describe('train', () => {
       'threshold',
       'trainDice',
       'trainError',
+      'best',
     ]);
     expect(summary).toMatchObject({ run, task: 'single', steps: 3 });
     for (const key of ['seconds', 'finalLoss', 'threshold', 'trainDice'])
