@@ -3,6 +3,8 @@ import type { Grid } from '../volume/volume.ts';
 
 /** What becomes of lesions between two visits, in the order of their values in label images, from 1. */
 export const CHANGES = ['new', 'enlarging', 'stable', 'shrinking', 'vanished', 'split', 'merged'] as const;
+
+/** One of {@link CHANGES}. */
 export type Change = (typeof CHANGES)[number];
 
 /** Lesions of two visits that meet one another, and what became of them. */
