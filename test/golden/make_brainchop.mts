@@ -1,7 +1,7 @@
 /**
  * Golden values of TensorFlow.js (processor backend) for test/pipeline/exchange/brainchop.test.ts:
  *
- *     VOXELGRAD_PEERS=FOLDER npx tsx test/golden/make_brainchop.mts [MODELS HEAD.nii.gz]
+ *     VOXELGRAD_PEERS=FOLDER npx tsx test/golden/make_brainchop.mts [MODELS HEAD.nii.gz [NAME …]]
  *
  * FOLDER has @tensorflow/tfjs in its node_modules; MODELS holds Brainchop's models, a folder each; HEAD is its example head.
  * Writes to test/golden/brainchop: per model the labels of a crop of the conformed head, and the scores of small networks
@@ -17,7 +17,7 @@ import { toTfjs } from '../../src/pipeline/exchange/tfjs/tfjs.ts';
 import { CROP, cropOf, MODELS, SMALL, SMALL_EXTENTS, smallInput } from '../support/brainchop.ts';
 import { exportedModel } from '../support/exchange.ts';
 
-const [models, head] = process.argv.slice(2);
+const [models, head, ...only] = process.argv.slice(2);
 const require = createRequire(join(process.env.VOXELGRAD_PEERS ?? process.cwd(), 'package.json'));
 /** What is used of TensorFlow.js. */
 interface Values {
@@ -92,12 +92,13 @@ if (models === undefined || head === undefined) process.exit(0);
 const image = await readNifti(readFileSync(head), head);
 const { data } = conform(image.volume, { bytes: image.header.datatype === 'uint8' });
 for (const name of MODELS) {
+  if (only.length > 0 && !only.includes(name)) continue;
   const folder = join(models, name);
   const json = JSON.parse(readFileSync(join(folder, 'model.json'), 'utf8')) as LayersJson;
   const bytes = readFileSync(join(folder, json.weightsManifest[0]!.paths[0]!));
   const start = performance.now();
-  const values = await run(json, new Uint8Array(bytes).buffer, cropOf(data), [...CROP.extents]);
-  const labels = argmax(values, values.length / cropOf(data).length);
+  const values = await run(json, new Uint8Array(bytes).buffer, cropOf(data, name), [...CROP.extents]);
+  const labels = argmax(values, values.length / cropOf(data, name).length);
   writeFileSync(new URL(`${name}.bin.gz`, out), gzipSync(labels, { level: 9 }));
   console.log(name, new Set(labels), `${((performance.now() - start) / 1000).toFixed(0)} s`);
 }

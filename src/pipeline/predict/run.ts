@@ -101,6 +101,7 @@ async function finishScan(
   const { scan, loaded, start, snapshot, maps, madeMaps } = current;
   const { model, threshold, overlap, mirror, memory, resample, snapshotSeconds, minDiameter, out } = request;
   const how: Omit<SegmentOptions, 'snapshot'> = {
+    precision: request.precision,
     threshold,
     overlap,
     mirror,

@@ -202,7 +202,8 @@ export async function segmentBox(
   if (info.steps?.kind === 'brainchop') {
     const { labelByBrainchop, LabelMaps } = await import('./brainchop-steps.ts');
     const labels = await labelByBrainchop(predictor.gpu, model, info.steps, scan, {
-      stored: precision === 'f32' && options.precision === undefined ? undefined : precision,
+      // 16 bits unless something else was asked for: a whole volume of 32 takes twice the memory.
+      stored: options.precision,
       kernels: Object.fromEntries(choices),
       memory,
       onProgress: options.onTile,

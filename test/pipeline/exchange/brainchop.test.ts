@@ -143,7 +143,7 @@ describe('import from Brainchop', () => {
           const labels = await labelWholeVolume(
             context.gpu,
             { network, weights },
-            [cropOf(data)],
+            [cropOf(data, name)],
             CROP.extents,
             { stored },
           );
