@@ -57,7 +57,7 @@ const SOURCES: readonly ImportSource[] = [
 
 export const importCommand: Command = command({
   name: 'import',
-  description: 'Make a network of another program one of your own: predict, verify, serve and train take it',
+  description: 'Make a network of another program one of your own: predict, verify, export and serve take it',
   args: {
     from: {
       type: 'positional',
