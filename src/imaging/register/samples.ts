@@ -31,8 +31,8 @@ export function pyramidLevel(volume: Volume<Float32Array | Uint8Array>, mm: numb
 }
 
 /**
- * Takes the centres of voxels, without interpolation: that would blur thick slices, and the transform would lean to where both images are
- * equally blurred (by 0.2 to 0.5 mm along the slices' axis, measured). If there are more than `most`, a random share of them.
+ * Takes the centres of voxels, without interpolation: that would blur thick slices, and the transform would lean to where
+ * both images are equally blurred. If there are more than `most`, a random share of them.
  *
  * @param centre that positions are measured from, mm, RAS+
  * @param mask on the image's grid; points are taken where it is not 0
