@@ -28,11 +28,16 @@ export function freshSnapshot(): EnsembleSnapshot {
 /**
  * Refuses an ensemble of networks that learned different things.
  * @param models by how messages call them
- * @throws UsageError naming the first that differs, and in what.
+ * @throws UsageError naming the first that differs, and in what, or that gives labels alone.
  */
 export function requireSameTask(models: readonly (readonly [name: string, model: Model])[]): void {
   const [[firstName, first], ...others] = models as [(typeof models)[number], ...typeof models];
   const wanted = first.info.task;
+  const labelling = others.length > 0 && models.find(([, { info }]) => info.steps?.kind === 'brainchop');
+  if (labelling)
+    throw new UsageError(`${labelling[0]} gives labels and no probabilities: it is in no ensemble`, {
+      hint: 'Predict with it alone.',
+    });
   for (const [name, { info }] of others) {
     const fields = ['channels', 'maps', 'heads'] as const;
     const other = fields.find(

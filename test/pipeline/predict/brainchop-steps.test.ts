@@ -7,6 +7,7 @@ import { orientationOf } from '../../../src/imaging/volume/orientation.ts';
 import { gridFromAffine, toWorld } from '../../../src/imaging/volume/volume.ts';
 import { type Model, parseModelInfo } from '../../../src/pipeline/models/model.ts';
 import { brainByModel } from '../../../src/pipeline/predict/brain-by-model.ts';
+import { requireSameTask } from '../../../src/pipeline/predict/ensemble.ts';
 import { encodeSegmentation } from '../../../src/pipeline/predict/prediction-files.ts';
 import { segment } from '../../../src/pipeline/predict/segment.ts';
 import { exportedModel } from '../../support/exchange.ts';
@@ -169,6 +170,12 @@ describe("Brainchop's steps", () => {
     await expect(brainByModel(context.gpu, { ...own, info }, head)).rejects.toThrow(/was trained here/);
     const { wanted: _wanted, ...blank } = await image(() => 7);
     await expect(brainByModel(context.gpu, brightness(), blank)).rejects.toThrow(DatasetError);
+  });
+
+  it('give labels, of which no ensemble makes a mean', () => {
+    const [a, b] = [['a', brightness()] as const, ['b', brightness()] as const];
+    expect(() => requireSameTask([a, b])).toThrow(/a gives labels and no probabilities/);
+    expect(() => requireSameTask([a])).not.toThrow();
   });
 
   it('are checked when a model is read', () => {
