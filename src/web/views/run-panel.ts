@@ -43,9 +43,10 @@ function running({ progress, secondsLeft }: RunState, app: App): TemplateResult 
   </div>`;
 }
 
-function statusOf({ result, files, model }: State): string {
+function statusOf({ result, files, model, runProblem }: State): string {
   if (result) return `${result.tiles} tiles in ${result.seconds.toFixed(1)} s.`;
   if (!files || files.files.length === 0) return 'Choose a scan first.';
   if (files.files.some(({ problem }) => problem)) return 'Correct or remove the files that are marked first.';
-  return model && !files.problem ? 'Ready.' : '';
+  // A problem says itself what can be done.
+  return model && !files.problem && !runProblem ? 'Ready.' : '';
 }

@@ -2,6 +2,7 @@ import { html, nothing, type TemplateResult } from 'lit-html';
 import { shownImages } from '../actions/view.ts';
 import type { App } from '../app.ts';
 import { keyAction, placeText } from '../keys.ts';
+import type { ResultReport } from '../protocol.ts';
 import type { CorrectingState, State, ViewState } from '../state.ts';
 import type { Tool, ViewLayout } from '../viewer.ts';
 import { problemNote } from './problem-note.ts';
@@ -70,11 +71,11 @@ function toolbar({ files, result, correcting }: State, view: ViewState, app: App
     <label class="field">White
       <input type="range" min=${low} max=${high} step=${step} .value=${String(white)} @input=${(event: Event) => app.view.setWindow([black, Math.max(number(event), black)])}>
     </label>
-    ${result && !correcting ? overlayControls(view, result.metrics !== null, app) : nothing}
+    ${result && !correcting ? overlayControls(view, result, app) : nothing}
   </div>`;
 }
 
-function overlayControls({ opacity, parts }: ViewState, truth: boolean, app: App): TemplateResult {
+function overlayControls({ opacity, parts }: ViewState, result: ResultReport, app: App): TemplateResult {
   const toggle = (part: 'truth' | 'prediction', label: string, kind: string): TemplateResult =>
     html`<label class="check"><input type="checkbox" .checked=${parts[part]} @change=${(event: Event) =>
       app.view.setOverlay(opacity, {
@@ -86,8 +87,8 @@ function overlayControls({ opacity, parts }: ViewState, truth: boolean, app: App
         app.view.setOverlay(Number((event.target as HTMLInputElement).value), parts)}>
     </label>
     <div class="checks">
-      ${toggle('prediction', 'Prediction', 'extra')}
-      ${truth ? html`${toggle('truth', 'Truth', 'missed')}<span class="check"><i class="found"></i>Both</span>` : nothing}
+      ${toggle('prediction', result.correction ? 'Corrected mask' : 'Prediction', 'extra')}
+      ${result.metrics ? html`${toggle('truth', 'Truth', 'missed')}<span class="check"><i class="found"></i>Both</span>` : nothing}
     </div>`;
 }
 
