@@ -161,10 +161,15 @@ describe('predict', () => {
     const out = new MemoryFiles('out');
     const request = { model, dataset, scans, maps: true, overlap: 0.5, out } as const;
     const [scan] = await predict(context.gpu, request);
+    const images = ['CSF_probseg', 'GM_probseg', 'L_mask', 'L_probseg', 'WM_probseg'];
+    const tables = ['L_lesions.json', 'L_lesions.tsv'];
     expect([...out.files.keys()].sort()).toEqual(
-      ['CSF_probseg', 'GM_probseg', 'L_mask', 'L_probseg', 'WM_probseg'].map(
-        (what) => `sub-02/anat/sub-02_space-orig_label-${what}.nii.gz`,
-      ),
+      [
+        ...[...images.map((what) => `${what}.nii.gz`), ...tables].map(
+          (what) => `sub-02/anat/sub-02_space-orig_label-${what}`,
+        ),
+        'sub-02/figures/sub-02_space-orig_desc-qc_mosaic.png',
+      ].sort(),
     );
     const flair = await readNifti(await dataset.files.read('sub-02/anat/sub-02_FLAIR.nii.gz'), 'flair');
     const mask = await readMask(await out.read(scan!.files[0]!), 'mask');
