@@ -29,3 +29,12 @@ export interface ObjectSchema extends Schema<object> {
 export type InputOf<Checked extends ObjectSchema> = Checked['_zod']['input'];
 /** What it makes of that. */
 export type OutputOf<Checked extends ObjectSchema> = Checked['_zod']['output'];
+
+/** A zod schema of a number with a default, for the fields of an object's schema; the same remark holds. */
+export interface NumberField {
+  readonly _zod: {
+    readonly input: number | undefined;
+    readonly output: number;
+    readonly optin: 'defaulted';
+  };
+}

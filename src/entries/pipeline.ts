@@ -15,15 +15,14 @@ export {
   type IntensityAugmentation,
   type IntensityDefinition,
   type Matrix3,
-  numberSetting,
   type PassInput,
   type PatchKernel,
-  probability,
   type Shifts,
   type SpatialChange,
   type SpatialDefinition,
 } from '../pipeline/augment/augmentation.ts';
 export { allAugmentations, bindAugmentations, registerAugmentation } from '../pipeline/augment/index.ts';
+export { numberSetting, probability } from '../pipeline/augment/setting-fields.ts';
 export { importBrainchop } from '../pipeline/exchange/brainchop/import.ts';
 export type { ExportFormat, ExportRequest } from '../pipeline/exchange/export-format.ts';
 export { EXPORT_FORMATS, findFormat } from '../pipeline/exchange/index.ts';

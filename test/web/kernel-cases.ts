@@ -14,9 +14,12 @@ import { elu } from '../../src/engine/ops/elu.ts';
 import { gelu } from '../../src/engine/ops/gelu.ts';
 import { globalAveragePool } from '../../src/engine/ops/global-average-pool.ts';
 import { groupNorm } from '../../src/engine/ops/group-norm.ts';
+import { halfOverlap } from '../../src/engine/ops/half-overlap.ts';
 import { linear } from '../../src/engine/ops/linear.ts';
 import { maxPool3d } from '../../src/engine/ops/max-pool3d.ts';
+import { parameterDistance } from '../../src/engine/ops/parameter-distance.ts';
 import { relu } from '../../src/engine/ops/relu.ts';
+import { scalarBlocks } from '../../src/engine/ops/scalar-blocks.ts';
 import { sigmoid } from '../../src/engine/ops/sigmoid.ts';
 import { softmax } from '../../src/engine/ops/softmax.ts';
 import { upsampleTrilinear } from '../../src/engine/ops/upsample-trilinear.ts';
@@ -35,10 +38,13 @@ import { eluCases } from '../cases/elu.ts';
 import { geluCases } from '../cases/gelu.ts';
 import { globalAveragePoolCases } from '../cases/global-average-pool.ts';
 import { groupNormCases } from '../cases/group-norm.ts';
+import { halfOverlapCases } from '../cases/half-overlap.ts';
 import { linearCases } from '../cases/linear.ts';
 import { maxPool3dCases } from '../cases/max-pool3d.ts';
 import { mseCases } from '../cases/mse.ts';
+import { parameterDistanceCases } from '../cases/parameter-distance.ts';
 import { reluCases } from '../cases/relu.ts';
+import { scalarBlocksCases } from '../cases/scalar-blocks.ts';
 import { segmentationLossCases } from '../cases/segmentation-loss.ts';
 import { sigmoidCases } from '../cases/sigmoid.ts';
 import { softmaxCases } from '../cases/softmax.ts';
@@ -58,10 +64,13 @@ import { eluReference } from '../reference/elu.ts';
 import { geluReference } from '../reference/gelu.ts';
 import { globalAveragePoolReference } from '../reference/global-average-pool.ts';
 import { groupNormReference } from '../reference/group-norm.ts';
+import { halfOverlapReference } from '../reference/half-overlap.ts';
 import { linearReference } from '../reference/linear.ts';
 import { maxPool3dReference } from '../reference/max-pool3d.ts';
 import { mseReference } from '../reference/mse.ts';
+import { parameterDistanceReference } from '../reference/parameter-distance.ts';
 import { reluReference } from '../reference/relu.ts';
+import { scalarBlocksReference } from '../reference/scalar-blocks.ts';
 import { segmentationLossReference } from '../reference/segmentation-loss.ts';
 import { sigmoidReference } from '../reference/sigmoid.ts';
 import { softmaxReference } from '../reference/softmax.ts';
@@ -112,6 +121,9 @@ async function kernelCases(): Promise<CaseReport[]> {
     ...family(conv3d, conv3dReference, conv3dCases),
     ...family(convTranspose3d, convTranspose3dReference, convTranspose3dCases),
     ...family(crossStitch, crossStitchReference, crossStitchCases),
+    ...family(scalarBlocks, scalarBlocksReference, scalarBlocksCases),
+    ...family(parameterDistance, parameterDistanceReference, parameterDistanceCases),
+    ...family(halfOverlap, halfOverlapReference, halfOverlapCases),
     ...family(dropout, dropoutReference, dropoutCases),
     ...family(elu, eluReference, eluCases),
     ...family(gelu, geluReference, geluCases),

@@ -1,4 +1,3 @@
-import { z } from 'zod/mini';
 import { UsageError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import type { ObjectSchema, OutputOf } from '../../core/schema.ts';
@@ -204,19 +203,4 @@ function parseSettings<Checked extends ObjectSchema>(
     `augmentation ${name}: ${key} is ${JSON.stringify(settings[key])}; ${rule.replace(/^Invalid (input|option): /, '')}`,
     { hint: `Its settings are ${Object.keys(schema.shape).join(', ') || 'none'}.` },
   );
-}
-
-/** A setting that is a number, with its default. */
-export function numberSetting(
-  least: number,
-  most: number,
-  usual: number,
-  description: string,
-): z.ZodMiniDefault<z.ZodMiniNumber> {
-  return z._default(z.number().check(z.minimum(least), z.maximum(most), z.describe(description)), usual);
-}
-
-/** The setting that says how often: a probability. */
-export function probability(usual: number, what: string): z.ZodMiniDefault<z.ZodMiniNumber> {
-  return numberSetting(0, 1, usual, `probability of ${what} per patch`);
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod/mini';
-import { type Augmentation, defineIntensity, numberSetting, probability } from './augmentation.ts';
+import { type Augmentation, defineIntensity } from './augmentation.ts';
 import { filterKernels, filterPasses, forEachAxis, gaussianFilter } from './axis-filter.ts';
 import { drawChannels } from './per-channel.ts';
+import { numberSetting, probability } from './setting-fields.ts';
 
 /** A Gaussian filter on half of the images. Probability and range are nnU-Net's. */
 export const blur: Augmentation = defineIntensity({

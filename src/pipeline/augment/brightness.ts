@@ -1,7 +1,8 @@
 import { z } from 'zod/mini';
-import { type Augmentation, defineIntensity, numberSetting, probability } from './augmentation.ts';
+import { type Augmentation, defineIntensity } from './augmentation.ts';
 import { drawChannels } from './per-channel.ts';
 import { scaleKernel, scalePass } from './scale.ts';
+import { numberSetting, probability } from './setting-fields.ts';
 
 /** A factor per image. Probability and range are nnU-Net's. */
 export const brightness: Augmentation = defineIntensity({

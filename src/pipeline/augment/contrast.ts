@@ -1,6 +1,7 @@
 import { z } from 'zod/mini';
-import { type Augmentation, defineIntensity, numberSetting, probability } from './augmentation.ts';
+import { type Augmentation, defineIntensity } from './augmentation.ts';
 import { drawChannels } from './per-channel.ts';
+import { numberSetting, probability } from './setting-fields.ts';
 import { statisticsKernel, statisticsPass } from './statistics.ts';
 
 /** Stretches an image about its mean, within the range that it had. Probability and range are nnU-Net's. */

@@ -1,5 +1,6 @@
 import { z } from 'zod/mini';
-import { type Augmentation, defineSpatial, numberSetting, probability } from './augmentation.ts';
+import { type Augmentation, defineSpatial } from './augmentation.ts';
+import { numberSetting, probability } from './setting-fields.ts';
 
 /**
  * Bends patches smoothly: control points move by up to `elasticShift` voxels along each axis, and a cubic B-spline lies

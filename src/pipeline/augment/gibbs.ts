@@ -1,7 +1,8 @@
 import { z } from 'zod/mini';
-import { type Augmentation, defineIntensity, numberSetting, probability } from './augmentation.ts';
+import { type Augmentation, defineIntensity } from './augmentation.ts';
 import { filterKernels, filterPasses, forEachAxis, truncatingFilter } from './axis-filter.ts';
 import { drawChannels } from './per-channel.ts';
+import { numberSetting, probability } from './setting-fields.ts';
 
 /** Ringing at edges: high frequencies are cut off along each axis. MONAI has the same; the probability is ours. */
 export const gibbs: Augmentation = defineIntensity({

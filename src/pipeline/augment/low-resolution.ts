@@ -1,7 +1,8 @@
 import { z } from 'zod/mini';
-import { type Augmentation, defineIntensity, numberSetting, probability } from './augmentation.ts';
+import { type Augmentation, defineIntensity } from './augmentation.ts';
 import { decimatingFilter, filterKernels, filterPasses, forEachAxis } from './axis-filter.ts';
 import { drawChannels } from './per-channel.ts';
+import { numberSetting, probability } from './setting-fields.ts';
 
 /** Fewer voxels along all axes, and back, on half of the images. Probability and range are nnU-Net's. */
 export const lowResolution: Augmentation = defineIntensity({

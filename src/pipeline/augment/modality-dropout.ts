@@ -1,6 +1,7 @@
 import { z } from 'zod/mini';
-import { type Augmentation, defineIntensity, probability } from './augmentation.ts';
+import { type Augmentation, defineIntensity } from './augmentation.ts';
 import { scaleKernel, scalePass } from './scale.ts';
+import { probability } from './setting-fields.ts';
 
 /** Leaves out images, never all of them, so that a network learns to do without one. The probability is ours. */
 export const modalityDropout: Augmentation = defineIntensity({

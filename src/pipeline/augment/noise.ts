@@ -1,6 +1,7 @@
 import { z } from 'zod/mini';
-import { type Augmentation, defineIntensity, numberSetting, probability } from './augmentation.ts';
+import { type Augmentation, defineIntensity } from './augmentation.ts';
 import { drawChannels } from './per-channel.ts';
+import { numberSetting, probability } from './setting-fields.ts';
 
 /**
  * Adds normal deviates, whose standard deviation is drawn up to `noiseDeviation`: nnU-Net's 0.1, which it calls a

@@ -1,11 +1,6 @@
 import { z } from 'zod/mini';
-import {
-  type Augmentation,
-  defineSpatial,
-  type Matrix3,
-  numberSetting,
-  probability,
-} from './augmentation.ts';
+import { type Augmentation, defineSpatial, type Matrix3 } from './augmentation.ts';
+import { numberSetting, probability } from './setting-fields.ts';
 import { multiply } from './transform.ts';
 
 /** Turns patches about z, y and x by up to 30° each. Probability and range are nnU-Net's. */

@@ -1,5 +1,6 @@
 import { z } from 'zod/mini';
-import { type Augmentation, defineSpatial, numberSetting, probability } from './augmentation.ts';
+import { type Augmentation, defineSpatial } from './augmentation.ts';
+import { numberSetting, probability } from './setting-fields.ts';
 
 /** Makes what a patch shows smaller or larger. Probability and range are nnU-Net's. */
 export const scaling: Augmentation = defineSpatial({

@@ -1,7 +1,8 @@
 import { z } from 'zod/mini';
-import { type Augmentation, defineIntensity, numberSetting, probability } from './augmentation.ts';
+import { type Augmentation, defineIntensity } from './augmentation.ts';
 import { filterKernels, filterPasses, forEachAxis, noFilter, slicingFilter } from './axis-filter.ts';
 import { drawChannels } from './per-channel.ts';
+import { numberSetting, probability } from './setting-fields.ts';
 
 /** Thick slices along one axis: means over slices, and back. TorchIO's range of thickness; the probability is ours. */
 export const thickSlices: Augmentation = defineIntensity({

@@ -11,7 +11,8 @@ import type { NetworkSpec } from '../../engine/nn/network.ts';
 import { architectureOf, parseNetworkSpec } from '../../engine/nn/networks/index.ts';
 import { findPreset } from '../task/presets.ts';
 import { headChannels, inputChannels, parseTask, type Task, type TaskHead } from '../task/task.ts';
-import { CARD_SCHEMA, type ModelCard, type ModelSteps, STEPS_SCHEMA } from './steps.ts';
+import type { ModelCard, ModelSteps } from './steps.ts';
+import { CARD_SCHEMA, STEPS_SCHEMA } from './steps-schema.ts';
 
 /** A voxel size that a network learned at. */
 export interface TrainedSpacing {

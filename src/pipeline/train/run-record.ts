@@ -124,13 +124,20 @@ const MANIFEST = z.object({
   trainDice: z.nullable(z.number()),
   trainError: z._default(z.nullable(z.number()), null),
   best: z._default(
-    z.nullable(
-      z.object({
-        step: z.int().check(z.minimum(1)),
-        dice: z.nullable(z.number()),
-        error: z.nullable(z.number()),
-      }),
-    ),
+    z.union([
+      z.nullable(
+        z.object({
+          step: z.int().check(z.minimum(1)),
+          dice: z.nullable(z.number()),
+          error: z.nullable(z.number()),
+        }),
+      ),
+      // Older runs: the lowest loss of a single step, which says nothing about a network.
+      z.pipe(
+        z.object({ step: z.int(), loss: z.number() }),
+        z.transform(() => null),
+      ),
+    ]),
     null,
   ),
   hash: z.string(),
