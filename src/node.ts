@@ -5,8 +5,9 @@
  * @module
  */
 
+export type { AdapterEntry } from './platform/adapters.ts';
 export { dcm2niix } from './platform/dcm2niix.node.ts';
-export { type NodeGpuOptions, openNodeGpu, openNullGpu } from './platform/node.ts';
+export { listAdapters, type NodeGpuOptions, openNodeGpu, openNullGpu } from './platform/node.ts';
 export { NodeFolder } from './platform/node-files.ts';
 export { describeHolder, type HeldFolder, lockFolder, tryLockFolder } from './platform/run-lock.ts';
 export { openSlurm } from './platform/slurm.ts';

@@ -11,6 +11,7 @@ import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { askPeer, PEERS, type PeerRequest } from '../platform/peers.ts';
 import { type Command, command } from './command.ts';
+import { GPU_ARGS } from './common.ts';
 import type { Output } from './output.ts';
 import type { Progress } from './progress.ts';
 
@@ -28,6 +29,7 @@ export const bench: Command = command({
   name: 'bench',
   description: 'Check and time the kernels and a training step',
   args: {
+    ...GPU_ARGS,
     pattern: {
       type: 'positional',
       required: false,

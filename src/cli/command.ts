@@ -1,4 +1,5 @@
 import { type ArgsDef, parseArgs, renderUsage } from 'citty';
+import { preferAdapter } from '../platform/adapters.ts';
 import { checkArguments, renameOptions } from './arguments.ts';
 import { Options, SHARED_ARGS, type SharedName } from './common.ts';
 import { Output } from './output.ts';
@@ -52,6 +53,7 @@ export function command<const Args extends ArgsDef>(spec: CommandSpec<Args>): Co
       checkArguments(words, args, `${PROGRAM} ${name}`, spec.many || spec.manyFirst);
       const parsed: Record<string, unknown> = parseArgs([...words], args);
       if (spec.manyFirst) placeLast(parsed, args);
+      if (typeof parsed.adapter === 'string') preferAdapter(parsed.adapter);
       const output = new Output(parsed.json === true);
       try {
         await spec.run(new Options({ ...parsed }), output);

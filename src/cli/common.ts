@@ -11,6 +11,16 @@ export const SHARED_ARGS: Readonly<Record<SharedName, ArgDef>> = {
   debug: { type: 'boolean', description: 'Print the stack of an error' },
 };
 
+/** Of commands that compute on the GPU. */
+export const GPU_ARGS: { readonly adapter: ArgDef } = {
+  adapter: {
+    type: 'string',
+    valueHint: 'NAME|INDEX',
+    description:
+      'Adapter to compute on, of those that doctor lists (default: VOXELGRAD_ADAPTER, or the best)',
+  },
+};
+
 /** The seed where none is given. */
 export const DEFAULT_SEED = 1;
 

@@ -21,6 +21,7 @@ import { PAPER_VARIANTS, predictsTissues, type Variant } from '../study/presets/
 import { type DemoReportData, type DemoVariant, demoReport, demoTable } from '../study/report/demo-report.ts';
 import { tissueProvider } from '../study/tissue-provider.ts';
 import { type Command, command } from './command.ts';
+import { GPU_ARGS } from './common.ts';
 import type { Output } from './output.ts';
 import { runTraining } from './train.ts';
 
@@ -49,6 +50,7 @@ export const demo: Command = command({
   name: 'demo',
   description: 'Write phantoms, train all three variants, predict a held-out patient, and report',
   args: {
+    ...GPU_ARGS,
     out: { type: 'positional', required: false, description: `Folder to write (default ${FOLDER})` },
     steps: {
       type: 'string',

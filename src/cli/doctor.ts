@@ -1,13 +1,17 @@
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { formatBytes } from '../engine/gpu/gpu.ts';
 import { measurePeak, type Peak } from '../engine/gpu/peak.ts';
-import { openNodeGpu } from '../platform/node.ts';
+import { type AdapterEntry, assignmentWarning } from '../platform/adapters.ts';
+import { listAdapters, openNodeGpu } from '../platform/node.ts';
 import { backendName, type SystemInfo, systemInfo } from '../platform/system.ts';
 import { type Command, command } from './command.ts';
+import { GPU_ARGS } from './common.ts';
 
 /** What `doctor --json` prints. */
 export interface DoctorReport {
   readonly adapter: { readonly description: string; readonly backend: string; readonly software: boolean };
+  /** Adapters of the system's drivers, in the order of their numbers. */
+  readonly adapters: readonly AdapterEntry[];
   readonly driver: 'system' | 'bundled';
   /** WebGPU's limits by name, as the device was opened with. */
   readonly limits: Readonly<Record<string, number>>;
@@ -19,16 +23,19 @@ export interface DoctorReport {
 export const doctor: Command = command({
   name: 'doctor',
   description: 'Show the adapter that the engine runs on, and measure how fast it is',
-  args: {},
+  args: { ...GPU_ARGS },
   examples: [
     { line: 'doctor', does: 'adapter, driver, limits, features, measured peak, advice' },
     { line: 'doctor --json', does: 'the same for a program to read' },
   ],
   async run(options, output) {
     options.seed();
+    const adapters = await listAdapters({ quiet: true });
+    const warning = assignmentWarning(adapters);
+    if (warning) output.note(warning);
     const gpu = await openNodeGpu({ quiet: true });
     try {
-      const report = await examine(gpu);
+      const report = await examine(gpu, adapters);
       const advice = driverAdvice(report, systemInfo());
       if (output.json && advice) output.note(advice);
       output.result(report, describeReport(report, advice));
@@ -38,11 +45,12 @@ export const doctor: Command = command({
   },
 });
 
-async function examine(gpu: Gpu): Promise<DoctorReport> {
+async function examine(gpu: Gpu, adapters: readonly AdapterEntry[]): Promise<DoctorReport> {
   const { description, software, driver } = gpu.capabilities;
   const peak = await measurePeak(gpu);
   return {
     adapter: { description, backend: backendName(), software },
+    adapters,
     driver,
     limits: limitsOf(gpu.device.limits),
     features: [...gpu.device.features].sort(),
@@ -100,12 +108,15 @@ const SHOWN_LIMITS: readonly (readonly [name: string, bytes: boolean])[] = [
 ];
 
 function describeReport(report: DoctorReport, advice: string | undefined): string {
-  const { adapter, driver, limits, features, peak } = report;
+  const { adapter, adapters, driver, limits, features, peak } = report;
   const origin = driver === 'bundled' ? 'bundled with the package (SwiftShader)' : 'of this system';
   const lines = [
     `adapter   ${adapter.description}`,
     `backend   ${adapter.backend}${adapter.software ? ', software (runs on the processor)' : ''}`,
     `driver    ${origin}`,
+    ...(adapters.length > 1
+      ? ['adapters', ...adapters.map(({ name, backend }, i) => `  ${i}  ${name} (${backend})`)]
+      : []),
     `peak      ${peak.gflops} GFLOP/s of multiply-adds, ${peak.gbps} GB/s of copies`,
     `features  ${features.join(', ') || 'none'}`,
     'limits',

@@ -32,7 +32,7 @@ import {
 import { sameCommand } from './again.ts';
 import { attachTissues } from './attach-tissues.ts';
 import { type Command, command } from './command.ts';
-import type { Options, SharedName } from './common.ts';
+import { GPU_ARGS, type Options, type SharedName } from './common.ts';
 import { choicesOrRecorded, DATASET_ARGS, openDatasetOf } from './dataset-options.ts';
 import {
   EXPERIMENT_ARGS,
@@ -54,6 +54,7 @@ export const experiment: Command = command({
   name: 'experiment',
   description: "The paper's whole pipeline: tissue maps, stage-1 nets, correction, variants, folds",
   args: {
+    ...GPU_ARGS,
     dataset: { type: 'positional', description: 'Data set (BIDS or ISBI 2015, detected automatically)' },
     out: {
       type: 'positional',

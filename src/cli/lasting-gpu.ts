@@ -1,6 +1,7 @@
 import type { DeviceLostError } from '../core/errors.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
-import { openNodeGpu } from '../platform/node.ts';
+import { assignmentWarning, isAssigned } from '../platform/adapters.ts';
+import { listAdapters, openNodeGpu } from '../platform/node.ts';
 import type { Output } from './output.ts';
 
 /** The machine's GPU, and after a loss the one that takes its place. */
@@ -21,6 +22,8 @@ export class LastingGpu {
    * @throws GpuError where there is none.
    */
   static async open(output: Output, from: string): Promise<LastingGpu> {
+    const warning = isAssigned() ? assignmentWarning(await listAdapters({ quiet: true })) : undefined;
+    if (warning) output.note(warning);
     return new LastingGpu(await openNodeGpu({ quiet: true }), output, from);
   }
 

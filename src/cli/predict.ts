@@ -11,6 +11,7 @@ import { packageVersion } from '../platform/terminal.ts';
 import { tissueProvider } from '../study/tissue-provider.ts';
 import { mapsFolder } from './attach-tissues.ts';
 import { type Command, command } from './command.ts';
+import { GPU_ARGS } from './common.ts';
 import { LastingGpu } from './lasting-gpu.ts';
 import { claimFolder, OVERWRITE_ARG, requireNew, requireOwnFolder } from './own-folder.ts';
 import { noteSpacing, openPrediction, PREDICTION_ARGS, requireModelInputs } from './prediction-inputs.ts';
@@ -24,6 +25,7 @@ export const predict: Command = command({
   name: 'predict',
   description: 'Segment scans with a trained network, or the mean of several: RUN RUN ... DATASET OUT',
   args: {
+    ...GPU_ARGS,
     run: PREDICTION_ARGS.run,
     dataset: { type: 'positional', description: 'Data set (BIDS or ISBI 2015)' },
     out: { type: 'positional', description: 'Folder for masks and probability maps (BIDS derivatives)' },

@@ -15,6 +15,7 @@ import {
 } from '../study/submission.ts';
 import { tissueProvider } from '../study/tissue-provider.ts';
 import { type Command, command } from './command.ts';
+import { GPU_ARGS } from './common.ts';
 import { LastingGpu } from './lasting-gpu.ts';
 import { OVERWRITE_ARG } from './own-folder.ts';
 import { noteSpacing, openPrediction, PREDICTION_ARGS, requireModelInputs } from './prediction-inputs.ts';
@@ -24,6 +25,7 @@ export const submission: Command = command({
   name: 'submission',
   description: 'Segment the test set of the ISBI 2015 challenge, named and stored as it wants the masks',
   args: {
+    ...GPU_ARGS,
     run: PREDICTION_ARGS.run,
     dataset: { type: 'positional', description: 'Folder of the challenge that holds the test subjects' },
     out: { type: 'positional', description: 'Folder for the masks: test01_01_TEAM.nii, ...' },

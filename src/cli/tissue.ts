@@ -14,6 +14,7 @@ import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { packageVersion } from '../platform/terminal.ts';
 import { type Command, command } from './command.ts';
+import { GPU_ARGS } from './common.ts';
 import { DATASET_ARGS, datasetChoices, openDatasetOf } from './dataset-options.ts';
 import { claimFolder, OVERWRITE_ARG, requireNew, requireOwnFolder } from './own-folder.ts';
 
@@ -24,6 +25,7 @@ export const tissue: Command = command({
   name: 'tissue',
   description: 'Write maps of grey matter, white matter and cerebrospinal fluid',
   args: {
+    ...GPU_ARGS,
     dataset: { type: 'positional', description: 'Data set (BIDS or ISBI 2015)' },
     out: { type: 'positional', description: 'Folder for the maps (BIDS derivatives, and c1, c2, c3 as SPM)' },
     method: {

@@ -51,7 +51,7 @@ import { packageVersion } from '../platform/terminal.ts';
 import { resumeCommand } from './again.ts';
 import { allowImages, attachTissues } from './attach-tissues.ts';
 import { type Command, command } from './command.ts';
-import type { Options, SharedName } from './common.ts';
+import { GPU_ARGS, type Options, type SharedName } from './common.ts';
 import { choicesOrRecorded, DATASET_ARGS, openDatasetOf, recordedIn } from './dataset-options.ts';
 import { LastingGpu } from './lasting-gpu.ts';
 import type { Output } from './output.ts';
@@ -113,6 +113,7 @@ export const train: Command = command({
   name: 'train',
   description: 'Train a U-Net on the scans of some patients',
   args: {
+    ...GPU_ARGS,
     dataset: { type: 'positional', description: 'Data set (BIDS or ISBI 2015, detected automatically)' },
     out: { type: 'positional', description: `Folder of the run: ${Object.values(RUN_FILES).join(', ')}` },
     ...SETTING_ARGS,

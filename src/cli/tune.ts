@@ -11,6 +11,7 @@ import { cacheFolder } from '../platform/cache-folder.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { type Command, command } from './command.ts';
+import { GPU_ARGS } from './common.ts';
 import type { Progress } from './progress.ts';
 import { gatherSettings, readSettingFiles, SETTING_ARGS } from './settings.ts';
 
@@ -38,6 +39,7 @@ export const tune: Command = command({
   name: 'tune',
   description: 'Find the fastest kernels for a network on this adapter, for training runs to come',
   args: {
+    ...GPU_ARGS,
     ...SHAPE_ARGS,
     'compile-seconds': {
       type: 'string',

@@ -3,6 +3,7 @@ import { create, globals } from 'webgpu';
 import { GpuError } from '../core/errors.ts';
 import type { DriverOrigin } from '../engine/gpu/capabilities.ts';
 import { Gpu } from '../engine/gpu/gpu.ts';
+import { type AdapterEntry, chooseAdapter, NO_ADAPTER, parseAdapters } from './adapters.ts';
 import { activateBundledDriver, unpackBundledDriver } from './bundled-driver.ts';
 import { withoutLimitWarnings } from './native-messages.ts';
 import { restWhile } from './rest.ts';
@@ -14,6 +15,11 @@ export interface NodeGpuOptions {
   readonly flags?: readonly string[];
   /** `bundled` passes over the system's drivers; `system` never falls back to the bundled one. */
   readonly driver?: 'auto' | DriverOrigin;
+  /**
+   * The system's adapter to take, by its place in {@link listAdapters} or a part of its name (default: what the environment
+   * variable VOXELGRAD_ADAPTER says, else the one that Dawn prefers).
+   */
+  readonly adapter?: string | undefined;
   /**
    * Leave out two lines that Dawn writes to stderr of many adapters and that mean nothing here (default false, since
    * stderr belongs to the whole process; see native-messages.ts).
@@ -28,7 +34,7 @@ const instances: GPU[] = [];
  * Opens a GPU on Node through Dawn: a real GPU or a good system driver first, else the bundled software driver.
  * The environment variable VOXELGRAD_DRIVER=bundled|system sets the default of `driver`.
  *
- * @throws GpuError naming what was tried and how to get a driver on this platform.
+ * @throws GpuError for an adapter that is not there, with those that are; GpuError naming what was tried and how to get a driver on this platform.
  */
 export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
   Object.assign(globalThis, globals);
@@ -37,7 +43,10 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
     // Lavapipe gives each of its threads an equal share of a dispatch beforehand: with one a core, a core that other
     // programs slow down keeps all waiting. (Other drivers do not know the variable.)
     process.env.LP_NUM_THREADS ??= String(2 * availableParallelism());
-    const adapter = await requestAdapter(options);
+    const name = options.adapter ?? (process.env.VOXELGRAD_ADAPTER || undefined);
+    const flags = [...(options.flags ?? [])];
+    if (name !== undefined) flags.push(`adapter=${chooseAdapter(await listAdapters(options), name).name}`);
+    const adapter = await requestAdapter({ ...options, flags });
     if (adapter) return Gpu.open(adapter, 'system', { wait: restWhile });
   }
   if (wanted !== 'system') {
@@ -52,6 +61,18 @@ export async function openNodeGpu(options: NodeGpuOptions = {}): Promise<Gpu> {
   throw new GpuError('no WebGPU adapter was found, neither a system driver nor the bundled software driver', {
     hint: adapterHint(),
   });
+}
+
+/** The adapters of the system's drivers, in Dawn's order; none where there is no such driver. */
+export async function listAdapters({ quiet }: Pick<NodeGpuOptions, 'quiet'> = {}): Promise<AdapterEntry[]> {
+  Object.assign(globalThis, globals);
+  if (!systemHasDrivers()) return [];
+  try {
+    await requestAdapter({ flags: [`adapter=${NO_ADAPTER}`], ...(quiet ? { quiet } : {}) });
+  } catch (error) {
+    return parseAdapters(error instanceof Error ? error.message : String(error));
+  }
+  return [];
 }
 
 /** A device of Dawn's null backend: it validates and compiles shaders, and refuses to run a plan or to read back. */

@@ -97,7 +97,7 @@ describe('doctor', () => {
     expect(run.code).toBe(0);
     expect(run.stdout.endsWith('}\n')).toBe(true);
     const report = JSON.parse(run.stdout);
-    expect(Object.keys(report)).toEqual(['adapter', 'driver', 'limits', 'features', 'peak']);
+    expect(Object.keys(report)).toEqual(['adapter', 'adapters', 'driver', 'limits', 'features', 'peak']);
     expect(Object.keys(report.adapter)).toEqual(['description', 'backend', 'software']);
     expect(report.adapter.description).not.toBe('');
     expect(['system', 'bundled']).toContain(report.driver);
