@@ -23,6 +23,7 @@ import { requireSubjects } from '../study/experiment/same-experiment.ts';
 import { ScanShelf } from '../study/experiment/scan-shelf.ts';
 import { unitsOf } from '../study/experiment/share.ts';
 import { summarise, summaryText } from '../study/experiment/summary.ts';
+import { readUnitResult } from '../study/experiment/unit-files.ts';
 import {
   EXPERIMENT_FILES,
   type ExperimentRecord,
@@ -42,10 +43,16 @@ import {
   saysWhat,
   sharedOnly,
 } from './experiment-options.ts';
-import { EXECUTOR_ARGS, gatherExecutor, runOnSlurm } from './experiment-slurm.ts';
 import type { Output } from './output.ts';
 import type { Progress } from './progress.ts';
 import { readSettingFiles } from './settings.ts';
+import { EXECUTOR_ARGS, gatherExecutor, runOnSlurm } from './slurm.ts';
+
+/** What stands at the head of the scripts for Slurm. */
+const ABOUT_TASKS = [
+  'One task of the job array is one unit of the experiment; a unit that is',
+  'finished ends at once, and one that was interrupted goes on from its last checkpoint.',
+].join('\n');
 
 /** Longest that a plan may take: every scan is read once. */
 const PLANNING_MS = 60 * 60_000;
@@ -113,7 +120,17 @@ export const experiment: Command = command({
     for (const note of record.notes) output.note(`note: ${note}`);
     const units = unitsOf(record.units, share);
     const done = slurm
-      ? await runOnSlurm(units, options.required('dataset'), out, slurm, output)
+      ? await runOnSlurm(
+          {
+            units,
+            isFinished: async (unit) => (await readUnitResult(out, unit)) !== undefined,
+            about: ABOUT_TASKS,
+            command: ['experiment', options.required('dataset'), out.root, '--units'],
+          },
+          out,
+          slurm,
+          output,
+        )
       : await work(
           record,
           dataset,

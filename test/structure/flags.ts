@@ -2,9 +2,9 @@
 const OTHER_PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   'src/platform/checkout.ts': ['always', 'dirty'], // git describe
   // sbatch and squeue
-  'src/study/slurm/slurm-options.ts': ['partition', 'gres'],
-  'src/study/slurm/slurm-queue.ts': ['array', 'format', 'jobs', 'noheader', 'parsable', 'states'],
-  'src/study/slurm/slurm-script.ts': ['array', 'dependency', 'job-name', 'open-mode', 'output', 'requeue'],
+  'src/pipeline/slurm/slurm-options.ts': ['partition', 'gres'],
+  'src/pipeline/slurm/slurm-queue.ts': ['array', 'format', 'jobs', 'noheader', 'parsable', 'states'],
+  'src/pipeline/slurm/slurm-script.ts': ['array', 'dependency', 'job-name', 'open-mode', 'output', 'requeue'],
 };
 
 /** A flag, as against `i--`, `a --b` and the custom properties of CSS (`--ground:#fff`, `var(--ground)`). */

@@ -34,6 +34,7 @@ const DIRECTLY_BELOW: Readonly<Record<string, readonly string[]>> = {
   'pipeline/exchange': ['pipeline/models'],
   'pipeline/predict': ['pipeline/models', 'imaging/results'],
   'pipeline/recipes': ['core'],
+  'pipeline/slurm': ['core'],
   'pipeline/train': [
     'pipeline/recipes',
     'pipeline/sampler',
@@ -43,7 +44,7 @@ const DIRECTLY_BELOW: Readonly<Record<string, readonly string[]>> = {
   ],
   'pipeline/prepare': ['imaging/register', 'imaging/bias', 'imaging/dicom', 'pipeline/predict'],
   'pipeline/bench': ['engine/tune', 'pipeline/predict'],
-  study: ['pipeline/train', 'pipeline/prepare', 'imaging/tissue'],
+  study: ['pipeline/slurm', 'pipeline/train', 'pipeline/prepare', 'imaging/tissue'],
   platform: ['engine/gpu', 'imaging/dicom'],
   cli: ['study', 'platform', 'pipeline/bench', 'pipeline/exchange'],
   web: ['study', 'platform'],

@@ -3,7 +3,7 @@ import { FileFormatError } from '../../core/errors.ts';
 import type { FileStore } from '../../core/files.ts';
 import { parseJson } from '../../core/json.ts';
 
-/** Folder of what Slurm is given, in an experiment's folder. */
+/** Folder of what Slurm is given, in the folder of the results. */
 export const SLURM_FOLDER = 'slurm';
 const JOBS = `${SLURM_FOLDER}/jobs.json`;
 
@@ -31,7 +31,7 @@ const SCHEMA: z.ZodMiniType<{ readonly jobs: readonly SubmittedJob[] }> = z.obje
   ),
 });
 
-/** Jobs of an experiment, the oldest first; none where none was submitted. @throws FileFormatError */
+/** Jobs of a folder, the oldest first; none where none was submitted. @throws FileFormatError */
 export async function readJobs(out: FileStore): Promise<SubmittedJob[]> {
   const names = (await out.list(SLURM_FOLDER)).map(({ name }) => `${SLURM_FOLDER}/${name}`);
   if (!names.includes(JOBS)) return [];

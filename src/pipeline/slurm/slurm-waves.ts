@@ -1,19 +1,25 @@
-import type { ExperimentUnit } from '../report/experiment-record.ts';
-
 /** Most tasks of one job array: Slurm's own limit where the cluster sets none (MaxArraySize). */
 const MOST_TASKS = 1000;
 
-type Needs = Pick<ExperimentUnit, 'id' | 'needs'>;
+/** A piece of work that one task does. */
+export interface SlurmUnit {
+  readonly id: string;
+  /** Units that must be finished before it begins. */
+  readonly needs: readonly string[];
+}
 
 /**
  * Groups units into waves: a unit's needs lie in earlier waves, so that each wave can be one job array that starts
- * when the one before it has ended. A unit goes into the last wave that its dependents allow: nets that need no
- * tissue maps then train beside those that do, and no correction waits for them.
+ * when the one before it has ended. A unit goes into the last wave that its dependents allow: what needs
+ * little then runs beside what needs much, and nothing waits for it.
  *
  * @param units those that are to be run; needs outside of them count as met or as seen to elsewhere
  * @param most units of a wave
  */
-export function planWaves<Unit extends Needs>(units: readonly Unit[], most: number = MOST_TASKS): Unit[][] {
+export function planWaves<Unit extends SlurmUnit>(
+  units: readonly Unit[],
+  most: number = MOST_TASKS,
+): Unit[][] {
   const dependents = dependentsOf(units);
   // Length of the longest chain of units that wait for a unit.
   const heights = new Map<string, number>();
@@ -32,7 +38,7 @@ export function planWaves<Unit extends Needs>(units: readonly Unit[], most: numb
 }
 
 /** Units that cannot be finished before one of these, these included: what needs them, and what needs that. */
-export function withDependents(units: readonly Needs[], ids: Iterable<string>): Set<string> {
+export function withDependents(units: readonly SlurmUnit[], ids: Iterable<string>): Set<string> {
   const dependents = dependentsOf(units);
   const found = new Set<string>();
   const add = (id: string): void => {
@@ -44,7 +50,7 @@ export function withDependents(units: readonly Needs[], ids: Iterable<string>): 
   return found;
 }
 
-function dependentsOf(units: readonly Needs[]): Map<string, string[]> {
+function dependentsOf(units: readonly SlurmUnit[]): Map<string, string[]> {
   const dependents = new Map<string, string[]>(units.map(({ id }) => [id, []]));
   for (const { id, needs } of units) for (const need of needs) dependents.get(need)?.push(id);
   return dependents;

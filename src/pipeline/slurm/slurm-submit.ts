@@ -1,6 +1,5 @@
 import { SchedulerError } from '../../core/errors.ts';
 import type { FileStore } from '../../core/files.ts';
-import type { ExperimentUnit } from '../report/experiment-record.ts';
 import {
   readJobs,
   SLURM_FOLDER,
@@ -11,13 +10,13 @@ import {
 } from './slurm-jobs.ts';
 import { type RunSlurm, submit, type TaskState, taskStates } from './slurm-queue.ts';
 import { sbatchScript, type WaveScript } from './slurm-script.ts';
-import { planWaves, withDependents } from './slurm-waves.ts';
+import { planWaves, type SlurmUnit, withDependents } from './slurm-waves.ts';
 
-/** An experiment that Slurm runs. */
+/** Work that Slurm does. */
 export interface SlurmRequest {
-  /** The experiment's folder, which every node of the cluster sees. */
+  /** The folder of the results, which every node of the cluster sees. */
   readonly out: FileStore;
-  readonly units: readonly Pick<ExperimentUnit, 'id' | 'needs'>[];
+  readonly units: readonly SlurmUnit[];
   /** Whether a unit has its result. */
   isFinished(unit: string): Promise<boolean>;
   readonly run: RunSlurm;
@@ -42,7 +41,7 @@ export interface Submission {
  */
 export async function submitUnits(
   { out, units, isFinished, run }: SlurmRequest,
-  how: Pick<WaveScript, 'version' | 'most' | 'options' | 'folder' | 'command'>,
+  how: Pick<WaveScript, 'version' | 'about' | 'most' | 'options' | 'folder' | 'command'>,
 ): Promise<Submission> {
   const jobs = await readJobs(out);
   const unfinished = [];
@@ -63,11 +62,13 @@ export async function submitUnits(
     for (const id of late) queued.delete(id);
   }
   const submitted: SubmittedJob[] = [];
+  // Waves that need nothing of each other run side by side, unless only so many tasks may run at once.
+  const inTurn = how.most !== undefined || unfinished.some(({ needs }) => needs.length > 0);
   for (const wave of planWaves(unfinished.filter(({ id }) => !queued.has(id)))) {
     const name = `wave-${jobs.length + 1}`;
     const script = `${name}.sbatch`;
     const older = wave.flatMap(({ needs }) => needs.flatMap((need) => queued.get(need)?.job ?? []));
-    const after = [...new Set([...older, ...submitted.slice(-1).map(({ id }) => id)])];
+    const after = [...new Set([...older, ...(inTurn ? submitted.slice(-1) : []).map(({ id }) => id)])];
     const ids = wave.map(({ id }) => id);
     const text = sbatchScript({ ...how, name, units: ids, after });
     await out.write(`${SLURM_FOLDER}/${script}`, new TextEncoder().encode(text));

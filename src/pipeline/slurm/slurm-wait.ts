@@ -57,7 +57,9 @@ export async function waitForUnits(request: SlurmRequest, options: WaitOptions =
       silent = true;
       return undefined;
     });
-    for (const id of before) if (await isFinished(id)) finished.add(id);
+    // Of a large cohort most tasks wait: nothing of theirs is looked for.
+    for (const id of before)
+      if (states?.get(id)?.phase !== 'waiting' && (await isFinished(id))) finished.add(id);
     if (states) silent = false;
     const open = before.filter((id) => !finished.has(id));
     if (states) updateEnded(ended, open, states);

@@ -1,18 +1,17 @@
 import type { ArgDef } from 'citty';
 import { StoppedError, UsageError } from '../core/errors.ts';
 import { removeUnfinished } from '../core/unfinished-files.ts';
+import { SLURM_FOLDER } from '../pipeline/slurm/slurm-jobs.ts';
+import { parseSlurmOptions } from '../pipeline/slurm/slurm-options.ts';
+import { LOGS } from '../pipeline/slurm/slurm-script.ts';
+import { type SlurmRequest, type Submission, submitUnits } from '../pipeline/slurm/slurm-submit.ts';
+import { waitForUnits } from '../pipeline/slurm/slurm-wait.ts';
+import type { SlurmUnit } from '../pipeline/slurm/slurm-waves.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { lockFolder } from '../platform/run-lock.ts';
 import { openSlurm } from '../platform/slurm.ts';
 import { watchStopSignals } from '../platform/stop-signals.ts';
 import { ownProgram, packageVersion, workingFolder } from '../platform/terminal.ts';
-import { readUnitResult } from '../study/experiment/unit-files.ts';
-import type { ExperimentUnit } from '../study/report/experiment-record.ts';
-import { SLURM_FOLDER } from '../study/slurm/slurm-jobs.ts';
-import { parseSlurmOptions } from '../study/slurm/slurm-options.ts';
-import { LOGS } from '../study/slurm/slurm-script.ts';
-import { type SlurmRequest, type Submission, submitUnits } from '../study/slurm/slurm-submit.ts';
-import { waitForUnits } from '../study/slurm/slurm-wait.ts';
 import type { Options } from './common.ts';
 import type { Output } from './output.ts';
 
@@ -45,7 +44,18 @@ export interface SlurmSettings {
   readonly submitOnly: boolean;
 }
 
-/** Reads the options; undefined where units are done here. @throws UsageError naming the option. */
+/** What Slurm is to do. */
+export interface SlurmWork {
+  readonly units: readonly SlurmUnit[];
+  /** Whether a unit has its result. */
+  isFinished(unit: string): Promise<boolean>;
+  /** How scripts describe their tasks: lines of a comment. */
+  readonly about: string;
+  /** Words after the program's name; the name of a unit follows. */
+  readonly command: readonly string[];
+}
+
+/** Reads the options; undefined if everything is done here. @throws UsageError naming the option. */
 export function gatherExecutor(options: Options<ExecutorOption>): SlurmSettings | undefined {
   if (options.text('executor') === 'slurm')
     return {
@@ -64,14 +74,12 @@ export function gatherExecutor(options: Options<ExecutorOption>): SlurmSettings 
 }
 
 /**
- * Submits an experiment's units to Slurm and waits for them. Ctrl+C ends the waiting alone: what is submitted goes on.
+ * Submits units to Slurm and waits for them. Ctrl+C ends the waiting alone: what is submitted runs on.
  *
- * @param dataset as it was given
- * @throws SchedulerError where Slurm is not there, refuses a job, or a unit failed.
+ * @throws SchedulerError if Slurm is not there, refuses a job, or a unit failed.
  */
 export async function runOnSlurm(
-  units: readonly ExperimentUnit[],
-  dataset: string,
+  { units, isFinished, about, command }: SlurmWork,
   out: NodeFolder,
   { options, most, submitOnly }: SlurmSettings,
   output: Output,
@@ -79,7 +87,7 @@ export async function runOnSlurm(
   const request: SlurmRequest = {
     out,
     units,
-    isFinished: async (unit) => (await readUnitResult(out, unit)) !== undefined,
+    isFinished,
     run: await openSlurm(out, SLURM_FOLDER, LOGS),
   };
   // Two who submit at once would submit everything twice.
@@ -89,10 +97,11 @@ export async function runOnSlurm(
   await removeUnfinished(out, SLURM_FOLDER);
   const submission = await submitUnits(request, {
     version: packageVersion(),
+    about,
     most,
     options,
     folder: workingFolder(),
-    command: [...ownProgram(), 'experiment', dataset, out.root, '--units'],
+    command: [...ownProgram(), ...command],
   }).finally(() => lock.release());
   for (const { id, script, units } of submission.submitted)
     output.note(`submitted ${out.name}/${SLURM_FOLDER}/${script} as job ${id}: ${units.length} units`);

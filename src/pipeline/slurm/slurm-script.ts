@@ -4,6 +4,8 @@ import { shellWord } from '../../core/shell-word.ts';
 export interface WaveScript {
   /** Of voxelgrad. */
   readonly version: string;
+  /** What a task does and what becomes of one that is interrupted, for readers of the script; lines of a comment. */
+  readonly about: string;
   readonly name: string;
   /** One task each, in this order. */
   readonly units: readonly string[];
@@ -34,15 +36,14 @@ export function taskLog(job: string, task: number | '%a'): string {
  * it and it saves a checkpoint before it ends.
  */
 export function sbatchScript(wave: WaveScript): string {
-  const { version, name, units, after, most, options, folder, command } = wave;
+  const { version, about, name, units, after, most, options, folder, command } = wave;
   const dependency = [
     '# Not afterok: a unit that fails must not hold up those that do not need it.',
     `#SBATCH --dependency=afterany:${after.join(':')}`,
   ];
   return `${[
     '#!/bin/bash',
-    `# Written by voxelgrad ${version}. One task of the job array is one unit of the experiment; a unit that is`,
-    '# finished ends at once, and one that was interrupted goes on from its last checkpoint.',
+    ...`Written by voxelgrad ${version}. ${about}`.split('\n').map((line) => `# ${line}`),
     `#SBATCH --job-name=voxelgrad-${name}`,
     `#SBATCH --array=0-${units.length - 1}${most === undefined ? '' : `%${most}`}`,
     ...(after.length > 0 ? dependency : []),

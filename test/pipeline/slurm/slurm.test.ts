@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { SchedulerError, UsageError } from '../../../src/core/errors.ts';
 import { MemoryFiles } from '../../../src/core/files.ts';
-import { readJobs } from '../../../src/study/slurm/slurm-jobs.ts';
-import { parseSlurmOptions } from '../../../src/study/slurm/slurm-options.ts';
-import { parseStates, type RunSlurm, submit } from '../../../src/study/slurm/slurm-queue.ts';
-import { sbatchScript } from '../../../src/study/slurm/slurm-script.ts';
-import { type SlurmRequest, submitUnits } from '../../../src/study/slurm/slurm-submit.ts';
-import { waitForUnits } from '../../../src/study/slurm/slurm-wait.ts';
-import { planWaves, withDependents } from '../../../src/study/slurm/slurm-waves.ts';
+import { readJobs } from '../../../src/pipeline/slurm/slurm-jobs.ts';
+import { parseSlurmOptions } from '../../../src/pipeline/slurm/slurm-options.ts';
+import { parseStates, type RunSlurm, submit } from '../../../src/pipeline/slurm/slurm-queue.ts';
+import { sbatchScript } from '../../../src/pipeline/slurm/slurm-script.ts';
+import { type SlurmRequest, submitUnits } from '../../../src/pipeline/slurm/slurm-submit.ts';
+import { waitForUnits } from '../../../src/pipeline/slurm/slurm-wait.ts';
+import { planWaves, withDependents } from '../../../src/pipeline/slurm/slurm-waves.ts';
 
 const CHAIN = [
   { id: 'tissue', needs: [] },
@@ -17,7 +17,14 @@ const CHAIN = [
   { id: 'net_single', needs: [] },
   { id: 'net_multi', needs: ['correction'] },
 ];
-const SHARED = { version: '0.1.0', most: 2, options: [], folder: '/work', command: ['voxelgrad'] };
+const SHARED = {
+  version: '0.1.0',
+  about: 'Work.',
+  most: 2,
+  options: [],
+  folder: '/work',
+  command: ['voxelgrad'],
+};
 
 describe('planWaves', () => {
   it('puts what is needed into earlier waves, and the rest as late as it may be', () => {
@@ -53,6 +60,8 @@ describe('sbatchScript', () => {
     const program = '/home/me/study/node_modules/.bin/voxelgrad';
     const script = sbatchScript({
       version: '0.1.0',
+      about:
+        'One task of the job array is one unit of the experiment; a unit that is\nfinished ends at once, and one that was interrupted goes on from its last checkpoint.',
       name: 'wave-2',
       units: ['correction_07_seed-1', 'correction_19_seed-1'],
       after: ['1234'],
@@ -144,6 +153,21 @@ describe('submitUnits', () => {
     expect(await readJobs(slurm.out)).toEqual(submitted);
     const script = new TextDecoder().decode(await slurm.out.read('slurm/wave-3.sbatch'));
     expect(script).toContain('--dependency=afterany:2');
+  });
+
+  it('submits 10,000 units that need nothing as arrays side by side, or in turn if only so many may run', async () => {
+    const slurm = new PretendSlurm();
+    const units = Array.from({ length: 10_000 }, (_, i) => ({ id: `sub-${i}`, needs: [] }));
+    const request = { ...slurm.request, units };
+    const { submitted } = await submitUnits(request, { ...SHARED, most: undefined });
+    expect(submitted.map(({ units: own }) => own.length)).toEqual(Array(10).fill(1000));
+    const text = async (path: string): Promise<string> =>
+      new TextDecoder().decode(await slurm.out.read(`slurm/${path}`));
+    expect(await text('wave-10.sbatch')).not.toContain('--dependency');
+    const limited = new PretendSlurm();
+    await submitUnits({ ...limited.request, units }, SHARED);
+    const script = new TextDecoder().decode(await limited.out.read('slurm/wave-10.sbatch'));
+    expect(script).toContain('--dependency=afterany:9\n');
   });
 
   it('submits nothing that is queued or finished, and again what failed with what waits for it', async () => {
