@@ -29,6 +29,7 @@ import { score } from './score.ts';
 import { segment } from './segment.ts';
 import { serve } from './serve.ts';
 import { submission } from './submission.ts';
+import { synthesize } from './synthesize.ts';
 import { tissue } from './tissue.ts';
 import { train } from './train.ts';
 import { tune } from './tune.ts';
@@ -38,6 +39,7 @@ const COMMANDS: readonly Command[] = [
   demo,
   doctor,
   phantom,
+  synthesize,
   tissue,
   train,
   prepare,
