@@ -11,11 +11,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { homedir, constants as os, tmpdir } from 'node:os';
+import { constants as os, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { brotliDecompressSync } from 'node:zlib';
 import { parseTar } from 'nanotar';
 import { GpuError } from '../core/errors.ts';
+import { cacheFolder } from './cache-folder.ts';
 
 /** The package whose archive carries SwiftShader, a Vulkan driver that runs on the processor. */
 const PACKAGE = '@sparticuz/chromium';
@@ -59,9 +60,7 @@ export function unpackBundledDriver(): BundledDriver | undefined {
   if (!root) return undefined;
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   const name = `swiftshader-${version}`;
-  const caches = [process.env.XDG_CACHE_HOME, join(homedir(), '.cache')].flatMap((base) =>
-    base ? [join(base, 'voxelgrad', name)] : [],
-  );
+  const caches = [...new Set([cacheFolder(), cacheFolder('linux', {})])].map((folder) => join(folder, name));
   const places = [...caches, join(tmpdir(), `voxelgrad-${process.getuid?.()}`, name)];
   const ready = places.find(holdsDriver);
   if (ready !== undefined) return driverIn(ready);

@@ -1,17 +1,6 @@
 import { createHash } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import {
-  access,
-  type FileHandle,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  realpath,
-  rename,
-  rm,
-  stat,
-} from 'node:fs/promises';
+import { access, type FileHandle, lstat, mkdir, open, readdir, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { Readable } from 'node:stream';
 import type { ReadableStream as NodeStream } from 'node:stream/web';
@@ -19,6 +8,7 @@ import { createGunzip } from 'node:zlib';
 import { StorageError, VoxelgradError } from '../core/errors.ts';
 import type { FileContent, FileEntry, FileStore, WrittenContent } from '../core/files.ts';
 import { isUnfinished, unfinishedName } from '../core/unfinished-files.ts';
+import { renameOver } from './rename-over.ts';
 import { codeOf, storageError } from './storage-error.ts';
 
 /** Bytes that a stream reads at a time. */
@@ -73,6 +63,8 @@ export class NodeFolder implements FileStore {
     if (path.includes('\0')) throw refuse('it holds a NUL character');
     if (path.includes('\\')) throw refuse('it holds a backslash');
     if (isAbsolute(path)) throw refuse('it is absolute');
+    // Windows takes `C:name` for a path of another drive and `name:part` for a hidden part of a file.
+    if (sep === '\\' && path.includes(':')) throw refuse('it holds a colon');
     if (path.split('/').includes('..')) throw refuse('it leaves the folder');
     return join(this.#root, path);
   }
@@ -159,7 +151,7 @@ export class NodeFolder implements FileStore {
         else for (const piece of content) await file.writeFile(piece);
         await file.sync();
       });
-      await rename(temporary, full);
+      await renameOver(temporary, full);
       await syncFolder(folder);
     } catch (error) {
       if (temporary !== undefined) await rm(temporary, { force: true }).catch(() => undefined);

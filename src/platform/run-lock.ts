@@ -7,7 +7,6 @@ import {
   open,
   readdir,
   readFile,
-  rename,
   rm,
   stat,
   utimes,
@@ -27,6 +26,7 @@ import {
   type ProcessIdentity,
   wasRequeued,
 } from './process-identity.ts';
+import { renameOver } from './rename-over.ts';
 import { codeOf, storageError } from './storage-error.ts';
 
 /** How often a holder shows on its lock that it lives, and how long one that cannot be asked may be silent. */
@@ -97,8 +97,9 @@ export async function lockFolder(
 /**
  * Takes a folder for this process alone. The lock is a file that names its process, made at once with its content. A
  * lock holds nothing if its process is gone: it was killed, or Slurm says that its job has ended or was put back into
- * the queue. A process of another machine or container cannot be asked: each holder writes to its lock
- * every 15 seconds, and one that has not for three minutes counts as gone.
+ * the queue. A process of another machine or container cannot be asked, and outside Linux the system does not tell whether
+ * a process id is still the same process: each holder writes to its lock every 15 seconds, and one that has not for three
+ * minutes counts as gone.
  *
  * @returns the lock; or who holds it
  * @throws StorageError if the folder cannot be written, or if something else than a lock has its name.
@@ -212,7 +213,7 @@ async function replaceLock(
     await rm(claim, { force: true });
     return false;
   }
-  await rename(claim, path).catch((error: unknown) => {
+  await renameOver(claim, path).catch((error: unknown) => {
     if (codeOf(error) !== 'ENOENT') throw error;
   });
   return await isOwn(path, own.token);
@@ -256,7 +257,11 @@ async function heldBy(
   fresh: string,
 ): Promise<HeldFolder | undefined> {
   const held = { pid: other.pid, host: other.host, job: other.job?.id };
-  if (isNeighbour(other, own)) return isRunning(other) ? held : undefined;
+  if (isNeighbour(other, own)) {
+    if (!isRunning(other)) return undefined;
+    // Without a start time, as on Windows and macOS, the number may be another process's by now: silence tells.
+    if (other.started !== '') return held;
+  }
   if (wasRequeued(other, own) || (await hasJobEnded(other, own))) return undefined;
   const last = await stat(path).catch(() => undefined);
   const now = (await stat(fresh)).mtimeMs;

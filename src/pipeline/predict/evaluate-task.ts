@@ -231,7 +231,7 @@ async function readTable(predictions: FileSource, { name }: TaskHead): Promise<r
   const [, ...lines] = new TextDecoder()
     .decode(await predictions.read(path))
     .trimEnd()
-    .split('\n');
+    .split(/\r?\n/);
   return lines.map((line) => {
     const cells = line.split('\t');
     const session = cells.length > 2 && cells[1] !== 'n/a' ? cells[1]!.replace(/^ses-/, '') : null;
