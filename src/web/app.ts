@@ -8,7 +8,7 @@ import { ViewActions } from './actions/view.ts';
 import { type EngineClient, failureOf } from './engine-client.ts';
 import { doKey, type KeyAction } from './keys.ts';
 import type { Download, DroppedFile } from './protocol.ts';
-import type { State } from './state.ts';
+import { isBusy, type State } from './state.ts';
 import { Store } from './store.ts';
 
 /** What the page does: the actions of its panels, and those that concern several of them. */
@@ -79,13 +79,30 @@ export class App {
 
   /** Does what a key on the image asks for. */
   async pressKey(action: KeyAction): Promise<void> {
-    const { view, correcting } = this.#store.state;
+    const { view, correcting, selectedLesion } = this.#store.state;
     if (!view) return;
+    if (action.kind === 'lesion') {
+      await this.view.stepLesion(action.by);
+      return;
+    }
+    if (action.kind === 'remove') {
+      await this.#removeSelected(selectedLesion);
+      return;
+    }
     // The tools show what the key draws with.
     if (correcting && action.kind === 'draw') await this.correction.setTool(action.tool, correcting.size);
     await this.view.withViewer((viewer) =>
       this.view.say(doKey(viewer, action, view.layout, correcting !== null)),
     );
+  }
+
+  async #removeSelected(number: number | null): Promise<void> {
+    if (isBusy(this.#store.state)) this.view.say('Finish what is under way first.');
+    else if (number === null) this.view.say('Choose a lesion first: N goes to the next one.');
+    else {
+      await this.correction.removePart(number);
+      this.view.say(`Removed number ${number}`);
+    }
   }
 
   /** Hands a file to the browser's downloads. */

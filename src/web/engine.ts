@@ -113,6 +113,7 @@ export class Engine {
     segment: async (ask, context) => await (await this.#openResult()).segment(ask, context),
     review: async (ask) => (await this.#openResult()).review(ask),
     drawing: async () => (await this.#openResult()).drawing(),
+    removePart: async (number) => (await this.#openResult()).removePart(number),
     correct: async (bytes) => await (await this.#openResult()).correct(bytes),
     dropCorrection: async () => (await this.#openResult()).dropCorrection(),
     learning: async () => await this.#learningReport(),

@@ -7,7 +7,11 @@ export type KeyAction =
   /** Degrees of azimuth and elevation. */
   | { readonly kind: 'turn'; readonly by: readonly [number, number] }
   | { readonly kind: 'draw'; readonly tool: Exclude<Tool, 'look'> }
-  | { readonly kind: 'undo' };
+  | { readonly kind: 'undo' }
+  /** To the next part that was found, or the one before. */
+  | { readonly kind: 'lesion'; readonly by: 1 | -1 }
+  /** Takes the chosen part out of the result. */
+  | { readonly kind: 'remove' };
 
 /** Of a keyboard event. */
 export type Key = Pick<KeyboardEvent, 'key' | 'shiftKey' | 'ctrlKey' | 'metaKey' | 'altKey'>;
@@ -36,6 +40,8 @@ export function keyAction(pressed: Key, layout: ViewLayout): KeyAction | undefin
   if (altKey) return undefined;
   if (ctrlKey || metaKey) return key === 'z' && !shiftKey ? { kind: 'undo' } : undefined;
   if (key === 'p' || key === 'e') return { kind: 'draw', tool: key === 'p' ? 'paint' : 'erase' };
+  if (key === 'n' || key === 'b') return { kind: 'lesion', by: key === 'n' ? 1 : -1 };
+  if (key === 'Delete') return { kind: 'remove' };
   const steps = STEPS[key];
   if (!steps) return undefined;
   const [right, up, slice] = steps;
@@ -65,7 +71,12 @@ const STEPS: Readonly<Record<string, readonly [number, number, number]>> = {
  * @param drawing whether the mask is being corrected
  * @returns what a screen reader is to say
  */
-export function doKey(viewer: Viewer, action: KeyAction, layout: ViewLayout, drawing: boolean): string {
+export function doKey(
+  viewer: Viewer,
+  action: Exclude<KeyAction, { readonly kind: 'lesion' | 'remove' }>,
+  layout: ViewLayout,
+  drawing: boolean,
+): string {
   if (action.kind === 'turn') {
     viewer.turn(action.by);
     return '';

@@ -136,6 +136,8 @@ export interface ResultReport {
   readonly threshold: number | null;
   /** What training chose on its own scans; null if none decides. */
   readonly ownThreshold: number | null;
+  /** Parts of a smaller longest diameter in mm are left out; 0 keeps all. Null if the most probable label counts. */
+  readonly minDiameter: number | null;
   readonly lesions: readonly Part[];
   /** Against the true mask; null where there is none. */
   readonly metrics: ScanMetrics | null;
@@ -159,13 +161,21 @@ export interface CorrectionReport {
 }
 
 /** What can be saved; `mask` is the result, `original` the model's mask where that was corrected. */
-export type Download = 'mask' | 'original' | 'probabilities' | 'report' | 'model';
+export type Download = 'mask' | 'original' | 'probabilities' | 'table' | 'report' | 'model';
 
 /** A file to save. */
 export interface SavedFile {
   readonly name: string;
   readonly type: string;
   readonly bytes: Uint8Array;
+}
+
+/** How the last segmentation is to be looked at; what is missing stays as it is. */
+export interface ReviewAsk {
+  readonly threshold?: number;
+  readonly label?: string;
+  /** In mm. */
+  readonly minDiameter?: number;
 }
 
 /** What the page may ask of the engine: the argument, what comes back, and what is told on the way. */
@@ -200,8 +210,10 @@ export interface Calls {
   /** An image of the scan as a NIfTI file that is not compressed. */
   image: { ask: string; answer: Uint8Array; progress: never };
   segment: { ask: { overlap: number; trustBrain: boolean }; answer: ResultReport; progress: TileProgress };
-  /** The last segmentation at another threshold, or another label of it; null for those that are shown. */
-  review: { ask: { threshold: number | null; label: string | null }; answer: ResultReport; progress: never };
+  /** The last segmentation at another threshold, another label of it, or without small parts. */
+  review: { ask: ReviewAsk; answer: ResultReport; progress: never };
+  /** Takes a part out of the mask that is shown, by its number; the rest is a correction. */
+  removePart: { ask: number; answer: ResultReport; progress: never };
   /** The predicted mask, or the correction where there is one, as a NIfTI file that is not compressed. */
   drawing: { ask: null; answer: Uint8Array; progress: never };
   /** Takes a mask that somebody drew for the result. */

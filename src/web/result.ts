@@ -2,13 +2,14 @@ import { GridMismatchError, UsageError } from '../core/errors.ts';
 import { loadScan } from '../imaging/dataset/load-scan.ts';
 import { encodeNifti, LABEL_INTENT } from '../imaging/nifti/encode.ts';
 import { readMask } from '../imaging/nifti/read.ts';
+import { withoutPart } from '../imaging/results/parts.ts';
 import { sameGrid } from '../imaging/volume/volume.ts';
 import { decide, decidedLabels } from '../pipeline/predict/head-result.ts';
 import type { PredictionInput } from '../pipeline/predict/input-maps.ts';
 import type { Devices } from './devices.ts';
 import type { CallContext } from './engine.ts';
 import type { LoadedModels } from './loaded-models.ts';
-import type { Calls, ResultReport, SavedFile } from './protocol.ts';
+import type { Calls, ResultReport, ReviewAsk, SavedFile } from './protocol.ts';
 import type { ScanFiles } from './scan-files.ts';
 import { modelMask, reportOf, resultOf, type ScanRun, shownMask } from './scan-run.ts';
 
@@ -83,6 +84,7 @@ export class Result {
       shown: labels[0]!,
       seconds,
       tiles,
+      minDiameter: 0,
       maps,
       truthFile: files.truthName,
       inputs,
@@ -121,12 +123,12 @@ export class Result {
   }
 
   /** Shows another label or decides by another threshold. @throws UsageError before a run. */
-  review({ threshold, label }: Calls['review']['ask']): ResultReport {
+  review({ threshold, label, minDiameter }: ReviewAsk): ResultReport {
     const run = this.#current();
     const shown = run.labels.find((each) => each.label === label) ?? run.shown;
     const heads = new Map(run.segmentation.heads);
     const old = heads.get(shown.head.name)!;
-    if (threshold !== null && old.decision.kind === 'threshold') {
+    if (threshold !== undefined && old.decision.kind === 'threshold') {
       const thresholds = old.decision.thresholds.map((own, k) =>
         old.head.labels[k] === shown.label ? threshold : own,
       );
@@ -135,7 +137,12 @@ export class Result {
         decide({ ...old, decision: { kind: 'threshold', thresholds } }, run.scan.brain),
       );
     }
-    return this.#show({ ...run, shown, segmentation: { ...run.segmentation, heads } });
+    return this.#show({
+      ...run,
+      shown,
+      segmentation: { ...run.segmentation, heads },
+      minDiameter: minDiameter ?? run.minDiameter,
+    });
   }
 
   /** The mask that is shown, to be drawn on. @throws UsageError before a run. */
@@ -157,6 +164,14 @@ export class Result {
     return this.#show({ ...run, corrected: volume.data });
   }
 
+  /** Takes a part out of the mask that is shown. @throws UsageError before a run, or if there is no such part. */
+  removePart(number: number): ResultReport {
+    const run = this.#current();
+    const corrected = withoutPart(shownMask(run), run.scan.grid, number);
+    this.#correction = corrected;
+    return this.#show({ ...run, corrected });
+  }
+
   /** Back to the model's own mask. @throws UsageError before a run. */
   dropCorrection(): ResultReport {
     this.#correction = undefined;
@@ -173,6 +188,15 @@ export class Result {
       const about = { name: scanFiles.name, adapter: devices.adapter, version };
       const bytes = new TextEncoder().encode(await reportOf(run, about));
       return { name: `${scanFiles.stem}_report.html`, type: 'text/html', bytes };
+    }
+    if (what === 'table') {
+      const { partsFile, partsKind } = await import('../imaging/results/part-files.ts');
+      const { tableTsv } = await import('../imaging/report/table-files.ts');
+      const { lesions: parts } = resultOf(run);
+      const { label } = run.shown;
+      const name = scanFiles.predictionName(partsKind(label), 'tsv');
+      const bytes = tableTsv(partsFile({ label, parts, dropped: null }, []));
+      return { name, type: 'text/tab-separated-values', bytes };
     }
     const { encodeSegmentation } = await import('../pipeline/predict/prediction-files.ts');
     const { scan, segmentation, shown } = run;

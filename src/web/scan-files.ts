@@ -113,8 +113,8 @@ export class ScanFiles {
   }
 
   /** The name that a prediction for the scan is saved under. */
-  predictionName(kind: PredictionKind): string {
-    return predictionName(this.stem, undefined, kind);
+  predictionName(kind: PredictionKind, extension?: string): string {
+    return predictionName(this.stem, undefined, kind, extension);
   }
 
   /** Name of the file with the true mask, if there is one. */

@@ -3,7 +3,7 @@ import type { LoadedScan } from '../imaging/dataset/load-scan.ts';
 import { evaluateScan } from '../imaging/evaluate/metrics.ts';
 import { changedVoxels, implausibleVolume } from '../imaging/evaluate/plausibility.ts';
 import { encodeNifti, LABEL_INTENT } from '../imaging/nifti/encode.ts';
-import { listParts } from '../imaging/results/parts.ts';
+import { dropSmallParts, listParts } from '../imaging/results/parts.ts';
 import { voxelVolume } from '../imaging/volume/volume.ts';
 import { type DecidedLabel, maskOf } from '../pipeline/predict/head-result.ts';
 import type { PredictionInput } from '../pipeline/predict/input-maps.ts';
@@ -24,6 +24,8 @@ export interface ScanRun {
   readonly shown: DecidedLabel;
   readonly seconds: number;
   readonly tiles: number;
+  /** Parts of a smaller longest diameter in mm are left out of the model's mask; 0 keeps all. */
+  readonly minDiameter: number;
   /** The mask that a user made of the model's; the result from then on. */
   readonly corrected?: Uint8Array | undefined;
   /** Name of the file that holds the true mask, if one was given. */
@@ -45,9 +47,31 @@ export function shownMask(run: ScanRun): Uint8Array {
   return run.corrected ?? modelMask(run);
 }
 
-/** The model's own mask of the label that is shown. */
-export function modelMask({ segmentation, shown: { head, label } }: ScanRun): Uint8Array {
-  return maskOf(segmentation.heads.get(head.name)!, label);
+/** The model's own mask of the label that is shown, without the parts that are too small. */
+export function modelMask(run: ScanRun): Uint8Array {
+  return sieved(run).mask;
+}
+
+interface Sieved {
+  readonly mask: Uint8Array;
+  /** What was left out. */
+  readonly parts: number;
+  readonly ml: number;
+}
+
+/** A run never changes, and its parts take a while to find. */
+const SIEVED = new WeakMap<ScanRun, Sieved>();
+
+function sieved(run: ScanRun): Sieved {
+  const known = SIEVED.get(run);
+  if (known) return known;
+  const { segmentation, shown, minDiameter, scan } = run;
+  const whole = maskOf(segmentation.heads.get(shown.head.name)!, shown.label);
+  const mask = minDiameter > 0 ? whole.slice() : whole;
+  const dropped = minDiameter > 0 ? dropSmallParts(mask, scan.grid, minDiameter) : { parts: 0, ml: 0 };
+  const result = { mask, ...dropped };
+  SIEVED.set(run, result);
+  return result;
 }
 
 /** The threshold of the label that is shown; null if none decides. */
@@ -86,6 +110,11 @@ function notesOf(run: ScanRun): string[] {
   const notes = (scan.warnings ?? []).map((warning) => `Careful: ${warning}.`);
   const odd = implausibleVolume(shown.label, mlOf(shownMask(run), scan), mlOf(scan.brain, scan));
   if (odd !== null) notes.push(`Careful: ${odd}.`);
+  const { parts, ml } = sieved(run);
+  if (parts > 0)
+    notes.push(
+      `${parts} ${parts === 1 ? 'part' : 'parts'} of the model’s mask with a longest diameter below ${run.minDiameter} mm, ${ml.toFixed(2)} ml in all, ${parts === 1 ? 'is' : 'are'} left out.`,
+    );
   if (resampled) notes.push(sentence(describeChange(resampled, true)));
   if (maps === 'corrected')
     notes.push('The tissue maps were made from the T1, and lesions made white matter by the stage-1 model.');
@@ -109,6 +138,7 @@ export function resultOf(run: ScanRun): ResultReport {
     labels: labels.map(({ label }) => label),
     threshold: shownThreshold(run),
     ownThreshold: ownThreshold(run),
+    minDiameter: shownThreshold(run) === null ? null : run.minDiameter,
     lesions: listParts(mask, probabilities, scan.grid, { truth }),
     metrics: truth ? evaluateScan(mask, truth, scan.grid) : null,
     truth: truth ? truthFile : null,

@@ -43,6 +43,8 @@ export interface ViewState {
   readonly layout: ViewLayout;
   readonly window: readonly [number, number];
   readonly range: readonly [number, number];
+  /** Edges of a voxel of the image in mm. */
+  readonly voxel: readonly [number, number, number];
   readonly opacity: number;
   readonly parts: OverlayParts;
   readonly crosshair: CrosshairReport | null;

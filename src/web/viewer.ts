@@ -92,15 +92,21 @@ export class Viewer {
   /**
    * Shows an image in grey; an overlay that was there stays.
    * @param nifti a NIfTI file that is not compressed
-   * @returns the intensities shown black and white, and the smallest and largest there are
+   * @returns the intensities shown black and white, the smallest and largest there are, and a voxel's edges in mm
    */
-  async showImage(nifti: Uint8Array): Promise<{ window: [number, number]; range: [number, number] }> {
+  async showImage(nifti: Uint8Array): Promise<{
+    window: [number, number];
+    range: [number, number];
+    voxel: [number, number, number];
+  }> {
     const image = await load(nifti, 'image.nii');
     for (const volume of [...this.#nv.volumes]) this.#nv.removeVolume(volume);
     this.#nv.addVolume(image);
     if (this.#overlay) this.#nv.addVolume(this.#overlay);
     this.#nv.createOnLocationChange();
+    const [, x = 1, y = 1, z = 1] = image.pixDimsRAS ?? [];
     return {
+      voxel: [x, y, z],
       window: [image.cal_min ?? 0, image.cal_max ?? 1],
       range: [image.global_min ?? 0, image.global_max ?? 1],
     };

@@ -255,7 +255,7 @@ describe.skipIf(chromiumPath() === undefined)('the app in Chromium', { timeout: 
 
     await page.getByRole('button', { name: 'Lesion 1', exact: true }).click();
     const cells = await page.locator('tbody tr').first().locator('td').allTextContents();
-    const place = cells[2]!.replaceAll('−', '-').split(', ').map(Number);
+    const place = cells[3]!.replaceAll('−', '-').split(', ').map(Number);
     const readout = (await page.locator('.place').textContent())!.replaceAll('−', '-');
     const at = [...readout.matchAll(/\b[xyz] (-?[\d.]+)/g)].map((match) => Number(match[1]));
     at.forEach((mm, i) => {

@@ -193,6 +193,54 @@ describe.skipIf(chromiumPath() === undefined)('correcting', { timeout: 240_000 }
     expect(await savedVoxels(page, 'Save mask')).toEqual(original);
   });
 
+  it('goes through the lesions by keys, takes one out, leaves small ones out, and saves the table', async () => {
+    const { page } = opened;
+    const rows = page.locator('.result tbody tr');
+    const found = await rows.count();
+    const before = await savedVoxels(page, 'Save mask');
+    const [head, ...lines] = new TextDecoder()
+      .decode(await savedFile(page, 'Save table'))
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split('\t'));
+    const column = (name: string): number[] => lines.map((cells) => Number(cells[head!.indexOf(name)]));
+    expect(lines.length).toBe(found);
+    const image = page.getByRole('application', { name: 'The scan' });
+    await rows.first().getByRole('button', { name: 'Lesion 1', exact: true }).click();
+    await image.focus();
+    await page.keyboard.press('b');
+    await page.getByText(`Number ${found} of ${found}`).waitFor({ state: 'attached' });
+    await page.keyboard.press('n');
+    await page.getByText(`Number 1 of ${found}`, { exact: true }).waitFor({ state: 'attached' });
+    expect(await rows.first().getAttribute('class')).toBe('selected');
+    await page.keyboard.press('Delete');
+    await page.getByText('Removed number 1').waitFor({ state: 'attached' });
+    const removed = Math.round((column('volume_ml')[0]! * 1000) / 8);
+    expect(count(await savedVoxels(page, 'Save corrected mask'))).toBe(count(before) - removed);
+    await page.getByRole('button', { name: 'Go back to the model’s mask' }).click();
+    await page.getByRole('button', { name: 'Save mask', exact: true }).waitFor();
+
+    const diameters = column('longest_diameter_mm');
+    const limit = Number((Math.min(...diameters) + 0.1).toFixed(1));
+    const kept = diameters.filter((mm) => mm >= limit).length;
+    expect(kept).toBeLessThan(found);
+    await page.getByLabel('Smallest longest diameter').fill(String(limit));
+    await page.getByLabel('Smallest longest diameter').press('Tab');
+    await page.getByText(`with a longest diameter below ${limit} mm`).waitFor();
+    expect(await rows.count()).toBe(kept);
+    expect(count(await savedVoxels(page, 'Save mask'))).toBeLessThan(count(before));
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await page.setViewportSize({ width: 1400, height: 900 });
+    await screenshot(page, 'result-table-1400');
+    await page.setViewportSize({ width: 390, height: 844 });
+    expect(await overflow(page)).toBe(0);
+    await screenshot(page, 'result-table-390');
+    await page.setViewportSize({ width: 1360, height: 900 });
+    await page.getByLabel('Smallest longest diameter').fill('0');
+    await page.getByLabel('Smallest longest diameter').press('Tab');
+    await expect.poll(() => rows.count()).toBe(found);
+  });
+
   it('refuses a whole head, and takes it as a brain only if told so, which it then repeats', async () => {
     const { page } = opened;
     const grid = axisAlignedGrid([64, 64, 64], [3, 3, 3]);

@@ -33,6 +33,13 @@ describe('keys on the image', () => {
     expect(keyAction(press('z', { metaKey: true }), 'axial')).toEqual({ kind: 'undo' });
   });
 
+  it('go to the next part and back, and take one out', () => {
+    expect(keyAction(press('n'), 'axial')).toEqual({ kind: 'lesion', by: 1 });
+    expect(keyAction(press('B'), 'render')).toEqual({ kind: 'lesion', by: -1 });
+    expect(keyAction(press('Delete'), 'planes')).toEqual({ kind: 'remove' });
+    expect(keyAction(press('n', { ctrlKey: true }), 'axial')).toBeUndefined();
+  });
+
   it('leave all others to the browser', () => {
     for (const key of ['Tab', 'Enter', 'Escape', 'h', 'z', '?'])
       expect(keyAction(press(key), 'axial')).toBeUndefined();

@@ -1,3 +1,4 @@
+import { UsageError } from '../../core/errors.ts';
 import { connectedComponents, requireMask, voxelMl } from '../evaluate/lesions.ts';
 import type { Table } from '../evaluate/tables.ts';
 import { type Grid, toWorld } from '../volume/volume.ts';
@@ -50,33 +51,51 @@ export function listParts(
   requireMask('listParts, probabilities', probabilities, grid);
   if (truth) requireMask('listParts, truth', truth, grid);
   if (images) requireMask('listParts, brain', images.brain, grid);
-  const { labels, sizes } = connectedComponents(mask, grid, CONNECTIVITY);
-  const members = groupVoxels(labels, sizes);
+  const members = largestFirst(mask, grid);
   const contrasts = images && surroundingContrasts(mask, members, grid, images.list, images.brain);
   const ml = voxelMl(grid);
-  return members
-    .map((voxels, i) => {
-      const place = toWorld(grid, nearestToCentre(voxels, grid));
-      let sum = 0;
-      let max = 0;
-      for (const voxel of voxels) {
-        sum += probabilities[voxel]!;
-        max = Math.max(max, probabilities[voxel]!);
-      }
-      return {
-        voxels: voxels.length,
-        ml: voxels.length * ml,
-        diameter: longestDiameter(voxels, grid),
-        place,
-        side: place[0] < 0 ? ('left' as const) : ('right' as const),
-        meanProbability: sum / voxels.length,
-        maxProbability: max,
-        ...(contrasts ? { contrast: contrasts[i]! } : {}),
-        ...(truth ? { found: voxels.some((voxel) => truth[voxel] !== 0) } : {}),
-      };
-    })
-    .sort((a, b) => b.voxels - a.voxels)
-    .map((part, i) => ({ number: i + 1, ...part }));
+  return members.map((voxels, i) => {
+    const place = toWorld(grid, nearestToCentre(voxels, grid));
+    let sum = 0;
+    let max = 0;
+    for (const voxel of voxels) {
+      sum += probabilities[voxel]!;
+      max = Math.max(max, probabilities[voxel]!);
+    }
+    return {
+      number: i + 1,
+      voxels: voxels.length,
+      ml: voxels.length * ml,
+      diameter: longestDiameter(voxels, grid),
+      place,
+      side: place[0] < 0 ? ('left' as const) : ('right' as const),
+      meanProbability: sum / voxels.length,
+      maxProbability: max,
+      ...(contrasts ? { contrast: contrasts[i]! } : {}),
+      ...(truth ? { found: voxels.some((voxel) => truth[voxel] !== 0) } : {}),
+    };
+  });
+}
+
+/**
+ * A mask without one of its parts.
+ * @param number of the part in {@link listParts}
+ * @throws UsageError if there is no such part.
+ */
+export function withoutPart(mask: Uint8Array, grid: Grid, number: number): Uint8Array {
+  const members = largestFirst(mask, grid);
+  const voxels = members[number - 1];
+  if (!voxels)
+    throw new UsageError(`there is no part ${number}`, { hint: `The mask has ${members.length} parts.` });
+  const rest = mask.slice();
+  for (const voxel of voxels) rest[voxel] = 0;
+  return rest;
+}
+
+/** The voxels of each part, largest first; of equals the one that comes first in memory. */
+function largestFirst(mask: Uint8Array, grid: Grid): Int32Array[] {
+  const { labels, sizes } = connectedComponents(mask, grid, CONNECTIVITY);
+  return groupVoxels(labels, sizes).sort((a, b) => b.length - a.length);
 }
 
 /**

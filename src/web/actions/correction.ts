@@ -43,6 +43,13 @@ export class CorrectionActions {
     });
   }
 
+  /** Takes a part out of the result. */
+  async removePart(number: number): Promise<void> {
+    await this.#attempt(async () => {
+      await this.#view.showResult(await this.#client.call('removePart', number));
+    });
+  }
+
   /** Takes a finished correction back. */
   async drop(): Promise<void> {
     await this.#attempt(async () => {

@@ -1,5 +1,5 @@
 import { EngineCancelled, type EngineClient, failureOf } from '../engine-client.ts';
-import type { Calls } from '../protocol.ts';
+import type { ReviewAsk } from '../protocol.ts';
 import type { Store } from '../store.ts';
 import { TileClock } from '../tile-clock.ts';
 import type { CorrectionActions } from './correction.ts';
@@ -58,16 +58,22 @@ export class RunActions {
   /** The last result at another threshold, a moment after the slider rests. */
   setThreshold(threshold: number): void {
     clearTimeout(this.#review);
-    this.#review = setTimeout(() => void this.#reviewAt({ threshold, label: null }), 120);
+    this.#review = setTimeout(() => void this.#reviewAt({ threshold }), 120);
+  }
+
+  /** The last result without parts whose longest diameter in mm is smaller. */
+  setMinDiameter(minDiameter: number): void {
+    clearTimeout(this.#review);
+    if (Number.isFinite(minDiameter) && minDiameter >= 0) void this.#reviewAt({ minDiameter });
   }
 
   /** Another label of the last result. */
   setLabel(label: string): void {
     clearTimeout(this.#review);
-    void this.#reviewAt({ threshold: null, label });
+    void this.#reviewAt({ label });
   }
 
-  async #reviewAt(ask: Calls['review']['ask']): Promise<void> {
+  async #reviewAt(ask: ReviewAsk): Promise<void> {
     try {
       await this.#view.showResult(await this.#client.call('review', ask));
     } catch (error) {

@@ -69,6 +69,7 @@ export class ViewActions {
           layout: old?.layout ?? 'planes',
           window: [0, 1],
           range: [0, 1],
+          voxel: [1, 1, 1],
           opacity: old?.opacity ?? 0.85,
           parts: old?.parts ?? { truth: true, prediction: true },
           crosshair: null,
@@ -95,6 +96,20 @@ export class ViewActions {
     if (!lesion) return;
     this.#store.set({ selectedLesion: number });
     await this.withViewer((viewer) => viewer.moveTo(lesion.place));
+  }
+
+  /** Goes to the next part of the result, or to the one before; round again at the ends. */
+  async stepLesion(by: 1 | -1): Promise<void> {
+    const { result, selectedLesion } = this.#store.state;
+    const count = result?.lesions.length ?? 0;
+    if (count === 0) {
+      this.say('There is nothing found to go to.');
+      return;
+    }
+    const number =
+      selectedLesion === null ? (by > 0 ? 1 : count) : ((selectedLesion - 1 + by + count) % count) + 1;
+    await this.showLesion(number);
+    this.say(`Number ${number} of ${count}`);
   }
 
   async setWindow(window: readonly [number, number]): Promise<void> {

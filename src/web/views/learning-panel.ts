@@ -15,7 +15,7 @@ export function learningPanel(state: State, app: App): TemplateResult {
   const scans = learning?.scans ?? [];
   return html`<section aria-labelledby="learning">
     <h2 id="learning">4. Learn</h2>
-    <p class="hint">Trains the model on with scans that were corrected, or have a true mask. A scan kept aside is not learned from: its Dice says what was gained.${learning?.kept === false ? ' This browser keeps nothing: all of it ends with the tab.' : ''}</p>
+    <p class="hint">Trains the model on with scans that were corrected, or have a true mask. A scan kept aside is not learned from: its Dice shows whether the model got better.${learning?.kept === false ? ' This browser keeps nothing: all of it ends with the tab.' : ''}</p>
     ${adding(state, app)}
     ${
       scans.length > 0

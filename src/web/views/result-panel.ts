@@ -25,6 +25,7 @@ export function resultPanel(state: State, app: App): TemplateResult | typeof not
         ${state.correcting ? nothing : html`<button ?disabled=${isBusy(state)} @click=${() => app.correction.start()}>Correct</button>`}
         <button @click=${() => app.save('mask')}>${result.correction ? 'Save corrected mask' : 'Save mask'}</button>
         <button @click=${() => app.save('probabilities')}>Save probabilities</button>
+        <button @click=${() => app.save('table')}>Save table</button>
         <button @click=${() => app.save('report')}>Save report</button>
         ${result.correction ? html`<button class="quiet" @click=${() => app.save('original')}>Save the model’s mask</button>` : nothing}
       </div>
@@ -32,6 +33,7 @@ export function resultPanel(state: State, app: App): TemplateResult | typeof not
     ${labels.length > 1 ? labelChoice(state, labels, label, app) : nothing}
     ${threshold === null ? nothing : thresholdSlider(state, threshold, app)}
     ${result.ownThreshold === null ? nothing : html`<p class="hint">Training chose ${result.ownThreshold.toFixed(2)} on its own scans.</p>`}
+    ${result.minDiameter === null ? nothing : smallestSize(state, result.minDiameter, app)}
     ${
       result.correction
         ? html`<p class="hint">The model’s mask, corrected by hand. ${describeCorrection(result.correction)} <button class="quiet" ?disabled=${isBusy(state)} @click=${() => app.correction.drop()}>Go back to the model’s mask</button></p>`
@@ -61,6 +63,14 @@ function thresholdSlider(state: State, threshold: number, app: App): TemplateRes
     </label>`;
 }
 
+function smallestSize(state: State, minDiameter: number, app: App): TemplateResult {
+  return html`<label class="field smallest">Smallest longest diameter (mm)
+      <input type="number" min="0" max="50" step="0.5" ?disabled=${isBusy(state) || state.result?.correction != null} .value=${String(minDiameter)} @change=${(
+        event: Event,
+      ) => app.run.setMinDiameter((event.target as HTMLInputElement).valueAsNumber)}>
+    </label>`;
+}
+
 function metricList(metrics: ScanMetrics, { truth, correction }: ResultReport): TemplateResult {
   return html`<h3>Agreement with the true mask</h3>
     ${truth === null ? nothing : html`<p class="hint">The reference is the file ${truth}. ${correction ? 'What is judged is the corrected mask.' : nothing}</p>`}
@@ -72,8 +82,10 @@ function metricList(metrics: ScanMetrics, { truth, correction }: ResultReport): 
     </dl>`;
 }
 
-function lesionRows({ selectedLesion, result }: State, lesions: readonly Part[], app: App): TemplateResult {
+function lesionRows(state: State, lesions: readonly Part[], app: App): TemplateResult {
+  const { selectedLesion, result } = state;
   const isLesion = result?.label === 'lesion';
+  const regions = lesions.some(({ region }) => region !== undefined);
   const one = isLesion ? 'Lesion' : 'Part';
   const truth = lesions.some(({ found }) => found !== undefined);
   const signed = (mm: number): string => mm.toFixed(0).replace('-', '−');
@@ -84,22 +96,28 @@ function lesionRows({ selectedLesion, result }: State, lesions: readonly Part[],
         <tr>
           <th scope="col">${one}</th>
           <th scope="col" class="number">Volume (ml)</th>
+          <th scope="col" class="number">Diameter (mm)</th>
+          ${regions ? html`<th scope="col">Region</th>` : nothing}
           <th scope="col">Side</th>
           <th scope="col" class="number">Place (mm)</th>
           <th scope="col" class="number">Probability</th>
           ${truth ? html`<th scope="col">In the truth</th>` : nothing}
+          <th scope="col"><span class="visually-hidden">Remove</span></th>
         </tr>
       </thead>
       <tbody>
         ${lesions.map(
-          ({ number, ml, side, place, meanProbability, found }) =>
+          ({ number, ml, diameter, region, side, place, meanProbability, found }) =>
             html`<tr class=${number === selectedLesion ? 'selected' : ''}>
               <th scope="row"><button class="quiet" aria-pressed=${number === selectedLesion} @click=${() => app.view.showLesion(number)}>${one} ${number}</button></th>
               <td class="number">${ml.toFixed(3)}</td>
+              <td class="number">${diameter.toFixed(1)}</td>
+              ${regions ? html`<td>${region ?? ''}</td>` : nothing}
               <td>${side}</td>
               <td class="number">${place.map(signed).join(', ')}</td>
               <td class="number">${meanProbability.toFixed(2)}</td>
               ${truth ? html`<td>${found ? 'yes' : 'no'}</td>` : nothing}
+              <td><button class="quiet" ?disabled=${isBusy(state)} aria-label=${`Remove ${one.toLowerCase()} ${number}`} @click=${() => app.correction.removePart(number)}>Remove</button></td>
             </tr>`,
         )}
       </tbody>

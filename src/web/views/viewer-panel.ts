@@ -25,7 +25,7 @@ export function viewerPanel(state: State, app: App): TemplateResult {
       ${view ? nothing : html`<p>The scan appears here: three planes and 3D, with what was found on top.</p>`}
       <canvas ?hidden=${!view} tabindex="0" role="application" aria-label="The scan" aria-describedby="keys"></canvas>
     </div>
-    ${state.correcting ? drawingTools(state.correcting, app) : nothing} ${view ? readout(view) : nothing} ${problemNote(viewProblem)}
+    ${state.correcting ? drawingTools(state.correcting, view, app) : nothing} ${view ? readout(view) : nothing} ${problemNote(viewProblem)}
   </section>`;
 }
 
@@ -98,7 +98,14 @@ const TOOLS: readonly (readonly [Tool, string])[] = [
   ['look', 'Look around'],
 ];
 
-function drawingTools({ tool, size }: CorrectingState, app: App): TemplateResult {
+/** `3 voxels (2.2 × 2.2 × 12.0 mm)`; one number if the edges are equal. */
+function brushText(size: number, view: ViewState | null): string {
+  const edges = (view?.voxel ?? []).map((mm) => (mm * size).toFixed(1));
+  const mm = edges.every((edge) => edge === edges[0]) ? edges.slice(0, 1) : edges;
+  return `${size} ${size === 1 ? 'voxel' : 'voxels'}${mm.length > 0 ? ` (${mm.join(' × ')} mm)` : ''}`;
+}
+
+function drawingTools({ tool, size }: CorrectingState, view: ViewState | null, app: App): TemplateResult {
   return html`<div class="drawing" role="group" aria-label="Correct the mask">
     <div class="checks">
       ${TOOLS.map(
@@ -106,7 +113,7 @@ function drawingTools({ tool, size }: CorrectingState, app: App): TemplateResult
           html`<label class="check"><input type="radio" name="tool" .checked=${value === tool} @change=${() => app.correction.setTool(value, size)}>${label}</label>`,
       )}
     </div>
-    <label class="field">Brush, ${size} ${size === 1 ? 'voxel' : 'voxels'}
+    <label class="field">Brush, ${brushText(size, view)}
       <input type="range" min="1" max="9" step="2" .value=${String(size)} @input=${(event: Event) =>
         app.correction.setTool(tool, Number((event.target as HTMLInputElement).value))}>
     </label>
@@ -123,7 +130,7 @@ function readout({ crosshair, said }: ViewState): TemplateResult {
     <p class="place">${crosshair ? `Crosshair at ${placeText(crosshair.place)}; intensity ${Number(crosshair.intensity.toPrecision(4))}${crosshair.drawn ? '; lesion' : ''}` : nothing}</p>
     <details class="keys">
       <summary>Keys</summary>
-      <p id="keys" class="key-help">Once the image has the focus, the arrow keys move the crosshair, and Page Up and Page Down go from slice to slice; with Shift by ten voxels. In 3D the arrow keys turn the head. While you correct, P paints and E erases with the brush at the crosshair, and Ctrl+Z takes the last stroke back.</p>
+      <p id="keys" class="key-help">Once the image has the focus, the arrow keys move the crosshair, and Page Up and Page Down go from slice to slice; with Shift by ten voxels. N and B go to the next lesion and back, and Delete takes the chosen one out of the mask. In 3D the arrow keys turn the head. While you correct, P paints and E erases with the brush at the crosshair, and Ctrl+Z takes the last stroke back.</p>
     </details>
     <p class="visually-hidden" role="status">${said}</p>
   </div>`;
