@@ -19,6 +19,7 @@ import { scanName } from '../../imaging/dataset/dataset.ts';
 import type { PreparedScan } from '../../imaging/dataset/preprocess.ts';
 import { describeTarget } from '../../imaging/dataset/targets.ts';
 import { bindAugmentations } from '../augment/index.ts';
+import { modalityDropout } from '../augment/modality-dropout.ts';
 import type { HeadDecision, ModelInfo, TrainedSpacing, TrainingState } from '../models/model.ts';
 import { channelsOf, networkInput } from '../predict/predictor.ts';
 import { commonSpacing, groupBySpacing } from '../predict/voxel-size.ts';
@@ -209,13 +210,16 @@ export class TrainingSession {
       throw new CheckpointError('there is nothing to save before the first step of a training run', {
         hint: 'Start again with the same settings and seed: the first state follows from them.',
       });
-    const { modalities, patch } = this.settings;
+    const { modalities, patch, augment } = this.settings;
+    // Images after the first may be missing if the network learned to do without them.
+    const optional = augment.includes(modalityDropout.name) ? modalities.slice(1) : undefined;
     const info: ModelInfo = {
       task: { ...taskOf(this.settings), channels: modalities },
       network: networkOf(this.settings, commonSpacing(this.#spacing)),
       decisions: this.#decisions,
       patch,
       spacing: this.#spacing,
+      optional,
       settings: toJson(this.settings),
     };
     return {
