@@ -49,24 +49,63 @@ export function checkArguments(
   checkPositionals(positionals, args, hint, many);
 }
 
-/** Options by the names that they had before. */
+/** Options by other names: those that they had before, and those that other programs give them. */
 const OLD_OPTIONS: Readonly<Record<string, string>> = {
   variant: 'preset',
   variants: 'presets',
   tissue: 'maps',
   'tissue-weight': 'auxiliary-weight',
   'lesion-share': 'foreground-share',
+  // As argparse writes what BIDS-Apps take.
+  participant_label: 'participant-label',
+  session_label: 'session-label',
+  skip_bids_validation: 'skip-bids-validation',
+  n_procs: 'n-procs',
+  nprocs: 'n-procs',
+  mem_mb: 'mem',
+  'mem-mb': 'mem',
 };
 
 /** A command line with the names that options have now, if the command has such options. */
 export function renameOptions(words: readonly string[], args: ArgsDef): string[] {
   const end = words.indexOf('--');
   return words.map((word, i) => {
-    const [, old, rest] = /^--([a-z0-9-]+)(=.*)?$/s.exec(word) ?? [];
+    const [, old, rest] = /^--([a-z0-9_-]+)(=.*)?$/s.exec(word) ?? [];
     const name = old !== undefined && Object.hasOwn(OLD_OPTIONS, old) ? OLD_OPTIONS[old] : undefined;
     if (name === undefined || (end >= 0 && i > end) || !optionOf(args, name)) return word;
     return `--${name}${rest ?? ''}`;
   });
+}
+
+/** A command line in which the words after options that take several are one, with commas between them. */
+export function joinLists(words: readonly string[], lists: readonly string[]): string[] {
+  const end = words.indexOf('--');
+  const joined: string[] = [];
+  let open = false;
+  for (const [i, word] of words.entries()) {
+    if (word.startsWith('--') || (end >= 0 && i > end)) open = false;
+    if (open && joined.at(-1)!.startsWith('--')) joined.push(word);
+    else if (open) joined.push(`${joined.pop()!},${word}`);
+    else joined.push(word);
+    if (word.startsWith('--') && !(end >= 0 && i >= end)) open = lists.includes(word.slice(2));
+  }
+  return joined;
+}
+
+/** A command line without some options, by their names; the value of one goes with it, but for flags. */
+export function withoutOptions(
+  words: readonly string[],
+  valued: readonly string[],
+  flags: readonly string[],
+): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i < words.length; i++) {
+    const [, name = '', attached] = /^--([a-z0-9-]+)(=.*)?$/s.exec(words[i]!) ?? [];
+    if (flags.includes(name)) continue;
+    if (!valued.includes(name)) kept.push(words[i]!);
+    else if (attached === undefined) i++;
+  }
+  return kept;
 }
 
 function checkPositionals(given: readonly string[], args: ArgsDef, hint: string, many: boolean): void {

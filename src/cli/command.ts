@@ -1,6 +1,6 @@
 import { type ArgsDef, parseArgs, renderUsage } from 'citty';
 import { preferAdapter } from '../platform/adapters.ts';
-import { checkArguments, renameOptions } from './arguments.ts';
+import { checkArguments, joinLists, renameOptions } from './arguments.ts';
 import { Options, SHARED_ARGS, type SharedName } from './common.ts';
 import { Output } from './output.ts';
 
@@ -30,6 +30,8 @@ export interface CommandSpec<Args extends ArgsDef> {
   readonly many?: boolean;
   /** The first positional may be repeated instead; the others are the last words. */
   readonly manyFirst?: boolean;
+  /** Options that take several words, up to the next option: `--participant-label 01 02`. */
+  readonly lists?: readonly string[];
   readonly examples: readonly Example[];
   run(options: Options<(keyof Args & string) | SharedName>, output: Output): Promise<void>;
 }
@@ -49,14 +51,14 @@ export function command<const Args extends ArgsDef>(spec: CommandSpec<Args>): Co
       return `${usage.trimEnd()}\n\nEXAMPLES\n\n${examples.join('\n')}\n`;
     },
     async run(given) {
-      const words = renameOptions(given, args);
+      const words = joinLists(renameOptions(given, args), spec.lists ?? []);
       checkArguments(words, args, `${PROGRAM} ${name}`, spec.many || spec.manyFirst);
       const parsed: Record<string, unknown> = parseArgs([...words], args);
       if (spec.manyFirst) placeLast(parsed, args);
       if (typeof parsed.adapter === 'string') preferAdapter(parsed.adapter);
       const output = new Output(parsed.json === true);
       try {
-        await spec.run(new Options({ ...parsed }), output);
+        await spec.run(new Options({ ...parsed }, [name, ...words]), output);
       } finally {
         output.close();
       }

@@ -35,9 +35,12 @@ export interface Range {
 /** Options of a command line by name, read with types and ranges. Undefined where an option is not given. */
 export class Options<Name extends string> {
   readonly #values: Readonly<Record<string, unknown>>;
+  /** The command with its words as they were given, names of options and lists of words put right. */
+  readonly line: readonly string[];
 
-  constructor(values: Readonly<Record<string, unknown>>) {
+  constructor(values: Readonly<Record<string, unknown>>, line: readonly string[] = []) {
     this.#values = values;
+    this.line = line;
   }
 
   flag(name: Name): boolean {
@@ -52,7 +55,12 @@ export class Options<Name extends string> {
 
   /** Some of the options: the others count as not given. */
   only(names: readonly string[]): Options<string> {
-    return new Options(Object.fromEntries(names.map((name) => [name, this.#values[name]])));
+    return new Options(Object.fromEntries(names.map((name) => [name, this.#values[name]])), this.line);
+  }
+
+  /** The same with other values for some: undefined takes one away. */
+  with<Other extends string>(values: Readonly<Record<string, unknown>>): Options<Other> {
+    return new Options({ ...this.#values, ...values }, this.line);
   }
 
   /** All positional arguments. */

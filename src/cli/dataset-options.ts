@@ -41,6 +41,13 @@ export const DATASET_ARGS: {
   },
 };
 
+/** The option that chooses visits. */
+export const SESSIONS_ARG: ArgDef = {
+  type: 'string',
+  valueHint: 'ID,ID',
+  description: 'Which visits (default: all)',
+};
+
 /** What the options choose. @throws UsageError */
 export function datasetChoices<Name extends string>(options: Options<Name>): DatasetChoices {
   const given = options.only(Object.keys(DATASET_ARGS));
@@ -84,10 +91,16 @@ const MOST_WARNINGS = 20;
 
 /**
  * Opens a data set, and prints what was found in it and is not used: every command that reads one goes through here.
+ * @param only the subject to look at (default: all)
  * @throws DatasetError, StorageError
  */
-export async function openDatasetOf(path: string, choices: DatasetChoices, output: Output): Promise<Dataset> {
-  const dataset = await openDataset(new NodeFolder(path), choices);
+export async function openDatasetOf(
+  path: string,
+  choices: DatasetChoices,
+  output: Output,
+  only?: string,
+): Promise<Dataset> {
+  const dataset = await openDataset(new NodeFolder(path), choices, only);
   const { warnings } = dataset;
   for (const warning of warnings.slice(0, MOST_WARNINGS)) output.note(`note: ${warning}`);
   if (warnings.length > MOST_WARNINGS)

@@ -123,7 +123,11 @@ export const experiment: Command = command({
       ? await runOnSlurm(
           {
             units,
-            isFinished: async (unit) => (await readUnitResult(out, unit)) !== undefined,
+            finishedOf: async (ids) => {
+              const finished = new Set<string>();
+              for (const id of ids) if (await readUnitResult(out, id)) finished.add(id);
+              return finished;
+            },
             about: ABOUT_TASKS,
             command: ['experiment', options.required('dataset'), out.root, '--units'],
           },

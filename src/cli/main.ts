@@ -10,6 +10,7 @@ import {
   writeOut,
 } from '../platform/terminal.ts';
 import { bench } from './bench.ts';
+import { bids } from './bids.ts';
 import { type Command, PROGRAM } from './command.ts';
 import { correctTissue } from './correct-tissue.ts';
 import { demo } from './demo.ts';
@@ -49,6 +50,7 @@ const COMMANDS: readonly Command[] = [
   importCommand,
   exportCommand,
   models,
+  bids,
   qc,
   evaluate,
   score,

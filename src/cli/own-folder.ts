@@ -6,6 +6,8 @@ import {
   type DerivativeOrigin,
   derivativeDescription,
   describedModel,
+  IGNORE_FILE,
+  ignoredNames,
 } from '../imaging/dataset/derivative.ts';
 import { hasFile } from '../pipeline/train/run-record.ts';
 import type { NodeFolder } from '../platform/node-files.ts';
@@ -27,6 +29,7 @@ export async function claimFolder(
   await requireOwnFolder(out, name, origin.model);
   await out.tidy();
   await out.write(DESCRIPTION_FILE, derivativeDescription(name, packageVersion(), origin));
+  await out.write(IGNORE_FILE, ignoredNames());
 }
 
 /**

@@ -49,11 +49,15 @@ export const prepare: Command = command({
   },
 });
 
-/** Makes the folder for prepared scans. @throws StorageError where it holds other files. */
-export async function openPrepared({ out, raw }: RawInputs): Promise<void> {
+/**
+ * Makes the folder for prepared scans.
+ * @param claim whether it is described and tidied; of many who work in one folder, one does that
+ * @throws StorageError if it holds other files.
+ */
+export async function openPrepared({ out, raw }: RawInputs, claim = true): Promise<void> {
   await out.checkWritable();
   await requireOwnFolder(out, CONTENT);
-  await claimFolder(out, CONTENT, { raw: raw && out.pathTo(raw) });
+  if (claim) await claimFolder(out, CONTENT, { raw: raw && out.pathTo(raw) });
 }
 
 /** Prepares the scans, with progress and warnings. */

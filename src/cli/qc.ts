@@ -4,6 +4,7 @@ import { VOLUMES_FILE } from '../imaging/results/volumes.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { packageVersion } from '../platform/terminal.ts';
 import { type Command, command } from './command.ts';
+import type { Output } from './output.ts';
 
 export const qc: Command = command({
   name: 'qc',
@@ -22,20 +23,24 @@ export const qc: Command = command({
   ],
   async run(options, output) {
     options.seed();
-    const files = new NodeFolder(options.required('predictions'));
-    await files.checkWritable();
-    const cohort = await writeCohort(files, packageVersion(), files.name);
-    output.result(
-      {
-        page: `${files.name}/${QC_FILES.page}`,
-        volumes: `${files.name}/${VOLUMES_FILE}`,
-        scans: cohort.scans.length,
-        unusual: unusual(cohort),
-      },
-      tellCohort(cohort, files.name),
-    );
+    await writeGroup(new NodeFolder(options.required('predictions')), output);
   },
 });
+
+/** Writes the tables and the page over all scans of a folder, and tells of them. @throws DatasetError, StorageError */
+export async function writeGroup(files: NodeFolder, output: Output): Promise<void> {
+  await files.checkWritable();
+  const cohort = await writeCohort(files, packageVersion(), files.name);
+  output.result(
+    {
+      page: `${files.name}/${QC_FILES.page}`,
+      volumes: `${files.name}/${VOLUMES_FILE}`,
+      scans: cohort.scans.length,
+      unusual: unusual(cohort),
+    },
+    tellCohort(cohort, files.name),
+  );
+}
 
 /** How many scans lie far from the others. */
 function unusual({ outlying }: Cohort): number {

@@ -11,11 +11,12 @@ import { scanOfDicom } from '../pipeline/prepare/dicom-scan.ts';
 import { RUN_FILES } from '../pipeline/train/run-record.ts';
 import { dcm2niix } from '../platform/dcm2niix.node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
+import type { ChosenScans } from './cohort.ts';
 import type { Options } from './common.ts';
-import { DATASET_ARGS, datasetChoices, openDatasetOf } from './dataset-options.ts';
+import { DATASET_ARGS, datasetChoices, openDatasetOf, SESSIONS_ARG } from './dataset-options.ts';
 import type { Output } from './output.ts';
 
-type RawName =
+export type RawName =
   | 'input'
   | 'out'
   | 'flair'
@@ -25,6 +26,7 @@ type RawName =
   | 'flair-series'
   | 't1w-series'
   | 'subjects'
+  | 'sessions'
   | 'brainmask'
   | 'bids-filter'
   | 'trust-brain';
@@ -56,6 +58,7 @@ export const RAW_ARGS: Readonly<Record<RawName, ArgDef>> = {
   },
   't1w-series': { type: 'string', valueHint: 'N', description: 'Number of the DICOM series that is the T1w' },
   subjects: { type: 'string', valueHint: 'ID,ID', description: 'Whom of a data set (default: all)' },
+  sessions: SESSIONS_ARG,
   brainmask: DATASET_ARGS.brainmask,
   'bids-filter': DATASET_ARGS['bids-filter'],
   'trust-brain': DATASET_ARGS['trust-brain'],
@@ -87,8 +90,16 @@ async function openBrainModel(place: string | undefined): Promise<BrainModel | u
   return { model: decodeModel(bytes, `${run.name}/${RUN_FILES.model}`), sha256: await sha256(bytes) };
 }
 
-/** Finds the scans of a command line. @throws UsageError, DatasetError, FileFormatError, StorageError */
-export async function openRaw(options: Options<RawName>, output: Output): Promise<RawInputs> {
+/**
+ * Finds the scans of a command line.
+ * @param chosen of a data set, in place of the subjects and visits that the options name
+ * @throws UsageError, DatasetError, FileFormatError, StorageError
+ */
+export async function openRaw(
+  options: Options<RawName>,
+  output: Output,
+  chosen?: ChosenScans,
+): Promise<RawInputs> {
   const flair = options.text('flair');
   const [first, second] = [options.text('input'), options.text('out')];
   const place = flair === undefined ? second : (second ?? first);
@@ -130,10 +141,14 @@ export async function openRaw(options: Options<RawName>, output: Output): Promis
     throw new UsageError('--brain-mask is for one scan, not for a data set', {
       hint: 'Put masks into derivatives/NAME/sub-XX/anat/sub-XX_desc-brain_mask.nii.gz.',
     });
-  const dataset = await openDatasetOf(first!, datasetChoices(options), output);
+  const { ids, visits, only } = chosen ?? {
+    ids: options.list('subjects'),
+    visits: options.list('sessions'),
+  };
+  const dataset = await openDatasetOf(first!, datasetChoices(options), output, only);
   return {
     dataset,
-    scans: findScans(dataset, options.list('subjects')),
+    scans: findScans(dataset, ids, visits),
     out,
     raw,
     headers: new Map(),

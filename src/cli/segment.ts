@@ -1,27 +1,29 @@
 import { UsageError } from '../core/errors.ts';
-import type { FileSource } from '../core/files.ts';
 import { sha256 } from '../core/hash.ts';
 import { findScans, scanName } from '../imaging/dataset/dataset.ts';
 import { writeCohort } from '../imaging/results/cohort.ts';
 import { formatMl } from '../imaging/results/part-words.ts';
 import { decodeModel, type Model } from '../pipeline/models/model.ts';
-import { presentChannels } from '../pipeline/models/optional-channels.ts';
 import { predict as predictScans } from '../pipeline/predict/run.ts';
 import { type PreparedScan, preparedDataset } from '../pipeline/prepare/prepare.ts';
 import { RUN_FILES, readTrainingFiles } from '../pipeline/train/run-record.ts';
+import { NodeFolder } from '../platform/node-files.ts';
 import { packageVersion } from '../platform/terminal.ts';
 import '../study/presets/index.ts';
+import { COHORT_ARGS, type CohortOption, chosenScans, recordUnit, scansOnSlurm } from './cohort.ts';
 import { type Command, command } from './command.ts';
+import { GPU_ARGS, type Options, type SharedName } from './common.ts';
 import { LastingGpu } from './lasting-gpu.ts';
 import type { Output } from './output.ts';
+import { PREDICTION_ARGS } from './prediction-inputs.ts';
 import { predictionKernels } from './prediction-kernels.ts';
 import { openPrepared, preparedOf, type ScanRecord, scanRecord } from './prepare.ts';
-import { openRaw, RAW_ARGS, type RawInputs } from './raw-inputs.ts';
-import { openRun } from './run-source.ts';
+import { openRaw, RAW_ARGS, type RawInputs, type RawName } from './raw-inputs.ts';
+import { gatherExecutor } from './slurm.ts';
 
 /** A network with where it lies. */
 interface OpenedModel {
-  readonly run: FileSource;
+  readonly run: NodeFolder;
   readonly model: Model;
   readonly hash: string;
 }
@@ -30,52 +32,105 @@ export const segment: Command = command({
   name: 'segment',
   description: 'From raw scans to masks on the FLAIR’s own grid: prepare, then predict',
   args: {
+    ...GPU_ARGS,
     ...RAW_ARGS,
-    run: {
-      type: 'string',
-      valueHint: 'DIR',
-      description:
-        'Folder that `voxelgrad train` wrote, a model file, or a name that `models` lists (required)',
-    },
+    ...COHORT_ARGS,
+    run: { type: 'string', valueHint: 'DIR', description: 'Folder that `voxelgrad train` wrote (required)' },
+    memory: PREDICTION_ARGS.memory,
+    overwrite: { type: 'boolean', description: 'With --executor slurm: do again what is done' },
   },
   examples: [
     {
       line: 'segment ./out --flair flair.nii.gz --t1w t1.nii.gz --brain-mask brain.nii.gz --run ./run',
       does: 'one scan, NIfTI files on two grids',
     },
+    { line: 'segment ./dataset ./out --run ./run', does: 'a BIDS data set of raw scans' },
     {
-      line: 'segment ./dataset ./out',
-      does: 'a BIDS data set of raw scans, with the network that comes with it',
+      line: 'segment ./dataset ./out --run ./run --executor slurm --slurm-options "partition=gpu gres=gpu:1"',
+      does: 'on a cluster, a task per scan; once more: what is not done yet',
     },
   ],
-  async run(options, output) {
-    options.seed();
-    const network = await openModel(options.text('run'));
-    const raw = await openRaw(options, output);
-    requireSeen(raw, network.model);
-    await openPrepared(raw);
-    const device = await LastingGpu.open(output, 'the last tiles that were saved');
-    try {
-      const prepared = await preparedOf(device.gpu, raw, output);
-      const records = await predicted(device, prepared, network, raw, output);
-      await writeCohort(raw.out, packageVersion(), raw.out.name);
-      const lines = records.map(
-        (scan) =>
-          `${scanName(scan)}: ${scan.lesions} lesions, ${formatMl(scan.volumeMl ?? 0)} ml: ${scan.mask} (${scan.seconds.toFixed(1)} s)`,
-      );
-      output.result({ scans: records }, lines.join('\n'));
-    } finally {
-      await device.close();
-    }
+  run: async (options, output) => {
+    await segmentScans(options, output);
   },
 });
+
+/** What the journey from raw scans to masks reads of a command line. */
+type SegmentOption = RawName | CohortOption | SharedName | 'run' | 'memory' | 'overwrite';
+
+/**
+ * Prepares and segments the scans of a command line, here or by Slurm, and tells what was found.
+ * @param group whether the tables over all scans are made (default true)
+ */
+export async function segmentScans(
+  options: Options<SegmentOption>,
+  output: Output,
+  group = true,
+): Promise<void> {
+  options.seed();
+  const slurm = gatherExecutor(options);
+  const unit = options.text('unit');
+  const memory = options.bytes('memory');
+  const network = await openModel(options.text('run'));
+  const raw = await openRaw(options, output, chosenScans(options));
+  requireSeen(raw, network.model);
+  if ((slurm || unit !== undefined) && !raw.raw)
+    throw new UsageError(`--${slurm ? 'executor slurm' : 'unit'} is for data sets, not for one scan`, {
+      hint: 'Give a BIDS data set, or leave it out.',
+    });
+  await openPrepared(raw, unit === undefined);
+  if (slurm) {
+    const records = await scansOnSlurm<ScanRecord>(
+      raw.scans,
+      raw.out,
+      slurm,
+      options,
+      options.flag('overwrite'),
+      output,
+    );
+    if (records) await tellRecords(records, raw.out, output, group);
+    return;
+  }
+  const device = await LastingGpu.open(output, 'the last tiles that were saved');
+  try {
+    const prepared = await preparedOf(device.gpu, raw, output);
+    const records = await predicted(device, prepared, network, raw, memory, output);
+    if (unit === undefined) await tellRecords(records, raw.out, output, group);
+    else {
+      for (const record of records) await recordUnit(raw.out, record, options, record);
+      output.result({ scans: records }, linesOf(records));
+    }
+  } finally {
+    await device.close();
+  }
+}
+
+/** Makes the tables over all scans, if they are wanted, and tells what was found. */
+async function tellRecords(
+  records: readonly ScanRecord[],
+  out: NodeFolder,
+  output: Output,
+  group: boolean,
+): Promise<void> {
+  if (group) await writeCohort(out, packageVersion(), out.name);
+  output.result({ scans: records }, linesOf(records));
+}
+
+function linesOf(records: readonly ScanRecord[]): string {
+  return records
+    .map(
+      (scan) =>
+        `${scanName(scan)}: ${scan.lesions} lesions, ${formatMl(scan.volumeMl ?? 0)}: ${scan.mask} (${scan.seconds.toFixed(1)} s)`,
+    )
+    .join('\n');
+}
 
 async function openModel(place: string | undefined): Promise<OpenedModel> {
   if (place === undefined)
     throw new UsageError('--run is missing: there is no network to segment with', {
       hint: 'Train one with `voxelgrad train` on what `voxelgrad prepare` wrote, and name its folder.',
     });
-  const run = await openRun(place);
+  const run = new NodeFolder(place);
   const bytes = await run.read(RUN_FILES.model);
   return { run, model: decodeModel(bytes, `${run.name}/${RUN_FILES.model}`), hash: await sha256(bytes) };
 }
@@ -87,7 +142,7 @@ function requireSeen({ scans }: RawInputs, { info }: Model): void {
       hint: 'Use a network that reads images alone; or prepare, make maps with `voxelgrad tissue`, and predict.',
     });
   for (const scan of scans)
-    for (const channel of presentChannels(info, scan.modalities.keys()))
+    for (const channel of info.task.channels)
       if ((channel !== 'FLAIR' && channel !== 'T1w') || !scan.modalities.has(channel))
         throw new UsageError(
           `${scanName(scan)}: the network reads ${info.task.channels.join(', ')}, and there is no ${channel} that can be prepared`,
@@ -100,13 +155,14 @@ async function predicted(
   prepared: readonly PreparedScan[],
   { run, model, hash }: OpenedModel,
   { out }: RawInputs,
+  memory: number | undefined,
   output: Output,
 ): Promise<ScanRecord[]> {
   const dataset = preparedDataset(out, prepared);
   const scans = findScans(dataset);
   const bar = output.progress({ label: 'predicting', total: scans.length, unit: 'scan' });
   const done = await predictScans(device.gpu, {
-    ...{ dataset, scans, model, out },
+    ...{ dataset, scans, model, out, memory },
     maps: false,
     overlap: 0.5,
     kernels: await predictionKernels(run, device.gpu.capabilities),

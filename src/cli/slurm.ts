@@ -15,7 +15,7 @@ import { ownProgram, packageVersion, workingFolder } from '../platform/terminal.
 import type { Options } from './common.ts';
 import type { Output } from './output.ts';
 
-type ExecutorOption = 'executor' | 'slurm-options' | 'slurm-max' | 'submit-only';
+export type ExecutorOption = 'executor' | 'slurm-options' | 'slurm-max' | 'submit-only';
 
 /** Who does the units. */
 export const EXECUTOR_ARGS: Readonly<Record<ExecutorOption, ArgDef>> = {
@@ -47,8 +47,8 @@ export interface SlurmSettings {
 /** What Slurm is to do. */
 export interface SlurmWork {
   readonly units: readonly SlurmUnit[];
-  /** Whether a unit has its result. */
-  isFinished(unit: string): Promise<boolean>;
+  /** Those of the units that have their results, others perhaps among them. */
+  finishedOf(units: readonly string[]): Promise<ReadonlySet<string>>;
   /** How scripts describe their tasks: lines of a comment. */
   readonly about: string;
   /** Words after the program's name; the name of a unit follows. */
@@ -79,7 +79,7 @@ export function gatherExecutor(options: Options<ExecutorOption>): SlurmSettings 
  * @throws SchedulerError if Slurm is not there, refuses a job, or a unit failed.
  */
 export async function runOnSlurm(
-  { units, isFinished, about, command }: SlurmWork,
+  { units, finishedOf, about, command }: SlurmWork,
   out: NodeFolder,
   { options, most, submitOnly }: SlurmSettings,
   output: Output,
@@ -87,7 +87,7 @@ export async function runOnSlurm(
   const request: SlurmRequest = {
     out,
     units,
-    isFinished,
+    finishedOf,
     run: await openSlurm(out, SLURM_FOLDER, LOGS),
   };
   // Two who submit at once would submit everything twice.

@@ -36,15 +36,18 @@ const LESION_LABELS = new Set(['lesion', 'lesions', 'l']);
  * is taken (see `compareCandidates`) and a warning says so. Masks of several folders of derivatives are never chosen
  * between: the scan tells them as contested. What voxelgrad generated is a prediction and left out,
  * except for tissue maps. Everything that looks like an image or a patient and is not used is told of in the warnings.
- * @returns undefined where there is no `sub-*` folder.
+ * @param only the subject to look at, without `sub-`, in a data set of thousands (default: all)
+ * @returns undefined if there is no `sub-*` folder.
  */
 export async function openBids(
   files: FileSource,
   choices: DatasetChoices = {},
+  only?: string,
 ): Promise<Dataset | undefined> {
   const warnings: string[] = [];
-  const ids = await folderLabels(files, '', 'sub', warnings);
-  if (ids.length === 0) return undefined;
+  const all = await folderLabels(files, '', 'sub', warnings);
+  if (all.length === 0) return undefined;
+  const ids = only !== undefined && all.includes(only) ? [only] : all;
   const pipelines = await findPipelines(files);
   const seen: Sources = { lesions: new Set(), brainmask: new Set() };
   const subjects: Subject[] = [];
@@ -69,7 +72,7 @@ export async function openBids(
     if (scans.length > 0) subjects.push({ id, scans });
   }
   requireSources(files.name, choices, seen);
-  const table = await readParticipants(files, ids);
+  const table = await readParticipants(files, all);
   warnings.push(...table.warnings);
   return {
     layout: 'bids',

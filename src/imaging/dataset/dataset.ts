@@ -123,10 +123,27 @@ export function findSubject(dataset: Dataset, id: string): Subject {
 /**
  * All scans of the named subjects, in the data set's order, each once. An id may name one visit only, as
  * `sub-07_ses-02` or ISBI's `training01_02`.
- * @param ids all subjects where left out.
+ * @param ids all subjects if left out.
+ * @param visits of these scans, only those with one of these labels, with or without `ses-`; all if left out.
  * @throws DatasetError for an unknown subject or visit.
  */
-export function findScans(dataset: Dataset, ids?: readonly string[]): Scan[] {
+export function findScans(dataset: Dataset, ids?: readonly string[], visits?: readonly string[]): Scan[] {
+  const scans = scansOf(dataset, ids);
+  if (!visits) return scans;
+  const wanted = visits.map((visit) => visit.trim().replace(/^ses-/, ''));
+  const known = [...new Set(scans.flatMap(({ session }) => session ?? []))].sort();
+  const unknown = wanted.find((visit) => !known.includes(visit));
+  if (unknown !== undefined) {
+    const there = known.length > 0 ? `there are ${known.join(', ')}` : 'no scan belongs to a visit';
+    throw new DatasetError(
+      `${dataset.name}: ${ids ? 'these subjects have' : 'there is'} no visit ${JSON.stringify(unknown)}; ${there}`,
+      { hint: known.length > 0 ? `Choose from: ${known.join(', ')}.` : 'Leave the visits out.' },
+    );
+  }
+  return scans.filter(({ session }) => session !== null && wanted.includes(session));
+}
+
+function scansOf(dataset: Dataset, ids: readonly string[] | undefined): Scan[] {
   if (!ids) return dataset.subjects.flatMap((subject) => subject.scans);
   const wanted = new Set<Scan>();
   for (const id of ids) {

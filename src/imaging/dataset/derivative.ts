@@ -4,6 +4,32 @@ import { RAW_DATASET } from './sidecar.ts';
 /** The file that says what a folder of BIDS holds. */
 export const DESCRIPTION_FILE = 'dataset_description.json';
 
+/** The file that names what BIDS's validator leaves out. */
+export const IGNORE_FILE = '.bidsignore';
+
+/** What derivatives hold that BIDS has no names for yet: tables, pages, transforms, pictures, jobs. */
+const NOT_BIDS = [
+  'qc.html',
+  'qc.tsv',
+  'volumes.tsv',
+  'volumes.json',
+  'task.json',
+  'slurm/',
+  '*_lesions.tsv',
+  '*_lesions.json',
+  '*_parts.tsv',
+  '*_parts.json',
+  '*_xfm.txt',
+  '*_xfm.json',
+  '*_desc-dicom_*.json',
+  'figures/',
+];
+
+/** The content of {@link IGNORE_FILE}. */
+export function ignoredNames(): Uint8Array {
+  return new TextEncoder().encode(`${NOT_BIDS.join('\n')}\n`);
+}
+
 /** Where derivatives come from. */
 export interface DerivativeOrigin {
   /** Where the data set lies that was read: a path from the derivatives' folder, or a URI. */

@@ -10,11 +10,16 @@ import { openIsbi2015 } from './isbi2015.ts';
  * Opens a folder of images, recognising by itself whether it is BIDS or the ISBI 2015 challenge's layout. Only
  * names that the folder lists are ever used as paths.
  * @param choices between files that could serve alike
+ * @param only the subject to look at in BIDS, without `sub-` (default: all)
  * @throws DatasetError where it is neither (the message says what was looked for and what was found; of DICOM, that it
  *   is), and for a chosen source that is not there.
  */
-export async function openDataset(files: FileSource, choices: DatasetChoices = {}): Promise<Dataset> {
-  const dataset = (await openBids(files, choices)) ?? (await openIsbi2015(files, choices));
+export async function openDataset(
+  files: FileSource,
+  choices: DatasetChoices = {},
+  only?: string,
+): Promise<Dataset> {
+  const dataset = (await openBids(files, choices, only)) ?? (await openIsbi2015(files, choices));
   if (dataset && dataset.subjects.length > 0) return dataset;
   const entries = await files.list('');
   const shown = entries.slice(0, 8).map((e) => (e.kind === 'folder' ? `${e.name}/` : e.name));

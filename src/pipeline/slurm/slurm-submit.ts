@@ -17,8 +17,8 @@ export interface SlurmRequest {
   /** The folder of the results, which every node of the cluster sees. */
   readonly out: FileStore;
   readonly units: readonly SlurmUnit[];
-  /** Whether a unit has its result. */
-  isFinished(unit: string): Promise<boolean>;
+  /** Those of the units that have their results; others may be among them. */
+  finishedOf(units: readonly string[]): Promise<ReadonlySet<string>>;
   readonly run: RunSlurm;
 }
 
@@ -40,12 +40,12 @@ export interface Submission {
  * @throws SchedulerError where Slurm is not there or refuses a script; what it had taken is kept and found again.
  */
 export async function submitUnits(
-  { out, units, isFinished, run }: SlurmRequest,
+  { out, units, finishedOf, run }: SlurmRequest,
   how: Pick<WaveScript, 'version' | 'about' | 'most' | 'options' | 'folder' | 'command'>,
 ): Promise<Submission> {
   const jobs = await readJobs(out);
-  const unfinished = [];
-  for (const unit of units) if (!(await isFinished(unit.id))) unfinished.push(unit);
+  const done = await finishedOf(units.map(({ id }) => id));
+  const unfinished = units.filter(({ id }) => !done.has(id));
   const finished = units.length - unfinished.length;
   const queued = await queuedTasks(
     run,

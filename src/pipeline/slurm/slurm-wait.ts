@@ -42,7 +42,7 @@ interface Ended {
  * @throws SchedulerError naming the units that failed, why, and their logs; the signal's reason where it aborts.
  */
 export async function waitForUnits(request: SlurmRequest, options: WaitOptions = {}): Promise<void> {
-  const { out, units, isFinished, run } = request;
+  const { out, units, finishedOf, run } = request;
   const { signal, onProgress, warn, seconds = 15, settleSeconds = 60 } = options;
   const tasks = tasksOf(await readJobs(out));
   const finished = new Set<string>();
@@ -58,8 +58,9 @@ export async function waitForUnits(request: SlurmRequest, options: WaitOptions =
       return undefined;
     });
     // Of a large cohort most tasks wait: nothing of theirs is looked for.
-    for (const id of before)
-      if (states?.get(id)?.phase !== 'waiting' && (await isFinished(id))) finished.add(id);
+    const looked = before.filter((id) => states?.get(id)?.phase !== 'waiting');
+    const found = looked.length > 0 ? await finishedOf(looked) : new Set<string>();
+    for (const id of looked) if (found.has(id)) finished.add(id);
     if (states) silent = false;
     const open = before.filter((id) => !finished.has(id));
     if (states) updateEnded(ended, open, states);

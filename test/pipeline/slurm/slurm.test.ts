@@ -141,7 +141,7 @@ class PretendSlurm {
   };
   get request(): SlurmRequest {
     const { out, run, finished } = this;
-    return { out, run, units: CHAIN, isFinished: (unit) => Promise.resolve(finished.has(unit)) };
+    return { out, run, units: CHAIN, finishedOf: () => Promise.resolve(finished) };
   }
 }
 
