@@ -2,7 +2,8 @@
 //
 //   weight_partial   partial[n,s,o,i,kz,ky,kx] = sum over the positions of slice s of
 //                      grad_output[n,o,z,y,x] * input[n,i,z+kz-padding,y+ky-padding,x+kx-padding]
-//   (conv3d.wgsl's weight_reduce adds the partials up, in order.)
+//   (sum-partials.wgsl adds the partials up, in order.) The input channels are those of one or two tensors, as if
+//   concatenated.
 //
 // Thread mapping: a workgroup of 96 owns 16 output x 16 input channels. A lane owns 8 output channels, one input channel
 // and one ky, keeps 8 x 9 sums (kz, kx) in registers and walks rows of 8 positions along x: from 30 inputs and 16 vectors
@@ -34,7 +35,11 @@ const QUADS = 2u;
 const WINDOW = 3u * IN_X;
 
 struct WeightParams {
+  // Channels of the two sources; the second has none if there is one.
   in_channels: u32,
+  other_channels: u32,
+  // Blocks of input channels of the first source.
+  first_blocks: u32,
   out_channels: u32,
   in_depth: u32,
   in_height: u32,
@@ -52,7 +57,9 @@ struct WeightParams {
 @group(0) @binding(0) var<storage, read_write> saved_input: array<Input>;
 @group(0) @binding(1) var<storage, read_write> grad_output: array<Output>;
 @group(0) @binding(2) var<storage, read_write> partial: array<f32>;
-@group(0) @binding(3) var<uniform> weight_params: WeightParams;
+// The second source; with one source something else, which is not read.
+@group(0) @binding(3) var<storage, read_write> other_input: array<Input>;
+@group(0) @binding(4) var<uniform> weight_params: WeightParams;
 
 struct Window {
   rows: array<array<f32, 12>, IN_Z * IN_Y>,
@@ -63,7 +70,9 @@ var<workgroup> grad_tile: array<array<array<vec4f, 4>, GX>, GY * GZ>;
 
 @compute @workgroup_size(THREADS)
 fn weight_partial(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i0 = group.x * CHANNELS;
+  let second = group.x >= weight_params.first_blocks;
+  let channels = select(weight_params.in_channels, weight_params.other_channels, second);
+  let i0 = (group.x - select(0u, weight_params.first_blocks, second)) * CHANNELS;
   let o0 = group.y * CHANNELS;
   let sample = group.z / weight_params.slices;
   let slice = group.z % weight_params.slices;
@@ -72,7 +81,7 @@ fn weight_partial(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
   let i = lane / 6u;
   let volume = weight_params.in_depth * weight_params.in_height * weight_params.in_width;
   let grad_volume = weight_params.out_depth * weight_params.out_height * weight_params.out_width;
-  let window_base = (sample * weight_params.in_channels + i0) * volume;
+  let window_base = (sample * channels + i0) * volume;
   let grad_base = (sample * weight_params.out_channels + o0) * grad_volume;
   let per_slice = (weight_params.tiles + weight_params.slices - 1u) / weight_params.slices;
   let last = min((slice + 1u) * per_slice, weight_params.tiles);
@@ -91,13 +100,23 @@ fn weight_partial(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
       let z = z0 + p / (IN_X * IN_Y) - weight_params.padding;
       let inside = (x < weight_params.in_width) & (y < weight_params.in_height) & (z < weight_params.in_depth);
       let at = window_base + select(0u, (z * weight_params.in_height + y) * weight_params.in_width + x, inside);
-      var value: array<f32, CHANNELS>;
+      var place: array<u32, CHANNELS>;
       for (var c = 0u; c < CHANNELS; c++) { // @unroll
-        value[c] = f32(saved_input[select(0u, at + c * volume, i0 + c < weight_params.in_channels)]);
+        place[c] = select(0u, at + c * volume, i0 + c < channels);
+      }
+      var value: array<f32, CHANNELS>;
+      if (second) {
+        for (var c = 0u; c < CHANNELS; c++) { // @unroll
+          value[c] = f32(other_input[place[c]]);
+        }
+      } else {
+        for (var c = 0u; c < CHANNELS; c++) { // @unroll
+          value[c] = f32(saved_input[place[c]]);
+        }
       }
       if (p < PATCH) {
         for (var c = 0u; c < CHANNELS; c++) { // @unroll
-          window_tile[c].rows[p / IN_X][p % IN_X] = select(0.0, value[c], inside & (i0 + c < weight_params.in_channels));
+          window_tile[c].rows[p / IN_X][p % IN_X] = select(0.0, value[c], inside & (i0 + c < channels));
         }
       }
     }
@@ -135,11 +154,13 @@ fn weight_partial(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
       }
     }
   }
+  let row = weight_params.in_channels + weight_params.other_channels;
+  let column = i0 + i + select(0u, weight_params.in_channels, second);
   for (var q = 0u; q < QUADS; q++) { // @unroll
     for (var c = 0u; c < 4u; c++) { // @unroll
       let o = o0 + (half * QUADS + q) * 4u + c;
-      if ((o < weight_params.out_channels) & (i0 + i < weight_params.in_channels)) {
-        let at = ((group.z * weight_params.out_channels + o) * weight_params.in_channels + i0 + i) * TAPS + ky * 3u;
+      if ((o < weight_params.out_channels) & (i0 + i < channels)) {
+        let at = ((group.z * weight_params.out_channels + o) * row + column) * TAPS + ky * 3u;
         for (var t = 0u; t < 9u; t++) { // @unroll
           partial[at + t / 3u * 9u + t % 3u] = sum[t][q][c];
         }

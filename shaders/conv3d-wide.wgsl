@@ -5,8 +5,8 @@
 //   pack       panel[block][stage][i][tap][quad] = weights of 4 output channels, 0 beyond the last channel; all convolutions
 //              of a step in one dispatch
 //
-// The input channels are those of one or two tensors, as if concatenated; with flipped, transposed weights this is the
-// input gradient.
+// The input channels are those of one or two tensors, as if concatenated; so are the output channels. With flipped,
+// transposed weights this is the input gradient, and two outputs are the gradients of two sources.
 //
 // Thread mapping: a workgroup of 64 owns 16 output channels x Z x 4 x 8 voxels. Lanes lie along x (8) and y (4), so loads
 // and stores are coalesced; the two halves own 8 output channels each. A lane keeps Z voxels along z x 8 channels in
@@ -71,6 +71,9 @@ struct Params {
   all_stages: u32,
   parts: u32,
   per_part: u32,
+  // Channels of the first output, and whether the second is added to.
+  first_out_channels: u32,
+  other_accumulate: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> input: array<Input>;
@@ -79,7 +82,9 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> output: array<Output>;
 // The second source; with one source something else, which is not read.
 @group(0) @binding(4) var<storage, read_write> other: array<Input>;
-@group(0) @binding(5) var<uniform> params: Params;
+// The second output; with one output something else, which is not written.
+@group(0) @binding(5) var<storage, read_write> other_output: array<Output>;
+@group(0) @binding(6) var<uniform> params: Params;
 
 var<workgroup> patch_tile: array<array<array<array<f32, PITCH>, IN_Z>, IN_Y>, CI>;
 var<workgroup> weight_tile: array<array<array<vec4f, 4>, TAPS>, CI>;
@@ -203,11 +208,24 @@ fn store(group: vec3u, lane: u32, corner: vec3u, o0: u32, sums: ptr<function, Su
         if ((params.has_bias != 0u) & (group.z % params.parts == 0u)) {
           start = bias[params.bias_first + o];
         }
-        let first = ((group.z * params.out_channels + o) * params.out_depth + corner.z) * plane + y * params.out_width + x;
-        for (var v = 0u; v < Z; v++) { // @unroll
-          if (corner.z + v < params.out_depth) {
-            let at = first + v * plane;
-            output[at] = Output(start + (*sums).quad[q][v][c] + select(0.0, f32(output[at]), params.accumulate != 0u));
+        let rows = params.first_out_channels;
+        if (o < rows) {
+          let first = ((group.z * rows + o) * params.out_depth + corner.z) * plane + y * params.out_width + x;
+          for (var v = 0u; v < Z; v++) { // @unroll
+            if (corner.z + v < params.out_depth) {
+              let at = first + v * plane;
+              output[at] = Output(start + (*sums).quad[q][v][c] + select(0.0, f32(output[at]), params.accumulate != 0u));
+            }
+          }
+        } else {
+          let row = group.z * (params.out_channels - rows) + o - rows;
+          let first = (row * params.out_depth + corner.z) * plane + y * params.out_width + x;
+          for (var v = 0u; v < Z; v++) { // @unroll
+            if (corner.z + v < params.out_depth) {
+              let at = first + v * plane;
+              let before = select(0.0, f32(other_output[at]), params.other_accumulate != 0u);
+              other_output[at] = Output(start + (*sums).quad[q][v][c] + before);
+            }
           }
         }
       }

@@ -207,12 +207,17 @@ struct SumParams {
   bias_first: u32,
   accumulate: u32,
   groups_x: u32,
+  // Channels of the first output, and whether the second is added to.
+  first_channels: u32,
+  other_accumulate: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> output_parts: array<f32>;
 @group(0) @binding(1) var<storage, read> sum_bias: array<f32>;
 @group(0) @binding(2) var<storage, read_write> summed: array<Output>;
-@group(0) @binding(3) var<uniform> sum_params: SumParams;
+// The second output, whose channels follow on the first's; with one output something else, which is not written.
+@group(0) @binding(3) var<storage, read_write> other_summed: array<Output>;
+@group(0) @binding(4) var<uniform> sum_params: SumParams;
 
 @compute @workgroup_size(64)
 fn sum_parts(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -228,8 +233,14 @@ fn sum_parts(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
   for (var p = 0u; p < sum_params.parts; p++) {
     total += output_parts[(group.z * sum_params.parts + p) * size + index];
   }
-  let at = group.z * size + index;
-  summed[at] = Output(total + select(0.0, f32(summed[at]), sum_params.accumulate != 0u));
+  let first_size = sum_params.voxels * sum_params.first_channels;
+  if (index < first_size) {
+    let at = group.z * first_size + index;
+    summed[at] = Output(total + select(0.0, f32(summed[at]), sum_params.accumulate != 0u));
+  } else {
+    let at = group.z * (size - first_size) + index - first_size;
+    other_summed[at] = Output(total + select(0.0, f32(other_summed[at]), sum_params.other_accumulate != 0u));
+  }
 }
 
 // Weight gradient: no input dilation, so each phase has all taps.

@@ -2,7 +2,8 @@
 //
 //   forward   output[window] = max of the window's inputs
 //   backward  the gradient goes to the window's first largest value in memory order, as in PyTorch; the rest,
-//             and what no window covers, gets 0 (or keeps its value if gradients accumulate)
+//             and what no window covers, gets 0 (or keeps its value if gradients accumulate); parts of a gradient that
+//             a convolution left are added up as they are read
 //
 // Layout: [batch, channels, depth, height, width]. The winner is found again from the input: no index is stored.
 // Mapping: workgroup.y is the channel, workgroup.z the sample; a lane owns a window (forward and backward write
@@ -22,6 +23,8 @@ const LANES = 64u;
 const ITEMS = 8u;
 // 1: gradients are added to what is there.
 const ACCUMULATE = 0u; // @spec
+// Parts of the output's gradient, which add up to it: [batch, PARTS, channels, ...].
+const PARTS = 1u; // @spec
 
 @group(0) @binding(0) var<storage, read_write> input: array<Input>;
 @group(0) @binding(1) var<storage, read_write> output: array<Output>;
@@ -76,6 +79,18 @@ fn forward_vec4(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
 @group(0) @binding(2) var<storage, read_write> grad_input: array<Input>;
 @group(0) @binding(3) var<uniform> back_params: Params;
 
+// Gradient of an output, `at` in its channel.
+fn gradient_at(group: vec3u, at: u32) -> f32 {
+  let size = back_params.out_depth * back_params.out_height * back_params.out_width;
+  var place = (group.z * PARTS * back_params.channels + group.y) * size + at;
+  var sum = f32(grad_output[place]);
+  for (var p = 1u; p < PARTS; p++) {
+    place += back_params.channels * size;
+    sum += f32(grad_output[place]);
+  }
+  return sum;
+}
+
 @compute @workgroup_size(LANES)
 fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let plane = back_params.height * back_params.width;
@@ -97,7 +112,7 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
         winner = select(winner, t, x > largest);
         largest = max(largest, x);
       }
-      gradient = f32(grad_output[((row * out_extent.z + w.z) * out_extent.y + w.y) * out_extent.x + w.x]);
+      gradient = gradient_at(group, output_at(w, back_params));
     }
     for (var t = 0u; t < 8u; t++) { // @unroll
       let offset = vec3u(t & 1u, (t >> 1u) & 1u, t >> 2u);
@@ -116,6 +131,18 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
 @group(0) @binding(0) var<storage, read_write> back_input4: array<Input4>;
 @group(0) @binding(1) var<storage, read_write> grad_output4: array<Output4>;
 @group(0) @binding(2) var<storage, read_write> grad_input4: array<Input4>;
+
+// The same for four outputs along x, `at` in fours.
+fn gradients_at(group: vec3u, at: u32) -> vec4f {
+  let size = back_params.out_depth * back_params.out_height * back_params.columns;
+  var place = (group.z * PARTS * back_params.channels + group.y) * size + at;
+  var sum = vec4f(grad_output4[place]);
+  for (var p = 1u; p < PARTS; p++) {
+    place += back_params.channels * size;
+    sum += vec4f(grad_output4[place]);
+  }
+  return sum;
+}
 
 fn store_pairs(at: u32, even: vec4f, odd: vec4f) {
   var p = vec4f(even.x, odd.x, even.y, odd.y);
@@ -152,9 +179,7 @@ fn backward_vec4(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
         winner = select(winner, vec4u(2u * t + 1u), odd > largest);
         largest = max(largest, odd);
       }
-      gradient = vec4f(grad_output4[
-        ((row * back_params.out_depth + w.z) * back_params.out_height + w.y) * back_params.columns + w.x
-      ]);
+      gradient = gradients_at(group, (w.z * back_params.out_height + w.y) * back_params.columns + w.x);
     }
     for (var t = 0u; t < 4u; t++) { // @unroll
       if (2u * w.y + (t & 1u) < back_params.height && 2u * w.z + (t >> 1u) < back_params.depth) {
@@ -194,7 +219,6 @@ fn backward_any(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
   let extent = vec3u(back_params.width, back_params.height, back_params.depth);
   let out_extent = vec3u(back_params.out_width, back_params.out_height, back_params.out_depth);
   let base = row * extent.x * extent.y * extent.z;
-  let out_base = row * out_extent.x * out_extent.y * out_extent.z;
   let end = min(back_params.items, (group.x + 1u) * LANES * ITEMS);
   for (var i = group.x * LANES * ITEMS + lane; i < end; i += LANES) {
     let window = place_of(i, back_params);
@@ -215,7 +239,7 @@ fn backward_any(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
           }
         }
       }
-      gradient = f32(grad_output[out_base + output_at(window, back_params)]);
+      gradient = gradient_at(group, output_at(window, back_params));
     }
     let last = min(first + vec3u(KERNEL_X, KERNEL_Y, KERNEL_Z), extent);
     for (var z = first.z; z < last.z; z++) {

@@ -3,7 +3,7 @@ import { expectActivation, expectAxes, expectInputs, expectRule, type PerAxis } 
 import type { GradientThunk, Op } from '../tape/op.ts';
 import type { Tensor } from '../tape/tensor.ts';
 import { biasGradient } from './conv3d/bias.ts';
-import { extentsOf, ONES, voxelsOf, type Window } from './conv3d/task.ts';
+import { extentsOf, type FurtherOutput, ONES, voxelsOf, type Window } from './conv3d/task.ts';
 import { convolve, weightGradient } from './conv3d/variants.ts';
 
 /** Settings of {@link conv3d}; the kernel's extents come with the weight. Numbers for all axes, or [z, y, x]. */
@@ -110,8 +110,15 @@ export const conv3d: Op<Conv3dAttributes, undefined> = {
     const outExtents = extentsOf(gradOutput.shape);
     const all = sourcesOf(inputs, sources);
 
+    // The second source of a pair, whose gradient is written together with the first's: last inputs come first.
+    const waiting = new Map<number, FurtherOutput>();
     // The transposed convolution: channels change roles, taps run backwards.
-    const thunks: GradientThunk[] = all.map(({ channels, first }) => (emit, gradInput, accumulate) => {
+    const thunks: GradientThunk[] = all.map(({ channels, first }, i) => (emit, gradInput, accumulate) => {
+      if (i % 2 === 1 && inputs[i - 1]!.requiresGrad) {
+        waiting.set(i, { output: gradInput, channels, accumulate });
+        return;
+      }
+      const also = i % 2 === 0 ? waiting.get(i + 1) : undefined;
       convolve(emit, {
         label: 'conv3d/backward_input',
         samples,
@@ -130,6 +137,7 @@ export const conv3d: Op<Conv3dAttributes, undefined> = {
         ],
         output: gradInput,
         outChannels: channels,
+        ...(also && { also }),
         bias: null,
         accumulate,
         inExtents: outExtents,

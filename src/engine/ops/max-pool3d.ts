@@ -1,6 +1,6 @@
 import { ceilDiv, type Shape, type Triple } from '../../core/shape.ts';
 import type { Spec } from '../gpu/specialise.ts';
-import { type Params, read, readWrite, write } from '../tape/command.ts';
+import { type Command, type Params, read, readWrite, write } from '../tape/command.ts';
 import type { Op } from '../tape/op.ts';
 import { storageSpec } from '../tape/storage.ts';
 import type { Tensor } from '../tape/tensor.ts';
@@ -27,10 +27,10 @@ export const maxPool3d: Op<MaxPool3dAttributes, undefined> = {
 
   forward(emit, [input], output, attributes): undefined {
     const kernel = kernelOf('max-pool3d', attributes, [input!.shape]);
-    const { family, spec, params, workgroups } = windowsOf(kernel, input!, output, Math.floor);
+    const { family, spec, params, workgroups, stored } = windowsOf(kernel, input!, output, Math.floor);
     emit.run({
       label: 'max-pool3d/forward',
-      kernel: { file: FILE, entry: `forward${family}`, spec },
+      kernel: { file: FILE, entry: `forward${family}`, spec: { ...spec, ...stored(output) } },
       bindings: [read(input!, true), write(output, true)],
       params,
       workgroups,
@@ -43,23 +43,30 @@ export const maxPool3d: Op<MaxPool3dAttributes, undefined> = {
     return [
       (emit, gradInput, accumulate) => {
         const kernel = kernelOf('max-pool3d', attributes, [input!.shape]);
-        const { family, spec, params, workgroups } = windowsOf(kernel, input!, gradOutput, Math.ceil);
-        emit.run({
+        const { family, spec, params, workgroups, stored } = windowsOf(kernel, input!, gradOutput, Math.ceil);
+        const command = (gradient: Tensor, parts: number): Command => ({
           label: 'max-pool3d/backward',
           kernel: {
             file: FILE,
             entry: `backward${family}`,
-            spec: { ...spec, ACCUMULATE: accumulate ? 1 : 0 },
+            spec: { ...spec, ...stored(gradient), ACCUMULATE: accumulate ? 1 : 0, PARTS: parts },
           },
           bindings: [
             read(input!, true),
-            read(gradOutput, true),
+            read(gradient, true),
             accumulate ? readWrite(gradInput, true) : write(gradInput, true),
           ],
           params,
           workgroups,
           samples: input!.shape[0]!,
           channels: { count: input!.shape[1]! },
+        });
+        emit.run({
+          ...command(gradOutput, 1),
+          parts: {
+            of: gradOutput,
+            read: ({ from, parts }, needed) => (needed ? undefined : command(from, parts)),
+          },
         });
       },
     ];
@@ -76,6 +83,8 @@ function windowsOf(
   /** The end of the entry points' names. */
   readonly family: '' | '_vec4' | '_any';
   readonly spec: Spec;
+  /** The shader's alias for what an output or its gradient stores. */
+  stored(output: Tensor): Spec;
   readonly params: Params;
   readonly workgroups: readonly [number, number, number];
 } {
@@ -89,8 +98,9 @@ function windowsOf(
   return {
     family: vector ? '_vec4' : twos ? '' : '_any',
     spec: vector
-      ? storageSpec({ Input4: input, Output4: output }, 4)
-      : { ...(twos ? {} : windowSpec(kernel)), ...storageSpec({ Input: input, Output: output }) },
+      ? storageSpec({ Input4: input }, 4)
+      : { ...(twos ? {} : windowSpec(kernel)), ...storageSpec({ Input: input }) },
+    stored: (each) => (vector ? storageSpec({ Output4: each }, 4) : storageSpec({ Output: each })),
     params: {
       channels,
       depth,

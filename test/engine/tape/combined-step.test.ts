@@ -11,8 +11,8 @@ import { relativeError } from '../../support/nd.ts';
 
 describe('a step whose commands run together', () => {
   const context = useGpu('gpu');
-  // 40 channels: some convolutions run as parts.
-  const request = requestOf({ channels: 2, baseChannels: 20, levels: 2, patch: 8, batch: 2 });
+  // 32 and 64 channels: convolutions run as parts, which batch norm and pooling add up.
+  const request = requestOf({ channels: 2, baseChannels: 32, levels: 2, patch: 8, batch: 2 });
 
   async function gradients(
     change: (commands: readonly Command[]) => readonly Command[],
@@ -60,10 +60,10 @@ describe('a step whose commands run together', () => {
     expect(jobs.state).toEqual(apart.state);
   });
 
-  it.each([1, 2])("takes at most 140 dispatches for the paper's network, batch %i", async (batch) => {
+  it.each([1, 2])("takes at most 120 dispatches for the paper's network, batch %i", async (batch) => {
     const capabilities = { ...context.gpu.capabilities, maxBindingBytes: 2 ** 31 - 4, subgroupSize: 0 };
     const paper = requestOf({ channels: 4, baseChannels: 16, levels: 4, patch: 64, batch });
     const step = await recordTrainingStep(Gpu.counting(capabilities), paper, new Tape(capabilities));
-    expect(dispatchesOf(step.commands, capabilities).length).toBeLessThanOrEqual(140);
+    expect(dispatchesOf(step.commands, capabilities).length).toBeLessThanOrEqual(120);
   });
 });

@@ -9,20 +9,22 @@ const FILE = 'conv3d-pointwise.wgsl';
 const LANES = 64;
 /** vec4 of the uniform block that the shader declares: the 64 KiB that every device binds. */
 const PANEL = 4096;
-/** Input channels that one uniform block holds beside the bias, at two quads. */
-const MOST_IN = PANEL / 2 - 1;
 
 /** 1x1x1 convolution of stride 1 with voxels as lanes: runs on any device. */
 export function convolvePointwise(emit: Emitter, task: ConvolutionTask): void {
   const voxels = voxelsOf(task.outExtents);
-  const quads = task.outChannels <= 4 ? 1 : 2;
+  // Software drivers have too few registers for 16 output channels of 4 voxels.
+  const mostQuads = emit.capabilities.family === 'gpu' ? 4 : 2;
+  const quads = task.outChannels <= 4 ? 1 : task.outChannels <= 8 ? 2 : mostQuads;
+  // Input channels that one uniform block holds beside the bias.
+  const mostIn = PANEL / quads - 1;
   const voxelsPerLane = 4;
   const spec = { QUADS: quads, VOXELS: voxelsPerLane };
   const parts = task.sources.flatMap((source, s) =>
-    Array.from({ length: ceilDiv(source.channels, MOST_IN) }, (_, k) => ({
+    Array.from({ length: ceilDiv(source.channels, mostIn) }, (_, k) => ({
       source,
-      inFirst: k * MOST_IN,
-      inCount: Math.min(MOST_IN, source.channels - k * MOST_IN),
+      inFirst: k * mostIn,
+      inCount: Math.min(mostIn, source.channels - k * mostIn),
       first: s === 0 && k === 0,
     })),
   );

@@ -34,6 +34,13 @@ export interface Window {
   readonly padding: Triple;
 }
 
+/** Channels of an output behind those of the first tensor; their weights follow, too. */
+export interface FurtherOutput {
+  readonly output: Tensor;
+  readonly channels: number;
+  readonly accumulate: boolean;
+}
+
 /**
  * output (+)= bias + sum over sources of the convolution with the window. Serves forward, and with flipped and
  * transposed weights the input gradient; there `inputDilation` 2 undoes stride 2 (a zero between neighbours).
@@ -45,6 +52,8 @@ export interface ConvolutionTask extends Window {
   readonly sources: readonly Source[];
   readonly output: Tensor;
   readonly outChannels: number;
+  /** Further channels of the output, which lie in a tensor of their own: the gradient of a second source. */
+  readonly also?: FurtherOutput;
   readonly bias: BiasView | null;
   /** Add to what the output holds. */
   readonly accumulate: boolean;
@@ -134,8 +143,8 @@ function describeWindow({ kernel, stride, dilation, padding }: Window, inputDila
 /** `conv3d/forward 16+16->16@2x64x64x64 k3 s1 p1`: what the choice of a variant is recorded under. */
 export function slotOf(task: ConvolutionTask): string {
   const from = task.sources.map((source) => source.channels).join('+');
-  const { label, outChannels, samples, outExtents, inputDilation } = task;
-  const shape = `${from}->${outChannels}@${samples}x${outExtents.join('x')}`;
+  const { label, outChannels, also, samples, outExtents, inputDilation } = task;
+  const shape = `${from}->${outChannels}${also ? `+${also.channels}` : ''}@${samples}x${outExtents.join('x')}`;
   return `${label} ${shape} ${describeWindow(task, inputDilation)}${isHalf(task) ? ' f16' : ''}`;
 }
 

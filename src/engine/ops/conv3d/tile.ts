@@ -1,6 +1,6 @@
 import { ceilDiv, sizeOf } from '../../../core/shape.ts';
 import type { Spec } from '../../gpu/specialise.ts';
-import { read, readWrite, write } from '../../tape/command.ts';
+import { type Binding, read, readWrite, write } from '../../tape/command.ts';
 import type { Emitter } from '../../tape/op.ts';
 import { storageSpec } from '../../tape/storage.ts';
 import type { Tensor } from '../../tape/tensor.ts';
@@ -9,6 +9,7 @@ import { sumPartials } from '../reduce/sum-partials.ts';
 import { type Lattice, latticesOf, tilesOf } from './lattice.ts';
 import {
   type ConvolutionTask,
+  type FurtherOutput,
   mostPartials,
   sliceCount,
   tapsOf,
@@ -135,6 +136,12 @@ export function convolveTile(emit: Emitter, task: ConvolutionTask): void {
   });
 }
 
+/** What a kernel binds as its second output: writable bindings may not overlap, so that no other tensor can stand in. */
+export function furtherOutput(emit: Emitter, label: string, also: FurtherOutput | undefined): Binding {
+  if (!also) return write(emit.scratch(`${label} no further output`, [4]));
+  return also.accumulate ? readWrite(also.output, true) : write(also.output, true);
+}
+
 /** Adds up what `parts` ranges of input channels gave, in their order. */
 export function sumParts(
   emit: Emitter,
@@ -143,9 +150,10 @@ export function sumParts(
   weight: Tensor,
   parts: number,
 ): void {
-  const { output, outChannels, samples, bias, accumulate } = task;
+  const { output, outChannels, also, samples, bias, accumulate } = task;
   const voxels = voxelsOf(task.outExtents);
-  const groups = flatGroups(outChannels * voxels, 64, emit.capabilities);
+  const channels = outChannels + (also?.channels ?? 0);
+  const groups = flatGroups(channels * voxels, 64, emit.capabilities);
   emit.run({
     label: `${task.label}_sum_parts`,
     kernel: { file: 'conv3d.wgsl', entry: 'sum_parts', spec: storageSpec({ Output: output }) },
@@ -153,19 +161,22 @@ export function sumParts(
       read(from, true),
       read(bias?.tensor ?? weight),
       accumulate ? readWrite(output, true) : write(output, true),
+      furtherOutput(emit, task.label, also),
     ],
     params: {
       voxels,
-      channels: outChannels,
+      channels,
       parts,
       has_bias: bias ? 1 : 0,
       bias_first: bias?.first ?? 0,
       accumulate: accumulate ? 1 : 0,
       groups_x: groups[0],
+      first_channels: outChannels,
+      other_accumulate: also?.accumulate ? 1 : 0,
     },
     workgroups: [groups[0], groups[1], samples],
     samples,
-    ...(bias || accumulate ? {} : { sum: { from, parts, to: output } }),
+    ...(bias || accumulate || also ? {} : { sum: { from, parts, to: output } }),
   });
 }
 

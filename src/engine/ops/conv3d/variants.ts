@@ -1,5 +1,6 @@
 import type { Capabilities } from '../../gpu/capabilities.ts';
 import type { Emitter } from '../../tape/op.ts';
+import { channelGroups } from '../../tape/split.ts';
 import { inWideSums } from '../../tape/wide-sums.ts';
 import { cutConvolution, cutWeightGradient } from './cut.ts';
 import { convolvePointwise, weightGradientPointwise } from './pointwise.ts';
@@ -20,6 +21,7 @@ import { convolveTile, weightGradientTile } from './tile.ts';
 import {
   canConvolveWide,
   canDifferentiateWide,
+  canWriteBoth,
   convolveWide,
   type WideTile,
   weightGradientWide,
@@ -92,14 +94,43 @@ function weightCandidates(capabilities: Capabilities, task: WeightGradientTask):
   return capabilities.family === 'gpu' ? [...wide, WEIGHT_TILE, ...rated] : [...rated, WEIGHT_TILE];
 }
 
-/** Convolves by the variant that is chosen for the task's shape. */
+/** Convolves by the variant that is chosen for the task's shape; two outputs in one pass where a kernel can. */
 export function convolve(emit: Emitter, task: ConvolutionTask): void {
   const { capabilities } = emit;
-  const passes = cutConvolution(task, capabilities)[0]!.sources.length;
-  inWideSums(emit, task.label, task.output, task.accumulate, passes, (output, accumulate) => {
-    for (const part of cutConvolution({ ...task, output, accumulate }, capabilities))
+  const { also, ...own } = task;
+  const both = also && bothVariants(capabilities, task);
+  if (both?.length) {
+    emit.choose(slotOf(task), both).run(emit, task);
+    return;
+  }
+  if (also)
+    convolve(emit, {
+      ...own,
+      sources: task.sources.map((source) => ({
+        ...source,
+        weight: {
+          ...source.weight,
+          first: source.weight.first + task.outChannels * source.weight.byOut,
+        },
+      })),
+      output: also.output,
+      outChannels: also.channels,
+      accumulate: also.accumulate,
+    });
+  const passes = cutConvolution(own, capabilities)[0]!.sources.length;
+  inWideSums(emit, own.label, own.output, own.accumulate, passes, (output, accumulate) => {
+    for (const part of cutConvolution({ ...own, output, accumulate }, capabilities))
       emit.choose(slotOf(part), convolutionCandidates(capabilities, part)).run(emit, part);
   });
+}
+
+/** The variants that write both outputs in one pass: the wide ones, where all can be bound. */
+function bothVariants(capabilities: Capabilities, task: ConvolutionTask): ConvolutionVariant[] {
+  const dense = task.inputDilation.every((each) => each === 1);
+  if (!dense || !isPlain(task, 3) || !canWriteBoth(task)) return [];
+  const tensors = [task.output, task.also!.output, ...task.sources.map(({ tensor }) => tensor)];
+  const whole = tensors.every((each) => channelGroups(each, capabilities).length === 1);
+  return whole ? wideVariants(capabilities, task) : [];
 }
 
 /** Weight gradient by the variant that is chosen for the task's shape. */

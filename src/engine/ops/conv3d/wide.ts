@@ -4,6 +4,7 @@ import { read, readWrite, write } from '../../tape/command.ts';
 import { jobCommand } from '../../tape/jobs.ts';
 import type { Emitter } from '../../tape/op.ts';
 import { storageSpec } from '../../tape/storage.ts';
+import { type Tensor, viewOf } from '../../tape/tensor.ts';
 import {
   type ConvolutionTask,
   mostPartials,
@@ -12,7 +13,7 @@ import {
   voxelsOf,
   type WeightGradientTask,
 } from './task.ts';
-import { LEAST_STEPS, reduceWeightPartials, sumParts, WANTED_GROUPS } from './tile.ts';
+import { furtherOutput, LEAST_STEPS, reduceWeightPartials, sumParts, WANTED_GROUPS } from './tile.ts';
 
 const FILE = 'conv3d-wide.wgsl';
 const GRADIENT_FILE = 'conv3d-wide-gradient.wgsl';
@@ -56,6 +57,12 @@ export function canConvolveWide(
   return shared && workgroupBytes(tile) <= maxWorkgroupBytes;
 }
 
+/** Whether one pass can write both outputs of a task with one source. */
+export function canWriteBoth({ sources, output, also }: ConvolutionTask): boolean {
+  if (!also || sources.length > 1) return false;
+  return output.element === also.output.element && distinct(output, also.output);
+}
+
 /**
  * Stages of input channels of a workgroup: all, or ranges that run side by side if `groups` workgroups would leave a GPU
  * idle. `most` bounds the ranges.
@@ -66,12 +73,12 @@ export function stagesPerPart(stages: number, groups: number, most: number): num
 
 /** Convolution with 8 output channels x `tile.z` voxels per lane; sources in pairs, each pair in one pass. */
 export function convolveWide(emit: Emitter, task: ConvolutionTask, tile: WideTile): void {
-  for (let i = 0; i < task.sources.length; i += 2)
+  for (const [i, pair] of pairsOf(task.sources).entries())
     convolvePair(
       emit,
       {
         ...task,
-        sources: task.sources.slice(i, i + 2),
+        sources: pair.filter((source) => source !== undefined),
         bias: i === 0 ? task.bias : null,
         accumulate: task.accumulate || i > 0,
       },
@@ -80,7 +87,8 @@ export function convolveWide(emit: Emitter, task: ConvolutionTask, tile: WideTil
 }
 
 function convolvePair(emit: Emitter, task: ConvolutionTask, tile: WideTile): void {
-  const { output, outChannels, samples, bias, accumulate } = task;
+  const { output, also, samples, bias, accumulate } = task;
+  const outChannels = task.outChannels + (also?.channels ?? 0);
   const [source, other] = task.sources as [Source, Source | undefined];
   const [depth, height, width] = task.outExtents;
   const tilesX = ceilDiv(width, WIDE_TILE.x);
@@ -132,6 +140,7 @@ function convolvePair(emit: Emitter, task: ConvolutionTask, tile: WideTile): voi
       whole && accumulate ? readWrite(to, true) : write(to, true),
       // Two writable bindings may not overlap, so that the first source cannot stand in.
       other ? read(other.tensor, true) : write(emit.scratch(`${task.label} no source`, [4])),
+      furtherOutput(emit, task.label, whole ? also : undefined),
     ],
     params: {
       channels: source.channels,
@@ -153,6 +162,8 @@ function convolvePair(emit: Emitter, task: ConvolutionTask, tile: WideTile): voi
       all_stages: allStages,
       parts,
       per_part: perPart,
+      first_out_channels: whole ? task.outChannels : outChannels,
+      other_accumulate: also?.accumulate ? 1 : 0,
     },
     workgroups: [...groups, samples * parts],
     samples,
@@ -172,14 +183,16 @@ export function weightGradientWide(emit: Emitter, task: WeightGradientTask, plan
   const tilesX = ceilDiv(width, GRADIENT_TILE.x);
   const tilesY = ceilDiv(height, GRADIENT_TILE.y);
   const tiles = tilesX * tilesY * ceilDiv(depth, planes);
-  for (const source of task.sources) {
+  for (const [source, other] of pairsOf(task.sources)) {
+    const firstBlocks = ceilDiv(source.channels, GRADIENT_TILE.channels);
     const groups = [
-      ceilDiv(source.channels, GRADIENT_TILE.channels),
+      firstBlocks + ceilDiv(other?.channels ?? 0, GRADIENT_TILE.channels),
       ceilDiv(task.outChannels, GRADIENT_TILE.channels),
     ] as const;
-    const most = mostPartials(task, source, emit.capabilities);
+    const both = { ...source, channels: source.channels + (other?.channels ?? 0) };
+    const most = mostPartials(task, both, emit.capabilities);
     const slices = sliceCount(tiles, groups[0] * groups[1] * task.samples, WANTED_GROUPS, LEAST_STEPS, most);
-    const inner = source.channels * TAPS;
+    const inner = both.channels * TAPS;
     const partial = emit.scratch('conv3d/weight_partial', [task.samples * slices, task.outChannels, inner]);
     emit.run({
       label: 'conv3d/backward_weight',
@@ -188,9 +201,16 @@ export function weightGradientWide(emit: Emitter, task: WeightGradientTask, plan
         entry: 'weight_partial',
         spec: { GZ: planes, ...storageSpec({ Input: source.tensor, Output: task.gradOutput }) },
       },
-      bindings: [read(source.tensor, true), read(task.gradOutput, true), write(partial, true)],
+      bindings: [
+        read(source.tensor, true),
+        read(task.gradOutput, true),
+        write(partial, true),
+        other ? read(other.tensor, true) : write(emit.scratch('conv3d/no source', [4])),
+      ],
       params: {
         in_channels: source.channels,
+        other_channels: other?.channels ?? 0,
+        first_blocks: firstBlocks,
         out_channels: task.outChannels,
         in_depth: task.inExtents[0],
         in_height: task.inExtents[1],
@@ -207,6 +227,24 @@ export function weightGradientWide(emit: Emitter, task: WeightGradientTask, plan
       workgroups: [...groups, task.samples * slices],
       samples: task.samples,
     });
-    reduceWeightPartials(emit, task, source, partial, task.samples * slices);
+    reduceWeightPartials(emit, task, both, partial, task.samples * slices);
   }
+}
+
+/** Sources in pairs that a kernel binds side by side: stored alike, and not the same tensor, as bindings may not overlap. */
+function pairsOf<S extends { readonly tensor: Tensor }>(sources: readonly S[]): (readonly [S, S?])[] {
+  const pairs: (readonly [S, S?])[] = [];
+  for (let i = 0; i < sources.length; i++) {
+    const [source, next] = [sources[i]!, sources[i + 1]];
+    const fits =
+      next && next.tensor.element === source.tensor.element && distinct(next.tensor, source.tensor);
+    pairs.push(fits ? [source, next] : [source]);
+    if (fits) i++;
+  }
+  return pairs;
+}
+
+/** Whether two tensors lie in different memory for sure. */
+function distinct(a: Tensor, b: Tensor): boolean {
+  return (viewOf(a)?.of ?? a) !== (viewOf(b)?.of ?? b);
 }

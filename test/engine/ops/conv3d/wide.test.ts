@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { conv3d } from '../../../../src/engine/ops/conv3d.ts';
 import { Tape } from '../../../../src/engine/tape/tape.ts';
-import { tensor } from '../../../../src/engine/tape/tensor.ts';
+import { type Tensor, tensor } from '../../../../src/engine/tape/tensor.ts';
 import { conv3dCases } from '../../../cases/conv3d.ts';
 import { conv3dReference } from '../../../reference/conv3d.ts';
 import { describeVariants } from '../../../support/describe-op.ts';
@@ -46,5 +46,25 @@ describe('wide tiles', () => {
       'conv3d/backward_input': 'wide 8x2',
       'conv3d/backward_weight': 'wide 1',
     });
+  });
+
+  it('write the gradients of two sources in one pass, but bind no tensor twice', () => {
+    const leaf = { requiresGrad: true };
+    const weight = tensor('weight', [16, 32, 3, 3, 3], 'arena', leaf);
+    const passes = (first: Tensor, second: Tensor): number => {
+      const tape = new Tape(context.gpu.capabilities);
+      const output = tape.apply(conv3d, [first, second, weight], { padding: 1, sources: 2 });
+      tape.backward([{ output, grad: tensor('grad', output.shape, 'arena') }]);
+      for (const { label, bindings } of tape.commands) {
+        const tensors = bindings
+          .filter(({ tensor: { label } }) => label !== 'weight')
+          .map((each) => each.tensor);
+        expect(new Set(tensors).size, label).toBe(tensors.length);
+      }
+      return tape.commands.filter(({ label }) => /(forward|backward_\w+t)$/.test(label)).length;
+    };
+    const [one, two] = ['one', 'two'].map((name) => tensor(name, [1, 16, 16, 16, 16], 'arena', leaf));
+    expect(passes(one!, two!)).toBe(3);
+    expect(passes(one!, one!)).toBe(6);
   });
 });
