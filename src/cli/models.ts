@@ -1,11 +1,9 @@
 import { formatBytes } from '../core/bytes.ts';
-import { StorageError } from '../core/errors.ts';
-import { MODEL_LIST_FILE, parseModelList } from '../engine/checkpoint/model-list.ts';
 import { describeModel, type FoundModel, findModels } from '../pipeline/models/find-models.ts';
 import { NodeFolder } from '../platform/node-files.ts';
-import { webFolder } from '../platform/terminal.ts';
 import '../study/presets/index.ts';
 import { type Command, command } from './command.ts';
+import { shippedModels, shippedName } from './run-source.ts';
 
 /** A network as the list shows it. */
 interface Row {
@@ -49,20 +47,15 @@ export const models: Command = command({
   },
 });
 
-/** The networks that come with the app; none where it is not built. */
+/** The networks that come with the program. */
 async function shipped(): Promise<Row[]> {
-  const web = new NodeFolder(webFolder());
-  const entries = await web.list('').catch((error: unknown) => {
-    if (error instanceof StorageError) return [];
-    throw error;
-  });
-  const names = entries.map(({ name }) => name);
-  if (!names.includes(MODEL_LIST_FILE)) return [];
-  const list = parseModelList(new TextDecoder().decode(await web.read(MODEL_LIST_FILE)), MODEL_LIST_FILE);
+  const found = await shippedModels();
   const rows: Row[] = [];
-  for (const { name, file, note, licence } of list) {
-    const row = rowOf(describeModel(await web.read(file), file), `${web.name}/${file}`, 'shipped');
-    rows.push({ ...row, name, card: note, licence: licence ?? null });
+  for (const listed of found?.list ?? []) {
+    const { file, note, licence } = listed;
+    const { folder } = found!;
+    const row = rowOf(describeModel(await folder.read(file), file), `${folder.name}/${file}`, 'shipped');
+    rows.push({ ...row, name: shippedName(listed), card: note, licence: licence ?? null });
   }
   return rows;
 }

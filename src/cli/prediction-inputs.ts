@@ -8,6 +8,7 @@ import { type Dataset, type Scan, scanName } from '../imaging/dataset/dataset.ts
 import { chooseModalities } from '../imaging/dataset/load-scan.ts';
 import { readImport } from '../pipeline/exchange/import-folder.ts';
 import { decodeModel, type Model, withThreshold } from '../pipeline/models/model.ts';
+import { presentChannels } from '../pipeline/models/optional-channels.ts';
 import { requireSameTask } from '../pipeline/predict/ensemble.ts';
 import { type MapChoice, needsMaps } from '../pipeline/predict/input-maps.ts';
 import type { PredictionProvenance } from '../pipeline/predict/request.ts';
@@ -15,7 +16,6 @@ import { requireTile } from '../pipeline/predict/segment.ts';
 import { describeChange, SPACING_TOLERANCE, type SpacingChange } from '../pipeline/predict/voxel-size.ts';
 import { RUN_FILES, readManifest, readTrainingFiles } from '../pipeline/train/run-record.ts';
 import { readStageOne } from '../pipeline/train/stage-one.ts';
-import { NodeFolder } from '../platform/node-files.ts';
 import { packageVersion } from '../platform/terminal.ts';
 import '../study/presets/index.ts';
 import { tissueProvider } from '../study/tissue-provider.ts';
@@ -23,6 +23,7 @@ import { allowImages, attachTissues } from './attach-tissues.ts';
 import { type Options, parseNumber } from './common.ts';
 import { DATASET_ARGS, datasetChoices, openDatasetOf } from './dataset-options.ts';
 import type { Output } from './output.ts';
+import { openRun } from './run-source.ts';
 
 /** What every command takes that segments scans with a trained network. */
 export const PREDICTION_ARGS: {
@@ -40,7 +41,11 @@ export const PREDICTION_ARGS: {
   readonly 'bids-filter': ArgDef;
   readonly 'trust-brain': ArgDef;
 } = {
-  run: { type: 'positional', description: 'Folder that `voxelgrad train` wrote' },
+  run: {
+    type: 'positional',
+    description:
+      'Folder that `voxelgrad train` wrote, a model file, or a name that `models` lists, such as phantoms',
+  },
   threshold: {
     type: 'string',
     valueHint: 'auto|X',
@@ -129,11 +134,11 @@ export async function openPrediction(
   const overlap = options.number('overlap', { min: 0, max: 0.9 }) ?? 0.5;
   const tile = options.extents('tile');
   const memory = options.bytes('memory');
-  const run = new NodeFolder(options.required('run'));
+  const run = await openRun(options.required('run'));
   const { model, hash } = await readModel(run);
-  const members: { readonly run: NodeFolder; readonly model: Model; readonly hash: string }[] = [];
+  const members: { readonly run: FileSource; readonly model: Model; readonly hash: string }[] = [];
   for (const path of more) {
-    const folder = new NodeFolder(path);
+    const folder = await openRun(path);
     members.push({ run: folder, ...(await readModel(folder)) });
   }
   requireSameTask([[run.name, model], ...members.map((each) => [each.run.name, each.model] as const)]);
@@ -172,7 +177,7 @@ export async function openPrediction(
 }
 
 /** The network that a run ended with, and its SHA-256. @throws CheckpointError, FileFormatError, StorageError. */
-async function readModel(run: NodeFolder): Promise<{ readonly model: Model; readonly hash: string }> {
+async function readModel(run: FileSource): Promise<{ readonly model: Model; readonly hash: string }> {
   const bytes = await run.read(RUN_FILES.model);
   const file = `${run.name}/${RUN_FILES.model}`;
   const model = decodeModel(bytes, file);
@@ -206,7 +211,7 @@ export function requireModelInputs(
   { model: { info }, maps, stageOne }: PredictionInputs,
   output: Output,
 ): void {
-  for (const scan of scans) requireImages(scan, info.task.channels);
+  for (const scan of scans) requireImages(scan, presentChannels(info, scan.modalities.keys()));
   const made = scans.filter((scan) =>
     needsMaps(scan, info.task, { maps, provider: tissueProvider(stageOne) }),
   );

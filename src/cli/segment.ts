@@ -1,13 +1,15 @@
 import { UsageError } from '../core/errors.ts';
+import type { FileSource } from '../core/files.ts';
 import { sha256 } from '../core/hash.ts';
 import { findScans, scanName } from '../imaging/dataset/dataset.ts';
 import { writeCohort } from '../imaging/results/cohort.ts';
 import { formatMl } from '../imaging/results/part-words.ts';
 import { decodeModel, type Model } from '../pipeline/models/model.ts';
+import { presentChannels } from '../pipeline/models/optional-channels.ts';
 import { predict as predictScans } from '../pipeline/predict/run.ts';
 import { type PreparedScan, preparedDataset } from '../pipeline/prepare/prepare.ts';
 import { RUN_FILES, readTrainingFiles } from '../pipeline/train/run-record.ts';
-import { NodeFolder } from '../platform/node-files.ts';
+import type { NodeFolder } from '../platform/node-files.ts';
 import { packageVersion } from '../platform/terminal.ts';
 import '../study/presets/index.ts';
 import { COHORT_ARGS, type CohortOption, chosenScans, recordUnit, scansOnSlurm } from './cohort.ts';
@@ -19,11 +21,12 @@ import { PREDICTION_ARGS } from './prediction-inputs.ts';
 import { predictionKernels } from './prediction-kernels.ts';
 import { openPrepared, preparedOf, type ScanRecord, scanRecord } from './prepare.ts';
 import { openRaw, RAW_ARGS, type RawInputs, type RawName } from './raw-inputs.ts';
+import { openRun } from './run-source.ts';
 import { gatherExecutor } from './slurm.ts';
 
 /** A network with where it lies. */
 interface OpenedModel {
-  readonly run: NodeFolder;
+  readonly run: FileSource;
   readonly model: Model;
   readonly hash: string;
 }
@@ -35,7 +38,12 @@ export const segment: Command = command({
     ...GPU_ARGS,
     ...RAW_ARGS,
     ...COHORT_ARGS,
-    run: { type: 'string', valueHint: 'DIR', description: 'Folder that `voxelgrad train` wrote (required)' },
+    run: {
+      type: 'string',
+      valueHint: 'DIR',
+      description:
+        'Folder that `voxelgrad train` wrote, a model file, or a name that `models` lists (required)',
+    },
     memory: PREDICTION_ARGS.memory,
     overwrite: { type: 'boolean', description: 'With --executor slurm: do again what is done' },
   },
@@ -130,7 +138,7 @@ async function openModel(place: string | undefined): Promise<OpenedModel> {
     throw new UsageError('--run is missing: there is no network to segment with', {
       hint: 'Train one with `voxelgrad train` on what `voxelgrad prepare` wrote, and name its folder.',
     });
-  const run = new NodeFolder(place);
+  const run = await openRun(place);
   const bytes = await run.read(RUN_FILES.model);
   return { run, model: decodeModel(bytes, `${run.name}/${RUN_FILES.model}`), hash: await sha256(bytes) };
 }
@@ -142,7 +150,7 @@ function requireSeen({ scans }: RawInputs, { info }: Model): void {
       hint: 'Use a network that reads images alone; or prepare, make maps with `voxelgrad tissue`, and predict.',
     });
   for (const scan of scans)
-    for (const channel of info.task.channels)
+    for (const channel of presentChannels(info, scan.modalities.keys()))
       if ((channel !== 'FLAIR' && channel !== 'T1w') || !scan.modalities.has(channel))
         throw new UsageError(
           `${scanName(scan)}: the network reads ${info.task.channels.join(', ')}, and there is no ${channel} that can be prepared`,

@@ -4,6 +4,7 @@ import { encodeNifti, LABEL_INTENT } from '../imaging/nifti/encode.ts';
 import { readMask } from '../imaging/nifti/read.ts';
 import { withoutPart } from '../imaging/results/parts.ts';
 import { sameGrid } from '../imaging/volume/volume.ts';
+import { presentChannels } from '../pipeline/models/optional-channels.ts';
 import { decide, decidedLabels } from '../pipeline/predict/head-result.ts';
 import type { PredictionInput } from '../pipeline/predict/input-maps.ts';
 import type { Devices } from './devices.ts';
@@ -101,10 +102,14 @@ export class Result {
   }: CallContext): Promise<Pick<PredictionInput<Float32Array>, 'loaded' | 'maps'>> {
     const { devices, files, models } = this.#tools;
     const { dataset, scan } = files.scan();
-    const { task, steps } = models.current().model.info;
+    const { info } = models.current().model;
+    const { task, steps } = info;
     if (!task.maps)
       return {
-        loaded: await loadScan(dataset, scan, { modalities: task.channels, whole: steps !== undefined }),
+        loaded: await loadScan(dataset, scan, {
+          modalities: presentChannels(info, scan.modalities.keys()),
+          whole: steps !== undefined,
+        }),
         maps: null,
       };
     const { loadPredictionInput } = await import('../pipeline/predict/input-maps.ts');

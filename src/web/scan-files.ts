@@ -10,6 +10,7 @@ import { type PredictionKind, predictionName } from '../imaging/dataset/predicti
 import { TISSUES } from '../imaging/dataset/tissue-maps.ts';
 import { describeGrid, type Grid, sameGrid } from '../imaging/volume/volume.ts';
 import type { Model } from '../pipeline/models/model.ts';
+import { presentChannels } from '../pipeline/models/optional-channels.ts';
 import { describeChange, spacingChange } from '../pipeline/predict/voxel-size.ts';
 import { DroppedFiles } from './dropped-files.ts';
 import { problem, problemOf, sentence } from './problem.ts';
@@ -212,7 +213,11 @@ export class ScanFiles {
       return roles.some((role) => MODALITY_ROLES.includes(role as FileRole))
         ? null
         : problem('There is no image among the files', 'Give at least one of FLAIR, T1w, T2w, PDw.');
-    const { channels, maps: read } = model.info.task;
+    const { maps: read } = model.info.task;
+    const channels = presentChannels(
+      model.info,
+      roles.filter((role) => role !== null),
+    );
     // Where no map is given, they are made, from the T1.
     const maps = TISSUES.some((name) => roles.includes(name)) ? TISSUES : ['T1w'];
     const wanted = [...new Set([...channels, ...(read ? maps : [])])];

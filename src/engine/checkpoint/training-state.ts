@@ -3,6 +3,7 @@ import { CheckpointError } from '../../core/errors.ts';
 import { sha256OfArrays } from '../../core/hash.ts';
 import type { Json } from '../../core/json.ts';
 import type { LossScale } from '../optim/loss-scale.ts';
+import type { TaskWeights } from '../optim/task-weights.ts';
 import {
   checkTensors,
   describeModel,
@@ -57,11 +58,14 @@ export interface TrainingState<Info extends StoredInfo = StoredInfo> {
   readonly adapter: string;
   /** Of a run that stores 16-bit floats. */
   readonly lossScale?: LossScale | undefined;
+  /** Of a run that learns the weights of its losses. */
+  readonly taskWeights?: TaskWeights | undefined;
   readonly kept?: KeptWeights | undefined;
 }
 
 const finite = z.number();
 const count = z.int().check(z.minimum(0));
+const numbers = z.array(finite).check(z.maxLength(16));
 const META = z.object({
   step: z.int().check(z.minimum(1)),
   progress: z.object({
@@ -75,6 +79,7 @@ const META = z.object({
   lossScale: z.optional(
     z.object({ scale: finite.check(z.minimum(1)), goodSteps: count, skippedSteps: count }),
   ),
+  taskWeights: z.optional(z.object({ logVariances: numbers, m: numbers, v: numbers, updates: count })),
   kept: z.optional(z.json()),
 });
 
@@ -92,12 +97,18 @@ function arraysOf(state: TrainingState): Map<string, Float32Array | Uint32Array>
     const { scale, goodSteps, skippedSteps } = state.lossScale;
     arrays.set('loss-scale', Uint32Array.of(scale, goodSteps, skippedSteps));
   }
+  if (state.taskWeights) {
+    const { logVariances, m, v, updates } = state.taskWeights;
+    const bits = new Uint32Array(Float64Array.of(...logVariances, ...m, ...v, updates).buffer);
+    arrays.set('task-weights', bits);
+  }
   for (const [name, data] of state.kept?.weights ?? []) arrays.set(`kept.${name}`, data);
   return arrays;
 }
 
 /**
- * SHA-256 of weights, running statistics, Adam's moments, random states, the scale of the loss and weights that are kept:
+ * SHA-256 of weights, running statistics, Adam's moments, random states, the scale of the loss, learned weights of losses
+ * and weights that are kept:
  * two runs that have it in common at a step are equal bit for bit from there on.
  */
 export async function stateHash(state: TrainingState): Promise<string> {
@@ -119,7 +130,7 @@ export async function encodeTrainingState(state: TrainingState): Promise<Uint8Ar
     for (const [name, tensor] of checkTensors(parameters, moments, `${prefix} of the run`))
       tensors.set(`${prefix}.${name}`, tensor);
   for (const [name, data] of state.random) tensors.set(`random.${name}`, { shape: [data.length], data });
-  const { step, progress, configHash, data, kernels, adapter, lossScale, kept } = state;
+  const { step, progress, configHash, data, kernels, adapter, lossScale, taskWeights, kept } = state;
   if (kept)
     for (const [name, tensor] of modelTensors({ ...state.model, weights: kept.weights }, 'the run'))
       tensors.set(`kept.${name}`, tensor);
@@ -133,6 +144,7 @@ export async function encodeTrainingState(state: TrainingState): Promise<Uint8Ar
     kernels,
     adapter,
     ...(lossScale ? { lossScale: { ...lossScale } } : {}),
+    ...(taskWeights ? { taskWeights: { ...taskWeights } } : {}),
     ...(kept ? { kept: kept.about } : {}),
   };
   const bytes = writeSafetensors(tensors, { ...metadataOf('training', content), [SEAL]: UNSEALED });
@@ -172,7 +184,7 @@ export async function decodeTrainingState<Info extends StoredInfo>(
     random.set(name, data);
   }
   const parameters = parameterShapes(info.network);
-  const { lossScale, kept: about, ...rest } = parsed.data;
+  const { lossScale, taskWeights, kept: about, ...rest } = parsed.data;
   return {
     model: { info, weights: takeWeights(info.network, part('model'), path) },
     adamM: takeTensors(parameters, part('adam.m'), `${path}, adam.m`),
@@ -180,6 +192,7 @@ export async function decodeTrainingState<Info extends StoredInfo>(
     random,
     ...rest,
     ...(lossScale ? { lossScale } : {}),
+    ...(taskWeights ? { taskWeights } : {}),
     ...(about === undefined
       ? {}
       : { kept: { about, weights: takeWeights(info.network, part('kept'), path) } }),

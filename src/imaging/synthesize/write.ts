@@ -119,7 +119,7 @@ function padded(grid: Grid, data: Float32Array): [Grid, Uint8Array] {
 }
 
 /**
- * Writes synthetic scans as a BIDS data set that training reads: `sub-0001/anat/…_{FLAIR,T1w}.nii.gz`, each with a sidecar
+ * Writes synthetic scans as a BIDS data set that training reads: `sub-syn0001/anat/…_{FLAIR,T1w}.nii.gz`, each with a sidecar
  * that says that it is synthetic and how it was made, lesion masks and brain masks in `derivatives`. Brains take turns.
  * Scans are made and written one at a time. Equal options give equal bytes.
  * @throws UsageError for a setting out of its range; DatasetError for a label map with unknown labels.
@@ -142,7 +142,7 @@ export async function writeSyntheticDataset(
     const brain = brains[n % brains.length]!;
     const seed = (Math.imul(options.seed, 0x9e3779b1) + n) >>> 0;
     const scan = synthesize(brain, brains, { ...options, seed });
-    const subject = String(n + 1).padStart(4, '0');
+    const subject = `syn${String(n + 1).padStart(4, '0')}`;
     await writeScan(sink, subject, scan, seed);
     const [x, y, z] = scan.grid.spacing;
     const lesionMl = (scan.lesions.reduce((sum, v) => sum + v, 0) * x * y * z) / 1000;

@@ -57,6 +57,8 @@ export interface ModelInfo {
   readonly patch: Extents;
   /** Voxel sizes of the training scans, mostly one; missing in models that were made before it was recorded. */
   readonly spacing?: readonly TrainedSpacing[] | undefined;
+  /** Channels that a scan may lack: the network was trained with these left out at random, and reads 0 then. */
+  readonly optional?: readonly string[] | undefined;
   /** Settings of the run, for the record. */
   readonly settings: Json;
   /** What is done around it, of a network that was made elsewhere; left out for this program's own preparation. */
@@ -113,6 +115,7 @@ const COMMON = {
   network: z.unknown(),
   patch: z.union([extent, z.tuple([extent, extent, extent])]),
   spacing: z.optional(z.array(spacing).check(z.minLength(1))),
+  optional: z.optional(z.array(z.string())),
   settings: z.json(),
   steps: z.optional(STEPS_SCHEMA),
   card: z.optional(CARD_SCHEMA),
@@ -147,12 +150,13 @@ export function parseModelInfo(value: unknown, path: string): ModelInfo {
   try {
     const network = parseNetworkSpec(parsed.data.network);
     const info = 'variant' in parsed.data ? fromPreset(parsed.data) : fromTask(parsed.data);
-    const { patch, spacing: sizes, settings, steps, card } = parsed.data;
+    const { patch, spacing: sizes, optional, settings, steps, card } = parsed.data;
     return requireFit({
       ...info,
       network,
       patch,
       spacing: sizes,
+      optional,
       settings,
       steps,
       card,
@@ -207,7 +211,14 @@ function requireFit(info: ModelInfo): ModelInfo {
     throw new UsageError(
       `the network reads ${inChannels} channels, the task ${inputs.length}: ${inputs.join(', ')}`,
     );
-  const { steps } = info;
+  const { steps, optional = [] } = info;
+  const strange = optional.find((name) => !task.channels.includes(name));
+  if (strange !== undefined || (optional.length > 0 && optional.length >= task.channels.length))
+    throw new UsageError(
+      strange === undefined
+        ? 'optional: one image at least must be there'
+        : `optional: the network reads no ${strange}; it reads ${task.channels.join(', ')}`,
+    );
   if (steps?.kind === 'nnunet' && steps.normalisation.length !== inputs.length)
     throw new UsageError(
       `steps: ${steps.normalisation.length} channels are normalised; the network reads ${inputs.length}`,

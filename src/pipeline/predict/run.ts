@@ -23,6 +23,7 @@ import { uncrop } from '../../imaging/volume/crop.ts';
 import { voxelVolume } from '../../imaging/volume/volume.ts';
 import { type Voxels, voxelAt } from '../../imaging/volume/voxels.ts';
 import type { Model } from '../models/model.ts';
+import { missingNote, presentChannels } from '../models/optional-channels.ts';
 import { type DecidedBox, decideBox } from './decide-box.ts';
 import { type EnsembleSnapshot, freshSnapshot, segmentEnsemble, withPredictors } from './ensemble.ts';
 import { hasLabelImage, maskOf } from './head-result.ts';
@@ -116,7 +117,12 @@ async function finishScan(
   const segmentation = await segmentEnsemble(predictors, membersOf(request), loaded, how, snapshot);
   const decided = decideBox(segmentation, loaded, minDiameter);
   const summaries = decided.found.map((found) => summarise(found, brainVolume(loaded)));
-  const warnings = [...(loaded.warnings ?? []), ...implausible(summaries, decided)];
+  const lacking = missingNote(model.info, scan.modalities.keys());
+  const warnings = [
+    ...(loaded.warnings ?? []),
+    ...(lacking ? [lacking] : []),
+    ...implausible(summaries, decided),
+  ];
   const facts = await sidecarFacts(current, segmentation, warnings, request);
   const describe = async (path: string, kind: PredictionKind, at?: number): Promise<void> => {
     if (facts) await out.write(sidecarPath(path), sidecar(kind, { ...facts, threshold: at }));
@@ -214,7 +220,7 @@ async function sidecarFacts(
   const { provenance } = request;
   if (!provenance) return undefined;
   const { task, steps } = model.info;
-  const modalities = task.channels;
+  const modalities = presentChannels(model.info, scan.modalities.keys());
   const maps = origin === 'supplied' ? task.maps?.labels : undefined;
   const mapSource = source === false ? true : source;
   const inputs = await hashInputs(dataset, scan, { modalities, maps, mapSource });
@@ -267,7 +273,7 @@ async function loadInput(
     gpu,
     dataset,
     scan,
-    model.info.task,
+    { ...model.info.task, channels: presentChannels(model.info, scan.modalities.keys()) },
     { ...request, whole: model.info.steps !== undefined },
     loadStoredScan,
   );

@@ -20,12 +20,14 @@ import type { LoadedScan } from '../../imaging/dataset/load-scan.ts';
 import { type Box, fullBox, uncrop } from '../../imaging/volume/crop.ts';
 import type { Voxels } from '../../imaging/volume/voxels.ts';
 import { type HeadDecision, type Model, type ModelInfo, withThreshold } from '../models/model.ts';
+import { channelPlaces } from '../models/optional-channels.ts';
 import { isScanValue, isValueHead } from '../task/task.ts';
-import { cutScan } from './cut-scan.ts';
+import { type CutScan, cutScan } from './cut-scan.ts';
 import { decide, type HeadMaps, type HeadResult } from './head-result.ts';
 import { memoryOfPrediction, type PredictedWindow } from './memory.ts';
 import { Predictor } from './predictor.ts';
 import type { WindowSnapshot } from './sliding-window.ts';
+import type { RowChannel } from './tiles.ts';
 import { type SpacingChange, spacingChange } from './voxel-size.ts';
 
 /** Voxels kept around the brain, as in training. */
@@ -78,7 +80,7 @@ export interface Segmentation {
  * another one, standardises it, runs the sliding window over the whole of it, and brings the maps back to the scan's
  * grid. For many scans, {@link withPredictor} keeps the network on the GPU.
  *
- * @param scan with the model's modalities in its order, and with the maps that the model reads
+ * @param scan with the model's modalities in its order, optional ones if they are there, and with the maps that the model reads
  * @throws DatasetError for an image that is one value, missing maps, or voxels too far from the model's size;
  *   ShapeError for other channels than the
  *   model's; OutOfMemoryError, GpuError, DeviceLostError, the signal's reason.
@@ -241,7 +243,15 @@ export async function segmentBox(
   const { resampleScan } = change ? await import('../../imaging/dataset/resample-scan.ts') : {};
   const other = change && resampleScan?.(blind, change.to);
   const seen = other?.scan ?? blind;
-  const cut = cutScan(seen, { margin: MARGIN, minimum: [tile[2], tile[1], tile[0]] });
+  const brainBox = cutScan(seen, { margin: MARGIN, minimum: [tile[2], tile[1], tile[0]] });
+  const places = channelPlaces(
+    info,
+    seen.channels.map(({ name }) => name),
+  );
+  const cut = {
+    ...brainBox,
+    images: places.map((at) => (at === undefined ? zeros(brainBox) : brainBox.images[at]!)),
+  };
   const { shape } = cut;
   if (memory !== undefined)
     await requireBudget(memoryOfPrediction(capabilities, info, shape, window), memory);
@@ -270,6 +280,16 @@ export async function segmentBox(
     heads.set(head.name, { head, decision, maps: new Map(whole) });
   }
   return { box: other ? fullBox(scan.grid) : cut.box, heads, resampled: change };
+}
+
+/** An image that is missing, as training leaves it out. */
+function zeros({ shape }: Pick<CutScan, 'shape'>): RowChannel {
+  return {
+    length: shape[0] * shape[1] * shape[2],
+    copyRow(_z, _y, _x, count, target, at): void {
+      target.fill(0, at, at + count);
+    },
+  };
 }
 
 /** An output in the units of the training scans' values. */

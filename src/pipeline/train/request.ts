@@ -18,6 +18,8 @@ export interface StepReport {
   readonly lossScale?: number | undefined;
   /** Whether the step was passed over, since gradients overflowed 16 bits with that scale. */
   readonly skipped?: true | undefined;
+  /** The weight that each head's loss had in the step, if weights are learned. */
+  readonly taskWeights?: Readonly<Record<string, number>> | undefined;
   /** What validation found after the step. */
   readonly validation?: ValidationReport | undefined;
   /** `stateHash` after the step, every `hashEvery` steps. */

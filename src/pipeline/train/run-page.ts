@@ -35,6 +35,7 @@ export function runPage(content: RunPageContent): string {
     lead: html`<p>${name}, ${steps.length}${whole} steps in ${formatDuration(last?.seconds ?? 0)}; the run is ${state}.</p>`,
     sections: [
       { id: 'loss', title: 'Loss', body: chart(lossChart(steps), lossCaption(steps)) },
+      ...weightSections(steps),
       ...validationSections(steps),
       { id: 'rate', title: 'Learning rate', body: chart(rateChart(content), 'Learning rate by step.') },
       { id: 'settings', title: 'Settings', body: settingFacts(config) },
@@ -67,6 +68,23 @@ function lossCaption(steps: readonly StepReport[]): string {
   const skipped = steps.filter((step) => step.skipped).length;
   const more = skipped > 0 ? ` ${skipped} steps were passed over: their gradients did not fit 16 bits.` : '';
   return `The loss of each step (faint) and its moving average.${more}`;
+}
+
+/** One chart per head, if the weights of their losses are learned. */
+function weightSections(steps: readonly StepReport[]): Section[] {
+  const learned = steps.filter(({ taskWeights }) => taskWeights !== undefined);
+  if (learned.length === 0) return [];
+  const stride = Math.max(1, Math.ceil(learned.length / RATE_POINTS));
+  const shown = learned.filter((_, i) => i % stride === 0 || i === learned.length - 1);
+  const body = Object.keys(learned[0]!.taskWeights!).map((head) => {
+    const weights = shown.map(({ taskWeights }) => taskWeights![head] ?? 0);
+    const title = `Weight of ${head}`;
+    return chart(
+      learningCurve(weights, { title, steps: shown.map(({ step }) => step), yLabel: 'weight' }),
+      `Learned weight of the loss of ${head}; last ${weights.at(-1)!.toFixed(3)}.`,
+    );
+  });
+  return [{ id: 'weights', title: 'Learned weights', body }];
 }
 
 /** One chart per label, or of the error of values. */

@@ -10,6 +10,12 @@ import type { Network } from '../../engine/nn/network.ts';
 import { type HeadLoss, type NextStep, recordTrainingStep } from '../../engine/nn/training-step.ts';
 import type { Adam } from '../../engine/optim/adam.ts';
 import { firstLossScale, type LossScale, nextLossScale } from '../../engine/optim/loss-scale.ts';
+import {
+  firstTaskWeights,
+  nextTaskWeights,
+  type TaskWeights,
+  taskFactors,
+} from '../../engine/optim/task-weights.ts';
 import { firstNonFinite } from '../../engine/tape/diagnose.ts';
 import { compilePlan, type Plan } from '../../engine/tape/plan.ts';
 import type { TensorStore } from '../../engine/tape/store.ts';
@@ -19,6 +25,7 @@ import { scanName } from '../../imaging/dataset/dataset.ts';
 import type { PreparedScan } from '../../imaging/dataset/preprocess.ts';
 import { describeTarget } from '../../imaging/dataset/targets.ts';
 import { bindAugmentations } from '../augment/index.ts';
+import { modalityDropout } from '../augment/modality-dropout.ts';
 import type { HeadDecision, ModelInfo, TrainedSpacing, TrainingState } from '../models/model.ts';
 import { channelsOf, networkInput } from '../predict/predictor.ts';
 import { commonSpacing, groupBySpacing } from '../predict/voxel-size.ts';
@@ -35,10 +42,12 @@ import { startingDecisions } from './values.ts';
 export interface StepResult {
   /** Steps done, this one included. */
   readonly step: number;
-  /** Weighted sum of the heads' losses. */
+  /** What is minimised: the weighted sum of the heads' losses, with what learned weights add to it. */
   readonly loss: number;
   /** Loss by head. */
   readonly losses: ReadonlyMap<string, number>;
+  /** The weight that each head's loss had, if weights are learned. */
+  readonly taskWeights?: Readonly<Record<string, number>> | undefined;
   /** Global L2 norm of the gradient before clipping. */
   readonly gradNorm: number;
   /** What the loss was multiplied by for its gradients, where they are stored in 16 bits. */
@@ -75,6 +84,8 @@ export class TrainingSession {
   readonly #owned: Resources;
   #step = 0;
   #lossScale: LossScale | undefined;
+  /** Learned weights of the heads' losses, which come first among the losses. */
+  #taskWeights: TaskWeights | undefined;
   #progress: TrainingProgress | undefined;
 
   private constructor(
@@ -110,13 +121,27 @@ export class TrainingSession {
     this.#losses = losses;
     this.#seeds = parts.seeds;
     this.#owned = owned;
+    const heads = taskOf(settings).heads.length;
+    // With one loss there is nothing to weigh.
+    if (settings.taskWeighting === 'uncertainty' && heads > 1) this.#taskWeights = firstTaskWeights(heads);
     this.#setLossScale(settings.precision === 'f16' ? firstLossScale() : undefined);
   }
 
   #setLossScale(lossScale: LossScale | undefined): void {
     this.#lossScale = lossScale;
-    for (const { head, weight } of this.#losses)
-      this.#seeds.write(head, Float32Array.of(weight * (lossScale?.scale ?? 1)));
+    this.#writeSeeds();
+  }
+
+  #writeSeeds(): void {
+    const scale = this.#lossScale?.scale ?? 1;
+    for (const [i, { head }] of this.#losses.entries())
+      this.#seeds.write(head, Float32Array.of(this.#weights[i]! * scale));
+  }
+
+  /** What each loss counts for in the next step: the settings' weight, times what is learned. */
+  get #weights(): readonly number[] {
+    const factors = this.#taskWeights ? taskFactors(this.#taskWeights) : [];
+    return this.#losses.map(({ weight }, i) => weight * (factors[i] ?? 1));
   }
 
   /**
@@ -209,13 +234,16 @@ export class TrainingSession {
       throw new CheckpointError('there is nothing to save before the first step of a training run', {
         hint: 'Start again with the same settings and seed: the first state follows from them.',
       });
-    const { modalities, patch } = this.settings;
+    const { modalities, patch, augment } = this.settings;
+    // Images after the first may be missing if the network learned to do without them.
+    const optional = augment.includes(modalityDropout.name) ? modalities.slice(1) : undefined;
     const info: ModelInfo = {
       task: { ...taskOf(this.settings), channels: modalities },
       network: networkOf(this.settings, commonSpacing(this.#spacing)),
       decisions: this.#decisions,
       patch,
       spacing: this.#spacing,
+      optional,
       settings: toJson(this.settings),
     };
     return {
@@ -230,6 +258,7 @@ export class TrainingSession {
       kernels: Object.fromEntries(this.choices),
       adapter: this.#gpu.capabilities.description,
       lossScale: this.#lossScale,
+      taskWeights: this.#taskWeights,
       kept: this.kept,
     };
   }
@@ -254,6 +283,10 @@ export class TrainingSession {
       throw new CheckpointError(`${name}: the scale of the loss is missing`, {
         hint: 'The file was made by another program: take an older checkpoint.',
       });
+    if (state.taskWeights?.logVariances.length !== this.#taskWeights?.logVariances.length)
+      throw new CheckpointError(`${name}: the learned weights of the losses are missing or too many`, {
+        hint: 'The file was made by another program: take an older checkpoint.',
+      });
     this.net.load(state.model.weights);
     for (const [store, moments] of [
       [this.adam.m, state.adamM],
@@ -261,6 +294,7 @@ export class TrainingSession {
     ] as const)
       for (const [parameter, data] of moments) store.write(parameter, data);
     this.sampler.restore(patches);
+    this.#taskWeights = state.taskWeights;
     this.#setLossScale(state.lossScale);
     this.#step = state.step;
     this.#progress = state.progress;
@@ -284,17 +318,25 @@ export class TrainingSession {
     this.plan.prepare();
     const status = await this.adam.readStatus();
     const losses = new Map<string, number>();
+    const weights = this.#weights;
     let total = 0;
-    for (const [i, { head, weight, output }] of this.#losses.entries()) {
+    for (const [i, { head, output }] of this.#losses.entries()) {
       const value = i === 0 ? status.loss : (await this.plan.read(output))[0]!;
       losses.set(head, value);
-      total += weight * value;
+      total += weights[i]! * value;
     }
+    const learned = this.#taskWeights;
+    for (const [i, s] of learned?.logVariances.entries() ?? []) total += (this.#losses[i]!.weight * s) / 2;
     this.#step++;
     // A smaller scale helps gradients that overflow; it would not help a loss.
     const overflow = !status.finite && Number.isFinite(total) && before !== undefined && before.scale > 1;
     if (!Number.isFinite(total) || (!status.finite && !overflow))
       throw await this.#describeNonFinite(losses, status.gradNorm);
+    if (learned && status.finite) {
+      const own = this.#losses.map(({ weight }) => weight);
+      this.#taskWeights = nextTaskWeights(learned, [...losses.values()], own, learningRate);
+      this.#writeSeeds();
+    }
     if (before) {
       const next = nextLossScale(before, status.finite);
       if (next.scale === before.scale) this.#lossScale = next;
@@ -309,6 +351,11 @@ export class TrainingSession {
       step: this.#step,
       loss: total,
       losses,
+      taskWeights:
+        learned &&
+        Object.fromEntries(
+          this.#losses.slice(0, learned.logVariances.length).map(({ head }, i) => [head, weights[i]!]),
+        ),
       gradNorm: status.gradNorm,
       lossScale: before?.scale,
       skipped: overflow || undefined,

@@ -191,6 +191,12 @@ export const SETTING_ENTRIES = {
     schema: within(0, 1e3),
     default: 1,
   } as SettingEntry<number>,
+  /** See `TaskWeights`. With one head both are the same. */
+  taskWeighting: {
+    help: 'Weights of the heads: as set, or learned from their losses (Kendall 2018)',
+    schema: z.enum(['fixed', 'uncertainty']),
+    default: 'fixed',
+  } as SettingEntry<'fixed' | 'uncertainty'>,
   /** The other patches are uniform in the brain. */
   foregroundShare: {
     help: 'Share of patches centred on a label',

@@ -12,6 +12,7 @@ const LINE = z.object({
   seconds: z.number(),
   lossScale: z.optional(z.number()),
   skipped: z.optional(z.literal(true)),
+  taskWeights: z.optional(z.record(z.string(), z.number())),
   validation: z.optional(z.object({ dice: z.record(z.string(), z.number()), error: z.optional(z.number()) })),
   hash: z.optional(z.string()),
 });

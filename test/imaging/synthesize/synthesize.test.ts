@@ -214,16 +214,16 @@ describe('a synthetic data set', () => {
       return out;
     };
     const [first, again, other] = [await write(4), await write(4), await write(5)];
-    const path = 'sub-0002/anat/sub-0002_FLAIR.nii.gz';
+    const path = 'sub-syn0002/anat/sub-syn0002_FLAIR.nii.gz';
     expect(await again.read(path)).toEqual(await first.read(path));
     expect(await other.read(path)).not.toEqual(await first.read(path));
     const sidecar = JSON.parse(
-      new TextDecoder().decode(await first.read('sub-0001/anat/sub-0001_T1w.json')),
+      new TextDecoder().decode(await first.read('sub-syn0001/anat/sub-syn0001_T1w.json')),
     ) as Record<string, unknown>;
     expect(sidecar).toMatchObject({ Synthetic: true, SourceLabelMap: '01', SkullStripped: true });
     const dataset = await openDataset(first);
     const scans = findScans(dataset);
-    expect(scans.map(({ subject }) => subject)).toEqual(['0001', '0002']);
+    expect(scans.map(({ subject }) => subject)).toEqual(['syn0001', 'syn0002']);
     const loaded = await loadScan(dataset, scans[0]!);
     expect(loaded.brainSource).toBe('mask');
     expect(loaded.channels.map(({ name }) => name)).toEqual(['FLAIR', 'T1w']);
