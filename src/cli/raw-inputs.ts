@@ -6,11 +6,13 @@ import { type Dataset, findScans, type Scan } from '../imaging/dataset/dataset.t
 import type { FileRole } from '../imaging/dataset/file-role.ts';
 import { findDicom } from '../imaging/dataset/find-dicom.ts';
 import { scanOfFiles } from '../imaging/dataset/loose-files.ts';
-import { decodeModel, type Model } from '../pipeline/models/model.ts';
+import { decodeModel, type Model, mainThreshold } from '../pipeline/models/model.ts';
 import { scanOfDicom } from '../pipeline/prepare/dicom-scan.ts';
+import type { BrainModelFacts } from '../pipeline/prepare/prepare-scan.ts';
 import { RUN_FILES } from '../pipeline/train/run-record.ts';
 import { dcm2niix } from '../platform/dcm2niix.node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
+import { readShippedModel } from '../platform/shipped-models.ts';
 import type { ChosenScans } from './cohort.ts';
 import type { Options } from './common.ts';
 import { DATASET_ARGS, datasetChoices, openDatasetOf, SESSIONS_ARG } from './dataset-options.ts';
@@ -49,7 +51,8 @@ export const RAW_ARGS: Readonly<Record<RawName, ArgDef>> = {
   'brain-model': {
     type: 'string',
     valueHint: 'DIR',
-    description: 'Network that finds the brain in a FLAIR that has no mask, such as an imported MindGrab',
+    description:
+      'Network that finds the brain in a FLAIR that has no mask, such as an imported MindGrab (default: the one that comes with the program)',
   },
   'flair-series': {
     type: 'string',
@@ -73,21 +76,28 @@ export interface RawInputs {
   readonly raw: NodeFolder | undefined;
   /** What DICOM headers said, by modality. */
   readonly headers: ReadonlyMap<string, Uint8Array>;
-  /** The network that finds brains. */
-  readonly brainModel: BrainModel | undefined;
+  /** The network that finds the brains of scans without a mask. */
+  readonly brainModel: BrainModel;
 }
 
 /** A network that finds brains. */
-export interface BrainModel {
+export interface BrainModel extends BrainModelFacts {
   readonly model: Model;
-  readonly sha256: string;
 }
 
-async function openBrainModel(place: string | undefined): Promise<BrainModel | undefined> {
-  if (place === undefined) return undefined;
-  const run = new NodeFolder(place);
-  const bytes = await run.read(RUN_FILES.model);
-  return { model: decodeModel(bytes, `${run.name}/${RUN_FILES.model}`), sha256: await sha256(bytes) };
+/** The network that comes with the program and finds brains. */
+const OWN_BRAIN = 'brain';
+
+async function openBrainModel(place: string | undefined): Promise<BrainModel> {
+  const run = place === undefined ? undefined : new NodeFolder(place);
+  const bytes = run ? await run.read(RUN_FILES.model) : await readShippedModel(OWN_BRAIN);
+  const model = decodeModel(bytes, run ? `${run.name}/${RUN_FILES.model}` : OWN_BRAIN);
+  return {
+    model,
+    name: model.info.card?.source ?? model.info.task.name,
+    sha256: await sha256(bytes),
+    threshold: mainThreshold(model.info),
+  };
 }
 
 /**

@@ -7,7 +7,7 @@ import { formatMl } from '../imaging/results/part-words.ts';
 import { decodeModel, type Model } from '../pipeline/models/model.ts';
 import { presentChannels } from '../pipeline/models/optional-channels.ts';
 import { predict as predictScans } from '../pipeline/predict/run.ts';
-import { type PreparedScan, preparedDataset } from '../pipeline/prepare/prepare.ts';
+import { type FailedScan, type PreparedScan, preparedDataset } from '../pipeline/prepare/prepare.ts';
 import { RUN_FILES, readTrainingFiles } from '../pipeline/train/run-record.ts';
 import type { NodeFolder } from '../platform/node-files.ts';
 import { packageVersion } from '../platform/terminal.ts';
@@ -19,10 +19,13 @@ import { LastingGpu } from './lasting-gpu.ts';
 import type { Output } from './output.ts';
 import { PREDICTION_ARGS } from './prediction-inputs.ts';
 import { predictionKernels } from './prediction-kernels.ts';
-import { openPrepared, preparedOf, type ScanRecord, scanRecord } from './prepare.ts';
+import { openPrepared, preparedOf, reportScans, type ScanRecord, scanRecord } from './prepare.ts';
 import { openRaw, RAW_ARGS, type RawInputs, type RawName } from './raw-inputs.ts';
 import { openRun } from './run-source.ts';
 import { gatherExecutor } from './slurm.ts';
+
+/** The page of what was prepared, beside that of the masks. */
+const PREPARED_PAGE = 'qc-prepared.html';
 
 /** A network with where it lies. */
 interface OpenedModel {
@@ -96,17 +99,18 @@ export async function segmentScans(
       options.flag('overwrite'),
       output,
     );
-    if (records) await tellRecords(records, raw.out, output, group);
+    if (records) await tellRecords(records, [], raw.out, output, group);
     return;
   }
   const device = await LastingGpu.open(output, 'the last tiles that were saved');
   try {
-    const prepared = await preparedOf(device.gpu, raw, output);
+    const page = unit === undefined ? PREPARED_PAGE : undefined;
+    const { scans: prepared, failed } = await preparedOf(device.gpu, raw, output, page);
     const records = await predicted(device, prepared, network, raw, memory, output);
-    if (unit === undefined) await tellRecords(records, raw.out, output, group);
+    if (unit === undefined) await tellRecords(records, failed, raw.out, output, group);
     else {
       for (const record of records) await recordUnit(raw.out, record, options, record);
-      output.result({ scans: records }, linesOf(records));
+      output.result({ scans: records }, linesOf(records).join('\n'));
     }
   } finally {
     await device.close();
@@ -116,21 +120,20 @@ export async function segmentScans(
 /** Makes the tables over all scans, if they are wanted, and tells what was found. */
 async function tellRecords(
   records: readonly ScanRecord[],
+  failed: readonly FailedScan[],
   out: NodeFolder,
   output: Output,
   group: boolean,
 ): Promise<void> {
-  if (group) await writeCohort(out, packageVersion(), out.name);
-  output.result({ scans: records }, linesOf(records));
+  if (group && records.length > 0) await writeCohort(out, packageVersion(), out.name);
+  reportScans(output, records, failed, linesOf(records));
 }
 
-function linesOf(records: readonly ScanRecord[]): string {
-  return records
-    .map(
-      (scan) =>
-        `${scanName(scan)}: ${scan.lesions} lesions, ${formatMl(scan.volumeMl ?? 0)}: ${scan.mask} (${scan.seconds.toFixed(1)} s)`,
-    )
-    .join('\n');
+function linesOf(records: readonly ScanRecord[]): string[] {
+  return records.map(
+    (scan) =>
+      `${scanName(scan)}: ${scan.lesions} lesions, ${formatMl(scan.volumeMl ?? 0)}: ${scan.mask} (${scan.seconds.toFixed(1)} s)`,
+  );
 }
 
 async function openModel(place: string | undefined): Promise<OpenedModel> {
@@ -166,6 +169,7 @@ async function predicted(
   memory: number | undefined,
   output: Output,
 ): Promise<ScanRecord[]> {
+  if (prepared.length === 0) return [];
   const dataset = preparedDataset(out, prepared);
   const scans = findScans(dataset);
   const bar = output.progress({ label: 'predicting', total: scans.length, unit: 'scan' });

@@ -1,4 +1,13 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -74,8 +83,33 @@ describe('prepare and segment', () => {
       scans[0]!.transform,
       `${anat}_space-orig_label-L_probseg.nii.gz`,
       join(out, 'qc.html'),
+      join(out, 'qc-prepared.html'),
     ])
       expect(existsSync(path as string), String(path)).toBe(true);
+  });
+
+  it('go on after a scan that fails, and say so at the end', async () => {
+    const [two, made] = [join(folder, 'two'), join(folder, 'two-out')];
+    const put = (path: string, data: Float32Array | Uint8Array): void => {
+      mkdirSync(join(two, path, '..'), { recursive: true });
+      writeFileSync(join(two, path), writeNifti({ grid: phantom.grid, data }, { datatype: 'float32' }));
+    };
+    put('sub-a/anat/sub-a_FLAIR.nii.gz', phantom.modalities.FLAIR);
+    put('derivatives/m/sub-a/anat/sub-a_desc-brain_mask.nii.gz', phantom.brain);
+    put('sub-zero/anat/sub-zero_FLAIR.nii.gz', new Float32Array(phantom.brain.length));
+    const done = await runCli(['prepare', two, made, '--json']);
+    expect(done.code).toBe(1);
+    expect(done.stderr).toContain('1 of 2 scans failed: sub-zero');
+    const said = JSON.parse(done.stdout) as Record<string, { subject: string; error?: object }[]>;
+    expect(said.scans!.map((scan) => scan.subject)).toEqual(['a']);
+    expect(said.failed).toEqual([
+      expect.objectContaining({
+        subject: 'zero',
+        error: expect.objectContaining({ message: expect.stringContaining('has the value 0 everywhere') }),
+      }),
+    ]);
+    expect(existsSync(join(made, 'sub-zero'))).toBe(false);
+    expect(readFileSync(join(made, 'qc.html'), 'utf8')).toContain('not prepared');
   });
 
   it('say what is missing before anything is written', async () => {
@@ -103,7 +137,7 @@ describe('prepare and segment', () => {
     });
     const done = await runCli(['prepare', dicom, join(folder, 'from-dicom')]);
     expect(done.stderr).toContain('series 5 t2_flair (patient A): FLAIR');
-    expect(done.stderr).toContain('there is no brain mask');
+    expect(done.stderr).toContain('no brain was found in the FLAIR');
     expect(done.stderr).toContain('--brain-mask');
     expect(done.code).not.toBe(0);
     cpSync(dicom, join(folder, 'part'), { recursive: true });

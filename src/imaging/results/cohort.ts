@@ -87,7 +87,7 @@ async function pictureOf(
 }
 
 /** Ratings that a reader saved into the folder, by the name of the scan. */
-async function readRatings(files: FileSource): Promise<Map<string, Rating>> {
+export async function readRatings(files: FileSource): Promise<Map<string, Rating>> {
   const ratings = new Map<string, Rating>();
   if (!(await files.list('')).some(({ name }) => name === QC_FILES.ratings)) return ratings;
   const text = new TextDecoder().decode(await files.read(QC_FILES.ratings));

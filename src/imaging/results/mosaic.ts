@@ -32,31 +32,35 @@ const GREYS = 48;
 /**
  * A scan at a glance: eight axial slices from the feet up, evenly spread over the brain but its ends, with the contours of labels, the
  * patient's right on the left. A small PNG with a palette, since a page of a cohort holds hundreds.
+ * @param below further images on the same grid, each in a row of its own with the slices of the first
  */
-export function mosaicPng(scan: MosaicScan): Uint8Array {
+export function mosaicPng(scan: MosaicScan, ...below: readonly MosaicScan[]): Uint8Array {
   const views = slicesOf(scan);
   const width = views.reduce((sum, view) => sum + view.width + 1, -1);
-  const height = Math.max(...views.map((view) => view.height));
+  const rowHeight = Math.max(...views.map((view) => view.height)) + 1;
+  const height = rowHeight * (1 + below.length) - 1;
   const data = new Uint8Array(width * height);
-  const [black, white] = greyWindow(scan);
-  let left = 0;
-  for (const view of views) {
-    const top = Math.floor((height - view.height) / 2);
-    const labels = new Uint8Array(view.width * view.height);
-    for (let y = 0; y < view.height; y++)
-      for (let x = 0; x < view.width; x++) {
-        const voxel = nearestVoxel(view, x, y);
-        labels[y * view.width + x] = scan.label(voxel);
-        const grey = Math.round(((scan.intensity(voxel) - black) / (white - black)) * (GREYS - 1));
-        data[(top + y) * width + left + x] = Math.min(GREYS - 1, Math.max(0, grey));
-      }
-    for (let y = 0; y < view.height; y++)
-      for (let x = 0; x < view.width; x++) {
-        const own = labels[y * view.width + x]!;
-        if (own !== 0 && isRim(labels, view, x, y))
-          data[(top + y) * width + left + x] = GREYS + ((own - 1) % CONTOUR_COLORS.length);
-      }
-    left += view.width + 1;
+  for (const [row, shown] of [scan, ...below].entries()) {
+    const [black, white] = greyWindow(shown);
+    let left = 0;
+    for (const view of views) {
+      const top = row * rowHeight + Math.floor((rowHeight - 1 - view.height) / 2);
+      const labels = new Uint8Array(view.width * view.height);
+      for (let y = 0; y < view.height; y++)
+        for (let x = 0; x < view.width; x++) {
+          const voxel = nearestVoxel(view, x, y);
+          labels[y * view.width + x] = shown.label(voxel);
+          const grey = Math.round(((shown.intensity(voxel) - black) / (white - black)) * (GREYS - 1));
+          data[(top + y) * width + left + x] = Math.min(GREYS - 1, Math.max(0, grey));
+        }
+      for (let y = 0; y < view.height; y++)
+        for (let x = 0; x < view.width; x++) {
+          const own = labels[y * view.width + x]!;
+          if (own !== 0 && isRim(labels, view, x, y))
+            data[(top + y) * width + left + x] = GREYS + ((own - 1) % CONTOUR_COLORS.length);
+        }
+      left += view.width + 1;
+    }
   }
   const greys = Array.from({ length: GREYS }, (_, i) => {
     const level = Math.round((i * 255) / (GREYS - 1));

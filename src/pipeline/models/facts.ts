@@ -61,6 +61,8 @@ export function modelFacts({ task, network, decisions, spacing, patch, steps }: 
 function describeSteps(steps: ModelSteps): string {
   if (steps.kind === 'nnunet')
     return `as nnU-Net v2 does it: voxels of ${steps.spacing.join('x')} mm [z, y, x]; by channel ${steps.normalisation.map(({ scheme }) => scheme).join(', ')}`;
+  if (steps.kind === 'whole-head')
+    return `the image on cubes of ${steps.spacing} mm along its own axes, in the order right, front, up (means; linear where voxels become smaller); values in the field of view clipped at their 0.1 and 99.9 percentiles, minus their mean, divided by their deviation; 0 outside`;
   const { extent, spacing, range } = steps;
   const ends = range === 'min-max' ? 'its least and largest value' : `its quantiles ${range.join(' and ')}`;
   return `as Brainchop does it: conformed to ${extent}x${extent}x${extent} voxels of ${spacing} mm (axes to the left, down, to the front), values 0 to 255; then ${ends} become 0 and 1`;

@@ -45,8 +45,10 @@ const nnunet = z.object({
   ),
 });
 
+const wholeHead = z.object({ kind: z.literal('whole-head'), spacing: edge });
+
 /** Checks steps that come from a file. */
-export const STEPS_SCHEMA: z.ZodMiniType<ModelSteps> = z.union([nnunet, brainchop]);
+export const STEPS_SCHEMA: z.ZodMiniType<ModelSteps> = z.union([nnunet, brainchop, wholeHead]);
 
 /** Checks a card that comes from a file. */
 export const CARD_SCHEMA: z.ZodMiniType<ModelCard> = z.object({

@@ -64,8 +64,18 @@ export interface BrainchopSteps {
   readonly range: 'min-max' | readonly [low: number, high: number];
 }
 
-/** What is done around a network; networks that were trained here have none, and their own preparation. */
-export type ModelSteps = NnUNetSteps | BrainchopSteps;
+/**
+ * What is done around a network of this program that sees whole heads: the image is brought to coarse voxels, along its own axes in the
+ * order right, front, up, and standardised over its field of view; the network's maps are interpolated back. No brain mask is needed.
+ */
+export interface WholeHeadSteps {
+  readonly kind: 'whole-head';
+  /** Edge of a voxel in mm. */
+  readonly spacing: number;
+}
+
+/** What is done around a network; those that were trained here on brains have none, and the usual preparation. */
+export type ModelSteps = NnUNetSteps | BrainchopSteps | WholeHeadSteps;
 
 /** Where a network comes from that was made elsewhere. */
 export interface ModelCard {

@@ -1,15 +1,15 @@
 import { UsageError } from '../../core/errors.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { NiftiImage } from '../../imaging/nifti/read.ts';
-import { fillHoles } from '../../imaging/volume/components.ts';
+import { fillHoles, largestComponent } from '../../imaging/volume/components.ts';
 import type { Model } from '../models/model.ts';
 import { maskOf } from './head-result.ts';
 import { type SegmentOptions, segment } from './segment.ts';
 
 /**
- * The brain in an image of a head, by a network that finds it or its parts: MindGrab, HD-BET, or one that labels matter or
- * regions. All that its first output finds is brain, and holes in it are filled.
- * @param model that reads one image and takes whole heads, as imported ones do
+ * The brain in an image of a head, by a network that finds it or its parts: the one that comes with the program, MindGrab, HD-BET, or one
+ * that labels matter or regions. All that its first output finds is brain: the largest piece of it, without holes.
+ * @param model that reads one image and takes whole heads
  * @returns 1 inside, by voxel of the image, x fastest
  * @throws UsageError for a network that reads several images, or that needs a brain mask itself; what `segment` throws.
  */
@@ -45,5 +45,6 @@ export async function brainByModel(
     const mask = maskOf(found, label);
     for (let i = 0; i < brain.length; i++) if (mask[i] !== 0) brain[i] = 1;
   }
-  return fillHoles(brain, volume.grid.shape);
+  const { shape } = volume.grid;
+  return brain.includes(1) ? fillHoles(largestComponent(brain, shape, 6), shape) : brain;
 }

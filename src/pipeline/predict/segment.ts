@@ -122,8 +122,11 @@ export async function withPredictor<T>(
 ): Promise<T> {
   const { kernels = {}, precision } = options;
   const tile = toTriple(options.tile ?? info.patch);
-  const raw = info.steps !== undefined;
-  const how = { wanted: (slot: string): string | undefined => kernels[slot], precision, raw };
+  const how = {
+    wanted: (slot: string): string | undefined => kernels[slot],
+    precision,
+    raw: readsRaw(info),
+  };
   requireTile(info, tile);
   return await Resources.build(async (owned) => {
     const predictor = await explained(gpu.capabilities, info, tile, { tile, ...how }, async () => {
@@ -135,6 +138,11 @@ export async function withPredictor<T>(
     owned.destroy();
     return result;
   });
+}
+
+/** Whether a network's outputs are taken as they are, and become probabilities in the steps around it. */
+function readsRaw({ steps }: ModelInfo): boolean {
+  return steps !== undefined && steps.kind !== 'whole-head';
 }
 
 /** @throws UsageError for a tile that the network's levels do not divide. */
@@ -199,7 +207,7 @@ export async function segmentBox(
     tile,
     precision,
     wanted: (slot) => choices.get(slot),
-    raw: info.steps !== undefined,
+    raw: readsRaw(info),
   };
   if (info.steps?.kind === 'brainchop') {
     const { labelByBrainchop, LabelMaps } = await import('./brainchop-steps.ts');
@@ -221,13 +229,21 @@ export async function segmentBox(
     };
   }
   if (info.steps) {
-    // In the browser loaded when a network needs it.
-    const { predictBySteps } = await import('./nnunet-steps.ts');
     const beforeTiles = async (shape: Triple): Promise<void> => {
       if (memory !== undefined)
         await requireBudget(memoryOfPrediction(capabilities, info, shape, window), memory);
     };
-    const found = await predictBySteps(predictor, info.steps, scan, { ...how, beforeTiles });
+    // In the browser loaded when a network needs it.
+    const found =
+      info.steps.kind === 'whole-head'
+        ? await (await import('./head-steps.ts')).predictHead(predictor, info.steps, scan, {
+            ...how,
+            beforeTiles,
+          })
+        : await (await import('./nnunet-steps.ts')).predictBySteps(predictor, info.steps, scan, {
+            ...how,
+            beforeTiles,
+          });
     const asked = threshold === undefined ? info : withThreshold(info, threshold);
     const heads = info.task.heads.map((head): [string, HeadMaps] => {
       const maps = found.maps.get(head.name)!;

@@ -16,6 +16,14 @@ const LEAST_OVERLAP = 0.9;
 const LEAST_INFORMATION = 1.055;
 /** A field that changes more than this over the brain is none that a coil leaves: raw scans had 1.19 to 1.49. */
 const LARGEST_FIELD = 2.5;
+/** Faces of the image that a brain may reach: those that cut a slab, or one side of the head. */
+const MOST_FACES = 2;
+/** Share of a face's voxels from which on the brain counts as reaching it. */
+const FACE_SHARE = 0.05;
+/** Air in a CT has -1000; a magnetic resonance image has hardly anything below 0. */
+const CT_AIR = -500;
+/** Share of the voxels that are air in the CT of a head, at least. */
+const CT_SHARE = 0.05;
 /** Cosine of the angle between two axes of a grid, at most. */
 const LARGEST_SHEAR = 0.01;
 
@@ -31,6 +39,13 @@ export function checkImage({ grid, data }: Volume, name: string, path: string): 
     );
   if (!data.some((v) => v !== data[0]))
     throw new DatasetError(`${path}: has the value ${data[0]} everywhere`, { hint: 'Give another file.' });
+  let dark = 0;
+  for (const value of data) if (value < CT_AIR) dark++;
+  if (dark > CT_SHARE * data.length)
+    throw new DatasetError(
+      `${path}: ${Math.round((100 * dark) / data.length)} % of its voxels are below ${CT_AIR}, as those of a CT are`,
+      { hint: `Give a ${name} from magnetic resonance imaging.` },
+    );
   const shear = Math.max(...[0, 1, 2].map((a) => Math.abs(cosine(grid, a, (a + 1) % 3))));
   if (shear > LARGEST_SHEAR)
     throw new DatasetError(
@@ -39,9 +54,34 @@ export function checkImage({ grid, data }: Volume, name: string, path: string): 
     );
 }
 
-/** Refuses a brain mask that cannot be this image's. @returns warnings @throws DatasetError */
-export function checkBrain({ grid, data }: Volume, brain: Uint8Array, name: string): string[] {
+/**
+ * Refuses a brain mask that cannot be this image's.
+ * @param from a file, or found in the image by a network: then it must have a brain's volume, too
+ * @returns warnings
+ * @throws DatasetError
+ */
+export function checkBrain(
+  { grid, data }: Volume,
+  brain: Uint8Array,
+  name: string,
+  from: 'file' | 'found',
+): string[] {
   const { ml, head, odd } = judgeBrain([], brain, grid);
+  if (from === 'found' && (ml === 0 || odd !== null))
+    throw new DatasetError(
+      `${name}: no brain was found in the FLAIR: what is most like one holds ${ml.toFixed(0)} ml`,
+      {
+        hint: worded`Look at the image: is it a head, the right way up, and all of it? If so, give a mask with ${setting('brainMask')}.`,
+      },
+    );
+  const faces = from === 'found' ? facesReached(brain, grid.shape) : 0;
+  if (faces > MOST_FACES)
+    throw new DatasetError(
+      `${name}: no brain was found in the FLAIR: what is most like one reaches ${faces} borders of the image`,
+      {
+        hint: worded`Look at the image: is it the whole of a head? If so, give a mask with ${setting('brainMask')}.`,
+      },
+    );
   if (ml === 0) throw new DatasetError(`${name}: the brain mask is empty`, { hint: 'Make the mask again.' });
   if (head !== null)
     throw new DatasetError(`${name}: the brain mask is no brain: ${head}`, {
@@ -90,6 +130,22 @@ export function checkField(spread: number, name: string, image: string): void {
       `${name}: the brightness of ${image} changes by a factor of ${spread.toFixed(2)} over the brain`,
       { hint: 'Look at the image and its brain mask: one of them is wrong.' },
     );
+}
+
+/** How many of the six faces of an image a mask reaches. */
+function facesReached(mask: Uint8Array, shape: Grid['shape']): number {
+  const [nx, ny, nz] = shape;
+  const reached = [0, 0, 0, 0, 0, 0];
+  mask.forEach((v, i) => {
+    if (v === 0) return;
+    const place = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))];
+    for (const [a, at] of place.entries()) {
+      if (at === 0) reached[2 * a]!++;
+      if (at === shape[a]! - 1) reached[2 * a + 1]!++;
+    }
+  });
+  const areas = [ny * nz, nx * nz, nx * ny];
+  return reached.filter((count, face) => count > FACE_SHARE * areas[face >> 1]!).length;
 }
 
 function cosine({ affine, spacing }: Grid, a: number, b: number): number {

@@ -13,6 +13,14 @@ import { checkBrain, checkField, checkImage, checkRegistration } from './checks.
 /** Finds the brain in an image of a head: 1 inside, by voxel. */
 export type FindBrain = (image: NiftiImage, modality: string) => Promise<Uint8Array>;
 
+/** The network that finds brains, as sidecars tell of it. */
+export interface BrainModelFacts {
+  readonly name: string;
+  readonly sha256: string;
+  /** A voxel is brain where its probability is at or above this; undefined for the most probable label. */
+  readonly threshold: number | undefined;
+}
+
 /** What the steps need beside the files. */
 export interface PrepareTools {
   /** Counts joint histograms: `gpuComparison(gpu)`. */
@@ -22,6 +30,8 @@ export interface PrepareTools {
   readonly signal?: AbortSignal | undefined;
   /** Told of a step's beginning: `registration`. */
   onStep?(step: string): void;
+  /** Shown the brain before it is judged. */
+  onBrain?(flair: Volume, brain: Uint8Array): void;
 }
 
 /** A scan whose images lie on the FLAIR's grid, evenly bright. */
@@ -88,7 +98,8 @@ export async function prepareScan(
     throw new DatasetError(`${name}: there is no brain mask`, {
       hint: worded`Give one on the grid of the FLAIR or the T1w with ${setting('brainMask')} (in BIDS: derivatives/NAME/sub-XX/anat/sub-XX_desc-brain_mask.nii.gz), or a network that finds it with ${setting('brainModel')}.`,
     });
-  warnings.push(...checkBrain(flair.volume, brain, name));
+  tools.onBrain?.(flair.volume, brain);
+  warnings.push(...checkBrain(flair.volume, brain, name, given ? 'file' : 'found'));
 
   let moved: { volume: Volume; registration: Registration } | undefined;
   if (t1w) {

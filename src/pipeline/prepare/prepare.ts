@@ -1,3 +1,4 @@
+import { DatasetError, FileFormatError, GridMismatchError, type VoxelgradError } from '../../core/errors.ts';
 import type { FileStore } from '../../core/files.ts';
 import { type Dataset, type Scan, scanFolder } from '../../imaging/dataset/dataset.ts';
 import type { FileRole } from '../../imaging/dataset/file-role.ts';
@@ -7,7 +8,9 @@ import { sidecarPath } from '../../imaging/dataset/sidecar.ts';
 import { LABEL_INTENT } from '../../imaging/nifti/encode.ts';
 import { writeNifti } from '../../imaging/nifti/write.ts';
 import { writeItkTransform } from '../../imaging/register/itk-transform.ts';
-import { type PreparedImages, type PrepareTools, prepareScan } from './prepare-scan.ts';
+import type { Volume } from '../../imaging/volume/volume.ts';
+import { brainPicture } from './brain-picture.ts';
+import { type BrainModelFacts, type PreparedImages, type PrepareTools, prepareScan } from './prepare-scan.ts';
 import { earlierFacts, type PreparedFacts, preparedPaths, preparedSidecar } from './prepared-files.ts';
 
 /** What {@link prepare} is asked to do. */
@@ -17,10 +20,28 @@ export interface PrepareRequest extends PrepareTools {
   readonly out: FileStore;
   /** Of voxelgrad, for the sidecars. */
   readonly version: string;
-  /** SHA-256 of the network that finds the brain, for the sidecars. */
-  readonly brainModel?: string | undefined;
+  /** The network that finds the brain, for the sidecars. */
+  readonly brainModel?: BrainModelFacts | undefined;
   /** Called when a scan is done; `kept` if an earlier run had done it. */
   onScan?(done: number, scan: PreparedScan): void;
+  /** Called when a scan was refused; the others go on. */
+  onFailed?(scan: FailedScan): void;
+}
+
+/** A scan that could not be prepared. */
+export interface FailedScan {
+  readonly subject: string;
+  readonly session: string | null;
+  /** What is wrong with it, and what to do. */
+  readonly error: VoxelgradError;
+  /** The FLAIR with the contour of what was taken for the brain, as a PNG; undefined if it came to nothing. */
+  readonly picture: Uint8Array | undefined;
+}
+
+/** What {@link prepare} did, in the order of the scans. */
+export interface Prepared {
+  readonly scans: readonly PreparedScan[];
+  readonly failed: readonly FailedScan[];
 }
 
 /** A scan that was prepared. */
@@ -43,35 +64,59 @@ export interface PreparedScan {
  * brain mask, the transform, and a sidecar for each. A scan that an earlier run finished from the same files is kept: its last
  * sidecar is written when all else is.
  *
- * @throws DatasetError, FileFormatError for a scan that cannot be prepared; StorageError; OutOfMemoryError, GpuError, DeviceLostError.
- *   Scans that were done before stay written, and of the one that failed nothing is.
+ * A scan that cannot be prepared is told of, nothing of it is written, and the next one follows.
+ *
+ * @throws StorageError; OutOfMemoryError, GpuError, DeviceLostError; the signal's reason. Scans that were done before stay written.
  */
-export async function prepare(request: PrepareRequest): Promise<PreparedScan[]> {
-  const { dataset, scans, out } = request;
+export async function prepare(request: PrepareRequest): Promise<Prepared> {
   const done: PreparedScan[] = [];
-  for (const scan of scans) {
-    const begin = performance.now();
-    const modalities = ['FLAIR', 'T1w'].filter((name) => scan.modalities.has(name));
-    const inputs = await hashInputs(dataset, scan, { modalities });
-    const earlier = await earlierWarnings(out, scan, inputs, request);
-    const prepared = earlier === undefined ? await prepareScan(dataset, scan, request) : undefined;
-    if (prepared) await writePrepared(request, scan, prepared, inputs);
-    const paths = preparedPaths(scan);
-    const withT1w = modalities.includes('T1w');
-    const result: PreparedScan = {
-      subject: scan.subject,
-      session: scan.session,
-      images: new Map([['FLAIR', paths.flair], ...(withT1w ? [['T1w', paths.t1w] as const] : [])]),
-      brainMask: paths.brain,
-      transform: withT1w ? paths.transform : null,
-      seconds: (performance.now() - begin) / 1000,
-      kept: prepared === undefined,
-      warnings: prepared?.warnings ?? earlier ?? [],
+  const failed: FailedScan[] = [];
+  for (const scan of request.scans) {
+    let picture: Uint8Array | undefined;
+    const onBrain = (flair: Volume, brain: Uint8Array): void => {
+      picture = brainPicture(flair, brain);
     };
-    done.push(result);
-    request.onScan?.(done.length, result);
+    try {
+      const result = await prepareOne({ ...request, onBrain }, scan);
+      done.push(result);
+      request.onScan?.(done.length + failed.length, result);
+    } catch (error) {
+      if (!isOfScan(error)) throw error;
+      const { subject, session } = scan;
+      failed.push({ subject, session, error, picture });
+      request.onFailed?.(failed.at(-1)!);
+    }
   }
-  return done;
+  return { scans: done, failed };
+}
+
+/** Whether an error is about a scan's files, and not about the machine. */
+function isOfScan(error: unknown): error is VoxelgradError {
+  return (
+    error instanceof DatasetError || error instanceof FileFormatError || error instanceof GridMismatchError
+  );
+}
+
+async function prepareOne(request: PrepareRequest, scan: Scan): Promise<PreparedScan> {
+  const { dataset, out } = request;
+  const begin = performance.now();
+  const modalities = ['FLAIR', 'T1w'].filter((name) => scan.modalities.has(name));
+  const inputs = await hashInputs(dataset, scan, { modalities });
+  const earlier = await earlierWarnings(out, scan, inputs, request);
+  const prepared = earlier === undefined ? await prepareScan(dataset, scan, request) : undefined;
+  if (prepared) await writePrepared(request, scan, prepared, inputs);
+  const paths = preparedPaths(scan);
+  const withT1w = modalities.includes('T1w');
+  return {
+    subject: scan.subject,
+    session: scan.session,
+    images: new Map([['FLAIR', paths.flair], ...(withT1w ? [['T1w', paths.t1w] as const] : [])]),
+    brainMask: paths.brain,
+    transform: withT1w ? paths.transform : null,
+    seconds: (performance.now() - begin) / 1000,
+    kept: prepared === undefined,
+    warnings: prepared?.warnings ?? earlier ?? [],
+  };
 }
 
 /** Prepared scans as a data set, for training and prediction. */
@@ -102,7 +147,7 @@ async function earlierWarnings(
   const same =
     facts?.inputs.join() === inputs.map(({ role, sha256 }) => `${role} ${sha256}`).join() &&
     facts.version === version &&
-    facts.brainModel === brainModel;
+    facts.brainModel === (scan.brainMask === undefined ? brainModel?.sha256 : undefined);
   return same ? facts.warnings : undefined;
 }
 
@@ -126,10 +171,15 @@ async function writePrepared(
     paths.brain,
     writeNifti(brain, { datatype: 'uint8', like: header, intent: LABEL_INTENT, description: 'brain mask' }),
   );
-  const found = {
-    Brain: brainFrom === 'file' ? 'from a file' : 'found by a network',
-    BrainModel: brainModel,
-  };
+  const found =
+    brainFrom === 'file'
+      ? { Brain: 'from a file' }
+      : {
+          Brain: 'found by a network',
+          BrainModel: brainModel?.sha256,
+          BrainModelName: brainModel?.name,
+          BrainThreshold: brainModel?.threshold,
+        };
   await tell(paths.brain, { description: 'Brain mask on the grid of the FLAIR', method: found });
   if (t1w) {
     const { transform, information, before, overlap } = t1w.registration;
@@ -159,6 +209,7 @@ async function writePrepared(
       method: { ...registration, BiasField: fields.T1w },
     });
   }
+  await out.write(paths.picture, brainPicture(flair, brain.data, t1w?.volume));
   await out.write(
     paths.flair,
     writeNifti(flair, { datatype: 'float32', like: header, description: 'bias field corrected' }),

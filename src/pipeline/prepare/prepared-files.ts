@@ -9,6 +9,8 @@ export interface PreparedPaths {
   readonly brain: string;
   /** ITK affine in LPS that maps a FLAIR point to a T1w point. */
   readonly transform: string;
+  /** A picture of the images with the brain's contour. */
+  readonly picture: string;
 }
 
 /** The paths of a scan's files. */
@@ -18,6 +20,7 @@ export function preparedPaths(scan: Pick<Scan, 'subject' | 'session'>): Prepared
     flair: `${stem}_space-orig_desc-preproc_FLAIR.nii.gz`,
     t1w: `${stem}_space-FLAIR_desc-preproc_T1w.nii.gz`,
     brain: `${stem}_space-orig_desc-brain_mask.nii.gz`,
+    picture: `${scanFolder(scan).replace(/anat$/, 'figures')}/${scanName(scan)}_space-orig_desc-brain_outline.png`,
     transform: `${stem}_from-T1w_to-FLAIR_mode-image_xfm.txt`,
   };
 }

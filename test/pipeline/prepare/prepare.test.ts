@@ -13,6 +13,7 @@ import { movedGrid } from '../../../src/imaging/volume/resample-spline.ts';
 import { axisAlignedGrid, type Grid, type Volume } from '../../../src/imaging/volume/volume.ts';
 import { prepare, preparedDataset } from '../../../src/pipeline/prepare/prepare.ts';
 import type { FindBrain } from '../../../src/pipeline/prepare/prepare-scan.ts';
+import { writePreparedPage } from '../../../src/pipeline/prepare/prepared-page.ts';
 import { makePhantom } from '../../../src/study/phantom/index.ts';
 import { useGpu } from '../../support/gpu.ts';
 
@@ -55,7 +56,7 @@ async function run(
 ): ReturnType<typeof prepare> {
   return await prepare({
     findBrain,
-    brainModel: findBrain && 'a hash',
+    brainModel: findBrain && { name: 'finder', sha256: 'a hash', threshold: 0.5 },
     dataset: scan.dataset,
     scans: [scan.scan],
     out,
@@ -69,11 +70,16 @@ const slab = (shape: Grid['shape']): Volume => ({
   data: Float32Array.from({ length: shape[0] * shape[1] * shape[2] }, (_, i) => i % 97),
 });
 
+/** Left and right swapped, as a wrong header does. */
+function mirrored(data: Float32Array, width: number): Float32Array {
+  return data.map((_, i) => data[i - (i % width) + width - 1 - (i % width)]!);
+}
+
 describe('prepare', () => {
   it('brings a scan to one grid, as derivatives that load, and keeps what is done', async () => {
     const out = new MemoryFiles('out');
     const scan = await scanOf();
-    const done = await run(scan, out);
+    const { scans: done } = await run(scan, out);
     expect([...out.files.keys()].sort()).toEqual(
       [
         'sub-P1_from-T1w_to-FLAIR_mode-image_xfm.json',
@@ -84,7 +90,9 @@ describe('prepare', () => {
         'sub-P1_space-orig_desc-brain_mask.nii.gz',
         'sub-P1_space-orig_desc-preproc_FLAIR.json',
         'sub-P1_space-orig_desc-preproc_FLAIR.nii.gz',
-      ].map((name) => `sub-P1/anat/${name}`),
+      ]
+        .map((name) => `sub-P1/anat/${name}`)
+        .concat('sub-P1/figures/sub-P1_space-orig_desc-brain_outline.png'),
     );
     const xfm = new TextDecoder().decode(await out.read(done[0]!.transform!));
     const found = readItkTransform(xfm, 'xfm');
@@ -99,7 +107,9 @@ describe('prepare', () => {
     expect([...listed!.modalities.keys()]).toEqual(['FLAIR', 'T1w']);
     expect(listed!.brainMask).toBe(done[0]!.brainMask);
     const before = new Map(out.files);
-    const [again] = await run(scan, out);
+    const {
+      scans: [again],
+    } = await run(scan, out);
     expect(again!.kept).toBe(true);
     expect(out.files).toEqual(before);
   });
@@ -112,21 +122,26 @@ describe('prepare', () => {
       asked.push(modality);
       return Promise.resolve(phantom.brain);
     };
-    const [done] = await run(scan, out, find);
+    const {
+      scans: [done],
+    } = await run(scan, out, find);
     expect(asked).toEqual(['FLAIR']);
     const said = new TextDecoder().decode(await out.read(done!.brainMask.replace('.nii.gz', '.json')));
-    expect(JSON.parse(said)).toMatchObject({ Method: { Brain: 'found by a network', BrainModel: 'a hash' } });
-    expect((await run(scan, out, find))[0]!.kept).toBe(true);
-    await expect(run(scan, out)).rejects.toThrow('there is no brain mask');
+    expect(JSON.parse(said)).toMatchObject({
+      Method: {
+        Brain: 'found by a network',
+        BrainModel: 'a hash',
+        BrainModelName: 'finder',
+        BrainThreshold: 0.5,
+      },
+    });
+    expect((await run(scan, out, find)).scans[0]!.kept).toBe(true);
   });
 
   it('refuses what cannot be right, and writes nothing', async () => {
     const out = new MemoryFiles('out');
-    const refused = async (scan: LooseScan): Promise<string> =>
-      await run(scan, out).then(
-        () => 'prepared',
-        (error: Error) => error.message,
-      );
+    const refused = async (scan: LooseScan, find?: FindBrain): Promise<string> =>
+      (await run(scan, out, find)).failed.map(({ error }) => error.message).join() || 'prepared';
     expect(await refused(await scanOf({ brain: null }))).toContain('there is no brain mask');
     expect(await refused(await scanOf({ flair: slab([30, 36, 5]) }))).toContain('has 5 slices');
     expect(
@@ -140,6 +155,15 @@ describe('prepare', () => {
     expect(
       await refused(await scanOf({ brain: { grid: other, data: new Uint8Array(512).fill(1) } })),
     ).toContain('has the grid of no image');
+    const part = (): Promise<Uint8Array> =>
+      Promise.resolve(phantom.brain.map((v, i) => (i < 0.4 * phantom.brain.length ? v : 0)));
+    expect(await refused(await scanOf({ brain: null }), part)).toContain('no brain was found');
+    const ct = phantom.modalities.FLAIR.map((v) => (v === 0 ? -1000 : v));
+    expect(await refused(await scanOf({ flair: { grid, data: ct } }))).toContain('as those of a CT are');
+    const zero = new Float32Array(ct.length);
+    expect(await refused(await scanOf({ flair: { grid, data: zero } }))).toContain('has the value 0');
+    const swapped = { grid: t1Grid, data: mirrored(phantom.modalities.T1w, grid.shape[0]) };
+    expect(await refused(await scanOf({ t1w: swapped }))).toContain('T1w');
     const tilted = Float64Array.from(grid.affine);
     tilted[8] = 1;
     expect(
@@ -148,5 +172,34 @@ describe('prepare', () => {
       ),
     ).toContain('right angles');
     expect(out.files.size).toBe(0);
+  });
+
+  it('goes on after a scan that cannot be prepared, and shows it first on the page', async () => {
+    const good = await scanOf();
+    const files = new MemoryFiles('raw');
+    for (const [name, bytes] of (good.dataset.files as MemoryFiles).files) await files.write(name, bytes);
+    await files.write(
+      'empty.nii.gz',
+      writeNifti({ grid, data: new Float32Array(phantom.brain.length) }, { datatype: 'float32' }),
+    );
+    const bad = { ...good.scan, subject: 'P0', modalities: new Map([['FLAIR', 'empty.nii.gz']]) };
+    const out = new MemoryFiles('out');
+    const told: string[] = [];
+    const done = await prepare({
+      dataset: { ...good.dataset, files },
+      scans: [bad, good.scan],
+      out,
+      version: '0.0.1',
+      compare: gpuComparison(device.gpu),
+      onFailed: ({ subject }) => told.push(subject),
+    });
+    expect(done.scans.map(({ subject }) => subject)).toEqual(['P1']);
+    expect(told).toEqual(['P0']);
+    expect([...out.files.keys()].some((name) => name.includes('P0'))).toBe(false);
+    await writePreparedPage(out, done, '0.0.1', 'qc.html');
+    const page = new TextDecoder().decode(await out.read('qc.html'));
+    expect(page).toContain('not prepared: empty.nii.gz: has the value 0 everywhere');
+    expect(page.indexOf('id="sub-P0"')).toBeLessThan(page.indexOf('id="sub-P1"'));
+    expect(page).toContain('Axial slices of sub-P1');
   });
 });
