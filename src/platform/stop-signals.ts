@@ -8,7 +8,7 @@ type StopSignal = keyof typeof EXIT_CODES;
  * The signals that ask a job to end. Windows has SIGBREAK for Ctrl+Break and SIGHUP for a console that is closed. SIGHUP is
  * left alone elsewhere: `nohup` has it ignored, and a handler would undo that.
  */
-export function stopSignals(platform: NodeJS.Platform = process.platform): readonly StopSignal[] {
+export function stopSignals(platform: string = process.platform): readonly StopSignal[] {
   return platform === 'win32' ? ['SIGINT', 'SIGTERM', 'SIGBREAK', 'SIGHUP'] : ['SIGINT', 'SIGTERM'];
 }
 
