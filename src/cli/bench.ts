@@ -76,7 +76,7 @@ export const bench: Command = command({
     // A pattern that means nothing is refused before a device is opened.
     chooseCases(options.words());
     const machine = machineLoad();
-    const gpu = await openNodeGpu({ quiet: true });
+    const gpu = await openNodeGpu({ exactTimestamps: true, quiet: true });
     try {
       const tuned = await new TuningCache(new NodeFolder(cacheFolder())).read(
         await tuningKey(gpu.capabilities),

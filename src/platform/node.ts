@@ -21,6 +21,11 @@ export interface NodeGpuOptions {
    */
   readonly adapter?: string | undefined;
   /**
+   * Timestamps as exact as the device's, for profiles: Dawn rounds them to 0.07 to 0.1 ms, since in a browser they would
+   * help to spy on other pages (default false).
+   */
+  readonly exactTimestamps?: boolean;
+  /**
    * Leave out two lines that Dawn writes to stderr of many adapters and that mean nothing here (default false, since
    * stderr belongs to the whole process; see native-messages.ts).
    */
@@ -83,8 +88,13 @@ export async function openNullGpu(): Promise<Gpu> {
   return Gpu.open(adapter, 'system', { execute: false });
 }
 
-async function requestAdapter({ flags = [], quiet }: NodeGpuOptions): Promise<GPUAdapter | null> {
-  const instance = create([...flags]);
+async function requestAdapter({
+  flags = [],
+  exactTimestamps,
+  quiet,
+}: NodeGpuOptions): Promise<GPUAdapter | null> {
+  const exact = exactTimestamps ? ['disable-dawn-features=timestamp_quantization'] : [];
+  const instance = create([...flags, ...exact]);
   const request = (): Promise<GPUAdapter | null> => instance.requestAdapter();
   const adapter = await (quiet ? withoutLimitWarnings(request) : request());
   if (adapter) instances.push(instance);

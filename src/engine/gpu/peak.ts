@@ -1,3 +1,5 @@
+import { OutOfMemoryError } from '../../core/errors.ts';
+import type { GPUBuffer } from '../../core/globals.ts';
 import type { Gpu } from './gpu.ts';
 
 /** What an adapter can do at most, as measured. */
@@ -14,7 +16,9 @@ const LINKS = 8;
 const LANES = 64;
 
 const WORKGROUPS = 1024;
-const COPY_BYTES = 64 * 2 ** 20;
+/** Of a copy on software drivers, and on GPUs, where it has to be larger than any cache (256 MiB on some). */
+const COPY_BYTES = { software: 64 * 2 ** 20, gpu: 512 * 2 ** 20 } as const;
+const LEAST_COPY_BYTES = 2 ** 20;
 /** The first round count; raised until one submission takes long enough to be timed. */
 const FIRST_ROUNDS = 16;
 const LONG_ENOUGH_MS = 40;
@@ -78,12 +82,27 @@ async function measureArithmetic(gpu: Gpu): Promise<number> {
   }
 }
 
-async function measureCopies(gpu: Gpu): Promise<number> {
-  const usage = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-  const bytes = Math.min(COPY_BYTES, gpu.capabilities.maxBufferBytes);
-  const source = await gpu.createBuffer({ label: 'peak/source', bytes, usage });
-  const target = await gpu.createBuffer({ label: 'peak/target', bytes, usage });
+/** The copy rate; of half as many bytes if the device has no room for both buffers. */
+async function measureCopies(
+  gpu: Gpu,
+  wanted: number = COPY_BYTES[gpu.capabilities.software ? 'software' : 'gpu'],
+): Promise<number> {
+  const bytes = Math.min(wanted, gpu.capabilities.maxBufferBytes);
   try {
+    return await copyRate(gpu, bytes);
+  } catch (error) {
+    if (!(error instanceof OutOfMemoryError) || bytes <= LEAST_COPY_BYTES) throw error;
+    return await measureCopies(gpu, bytes / 2);
+  }
+}
+
+async function copyRate(gpu: Gpu, bytes: number): Promise<number> {
+  const usage = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+  const buffers: GPUBuffer[] = [];
+  try {
+    for (const label of ['peak/source', 'peak/target'])
+      buffers.push(await gpu.createBuffer({ label, bytes, usage }));
+    const [source, target] = buffers as [GPUBuffer, GPUBuffer];
     let best = Number.POSITIVE_INFINITY;
     // Once more than measured: the first copy touches the pages.
     for (let i = 0; i <= REPEATS; i++) {
@@ -92,8 +111,7 @@ async function measureCopies(gpu: Gpu): Promise<number> {
     }
     return (2 * bytes) / (best * 1e6);
   } finally {
-    gpu.destroyBuffer(source);
-    gpu.destroyBuffer(target);
+    for (const buffer of buffers) gpu.destroyBuffer(buffer);
   }
 }
 

@@ -12,8 +12,8 @@ export interface DispatchTime {
 const MAX_QUERIES = 4096;
 
 /**
- * Replays a plan once with a timestamp before and after each dispatch. Browsers and Dawn round timestamps to
- * 0.1 ms unless told otherwise, so only sums over many dispatches or long kernels mean anything.
+ * Replays a plan once with a timestamp before and after each dispatch. Browsers round timestamps to
+ * 0.1 ms; on Node, `openNodeGpu({ exactTimestamps: true })` gives those of the device.
  *
  * @throws GpuError where the device has no timestamps.
  */
