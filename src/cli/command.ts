@@ -1,21 +1,20 @@
-import { type ArgsDef, parseArgs, renderUsage } from 'citty';
+import { type ArgsDef, parseArgs } from 'citty';
 import { preferAdapter } from '../platform/adapters.ts';
 import { checkArguments, joinLists, renameOptions } from './arguments.ts';
 import { Options, SHARED_ARGS, type SharedName } from './common.ts';
+import { type Example, type HelpContent, renderHelp } from './help.ts';
 import { Output } from './output.ts';
 
-/** A command line that `--help` shows, and what it does. */
-export interface Example {
-  readonly line: string;
-  readonly does: string;
-}
-
-/** A command as main.ts registers it. */
+/** A command as commands.ts registers it. */
 export interface Command {
   readonly name: string;
   readonly description: string;
+  /** Positionals and options, the shared ones included. */
+  readonly args: ArgsDef;
+  /** What its help tells. */
+  readonly content: HelpContent;
   /** What `--help` prints. */
-  help(): Promise<string>;
+  help(): string;
   /** @throws UsageError for wrong words; whatever the command throws. */
   run(words: readonly string[]): Promise<void>;
 }
@@ -42,14 +41,20 @@ export const PROGRAM = 'voxelgrad';
 export function command<const Args extends ArgsDef>(spec: CommandSpec<Args>): Command {
   const args: ArgsDef = { ...spec.args, ...SHARED_ARGS };
   const { name, description } = spec;
+  const repeated = spec.manyFirst ? 'first' : spec.many ? 'last' : undefined;
+  const content: HelpContent = {
+    command: `${PROGRAM} ${name}`,
+    description,
+    args,
+    examples: spec.examples,
+    ...(repeated && { repeated }),
+  };
   return {
     name,
     description,
-    async help() {
-      const usage = await renderUsage({ meta: { name, description }, args }, { meta: { name: PROGRAM } });
-      const examples = spec.examples.map(({ line, does }) => `  ${PROGRAM} ${line}\n      ${does}`);
-      return `${usage.trimEnd()}\n\nEXAMPLES\n\n${examples.join('\n')}\n`;
-    },
+    args,
+    content,
+    help: () => renderHelp(content),
     async run(given) {
       const words = joinLists(renameOptions(given, args), spec.lists ?? []);
       checkArguments(words, args, `${PROGRAM} ${name}`, spec.many || spec.manyFirst);

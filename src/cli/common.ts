@@ -76,7 +76,7 @@ export class Options<Name extends string> {
     return value;
   }
 
-  /** @throws UsageError where it is no number in the range. */
+  /** @throws UsageError where it is not a number in the range. */
   number(name: Name, range: Range = {}): number | undefined {
     const text = this.text(name);
     return text === undefined ? undefined : parseNumber(text, `--${name}`, range);
@@ -113,7 +113,7 @@ export class Options<Name extends string> {
     throw new UsageError(
       `--${name} must be one number, or three along z, y, x, not ${JSON.stringify(text)}`,
       {
-        hint: `For a box that is no cube: --${name} 16x64x64.`,
+        hint: `For a box that is not a cube: --${name} 16x64x64.`,
       },
     );
   }

@@ -51,7 +51,7 @@ import { EXECUTOR_ARGS, gatherExecutor, runOnSlurm } from './slurm.ts';
 /** What stands at the head of the scripts for Slurm. */
 const ABOUT_TASKS = [
   'One task of the job array is one unit of the experiment; a unit that is',
-  'finished ends at once, and one that was interrupted goes on from its last checkpoint.',
+  'finished ends at once, and one that was interrupted resumes from its last checkpoint.',
 ].join('\n');
 
 /** Longest that a plan may take: every scan is read once. */
@@ -266,7 +266,7 @@ async function work(
   output: Output,
   waits: boolean,
 ): Promise<UnitsDone> {
-  const hint = `Go on with: ${sameCommand()}`;
+  const hint = `Resume with: ${sameCommand()}`;
   const stop = watchStopSignals(
     (name) => output.note(`${name}: finishing the step and saving; once more ends at once`),
     (name) =>
@@ -328,7 +328,7 @@ class Device {
     return this.#gpu;
   }
   reopen(lost: DeviceLostError): Promise<Gpu> {
-    this.#note(`note: ${lost.message}; a new device goes on from the last checkpoint`);
+    this.#note(`note: ${lost.message}; a new device resumes from the last checkpoint`);
     this.#gpu = openNodeGpu({ quiet: true });
     return this.#gpu;
   }

@@ -29,7 +29,7 @@ export class LastingGpu {
 
   /** Opens the next device, and says so. @throws GpuError. */
   readonly reopen = async (lost: DeviceLostError): Promise<Gpu> => {
-    this.#output.note(`note: ${lost.message}; a new device goes on from ${this.#from}`);
+    this.#output.note(`note: ${lost.message}; a new device resumes from ${this.#from}`);
     this.gpu = await openNodeGpu({ quiet: true });
     return this.gpu;
   };

@@ -51,7 +51,7 @@ export async function requireOwnFolder(out: NodeFolder, name: string, model?: st
     );
   }
   const what = name.replace(/^voxelgrad /, '');
-  throw new StorageError(`${out.name}: holds files that are no ${what} (${names.slice(0, 3).join(', ')})`, {
+  throw new StorageError(`${out.name}: holds files that are not ${what} (${names.slice(0, 3).join(', ')})`, {
     hint: 'Choose a new folder.',
   });
 }

@@ -5,7 +5,7 @@ import { type Command, command } from './command.ts';
 
 export const phantom: Command = command({
   name: 'phantom',
-  description: 'Write made-up brain scans with lesions, two raters and tissue maps, in the ISBI 2015 layout',
+  description: 'Write phantom brain scans with lesions, two raters and tissue maps, in the ISBI 2015 layout',
   args: {
     out: { type: 'positional', description: 'Folder to write; made where there is none' },
     subjects: { type: 'string', valueHint: 'N', description: 'Patients, 1 to 99 (default 5)' },

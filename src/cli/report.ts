@@ -55,7 +55,7 @@ export const report: Command = command({
     }
     if (options.flag('watch'))
       throw new UsageError('--watch is for the folder of a run, not of an experiment', {
-        hint: 'Repeat the command while the experiment goes on.',
+        hint: 'Repeat the command while the experiment runs.',
       });
     const experiment = await readExperiment(out);
     await out.checkWritable();

@@ -131,18 +131,18 @@ export async function readSettingFiles(options: Options<SettingOption>): Promise
   return read;
 }
 
-/** @throws UsageError if the file is no JSON; StorageError. */
+/** @throws UsageError if the file is not JSON; StorageError. */
 export async function readJsonFile(path: string): Promise<unknown> {
   return parseFile(path, await readTextFile(path));
 }
 
-/** @param name of the file. @throws UsageError if its text is no JSON. */
+/** @param name of the file. @throws UsageError if its text is not JSON. */
 export function parseFile(name: string, text: string): unknown {
   try {
     return parseJson(text);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new UsageError(`${name} is no JSON: ${why}`, { hint: 'Correct the file.', cause });
+    throw new UsageError(`${name} is not JSON: ${why}`, { hint: 'Correct the file.', cause });
   }
 }
 

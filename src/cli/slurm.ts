@@ -108,7 +108,7 @@ export async function runOnSlurm(
   if (submitOnly) return submission;
   const { finished } = submission;
   const bar = output.progress({ label: 'slurm', total: units.length - finished, unit: 'unit' });
-  const again = 'The jobs go on; the same command again waits for them.';
+  const again = 'The jobs continue; the same command again waits for them.';
   const stop = watchStopSignals(
     () => output.note(`${again} To end them: scancel.`),
     () => output.note(again),

@@ -68,7 +68,7 @@ export const submission: Command = command({
     const foreign = foreignNames(names, team);
     if (foreign.length > 0)
       throw new StorageError(
-        `${out.name}: holds files that are no masks of team ${team} (${foreign.slice(0, 3).join(', ')})`,
+        `${out.name}: holds files that are not masks of team ${team} (${foreign.slice(0, 3).join(', ')})`,
         { hint: 'Choose a new folder: everything in it is handed in.' },
       );
     const there = scans.map((scan) => submissionName(scan, team)).filter((name) => names.includes(name));

@@ -185,7 +185,7 @@ export const train: Command = command({
           stageOne,
           ...folderOptions,
           resume,
-          hint: `Go on with: ${resumeCommand()}`,
+          hint: `Resume with: ${resumeCommand()}`,
         });
         report(result, run.name, output);
       } finally {
@@ -270,7 +270,7 @@ async function requireNoRun(run: NodeFolder): Promise<void> {
     });
   if (status === 'unfinished')
     throw new StorageError(`${run.name}: there is a run that is not finished`, {
-      hint: 'Go on with it by --resume, choose another folder, or add --overwrite.',
+      hint: 'Resume it by --resume, choose another folder, or add --overwrite.',
     });
 }
 

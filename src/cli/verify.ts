@@ -22,7 +22,7 @@ export const verify: Command = command({
     if (failed.length > 0)
       throw new VerificationError(
         `${run.name}: ${failed.length} of ${checks.length} checks failed, first ${failed[0]!.file}: ${failed[0]!.text}`,
-        { hint: 'Restore the run from a copy, or go on from a sound checkpoint by `train --resume`.' },
+        { hint: 'Restore the run from a copy, or resume from a sound checkpoint by `train --resume`.' },
       );
     output.result(
       { run: run.name, status, version, checks },

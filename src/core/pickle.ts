@@ -152,7 +152,7 @@ class PickleReader {
   }
 
   read(): unknown {
-    if (this.#bytes[0] !== 0x80) throw new PickleFault('it is no pickle of protocol 2');
+    if (this.#bytes[0] !== 0x80) throw new PickleFault('it is not a pickle of protocol 2');
     for (;;) {
       this.start = this.#at;
       const opcode = this.#byte();
@@ -199,7 +199,7 @@ class PickleReader {
     try {
       return new TextDecoder('utf-8', { fatal: true }).decode(this.#bytes.subarray(at, at + length));
     } catch {
-      throw new PickleFault('a text is no UTF-8');
+      throw new PickleFault('a text is not UTF-8');
     }
   }
 

@@ -23,7 +23,7 @@ export function parseRecord<T>(schema: Schema<T>, bytes: Uint8Array, path: strin
   try {
     value = parseJson(new TextDecoder().decode(bytes));
   } catch (cause) {
-    throw new FileFormatError(path, 'is no JSON', { hint, cause });
+    throw new FileFormatError(path, 'is not JSON', { hint, cause });
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;

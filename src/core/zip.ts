@@ -72,7 +72,7 @@ export class ZipArchive {
       total += entry.size;
       if (total > limit)
         throw new FileFormatError(path, `inflates to more than ${limit} bytes`, {
-          hint: 'It is no file of weights, or one made to fill the memory.',
+          hint: 'It is not a file of weights, or one made to fill the memory.',
         });
       entries.set(entry.name, entry);
     }
@@ -134,7 +134,7 @@ function findDirectory(bytes: Uint8Array, path: string): { readonly count: numbe
   const least = Math.max(0, bytes.length - 22 - 0xffff);
   let end = bytes.length - 22;
   while (end >= least && view.getUint32(end, true) !== SIGNATURE.end) end--;
-  if (end < least) throw damaged(path, 'is no zip archive, or its end is missing');
+  if (end < least) throw damaged(path, 'is not a zip archive, or its end is missing');
   let count = view.getUint16(end + 10, true);
   let size = view.getUint32(end + 12, true);
   let at = view.getUint32(end + 16, true);

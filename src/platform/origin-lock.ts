@@ -10,7 +10,7 @@ export async function withOriginLock<T>(what: string, work: () => Promise<T>): P
   return await navigator.locks.request(`voxelgrad ${what}`, { ifAvailable: true }, async (lock) => {
     if (lock) return await work();
     throw new StorageError(`another tab is at ${what}`, {
-      hint: 'Go on there, or close that tab first.',
+      hint: 'Continue there, or close that tab first.',
     });
   });
 }

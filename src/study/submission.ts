@@ -35,7 +35,7 @@ export function submissionName(
  */
 export function submissionScans(dataset: Dataset, subjects?: readonly string[]): Scan[] {
   if (dataset.layout !== 'isbi2015')
-    throw new DatasetError(`${dataset.name}: is no data set of the ISBI 2015 challenge (it is BIDS)`, {
+    throw new DatasetError(`${dataset.name}: is not a data set of the ISBI 2015 challenge (it is BIDS)`, {
       hint: 'Give the folder that holds testdata_website/ or the test* folders.',
     });
   const scans = subjects
@@ -43,7 +43,7 @@ export function submissionScans(dataset: Dataset, subjects?: readonly string[]):
     : findScans(dataset).filter(({ subject }) => subject.startsWith('test'));
   const other = scans.find(({ subject }) => !subject.startsWith('test'));
   if (other)
-    throw new DatasetError(`${scanName(other)}: is no test subject, so it is no part of a submission`, {
+    throw new DatasetError(`${scanName(other)}: is not a test subject, so it is not part of a submission`, {
       hint: worded`Leave ${setting('subjects')} out to take the whole test set.`,
     });
   if (scans.length === 0)
@@ -128,7 +128,7 @@ function recordedMasks(bytes: Uint8Array, path: string): Readonly<Record<string,
   } catch {
     // Said below.
   }
-  throw new FileFormatError(path, 'it is no record of a submission, and would be replaced', {
+  throw new FileFormatError(path, 'it is not a record of a submission, and would be replaced', {
     hint: 'Move it, or choose another folder for the masks.',
   });
 }

@@ -316,7 +316,7 @@ async function inspect(path: string, file: Blob, role: FileRole | undefined): Pr
     return {
       ...found,
       problem: problem(
-        'This is no NIfTI file',
+        'This is not a NIfTI file',
         dicom ? 'Convert DICOM with dcm2niix first.' : 'Give .nii or .nii.gz files, or a model.safetensors.',
       ),
     };

@@ -183,7 +183,7 @@ export async function reportOf(
     caveats: [
       ...(model.note === undefined ? [] : [`The model: ${model.note}`]),
       correction
-        ? `The mask is the model’s, corrected by hand. ${describeCorrection(correction, 'The correction')} It is no reference to judge the model by.`
+        ? `The mask is the model’s, corrected by hand. ${describeCorrection(correction, 'The correction')} It is not a reference to judge the model by.`
         : 'The mask is the model’s own; nobody has corrected it here.',
       ...notesOf(run),
     ],

@@ -53,7 +53,7 @@ describe('correct-tissue', () => {
     const before = readdirSync(dataset).sort();
     const among = await runCli(['correct-tissue', tissue, lesions, dataset]);
     expect(among.code).toBe(1);
-    expect(errorLines(among)[0]).toMatch(/holds files that are no corrected tissue maps/);
+    expect(errorLines(among)[0]).toMatch(/holds files that are not corrected tissue maps/);
     expect(readdirSync(dataset).sort()).toEqual(before);
   });
 

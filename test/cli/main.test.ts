@@ -1,7 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { COMMANDS, findCommand } from '../../src/cli/commands.ts';
+import { HELP_WIDTH } from '../../src/cli/help.ts';
+import type { UsageError } from '../../src/core/errors.ts';
 import { buildCli, errorLines, runCli } from '../support/cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-cli-'));
@@ -37,6 +41,71 @@ describe('help', () => {
     for (const option of ['--json', '--seed', '--debug']) expect(run.stdout).toContain(option);
   });
 
+  it('of all commands fits 100 columns and begins with examples', () => {
+    for (const command of COMMANDS) {
+      const lines = command.help().split('\n');
+      expect(
+        lines.filter((line) => line.length > HELP_WIDTH),
+        command.name,
+      ).toEqual([]);
+      expect(command.content.examples.length, command.name).toBeGreaterThan(0);
+      expect(lines.indexOf('EXAMPLES'), command.name).toBeLessThan(8);
+      for (const option of Object.keys(command.args).filter(
+        (name) => command.args[name]!.type !== 'positional',
+      ))
+        expect(lines.filter((line) => new RegExp(`^  --${option}( |$)`).test(line)).length, option).toBe(1);
+    }
+    const titles = COMMANDS.find(({ name }) => name === 'train')!
+      .help()
+      .match(/^[A-Z ]+$/gm);
+    expect(titles).toEqual([
+      'EXAMPLES',
+      'ARGUMENTS',
+      'WHAT IS LEARNED',
+      'OPTIONS',
+      'WHICH FILES',
+      'TRAINING',
+      'LOSS',
+      'AUGMENTATION',
+      'THE MACHINE',
+      'EVERY COMMAND',
+    ]);
+  });
+
+  it('alone shows what a newcomer needs', async () => {
+    const run = await runCli([]);
+    expect(run.code).toBe(0);
+    expect(run.stdout.match(/^ {2}\w+ {2}/gm)).toHaveLength(5);
+    expect((await runCli(['help', 'doctor'])).stdout).toContain('USAGE voxelgrad doctor');
+  });
+
+  it('suggests the nearest command', () => {
+    const hint = (name: string): string => {
+      try {
+        findCommand(name);
+      } catch (error) {
+        return String((error as UsageError).hint);
+      }
+      return '';
+    };
+    expect(hint('trian')).toMatch(/^Did you mean `voxelgrad train`\?/);
+    expect(hint('exp')).toMatch(/^Did you mean `voxelgrad exp/);
+    expect(hint('fantom')).toMatch(/^Did you mean `voxelgrad phantom`\?/);
+    expect(hint('something')).toMatch(/^Commands are /);
+  });
+
+  it('completes in bash', async () => {
+    const { stdout } = await runCli(['completion', 'bash']);
+    const complete = (...words: string[]): string[] => {
+      const quoted = words.map((word) => `'${word}'`).join(' ');
+      const script = `${stdout}\nCOMP_WORDS=(voxelgrad ${quoted}); COMP_CWORD=${words.length}; _voxelgrad; echo "\${COMPREPLY[@]}"`;
+      return execFileSync('bash', ['-c', script], { encoding: 'utf8' }).trim().split(' ');
+    };
+    expect(complete('ev')).toEqual(['evaluate']);
+    expect(complete('train', '--base-c')).toEqual(['--base-channels']);
+    expect(complete('train', '--precision', '')).toEqual(['f32', 'f16']);
+  });
+
   it('prints the version of the package', async () => {
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
     expect((await runCli(['--version'])).stdout).toBe(`${version}\n`);
@@ -46,7 +115,6 @@ describe('help', () => {
 describe('wrong usage exits 2', () => {
   // The rules themselves are tested without a process, in arguments.test.ts.
   it.each<[string[], RegExp]>([
-    [[], /no command is given/],
     [['fantom'], /unknown command "fantom"/],
     [['--seed', 'doctor'], /option --seed before the command/],
     [['phantom'], /OUT is missing/],

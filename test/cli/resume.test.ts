@@ -106,7 +106,7 @@ describe('train', () => {
       expect(stderr).toContain(`stopped by ${signal}; the first ${steps} steps are saved`);
       // To be copied as it stands: the same words, and one more.
       const command = ['voxelgrad', ...words(out, '--json'), '--resume'].join(' ');
-      expect(stderr).toContain(`hint: Go on with: ${command}\n`);
+      expect(stderr).toContain(`hint: Resume with: ${command}\n`);
       expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'stopped' } });
       expect(existsSync(join(at(out), '.lock'))).toBe(false);
       if (signal === 'SIGTERM') return;

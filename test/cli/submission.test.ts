@@ -130,8 +130,8 @@ describe('submission', () => {
     expect((await attempt(isbi, '--team', 'a_b'))[0]).toBe(2);
     expect((await attempt(isbi, '--team', '../x'))[0]).toBe(2);
     const [code, line] = await attempt(isbi, '--team', 'us', '--subjects', 'training01');
-    expect([code, line]).toEqual([1, expect.stringMatching(/sub-training01_ses-01: is no test subject/)]);
-    expect((await attempt(bids, '--team', 'us'))[1]).toMatch(/is no data set of the ISBI 2015 challenge/);
+    expect([code, line]).toEqual([1, expect.stringMatching(/sub-training01_ses-01: is not a test subject/)]);
+    expect((await attempt(bids, '--team', 'us'))[1]).toMatch(/is not a data set of the ISBI 2015 challenge/);
     expect((await attempt(join(isbi, 'training'), '--team', 'us'))[1]).toMatch(/there are no test subjects/);
   });
 });

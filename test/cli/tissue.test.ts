@@ -108,6 +108,6 @@ describe('tissue', () => {
     expect(await code('--priors', dataset)).toBe(1);
     const among = await runCli(['tissue', dataset, dataset, '--method', 'spm', '--subjects', '07']);
     expect(among.code).toBe(1);
-    expect(errorLines(among)[0]).toMatch(/holds files that are no tissue maps/);
+    expect(errorLines(among)[0]).toMatch(/holds files that are not tissue maps/);
   });
 });

@@ -420,7 +420,7 @@ describe('predict', () => {
     await expectFailure(
       ['predict', run, dataset, dataset],
       1,
-      /holds files that are no predictions \(training\)/,
+      /holds files that are not predictions \(training\)/,
     );
     expect(readdirSync(dataset)).toEqual(before);
   });

@@ -6,15 +6,12 @@ import { parseTask } from '../../src/pipeline/task/task.ts';
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
 describe('task files in the documentation', () => {
-  for (const [page, count] of [
-    ['src/docs/tasks.md', 3],
-    ['README.md', 1],
-  ] as const)
-    it(`${page} shows ${count} that are understood`, () => {
-      const tasks = [...read(page).matchAll(/```json\n(.*?)```/gs)].map((match) => JSON.parse(match[1]!));
-      expect(tasks).toHaveLength(count);
-      for (const task of tasks) expect(parseTask(task, page).heads.length).toBeGreaterThan(0);
-    });
+  it('are understood', () => {
+    const page = 'src/docs/tasks.md';
+    const tasks = [...read(page).matchAll(/```json\n(.*?)```/gs)].map((match) => JSON.parse(match[1]!));
+    expect(tasks).toHaveLength(3);
+    for (const task of tasks) expect(parseTask(task, page).heads.length).toBeGreaterThan(0);
+  });
 
   it('lists every field of a task and of a head', () => {
     const page = read('src/docs/tasks.md');

@@ -25,16 +25,16 @@ const PRINTS: Readonly<Record<string, RegExp>> = {
 const examples = readdirSync(FOLDER).filter((name) => !name.endsWith('.test.ts'));
 
 describe('the examples', () => {
-  it('are all known here, are at most a page, import the package by its name, and the README links to them', () => {
+  it('are all known here, are at most a page, import the package by its name, and the page on the library links to them', () => {
     expect(examples).toEqual(Object.keys(PRINTS).sort());
-    const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+    const page = readFileSync(join(ROOT, 'src/docs/library.md'), 'utf8');
     for (const name of examples) {
       const text = readFileSync(join(FOLDER, name), 'utf8');
       expect(text.split('\n').length, name).toBeLessThanOrEqual(100);
       const imports = [...text.matchAll(/from '([^']+)'/g)].map(([, from]) => from!);
       expect(imports.length, name).toBeGreaterThan(0);
       for (const from of imports) expect(from, name).toMatch(/^(voxelgrad(\/\w+)?|zod\/mini)$/);
-      expect(readme).toContain(`(test/examples/${name})`);
+      expect(page).toContain(`(../../test/examples/${name})`);
     }
   });
 

@@ -175,7 +175,7 @@ describe.skipIf(chromiumPath() === undefined)('correcting', { timeout: 240_000 }
     const report = new TextDecoder().decode(await savedFile(page, 'Save report'));
     expect(report).toContain(`${ml} ml in all`);
     expect(report).toContain('corrected by hand. The correction added');
-    expect(report).toContain('It is no reference to judge the model by.');
+    expect(report).toContain('It is not a reference to judge the model by.');
     expect(report).toContain('p2_lesion_mask.nii.gz');
     expect(report).toContain('not for results');
     expect(report).toMatch(/FLAIR file<\/dt><dd>p2_FLAIR\.nii\.gz, SHA-256 [0-9a-f]{64}/);

@@ -162,7 +162,7 @@ describe.skipIf(chromiumPath() === undefined)('learning from corrected scans', {
       await other.getByRole('button', { name }).click();
       const refused = other.getByRole('alert').filter({ hasText: 'Another tab is at fine-tuning.' });
       await refused.waitFor();
-      expect(await refused.textContent()).toContain('Go on there, or close that tab first.');
+      expect(await refused.textContent()).toContain('Continue there, or close that tab first.');
     }
     expect(await other.getByText(/^Paused at step/).count()).toBe(1);
     await other.close();

@@ -33,7 +33,7 @@ export function parseModelList(text: string, path: string): readonly ListedModel
   try {
     value = parseJson(text);
   } catch (cause) {
-    refuse('is no JSON', cause);
+    refuse('is not JSON', cause);
   }
   // Checked by hand: the page reads it, and a library for such checks would be most of the page.
   const { models } = (value ?? {}) as { models?: unknown };
@@ -47,7 +47,7 @@ export function parseModelList(text: string, path: string): readonly ListedModel
     const isPath = (path: unknown): path is string => typeof path === 'string' && FILE.test(path);
     const noPath = (path: unknown): never =>
       refuse(
-        `model ${i + 1} has the file ${JSON.stringify(path)}, which is no path like models/NAME.safetensors`,
+        `model ${i + 1} has the file ${JSON.stringify(path)}, which is not a path like models/NAME.safetensors`,
       );
     if (!isPath(file)) return noPath(file);
     const told = { note, ...(typeof licence === 'string' ? { licence } : {}) };

@@ -48,7 +48,7 @@ export function writeSafetensors(
     entries.push(entry(METADATA, Object.fromEntries(keys.map((key) => [key, metadata[key]]))));
   let bytes = 0;
   for (const [name, { shape, data }] of sorted) {
-    if (name === METADATA) throw new FileFormatError('safetensors', `${METADATA} is no name for a tensor`);
+    if (name === METADATA) throw new FileFormatError('safetensors', `${METADATA} is not a name for a tensor`);
     if (data.length !== sizeOf(shape))
       throw new FileFormatError(
         'safetensors',
@@ -96,7 +96,7 @@ export function readSafetensors(bytes: Uint8Array, path: string): SafetensorsFil
   for (const [name, value] of entries) {
     if (name === METADATA) {
       for (const [key, text] of Object.entries(requireObject(value, METADATA, path))) {
-        if (typeof text !== 'string') throw damaged(path, `metadata ${JSON.stringify(key)} is no text`);
+        if (typeof text !== 'string') throw damaged(path, `metadata ${JSON.stringify(key)} is not text`);
         metadata.set(key, text);
       }
       continue;
@@ -126,14 +126,14 @@ function readHeader(
   path: string,
 ): { entries: [name: string, value: unknown][]; start: number } {
   if (bytes.length < LENGTH_BYTES + 2)
-    throw damaged(path, `is no safetensors file: it has ${bytes.length} bytes`);
+    throw damaged(path, `is not a safetensors file: it has ${bytes.length} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = Number(view.getBigUint64(0, true));
   const available = bytes.length - LENGTH_BYTES;
   if (length < 2 || length > MAX_HEADER_BYTES)
     throw damaged(
       path,
-      `is no safetensors file: a header of ${length} bytes (2 to ${MAX_HEADER_BYTES} are allowed)`,
+      `is not a safetensors file: a header of ${length} bytes (2 to ${MAX_HEADER_BYTES} are allowed)`,
     );
   if (length > available) throw damaged(path, `promises a header of ${length} bytes; ${available} are there`);
   const start = LENGTH_BYTES + length;
@@ -143,7 +143,7 @@ function readHeader(
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(LENGTH_BYTES, start));
     header = parseJson(text);
   } catch (cause) {
-    throw new FileFormatError(path, 'the header is no JSON', { hint: DAMAGED, cause });
+    throw new FileFormatError(path, 'the header is not JSON', { hint: DAMAGED, cause });
   }
   if (!text.startsWith('{')) throw damaged(path, 'the header does not start with {');
   const object = requireObject(header, 'the header', path);
@@ -155,7 +155,7 @@ function readHeader(
 function requireObject(value: unknown, what: string, path: string): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Record<string, unknown>;
-  throw damaged(path, `${what} is no object`);
+  throw damaged(path, `${what} is not an object`);
 }
 
 /** The first key that an object of valid JSON has twice; JSON.parse would keep the last in silence. */

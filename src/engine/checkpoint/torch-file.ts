@@ -120,7 +120,7 @@ export class TorchTensor {
  */
 export function readTorchFile(bytes: Uint8Array, path: string): unknown {
   if (!ZipArchive.looksLike(bytes))
-    throw new FileFormatError(path, 'is no file of PyTorch 1.6 or newer, which is a zip archive', {
+    throw new FileFormatError(path, 'is not a file of PyTorch 1.6 or newer, which is a zip archive', {
       hint: 'Load it with PyTorch and save it again: torch.save(torch.load(path), path).',
     });
   const archive = ZipArchive.open(bytes, path);
@@ -284,7 +284,7 @@ const GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map<string, PickleGlobal>
     '_codecs encode',
     {
       make([text]) {
-        if (typeof text !== 'string') throw new PickleFault('bytes are no text');
+        if (typeof text !== 'string') throw new PickleFault('bytes are not text');
         return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
       },
     },

@@ -100,7 +100,8 @@ class PickleWriter {
   }
 
   #number(value: number): void {
-    if (!Number.isFinite(value)) throw new FileFormatError('torch file', `${value} is no number to be saved`);
+    if (!Number.isFinite(value))
+      throw new FileFormatError('torch file', `${value} is not a number that can be saved`);
     const piece = new Uint8Array(Number.isInteger(value) && Math.abs(value) < 2 ** 31 ? 5 : 9);
     const view = new DataView(piece.buffer);
     if (piece.length === 5) {

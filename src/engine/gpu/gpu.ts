@@ -67,7 +67,7 @@ export class Gpu {
     void device.lost.then((info) => {
       const lost = new DeviceLostError(
         `the device "${capabilities.description}" was lost (${info.reason}): ${info.message || 'no reason given'}`,
-        { hint: 'Run the command again; a training run goes on from its last checkpoint.' },
+        { hint: 'Run the command again; a training run resumes from its last checkpoint.' },
       );
       this.#lost = lost;
       for (const tell of this.#waiting) tell(lost);

@@ -36,7 +36,7 @@ export function expectActivation(
   return shape as [number, number, number, number, number];
 }
 
-/** @throws ShapeError if the rule does not hold. */
+/** Checks a rule about the inputs of an op. @throws ShapeError if it does not hold. */
 export function expectRule(op: string, holds: boolean, rule: string, inputs: readonly Shape[]): void {
   if (!holds) throw new ShapeError(op, rule, formatShapes(inputs));
 }

@@ -7,7 +7,7 @@ import { findDicom } from './find-dicom.ts';
 import { openIsbi2015 } from './isbi2015.ts';
 
 /**
- * Opens a folder of images, recognising by itself whether it is BIDS or the ISBI 2015 challenge's layout. Only
+ * Opens a folder of images, detecting whether it is BIDS or the ISBI 2015 challenge's layout. Only
  * names that the folder lists are ever used as paths.
  * @param choices between files that could serve alike
  * @param only the subject to look at in BIDS, without `sub-` (default: all)

@@ -172,7 +172,7 @@ export function availableTargets(dataset: Dataset, { source }: TargetRequest): s
   }
 }
 
-/** NaN for a cell that is no number, or not there. */
+/** NaN for a cell that is not a number, or not there. */
 function columnValue(dataset: Dataset, { subject }: Scan, column: string): number {
   const text = dataset.participants?.rows.get(subject)?.get(column);
   return text === undefined || text === '' ? Number.NaN : Number(text);
@@ -383,7 +383,7 @@ function labelValues(data: Float32Array, path: string): number[] {
   for (let i = 0; i < data.length; i++) values.add(data[i]!);
   const bad = [...values].find((v) => !Number.isInteger(v));
   if (bad !== undefined)
-    throw new DatasetError(`${path}: holds the value ${bad}, which is no label`, {
+    throw new DatasetError(`${path}: holds the value ${bad}, which is not a label`, {
       hint: 'A label image holds whole numbers; for probabilities use a target from probseg.',
     });
   return [...values].sort((a, b) => a - b);

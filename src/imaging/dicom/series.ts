@@ -177,7 +177,7 @@ function faultOf(
   ];
   if (dimensions > 3 && times > 1) return `it holds ${times} images of each slice`;
   if (dimensions < 3 || slices < LEAST_SLICES)
-    return `it has ${Math.max(1, slices)} slices, which is no volume`;
+    return `it has ${Math.max(1, slices)} slices, which is not a volume`;
   return FAULTS.find(([says]) => notes.some((note) => says.test(note)))?.[1];
 }
 

@@ -22,7 +22,7 @@ export interface FlairThreshold {
 
 /**
  * What a user without a network would do, done as well as it can be: the k of mean + k sd (over the scan's own
- * brain voxels) that maximises the mean Dice over the training scans, from -2 to 10 in steps of .01.
+ * brain voxels) that maximises the mean Dice over the training scans, from -2 to 10 in steps of 0.01.
  *
  * @throws DatasetError where there is no scan or a brain mask is empty
  */

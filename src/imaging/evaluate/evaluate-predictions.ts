@@ -170,11 +170,12 @@ export function evaluationNotes(scans: readonly ScanEvaluation[]): string[] {
     scans.filter(wanted).map(scanName).join(', ');
   const notes: string[] = [];
   const images = named(({ trainedOn }) => trainedOn === 'images');
-  if (images !== '') notes.push(`the model was trained on ${images}: this is no estimate for new patients`);
+  if (images !== '')
+    notes.push(`the model was trained on ${images}: this is not an estimate for new patients`);
   const same = named(({ trainedOn }) => trainedOn === 'name');
   if (same !== '')
     notes.push(
-      `the model was trained on patients of the same name as ${same}: if they are the same, this is no estimate for new patients`,
+      `the model was trained on patients of the same name as ${same}: if they are the same, this is not an estimate for new patients`,
     );
   const unknown = named(({ trainedOn }) => trainedOn === null);
   if (unknown !== '')

@@ -54,7 +54,7 @@ export async function scorePredictions(
     const name = scanName(pair.scan);
     for (const rater of options.raters ?? raters.keys()) {
       if (rater === 'mean')
-        throw new DatasetError('rater mean is no mask; the score is taken per rater and then averaged', {
+        throw new DatasetError('rater mean is not a mask; the score is taken per rater and then averaged', {
           hint: worded`Leave ${setting('raters')} out to score against every rater.`,
         });
       const truth = combineRaters(raters, rater, name) as Uint8Array;

@@ -110,7 +110,7 @@ function encode(
   first: number,
 ): void {
   if (!(Number.isFinite(slope) && slope !== 0))
-    throw new UsageError(`writeNifti: slope ${slope} is no scale`);
+    throw new UsageError(`writeNifti: slope ${slope} is not a scale`);
   if (datatype === 'float32' || datatype === 'float64') {
     if (slope === 1) stored.set(values);
     else for (let i = 0; i < values.length; i++) stored[i] = values[i]! / slope;

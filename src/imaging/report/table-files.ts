@@ -9,7 +9,7 @@ import {
 } from '../evaluate/tables.ts';
 
 /**
- * A table as CSV (RFC 4180, with plain line feeds): headings, then a line a row. Numbers have all their digits, an
+ * A table as CSV (RFC 4180, with plain line feeds): headings, then one line per row. Numbers have all their digits, an
  * interval fills three columns (`Dice`, `Dice low`, `Dice high`), and what is not there is empty.
  */
 export function tableCsv(table: Table): string {
@@ -31,7 +31,7 @@ export function tableCsv(table: Table): string {
 }
 
 /**
- * A table as BIDS has them: the columns' keys, then a line a row, with tabs between cells and `n/a` for what is not
+ * A table as BIDS has them: the columns' keys, then one line per row, with tabs between cells and `n/a` for what is not
  * there. Numbers have six digits that count, texts no tabs, line ends or formulas.
  */
 export function tableTsv({ columns, rows }: Table): Uint8Array {
@@ -57,7 +57,7 @@ export function dataDictionary({ columns }: Table): Record<string, Record<string
   );
 }
 
-/** A table in GitHub's Markdown: its caption in bold, headings, a line a row; numbers as on a page. */
+/** A table in GitHub's Markdown: its caption in bold, headings, one line per row; numbers as on a page. */
 export function tableMarkdown(table: Table): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   const text = (cell: Cell, column: Column): string => markdownText(formatCell(cell, column));

@@ -24,7 +24,7 @@ export interface ScanSummary {
 
 /**
  * What the sidecars of a folder's tables say, by scan, in the order of their names. One scan is read at a time.
- * @throws FileFormatError for a sidecar that is no JSON; StorageError.
+ * @throws FileFormatError for a sidecar that is not JSON; StorageError.
  */
 export async function* scanSummaries(files: FileSource): AsyncGenerator<ScanSummary> {
   for (const { subject, session } of await scanIds(files)) {
@@ -153,7 +153,7 @@ async function readObject(files: FileSource, path: string): Promise<Record<strin
   } catch {
     // Told below.
   }
-  throw new FileFormatError(`${files.name}/${path}`, 'this is no sidecar of voxelgrad', {
+  throw new FileFormatError(`${files.name}/${path}`, 'this is not a sidecar of voxelgrad', {
     hint: 'Predict the scan again, or take the file away.',
   });
 }

@@ -11,7 +11,7 @@ import { exchangePosteriors, joined, TissueSlab } from './tissue-slab.ts';
 
 /** Neighbours count up to about this many deviations of the noise. */
 const SIMILAR = 3;
-/** Place between the intensities of pure grey (0) and white matter (1) from which a voxel is white; see bench/README.md. */
+/** Place between the intensities of pure grey (0) and white matter (1) from which a voxel is white; see bench/notebook.md. */
 const WHITE_FROM = 0.55;
 
 /** What {@link TissueEm} segments. */

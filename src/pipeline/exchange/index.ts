@@ -8,7 +8,7 @@ import { torch } from './torch/torch.ts';
 /** Every format that networks are written in. */
 export const EXPORT_FORMATS: readonly ExportFormat[] = [onnx, torch, tfjs, nnunet];
 
-/** @throws UsageError for a format that there is not, listing those that there are. */
+/** The format of a name. @throws UsageError if there is none, listing those that exist. */
 export function findFormat(name: string): ExportFormat {
   const found = EXPORT_FORMATS.find((format) => format.name === name);
   if (found) return found;

@@ -15,7 +15,7 @@ import { labelWholeVolume, type WholeVolumeOptions } from './whole-volume.ts';
  * Labels of a scan as Brainchop finds them: conformed, 0 to 1, the whole of it through the network, the most probable label,
  * the largest piece of all that is found (26 neighbours), and the nearest label on the scan's own grid.
  * @returns one per voxel of the scan, x fastest: 0 for the background
- * @throws DatasetError for an image that is one value; UsageError for a network that is no chain of convolutions;
+ * @throws DatasetError for an image that is one value; UsageError for a network that is not a chain of convolutions;
  *   OutOfMemoryError, GpuError, DeviceLostError, the signal's reason.
  */
 export async function labelByBrainchop(

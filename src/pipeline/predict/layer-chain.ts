@@ -40,7 +40,7 @@ export function chainOf(graph: Graph): ChainLayer[] {
   let last: GraphValue = graph.input;
   const refuse = (node: GraphNode, why: string): never => {
     throw new UsageError(
-      `the network is no chain of convolutions at full resolution: ${node.output.name} ${why}`,
+      `the network is not a chain of convolutions at full resolution: ${node.output.name} ${why}`,
       {
         hint: 'Only MeshNets see a whole volume at once.',
       },
@@ -60,7 +60,7 @@ export function chainOf(graph: Graph): ChainLayer[] {
   }
   const [output] = graph.outputs.values();
   if (graph.outputs.size !== 1 || output !== last || !layers.at(-1) || layers.at(-1)!.activation)
-    throw new UsageError('the network is no chain of convolutions that ends in one output', {
+    throw new UsageError('the network is not a chain of convolutions that ends in one output', {
       hint: 'Only MeshNets of one output see a whole volume at once.',
     });
   return layers;
@@ -74,7 +74,8 @@ function convolution(node: GraphNode, refuse: (node: GraphNode, why: string) => 
   const [apart, ...further] = toTriple(dilation as PerAxis);
   const even = (axes: readonly number[], value: number): boolean => axes.every((each) => each === value);
   if (sources !== 1 || !even(toTriple(stride as PerAxis), 1)) refuse(node, 'has strides or several sources');
-  if (!even(others, kernel) || kernel % 2 === 0) refuse(node, 'has a kernel that is no cube of odd extent');
+  if (!even(others, kernel) || kernel % 2 === 0)
+    refuse(node, 'has a kernel that is not a cube of odd extent');
   if (!even(further, apart)) refuse(node, 'has another dilation along each axis');
   const spacing = kernel === 1 ? 1 : apart;
   const zeros: Triple = padding === 'same' ? [(kernel - 1) / 2, 0, 0] : toTriple(padding as PerAxis);

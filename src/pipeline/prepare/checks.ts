@@ -84,7 +84,7 @@ export function checkBrain(
     );
   if (ml === 0) throw new DatasetError(`${name}: the brain mask is empty`, { hint: 'Make the mask again.' });
   if (head !== null)
-    throw new DatasetError(`${name}: the brain mask is no brain: ${head}`, {
+    throw new DatasetError(`${name}: the brain mask is not a brain: ${head}`, {
       hint: worded`Give another with ${setting('brainMask')}.`,
     });
   let [inside, lit] = [0, 0];

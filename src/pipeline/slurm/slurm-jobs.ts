@@ -42,7 +42,7 @@ export async function readJobs(out: FileStore): Promise<SubmittedJob[]> {
     return [...SCHEMA.parse(parseJson(new TextDecoder().decode(await out.read(JOBS)))).jobs];
   } catch (cause) {
     if (!(cause instanceof SyntaxError) && !(cause instanceof z.core.$ZodError)) throw cause;
-    throw new FileFormatError(path, 'it is no list of jobs', { hint, cause });
+    throw new FileFormatError(path, 'it is not a list of jobs', { hint, cause });
   }
 }
 

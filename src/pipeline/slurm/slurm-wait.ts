@@ -132,7 +132,7 @@ async function failure(
   ];
   const paths = logs.map((log) => `${out.name}/${log}`).join(', ');
   return new SchedulerError(parts.join('; '), {
-    hint: `See ${paths}. The same command again goes on with what is not finished.`,
+    hint: `See ${paths}. The same command again resumes what is not finished.`,
   });
 }
 

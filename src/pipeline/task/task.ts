@@ -325,7 +325,7 @@ function fieldError(issue: z.core.$ZodIssue, input: unknown, source: string): Us
     input,
   );
   if (found === undefined)
-    return new UsageError(path.length === 0 ? `${source} is no task` : `${where} is missing`, {
+    return new UsageError(path.length === 0 ? `${source} is not a task` : `${where} is missing`, {
       hint: 'A task is a JSON object with name, channels and heads.',
     });
   const shown = JSON.stringify(found) ?? String(found);

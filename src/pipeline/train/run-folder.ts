@@ -29,7 +29,7 @@ export const CHECKPOINT_SECONDS = 60;
 /** Steps between two hashes in the log where nothing else is asked for. */
 export const HASH_STEPS = 100;
 
-/** How a run in a folder goes on, beside what it is asked to do. */
+/** How a run in a folder proceeds, beside what it is asked to do. */
 export interface RunFolderOptions
   extends Pick<TrainRequest, 'initial' | 'signal' | 'kernels' | 'reopen' | 'onStep' | 'onThreshold'> {
   /** Goes on from the newest sound checkpoint, if there is one. */
@@ -128,7 +128,7 @@ export async function trainInFolder(
         losses.push(report.loss);
       }
       if (resume.adapter !== adapter)
-        warn(`the run was on ${resume.adapter}; on ${adapter} it goes on, but not bit for bit the same`);
+        warn(`the run was on ${resume.adapter}; on ${adapter} it resumes, but not bit for bit the same`);
     } else warn(`${files.name}: no checkpoint was written yet; the run starts anew`);
   }
   if (options.memory !== undefined)

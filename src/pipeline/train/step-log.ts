@@ -41,7 +41,7 @@ export function parseLog(
     try {
       value = parseJson(line);
     } catch {
-      throw refuse('is no JSON');
+      throw refuse('is not JSON');
     }
     const parsed = LINE.safeParse(value);
     if (!parsed.success) throw refuse(`holds no step: ${parsed.error.issues[0]?.message}`);

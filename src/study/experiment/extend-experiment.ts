@@ -14,7 +14,7 @@ const GROWING = ['variants', 'losses', 'seeds'] as const;
 const OF_MAPS = ['tissue', 'stage1Loss'] as const;
 
 /**
- * Goes on with an experiment, or adds variants, losses or seeds to it. What was planned stays as it was, in name and
+ * Resumes an experiment, or adds variants, losses or seeds to it. What was planned stays as it was, in name and
  * content, so that finished units stay finished.
  *
  * @param wanted everything that is wanted now, what was planned included
@@ -65,7 +65,7 @@ export function extendExperiment(
 }
 
 /**
- * What a reader of the results must know of an extension: whoever adds seeds after a look at the results has chosen
+ * What a reader of the results must know of an extension: anyone who adds seeds after a look at the results has chosen
  * when to stop.
  * @param finished units of `recorded` that were finished when it was extended
  */
@@ -109,6 +109,6 @@ function requirePlannedUnits(
   const kept = recorded.units.every((unit) => now.has(text(unit)));
   if (kept && (grown || planned.units.length === recorded.units.length)) return;
   throw new CheckpointError(`${path}: voxelgrad ${recorded.version} planned other units`, {
-    hint: 'Go on with that version, or start anew in another folder.',
+    hint: 'Continue with that version, or start anew in another folder.',
   });
 }

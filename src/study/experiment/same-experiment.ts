@@ -30,7 +30,7 @@ export function requireSameExperiment(recorded: ExperimentRecord, now: Experimen
   });
 }
 
-/** Refuses to go on with a data set that lacks what was planned. @throws DatasetError naming the patients. */
+/** Refuses to resume with a data set that lacks what was planned. @throws DatasetError naming the patients. */
 export function requireSubjects({ dataset }: ExperimentRecord, now: Dataset, path: string): void {
   const missing = dataset.subjects.filter((id) => !now.subjects.some((subject) => subject.id === id));
   if (missing.length > 0)
@@ -44,7 +44,7 @@ export function requireSubjects({ dataset }: ExperimentRecord, now: Dataset, pat
     throw new CheckpointError(
       `${path}: the files of the data set were chosen by ${planned}, not by ${chosen}`,
       {
-        hint: 'Leave these options out to go on, or start in a new folder.',
+        hint: 'Leave these options out to resume, or start in a new folder.',
       },
     );
 }

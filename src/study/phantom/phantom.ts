@@ -31,7 +31,7 @@ export interface PhantomOptions {
   readonly biasField?: number;
 }
 
-/** A made-up scan and everything that is true of it. All arrays have one entry a voxel, x fastest. */
+/** A phantom scan and everything that is true of it. All arrays have one entry a voxel, x fastest. */
 export interface Phantom {
   readonly grid: Grid;
   /** Skull-stripped images: whole numbers, 0 outside the brain, at least 1 inside. */
@@ -114,7 +114,7 @@ export class PhantomSubject {
 }
 
 /**
- * Makes one scan of one made-up patient with multiple sclerosis: FLAIR, T1w, PDw and T2w, lesions, two raters and
+ * Makes one scan of one phantom patient with multiple sclerosis: FLAIR, T1w, PDw and T2w, lesions, two raters and
  * tissue fractions. For several visits of a patient make a {@link PhantomSubject} once and scan it.
  * @throws UsageError where a setting makes no sense.
  */

@@ -106,7 +106,7 @@ describe('a model', () => {
       'm: has no voxelgrad metadata',
     ],
     [
-      'metadata that is no JSON',
+      'metadata that is not JSON',
       () =>
         tampered(({ metadata }) => {
           metadata.voxelgrad = '{';

@@ -10,12 +10,12 @@ describe('parseModelList', () => {
   });
 
   it.each([
-    ['nonsense', 'is no JSON'],
+    ['nonsense', 'is not JSON'],
     ['{}', 'has no list of models'],
     ['{"models":[{"file":"a.safetensors","note":""}]}', 'model 1 has no name'],
-    [JSON.stringify({ models: [{ ...model, file: 'https://elsewhere/a.safetensors' }] }), 'is no path'],
-    [JSON.stringify({ models: [{ ...model, file: '../a.safetensors' }] }), 'is no path'],
-    [JSON.stringify({ models: [{ ...model, file: '/a.safetensors' }] }), 'is no path'],
+    [JSON.stringify({ models: [{ ...model, file: 'https://elsewhere/a.safetensors' }] }), 'is not a path'],
+    [JSON.stringify({ models: [{ ...model, file: '../a.safetensors' }] }), 'is not a path'],
+    [JSON.stringify({ models: [{ ...model, file: '/a.safetensors' }] }), 'is not a path'],
   ])('refuses %s', (text, message) => {
     expect(() => parseModelList(text, 'models.json')).toThrow(message);
   });

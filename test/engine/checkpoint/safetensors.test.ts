@@ -126,7 +126,7 @@ describe('readSafetensors', () => {
   const four = new Uint8Array(4);
   const eight = new Uint8Array(8);
   it.each<[string, Uint8Array, string | RegExp]>([
-    ['an empty file', new Uint8Array(0), 'm: is no safetensors file: it has 0 bytes'],
+    ['an empty file', new Uint8Array(0), 'm: is not a safetensors file: it has 0 bytes'],
     ['a header of no length', new Uint8Array(16), 'a header of 0 bytes'],
     ['a header that is too long', file('{}').fill(0xff, 0, 8), 'a header of 18446744073709552000 bytes'],
     [
@@ -134,12 +134,12 @@ describe('readSafetensors', () => {
       file({ a: f32([1], 0, 4) }).subarray(0, 30),
       /promises a header of \d+ bytes; 22 are there/,
     ],
-    ['a header that is no JSON', file('{"a":'), 'the header is no JSON'],
-    ['a header that is no UTF-8', file('{}').fill(0xff, 8), 'the header is no JSON'],
+    ['a header that is not JSON', file('{"a":'), 'the header is not JSON'],
+    ['a header that is not UTF-8', file('{}').fill(0xff, 8), 'the header is not JSON'],
     ['a header that is a list', file('[1]'), 'the header does not start with {'],
     ['a header with blanks before it', file(' {}'), 'the header does not start with {'],
-    ['a tensor that is no object', file({ a: 1 }), 'tensor "a" is no object'],
-    ['metadata that is no text', file({ __metadata__: { a: 1 } }), 'metadata "a" is no text'],
+    ['a tensor that is not an object', file({ a: 1 }), 'tensor "a" is not an object'],
+    ['metadata that is not text', file({ __metadata__: { a: 1 } }), 'metadata "a" is not text'],
     [
       'another type',
       file({ a: { ...f32([2], 0, 4), dtype: 'F16' } }, four),

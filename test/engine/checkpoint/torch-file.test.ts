@@ -71,7 +71,9 @@ describe('a file that PyTorch wrote', () => {
   });
 
   it('of before 1.6 is refused, and so is what is no file of it', () => {
-    expect(() => readTorchFile(golden('old.pth'), 'old.pth')).toThrow(/old\.pth: is no file of PyTorch 1\.6/);
+    expect(() => readTorchFile(golden('old.pth'), 'old.pth')).toThrow(
+      /old\.pth: is not a file of PyTorch 1\.6/,
+    );
     expect(() => readTorchFile(new Uint8Array(3), 'x')).toThrow(FileFormatError);
     expect(() => readTorchFile(writeZip(new Map([['a/b', bytesOf('c')]])), 'x')).toThrow(
       /holds 0 files data\.pkl/,

@@ -116,7 +116,7 @@ describe('scaling', () => {
     const { volume } = await readNifti(rawNifti({ datatype: 'uint8', slope, intercept: 9 }), 'x');
     expect(volume.data[5]).toBe(5);
   });
-  it('refuses an intercept that is no number', async () => {
+  it('refuses an intercept that is not a number', async () => {
     expect((await failure(rawNifti({ slope: 2, intercept: Number.NaN }))).message).toContain('scl_inter NaN');
   });
 });

@@ -230,7 +230,7 @@ describe('import from Brainchop', () => {
       },
     ],
     'weights elsewhere': [
-      /"\.\.\/secret", which is no name of a file beside it/,
+      /"\.\.\/secret", which is not the name of a file beside it/,
       (json) => {
         json.weightsManifest[0]!.paths = ['../secret'];
       },
@@ -316,10 +316,10 @@ describe('import from Brainchop', () => {
     await expect(read).rejects.toThrow(FileFormatError);
   });
 
-  it('refuses what is no JSON, and a file that is not there', async () => {
+  it('refuses what is not JSON, and a file that is not there', async () => {
     const broken = files('gelu');
     broken.files.set('model.json', new TextEncoder().encode('{'));
-    await expect(readLayersFile(broken, 'model.json')).rejects.toThrow(/is no JSON/);
+    await expect(readLayersFile(broken, 'model.json')).rejects.toThrow(/is not JSON/);
     await expect(readLayersFile(new MemoryFiles(), 'model.json')).rejects.toThrow(/no such file/);
     const lone = files('gelu');
     lone.files.delete('model.bin');

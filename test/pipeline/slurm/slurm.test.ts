@@ -55,13 +55,13 @@ describe('sbatchScript', () => {
     expect(script).toMatch(/\ncd \/work \|\| exit\nexec voxelgrad "\$\{units\[SLURM_ARRAY_TASK_ID\]\}"\n$/);
   });
 
-  it('is what the README shows', () => {
-    const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+  it('is what the page on the experiment shows', () => {
+    const page = readFileSync(new URL('../../../src/docs/experiment.md', import.meta.url), 'utf8');
     const program = '/home/me/study/node_modules/.bin/voxelgrad';
     const script = sbatchScript({
       version: '0.1.0',
       about:
-        'One task of the job array is one unit of the experiment; a unit that is\nfinished ends at once, and one that was interrupted goes on from its last checkpoint.',
+        'One task of the job array is one unit of the experiment; a unit that is\nfinished ends at once, and one that was interrupted resumes from its last checkpoint.',
       name: 'wave-2',
       units: ['correction_07_seed-1', 'correction_19_seed-1'],
       after: ['1234'],
@@ -70,7 +70,7 @@ describe('sbatchScript', () => {
       folder: '/home/me/study',
       command: ['node', program, 'experiment', 'DATASET', 'STUDY', '--units'],
     });
-    expect(readme).toContain(`\`\`\`bash\n${script}\`\`\``);
+    expect(page).toContain(`\`\`\`bash\n${script}\`\`\``);
   });
 
   it('quotes paths for the shell', () => {

@@ -150,7 +150,7 @@ describe('targets that do not fit', () => {
       image((x, y, z) => 0.5 * parts(x, y, z)),
     );
     expect(error).toBeInstanceOf(DatasetError);
-    expect((error as Error).message).toMatch(/_dseg\.nii\.gz: holds the value 3\.5, which is no label/);
+    expect((error as Error).message).toMatch(/_dseg\.nii\.gz: holds the value 3\.5, which is not a label/);
   });
 
   it('a map that is not there is named with those that are', async () => {

@@ -133,7 +133,7 @@ describe('a task', () => {
       /matter/,
     ],
     [
-      'a centre that is no label',
+      'a centre that is not a label',
       { ...(task(matter) as object), centre: { head: 'matter', labels: ['X'] } },
       /no label "X"/,
       /GM, WM, CSF/,

@@ -18,7 +18,7 @@ async function failureOf(run: Promise<unknown>): Promise<NonFiniteError> {
   return error as NonFiniteError;
 }
 
-describe('a loss that is no number', () => {
+describe('a loss that is not a number', () => {
   it('from an image that is none: names the patches and the scan', async () => {
     const { settings, scans } = await tinyData();
     const broken = scans.map((scan) => ({ ...scan, input: scan.input.map(() => Number.NaN) }));

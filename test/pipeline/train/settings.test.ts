@@ -88,7 +88,7 @@ describe('trainSettings', () => {
     expect(() => trainSettings(input)).toThrow(message);
   });
 
-  it('takes a patch that is no cube, and writes each box in one way', () => {
+  it('takes a patch that is not a cube, and writes each box in one way', () => {
     expect(trainSettings({ preset: 'single', patch: [16, 64, 32] }).patch).toEqual([16, 64, 32]);
     expect(trainSettings({ preset: 'single', patch: [64, 64, 64] })).toEqual(
       trainSettings({ preset: 'single', patch: 64 }),
@@ -169,7 +169,7 @@ describe('gatherSettings', () => {
     expect(told({})).toBe('--preset is missing');
     expect(() => gather({ preset: 'single', lr: 'fast' })).toThrow('--lr must be a number, not "fast"');
     expect(() => gather({ batch: '1' }, '{"batch":0}')).toThrow(/^run.json: batch is 0; /);
-    expect(() => gather({}, '{"batch":1,}')).toThrow(/^run.json is no JSON: /);
+    expect(() => gather({}, '{"batch":1,}')).toThrow(/^run.json is not JSON: /);
     expect(() => gather({}, '[]')).toThrow('run.json must hold a JSON object');
     expect(() => gather({}, '{"__proto__":{"a":1},"preset":"single"}')).toThrow('no setting "__proto__"');
   });

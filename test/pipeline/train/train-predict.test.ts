@@ -110,7 +110,7 @@ describe('train', () => {
     await expect(stopped).rejects.toThrow('enough');
   });
 
-  it('names the step where the loss is no number any more', async () => {
+  it('names the step where the loss is not a number any more', async () => {
     const { settings: resolved, scans } = await prepareTraining(await twoPatients(), settings());
     const broken = scans.map((scan) => ({ ...scan, input: scan.input.map(() => Number.NaN) }));
     await expect(train(context.gpu, { settings: resolved, scans: broken })).rejects.toThrow(

@@ -70,7 +70,7 @@ export async function readLayersFile(files: FileSource, name: string): Promise<L
     json = Object(parseJson(new TextDecoder().decode(await files.read(name)))) as typeof json;
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause;
-    throw new FileFormatError(path, 'is no JSON', { hint: 'Give a model.json.', cause });
+    throw new FileFormatError(path, 'is not JSON', { hint: 'Give a model.json.', cause });
   }
   const topology = Object(json.modelTopology) as Readonly<Record<string, unknown>>;
   if (json.format === 'graph-model' || 'node' in topology)
@@ -111,7 +111,7 @@ export async function readLayersFile(files: FileSource, name: string): Promise<L
     const pieces: Uint8Array[] = [];
     for (const shard of paths) {
       if (!/^[\w.-]+$/.test(shard) || /^\.+$/.test(shard))
-        refuse(`weights lie in ${JSON.stringify(shard)}, which is no name of a file beside it`);
+        refuse(`weights lie in ${JSON.stringify(shard)}, which is not the name of a file beside it`);
       pieces.push(await files.read(shard));
       shards.push(shard);
     }

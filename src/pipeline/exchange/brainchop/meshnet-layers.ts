@@ -176,7 +176,7 @@ function convolutionOf(layer: LayerRecord, refuse: Refuse): Stage {
   same('strides', 1, 1);
   const width = config.filters;
   if (typeof width !== 'number' || !Number.isInteger(width) || width < 1)
-    refuse(layer, 'filters is no number');
+    refuse(layer, 'filters is not a number');
   const dilation = same('dilation_rate', 1, 64);
   const stage: Stage = { layer, width: width as number, kernel: same('kernel_size', 1, 3), dilation };
   if (NAMED_NORM.test(layer.name)) stage.norm = 'instance';

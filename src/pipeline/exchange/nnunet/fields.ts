@@ -10,13 +10,13 @@ export class Fields {
   /**
    * @param path how messages call the file
    * @param where the fields stand in it: `configurations.3d_fullres`
-   * @throws FileFormatError for a value that is no object.
+   * @throws FileFormatError for a value that is not an object.
    */
   constructor(value: unknown, path: string, where = '') {
     this.#path = path;
     this.#where = where;
     if (typeof value !== 'object' || value === null || Array.isArray(value))
-      throw this.#fault('', 'is no object');
+      throw this.#fault('', 'is not an object');
     this.#values = value as Readonly<Record<string, unknown>>;
   }
 
@@ -46,26 +46,26 @@ export class Fields {
 
   text(name: string): string {
     const value = this.#values[name];
-    if (typeof value !== 'string') throw this.#fault(name, 'is no text');
+    if (typeof value !== 'string') throw this.#fault(name, 'is not text');
     return value;
   }
 
   number(name: string): number {
     const value = this.#values[name];
-    if (typeof value !== 'number' || !Number.isFinite(value)) throw this.#fault(name, 'is no number');
+    if (typeof value !== 'number' || !Number.isFinite(value)) throw this.#fault(name, 'is not a number');
     return value;
   }
 
   list(name: string): readonly unknown[] {
     const value = this.#values[name];
-    if (!Array.isArray(value)) throw this.#fault(name, 'is no list');
+    if (!Array.isArray(value)) throw this.#fault(name, 'is not a list');
     return value;
   }
 
   numbers(name: string): readonly number[] {
     const values = this.list(name);
     if (!values.every((value) => typeof value === 'number' && Number.isFinite(value)))
-      throw this.#fault(name, 'is no list of numbers');
+      throw this.#fault(name, 'is not a list of numbers');
     return values as readonly number[];
   }
 
@@ -77,7 +77,7 @@ export class Fields {
   triples(name: string): readonly Triple[] {
     return this.list(name).map((value) => {
       if (!Array.isArray(value) || !value.every((item) => typeof item === 'number'))
-        throw this.#fault(name, 'is no list of numbers along each axis');
+        throw this.#fault(name, 'is not a list of numbers along each axis');
       return this.#triple(value as readonly number[], name);
     });
   }

@@ -266,8 +266,11 @@ function takeWeights(network: NetworkSpec, content: unknown, path: string): Map<
   }
   for (const name of tensors.keys())
     if (!shapes.has(name))
-      throw new CheckpointError(`${path}: ${JSON.stringify(name)} is no tensor of the network of the plans`, {
-        hint,
-      });
+      throw new CheckpointError(
+        `${path}: ${JSON.stringify(name)} is not a tensor of the network of the plans`,
+        {
+          hint,
+        },
+      );
   return weights;
 }

@@ -240,7 +240,7 @@ describe('what is refused', () => {
       },
       /network nnunet: strides\.1/,
     ],
-    ['fields that make no sense', {}, { spacing: [1, 'x', 1] }, {}, /spacing is no list of numbers/],
+    ['fields that make no sense', {}, { spacing: [1, 'x', 1] }, {}, /spacing is not a list of numbers/],
     ['circles', {}, { inherits_from: '3d_fullres' }, {}, /inherit in a circle/],
   ] as const)('%s', async (_, changes, configuration, args, message) => {
     expect(await refusal(plansOf(changes, configuration, args))).toMatch(message);
@@ -253,14 +253,14 @@ describe('what is refused', () => {
     );
     const fewer = tinyCheckpoint(tinyPlans({}, {}, { n_conv_per_stage: [1, 2] }), TINY_DATASET, 0);
     expect(await refusal(withCheckpoint(fewer))).toMatch(
-      /"encoder\.stages\.1\.0\.convs\.1\.conv\.weight" is no tensor/,
+      /"encoder\.stages\.1\.0\.convs\.1\.conv\.weight" is not a tensor/,
     );
     expect(
       await refusal(withCheckpoint(writeTorchFile(new Map<string, Saved>([['network_weights', new Map()]])))),
     ).toMatch(/encoder\.stages\.0\.0\.convs\.0\.conv\.weight 2x2x1x3x3 is missing/);
     expect(await refusal(withCheckpoint(writeTorchFile(new Map())))).toMatch(/has no network_weights/);
     expect(await refusal(withCheckpoint(new Uint8Array(100)))).toMatch(
-      /FileFormatError: .*is no file of PyTorch 1\.6/,
+      /FileFormatError: .*is not a file of PyTorch 1\.6/,
     );
   });
 

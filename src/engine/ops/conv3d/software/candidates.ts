@@ -20,7 +20,7 @@ import { canConvolveFused, convolveFused, type FusedTile, servedChannels } from 
 
 /**
  * The built-in preferences, by subgroup size: `speed` is fitted to what was measured, in GFLOP/s of the plain
- * formula (8 lanes: Mesa lavapipe 25, 4 lanes: SwiftShader, 2 cores; see bench/README.md). A direct tile's worth for a
+ * formula (8 lanes: Mesa lavapipe 25, 4 lanes: SwiftShader, 2 cores; see bench/notebook.md). A direct tile's worth for a
  * shape is its speed times the share of the tile that the shape fills. Winograd's transforms cost as much as
  * `overhead` channels on either side would: the fewer channels, the less is left of its speed. Larger tiles compile
  * longer: bodies stay near 600 multiply-adds (1152 take 2.3 s on SwiftShader).
