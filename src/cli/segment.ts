@@ -71,7 +71,7 @@ type SegmentOption = RawName | CohortOption | SharedName | 'run' | 'memory' | 'o
 
 /**
  * Prepares and segments the scans of a command line, here or by Slurm, and tells what was found.
- * @param group whether the tables over all scans are made (default true)
+ * @param group whether the tables and pages over all scans are made (default true)
  */
 export async function segmentScans(
   options: Options<SegmentOption>,
@@ -104,7 +104,7 @@ export async function segmentScans(
   }
   const device = await LastingGpu.open(output, 'the last tiles that were saved');
   try {
-    const page = unit === undefined ? PREPARED_PAGE : undefined;
+    const page = unit === undefined && group ? PREPARED_PAGE : undefined;
     const { scans: prepared, failed } = await preparedOf(device.gpu, raw, output, page);
     const records = await predicted(device, prepared, network, raw, memory, output);
     if (unit === undefined) await tellRecords(records, failed, raw.out, output, group);
