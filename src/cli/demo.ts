@@ -23,7 +23,7 @@ import { tissueProvider } from '../study/tissue-provider.ts';
 import { type Command, command } from './command.ts';
 import { GPU_ARGS } from './common.ts';
 import type { Output } from './output.ts';
-import { runTraining } from './train.ts';
+import { runTraining } from './run-training.ts';
 
 const FOLDER = 'voxelgrad-demo';
 const FILES = { report: 'report.html', results: 'results.json' } as const;

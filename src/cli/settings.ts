@@ -49,11 +49,12 @@ function defaultWords(value: unknown): string | undefined {
 }
 
 /**
- * The settings of a training run: the options over a config file over the defaults.
+ * The settings of a training run: the options over a config file over what a model brings over the defaults.
  *
  * @param config text of the file given with `--config`, and its name.
  * @param preset if neither names one, nor a task; left out: one must be named
  * @param files what {@link readSettingFiles} read
+ * @param model what a network to begin from brings, if the run has another task or other images, and if not
  * @throws UsageError naming the option or the file and the setting.
  */
 export function gatherSettings(
@@ -61,13 +62,14 @@ export function gatherSettings(
   config?: { readonly name: string; readonly text: string },
   preset?: Variant,
   files: Readonly<Record<string, unknown>> = {},
+  model?: (other: boolean) => Partial<TrainSettings>,
 ): TrainSettings {
   const file = config ? renameSettings(parseConfig(config.name, config.text)) : {};
   // The file alone first, so that a message blames the right one.
   if (config)
     trainSettings(file.task == null ? { ...file, preset: file.preset ?? 'single' } : file, config.name);
   const given = { ...givenSettings(options), ...files };
-  const merged: Record<string, unknown> = { ...file };
+  const merged: Record<string, unknown> = model ? overModel(model, file, given) : { ...file };
   if (DURATIONS.some((name) => given[name] !== undefined)) for (const name of DURATIONS) delete merged[name];
   // What is learned is said once: on the command line, or in the file.
   if (given.preset !== undefined || given.task !== undefined) {
@@ -77,6 +79,21 @@ export function gatherSettings(
   Object.assign(merged, given);
   if (merged.task == null) merged.preset ??= preset;
   return trainSettings(merged);
+}
+
+/** A file's settings over those of a model; what is said of the task or the network is said as a whole. */
+function overModel(
+  model: (other: boolean) => Partial<TrainSettings>,
+  file: Readonly<Record<string, unknown>>,
+  given: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const own = Object.fromEntries(Object.entries(file).filter(([, value]) => value !== null));
+  const says = (...names: readonly string[]): boolean => names.some((name) => name in own || name in given);
+  const brought: Record<string, unknown> = { ...model(says('preset', 'task', 'modalities')) };
+  // What is learned is said once, and so is which images a task of one's own reads.
+  if (says('preset', 'task')) for (const name of ['preset', 'task', 'modalities']) delete brought[name];
+  if (says('network')) delete brought.networkConfig;
+  return { ...brought, ...own };
 }
 
 /** A setting in the words of the command line: `--base-channels 8`, `--overwrite`, `--no-resample`. */

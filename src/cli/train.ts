@@ -1,6 +1,5 @@
 import type { ArgDef } from 'citty';
-import { StoppedError, StorageError, UsageError } from '../core/errors.ts';
-import type { FileStore } from '../core/files.ts';
+import { StorageError, UsageError } from '../core/errors.ts';
 import { toJson } from '../core/json.ts';
 import { LockedFiles } from '../core/locked-files.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
@@ -8,21 +7,18 @@ import { tunedKernels } from '../engine/tune/tuner.ts';
 import { type Dataset, scanName, shortList } from '../imaging/dataset/dataset.ts';
 import { describeInputs } from '../imaging/dataset/inputs.ts';
 import { decodeModel } from '../pipeline/models/model.ts';
-import { describeMixedSpacing } from '../pipeline/predict/voxel-size.ts';
 import {
   chooseTraining,
   prepareTraining,
   type TrainingData,
   trainingInputs,
 } from '../pipeline/train/prepare.ts';
-import type { BestCheck, StepReport, TrainResult } from '../pipeline/train/request.ts';
+import type { BestCheck, TrainResult } from '../pipeline/train/request.ts';
 import {
   CHECKPOINT_SECONDS,
   HASH_STEPS,
   type RunFolderOptions,
-  type RunFolderResult,
   runStatus,
-  trainInFolder,
 } from '../pipeline/train/run-folder.ts';
 import {
   hasFile,
@@ -32,7 +28,7 @@ import {
   readRunConfig,
 } from '../pipeline/train/run-record.ts';
 import { isSameLength, requireLonger, requireSameSettings } from '../pipeline/train/same-run.ts';
-import { designSpacing, spacingOf } from '../pipeline/train/session.ts';
+import { designSpacing } from '../pipeline/train/session.ts';
 import {
   DURATIONS,
   type ResolvedTrainSettings,
@@ -46,17 +42,16 @@ import { stepRequest } from '../pipeline/train/step-request.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { lockFolder } from '../platform/run-lock.ts';
-import { watchStopSignals } from '../platform/stop-signals.ts';
-import { packageVersion } from '../platform/terminal.ts';
 import { resumeCommand } from './again.ts';
 import { allowImages, attachTissues } from './attach-tissues.ts';
 import { type Command, command } from './command.ts';
 import { GPU_ARGS, type Options, type SharedName } from './common.ts';
 import { choicesOrRecorded, DATASET_ARGS, openDatasetOf, recordedIn } from './dataset-options.ts';
+import { readInitial } from './initial-network.ts';
 import { LastingGpu } from './lasting-gpu.ts';
 import type { Output } from './output.ts';
-import type { Progress, ProgressOptions } from './progress.ts';
 import { readTextFile } from './read-text-file.ts';
+import { runTraining } from './run-training.ts';
 import {
   gatherSettings,
   readSettingFiles,
@@ -75,6 +70,12 @@ const RUN_ARGS = {
       'Resume the run in the folder, bit for bit, or start one if there is none; with a larger length, train a finished run longer',
   },
   overwrite: { type: 'boolean', description: 'Replace the run that is in the folder' },
+  init: {
+    type: 'string',
+    valueHint: 'MODEL',
+    description:
+      'Begin from a trained network (fine-tuning): the folder of a run or an import, a model file, or the name of one that comes with the program. Task, images, network and patch are its own unless given',
+  },
   memory: {
     type: 'string',
     valueHint: '512M',
@@ -142,6 +143,10 @@ export const train: Command = command({
       line: 'train ./dataset ./again --config ./run/config.json --seed 2',
       does: 'an earlier run once more with another seed',
     },
+    {
+      line: 'train ./dataset ./run --init ./imported --lr 1e-4 --steps 2000 --batch 1',
+      does: 'an imported network further on your own patients',
+    },
     { line: 'train ./dataset ./run --resume', does: 'on with a run that was stopped or killed' },
     {
       line: 'train ./dataset ./run --resume --epochs 200',
@@ -159,7 +164,14 @@ export const train: Command = command({
     if (folderOptions.resume && !resume) output.note(`${run.name}: there is no run yet; it starts`);
     const path = options.text('config') ?? (resume ? `${run.name}/${RUN_FILES.config}` : undefined);
     const config = path === undefined ? undefined : { name: path, text: await readTextFile(path) };
-    const settings = gatherSettings(options, config, undefined, await readSettingFiles(options));
+    const begin = await readInitial(options.text('init'));
+    const settings = gatherSettings(
+      options,
+      config,
+      undefined,
+      await readSettingFiles(options),
+      begin && !resume ? begin.settings : undefined,
+    );
     const choices = choicesOrRecorded(options, recordedIn(config?.text));
     const found = await openDatasetOf(options.required('dataset'), choices, output);
     const dataset = allowImages(await attachTissues(found, settings.maps), folderOptions.memory);
@@ -176,6 +188,8 @@ export const train: Command = command({
       if (!resume && !options.flag('overwrite')) await requireNoRun(run);
       const data = await readScans(dataset, settings, read.length, output);
       for (const warning of data.warnings ?? []) output.note(`warning: ${warning}`);
+      const start = begin?.weights(data);
+      for (const note of start?.initialModel.notes ?? []) output.note(`note: ${note}`);
       const device = await LastingGpu.open(output, 'the last checkpoint');
       const kernels = await chooseKernels(device.gpu, data, config?.text);
       try {
@@ -184,6 +198,7 @@ export const train: Command = command({
           reopen: device.reopen,
           stageOne,
           ...folderOptions,
+          ...start,
           resume,
           hint: `Resume with: ${resumeCommand()}`,
         });
@@ -312,77 +327,6 @@ async function readScans(
 ): Promise<TrainingData> {
   const bar = output.progress({ label: 'reading', total, unit: 'scan' });
   return await prepareTraining(dataset, settings, (done, _, name) => bar.update(done, name));
-}
-
-/**
- * Trains with progress in the folder of a run; SIGINT and SIGTERM end it with a checkpoint.
- * @param options how, and how to go on after a signal
- * @returns the result, and the loss of every step
- * @throws StoppedError that says how to go on; whatever `trainInFolder` throws.
- */
-export async function runTraining(
-  gpu: Gpu,
-  data: TrainingData,
-  run: FileStore,
-  output: Output,
-  { hint, ...options }: Partial<RunFolderOptions> & { readonly hint?: string } = {},
-): Promise<RunFolderResult> {
-  const { settings, scans } = data;
-  let saved = 0;
-  const kept = (): string =>
-    saved > 0 ? `the first ${saved} steps are saved` : 'no checkpoint was written yet';
-  const stop = watchStopSignals(
-    (name) => output.note(`${name}: finishing the step and saving; once more ends at once`),
-    (name) =>
-      output.note(
-        `error: ${name}: the step did not end in time; ${kept()}${hint === undefined ? '' : `\nhint: ${hint}`}`,
-      ),
-  );
-  try {
-    output.note(`training ${taskName(settings)} on ${gpu.capabilities.description}, scans: ${scans.length}`);
-    const mixed = describeMixedSpacing(spacingOf(scans));
-    if (mixed !== undefined)
-      output.note(`note: ${mixed}; predict resamples a scan to the nearest of these sizes`);
-    const show = stepDisplay(settings, output.progress(trainingLength(settings)));
-    let choosing: Progress | undefined;
-    return await trainInFolder(gpu, data, run, {
-      resume: false,
-      version: packageVersion(),
-      ...options,
-      signal: stop.signal,
-      warn: (text) => output.note(`note: ${text}`),
-      onCheckpoint(step) {
-        saved = step;
-      },
-      onStep: show,
-      onThreshold(done, total, scan) {
-        choosing ??= output.progress({ label: 'choosing the threshold', total, unit: 'scan' });
-        choosing.update(done, scan);
-      },
-    });
-  } catch (error) {
-    if (!(error instanceof StoppedError)) throw error;
-    throw new StoppedError(`${error.message}; ${kept()}`, error.exitCode, {
-      hint,
-    });
-  } finally {
-    stop.release();
-  }
-}
-
-function trainingLength(settings: TrainSettings): ProgressOptions {
-  const { epochs, steps, minutes, stepsPerEpoch } = settings;
-  const label = `training, ${taskName(settings)}`;
-  if (minutes !== null) return { label, total: minutes * 60, unit: 's' };
-  return { label, total: steps ?? (epochs ?? 0) * stepsPerEpoch, unit: 'step' };
-}
-
-function stepDisplay({ minutes }: TrainSettings, bar: Progress): (report: StepReport) => void {
-  return ({ step, loss, seconds }) => {
-    const detail = `loss ${loss.toFixed(4)}, ${(seconds / step).toPrecision(3)} s/step`;
-    if (minutes === null) bar.update(step, detail);
-    else bar.update(seconds, `step ${step}, ${detail}`);
-  };
 }
 
 function report(result: Omit<TrainResult, 'model'> | RunManifest, run: string, output: Output): void {

@@ -11,7 +11,14 @@ import { requireMemory } from './memory.ts';
 import type { TrainingData } from './prepare.ts';
 import type { StepReport, TrainRequest, TrainResult } from './request.ts';
 import { train } from './run.ts';
-import { hasFile, RUN_FILES, type RunConfig, type RunExtension, readRunConfig } from './run-record.ts';
+import {
+  hasFile,
+  type ModelSource,
+  RUN_FILES,
+  type RunConfig,
+  type RunExtension,
+  readRunConfig,
+} from './run-record.ts';
 import {
   dataFingerprint,
   isSameLength,
@@ -34,6 +41,8 @@ export interface RunFolderOptions
   extends Pick<TrainRequest, 'initial' | 'signal' | 'kernels' | 'reopen' | 'onStep' | 'onThreshold'> {
   /** Goes on from the newest sound checkpoint, if there is one. */
   readonly resume: boolean;
+  /** Where `initial` comes from, for the record. */
+  readonly initialModel?: ModelSource | undefined;
   /** Of voxelgrad, for the record. */
   readonly version: string;
   /** Steps between two checkpoints (default: none by steps). */
@@ -93,7 +102,9 @@ export async function trainInFolder(
   const checkpoints = new Checkpoints(files, RUN_FILES.checkpoints);
   const data = await dataFingerprint(scans);
   const judged = validation && validation.length > 0 ? await dataFingerprint(validation) : undefined;
-  const start = initial ? { initial: await sha256OfArrays(initial) } : {};
+  let start: Pick<RunConfig, 'initial' | 'initialModel'> = initial
+    ? { initial: await sha256OfArrays(initial), initialModel: options.initialModel }
+    : {};
   const adapter = gpu.capabilities.description;
   let kernels = options.kernels ?? {};
   let resume: TrainingState | undefined;
@@ -105,8 +116,10 @@ export async function trainInFolder(
     requireSameSettings(toJson(config.settings), settings, path, DURATIONS);
     requireSameData(config.data, data, path);
     requireSameData(config.validation ?? {}, judged ?? {}, path, 'validated');
-    requireSameStart(config.initial, start.initial, path);
     resume = await checkpoints.latest(warn);
+    // A checkpoint holds all that came of the weights that the run began from.
+    if (initial || !resume) requireSameStart(config.initial, start.initial, path);
+    start = { initial: config.initial, initialModel: config.initialModel };
     extended = config.extended ?? [];
     if (!isSameLength(config.settings, settings)) {
       if (!resume)

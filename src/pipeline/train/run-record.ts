@@ -40,6 +40,8 @@ export interface RunConfig {
   readonly version: string;
   /** SHA-256 of the weights that the run began from; missing where the seed drew them. */
   readonly initial?: string | undefined;
+  /** The network that they come from. */
+  readonly initialModel?: ModelSource | undefined;
   /** The files that were read, by scan, with their hashes. */
   readonly inputs?: Readonly<Record<string, readonly InputFile[]>> | undefined;
   /** SHA-256 of the validation scans, by scan. */
@@ -50,6 +52,16 @@ export interface RunConfig {
   readonly warnings?: readonly string[] | undefined;
   /** Each time that the run was made longer: after which step, and how long it was to be before. */
   readonly extended?: readonly RunExtension[] | undefined;
+}
+
+/** A trained network that a run began from. */
+export interface ModelSource {
+  /** As it was asked for, without the folders above it. */
+  readonly name: string;
+  /** Of its file. */
+  readonly sha256: string;
+  /** What of it could not be taken as it is, a sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** A run that was made longer. */
@@ -97,6 +109,7 @@ const CONFIG = z.object({
   adapter: z.string(),
   version: z.string(),
   initial: z.optional(z.string()),
+  initialModel: z.optional(z.object({ name: z.string(), sha256: z.string(), notes: z.array(z.string()) })),
   inputs: z.optional(
     z.record(z.string(), z.array(z.object({ role: z.string(), path: z.string(), sha256: z.string() }))),
   ),
@@ -150,7 +163,7 @@ const MANIFEST = z.object({
 /** Reads `config.json`. @throws FileFormatError where it is none, UsageError for a setting; StorageError. */
 export async function readRunConfig(files: FileSource): Promise<RecordedRunConfig> {
   const path = `${files.name}/${RUN_FILES.config}`;
-  const { settings, initial, extended, ...rest } = parseRecord(
+  const { settings, initial, initialModel, extended, ...rest } = parseRecord(
     CONFIG,
     await files.read(RUN_FILES.config),
     path,
@@ -166,6 +179,7 @@ export async function readRunConfig(files: FileSource): Promise<RecordedRunConfi
     configHash: await hashJson(settings),
     ...rest,
     initial,
+    initialModel,
     extended,
   };
 }

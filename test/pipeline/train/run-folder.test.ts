@@ -234,6 +234,14 @@ describe('a run in a folder', () => {
     );
     await run(files, data, { initial, resume: true });
     expect(left(files)).toEqual(left(whole));
+
+    // A checkpoint holds what came of them.
+    const later = new MortalFiles(16);
+    await expect(run(later, data, { initial })).rejects.toThrow(Killed);
+    expect([...later.files.keys()].some((path) => path.startsWith('checkpoints/'))).toBe(true);
+    later.left = 1e6;
+    await run(later, data, { resume: true });
+    expect(left(later)).toEqual(left(whole));
   });
 
   it('is not resumed from a log that ends too early', async () => {

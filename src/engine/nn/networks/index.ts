@@ -133,3 +133,36 @@ export function designNetwork(kind: string, request: DesignRequest, given: objec
   }
   return { kind, config };
 }
+
+/** What of a network follows from a task. */
+export type NetworkEnds = Pick<DesignRequest, 'inChannels' | 'heads'>;
+
+/**
+ * A network's configuration without its input channels and outputs: what another task's network of the same kind and
+ * widths is designed with.
+ * @throws UsageError as {@link architectureOf}.
+ */
+export function configWithoutEnds(spec: NetworkSpec): Readonly<Record<string, unknown>> {
+  const { inChannels, heads } = architectureOf(spec);
+  const others = heads.map((head) => ({ ...head, name: `${head.name}X`, channels: head.channels + 1 }));
+  const one = designLike(spec, { inChannels, heads });
+  const other = designLike(spec, { inChannels: inChannels + 1, heads: others });
+  const same = ([field]: readonly [string, unknown]): boolean =>
+    JSON.stringify(one[field]) === JSON.stringify(other[field]);
+  return Object.fromEntries(Object.entries(spec.config).filter(same));
+}
+
+/** The same network with other input channels and outputs. @throws UsageError for what no network of the kind does. */
+export function withEnds(spec: NetworkSpec, ends: NetworkEnds): NetworkSpec {
+  const { kind, config } = parseNetworkSpec({
+    kind: spec.kind,
+    config: { ...designLike(spec, ends), ...configWithoutEnds(spec) },
+  });
+  return { kind, config };
+}
+
+function designLike({ kind, config }: NetworkSpec, ends: NetworkEnds): Readonly<Record<string, unknown>> {
+  // Widths and extents stand in the configuration.
+  const request: DesignRequest = { ...ends, baseChannels: 8, levels: 3, patch: [16, 16, 16] };
+  return { ...find(kind).design(request, config) };
+}
