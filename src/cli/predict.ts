@@ -3,13 +3,13 @@ import { formatRecord } from '../core/record.ts';
 import { findScans, scanName } from '../imaging/dataset/dataset.ts';
 import { describeInputs, MAPS_TREE } from '../imaging/dataset/inputs.ts';
 import { writeCohort } from '../imaging/results/cohort.ts';
-import type { LabelSummary } from '../imaging/results/part-files.ts';
-import { tellParts } from '../imaging/results/part-words.ts';
+import { type LabelSummary, tellSummary } from '../imaging/results/part-files.ts';
 import type { Model } from '../pipeline/models/model.ts';
 import { predict as predictScans } from '../pipeline/predict/run.ts';
 import { TASK_FILE } from '../pipeline/task/task-file.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { packageVersion } from '../platform/terminal.ts';
+import { findRegions } from '../study/lesion-regions.ts';
 import { tissueProvider } from '../study/tissue-provider.ts';
 import { mapsFolder } from './attach-tissues.ts';
 import {
@@ -54,6 +54,11 @@ export const predict: Command = command({
       description:
         'Leave out lesions (parts of any label) whose longest diameter is below this (default: none)',
     },
+    'no-regions': {
+      type: 'boolean',
+      description:
+        'Do not say in which region of the brain each lesion is, which takes some seconds per scan',
+    },
     maps: PREDICTION_ARGS.maps,
     'make-tissues': PREDICTION_ARGS['make-tissues'],
     'no-resample': PREDICTION_ARGS['no-resample'],
@@ -88,6 +93,7 @@ type PredictOption =
   | 'out'
   | 'subjects'
   | 'min-lesion'
+  | 'no-regions'
   | 'overwrite';
 
 /**
@@ -141,6 +147,7 @@ export async function predictDataset(
       ...inputs,
       kernels,
       minDiameter,
+      locate: options.flag('no-regions') ? undefined : findRegions,
       provider: tissueProvider(stageOne, { resample, kernels }),
       reopen: device.reopen,
       scans,
@@ -225,10 +232,4 @@ interface Told {
   readonly files: readonly string[];
   readonly found: readonly LabelSummary[];
   readonly values?: object;
-}
-
-/** `34 lesions, 25.4 ml (2 below 3 mm dropped)`. */
-function tellSummary({ Label, Count, VolumeMl, Dropped }: LabelSummary): string {
-  const text = tellParts(Label, Count, VolumeMl);
-  return Dropped ? `${text} (${Dropped.Count} below ${Dropped.BelowMm} mm left out)` : text;
 }

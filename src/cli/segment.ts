@@ -3,15 +3,17 @@ import type { FileSource } from '../core/files.ts';
 import { sha256 } from '../core/hash.ts';
 import { findScans, scanName } from '../imaging/dataset/dataset.ts';
 import { writeCohort } from '../imaging/results/cohort.ts';
-import { formatMl } from '../imaging/results/part-words.ts';
+import { type LabelSummary, tellSummary } from '../imaging/results/part-files.ts';
 import { decodeModel, type Model } from '../pipeline/models/model.ts';
 import { presentChannels } from '../pipeline/models/optional-channels.ts';
+import type { PredictRequest } from '../pipeline/predict/request.ts';
 import { predict as predictScans } from '../pipeline/predict/run.ts';
 import { type FailedScan, type PreparedScan, preparedDataset } from '../pipeline/prepare/prepare.ts';
 import { RUN_FILES, readTrainingFiles } from '../pipeline/train/run-record.ts';
 import type { NodeFolder } from '../platform/node-files.ts';
 import { packageVersion } from '../platform/terminal.ts';
 import '../study/presets/index.ts';
+import { findRegions } from '../study/lesion-regions.ts';
 import { COHORT_ARGS, type CohortOption, chosenScans, recordUnit, scansOnSlurm } from './cohort.ts';
 import { type Command, command } from './command.ts';
 import { GPU_ARGS, type Options, type SharedName } from './common.ts';
@@ -47,6 +49,11 @@ export const segment: Command = command({
       description:
         'Folder that `voxelgrad train` wrote, a model file, or a name that `models` lists (required)',
     },
+    'no-regions': {
+      type: 'boolean',
+      description:
+        'Do not say in which region of the brain each lesion is, which takes some seconds per scan',
+    },
     memory: PREDICTION_ARGS.memory,
     overwrite: { type: 'boolean', description: 'With --executor slurm: do again what is done' },
   },
@@ -67,7 +74,13 @@ export const segment: Command = command({
 });
 
 /** What the journey from raw scans to masks reads of a command line. */
-type SegmentOption = RawName | CohortOption | SharedName | 'run' | 'memory' | 'overwrite';
+type SegmentOption = RawName | CohortOption | SharedName | 'run' | 'memory' | 'no-regions' | 'overwrite';
+
+/** A scan that was prepared and segmented. */
+interface SegmentedRecord extends ScanRecord {
+  /** What was found of the network's first label. */
+  readonly found: LabelSummary | null;
+}
 
 /**
  * Prepares and segments the scans of a command line, here or by Slurm, and tells what was found.
@@ -91,7 +104,7 @@ export async function segmentScans(
     });
   await openPrepared(raw, unit === undefined);
   if (slurm) {
-    const records = await scansOnSlurm<ScanRecord>(
+    const records = await scansOnSlurm<SegmentedRecord>(
       raw.scans,
       raw.out,
       slurm,
@@ -106,7 +119,8 @@ export async function segmentScans(
   try {
     const page = unit === undefined && group ? PREPARED_PAGE : undefined;
     const { scans: prepared, failed } = await preparedOf(device.gpu, raw, output, page);
-    const records = await predicted(device, prepared, network, raw, memory, output);
+    const locate = options.flag('no-regions') ? undefined : findRegions;
+    const records = await predicted(device, prepared, network, raw, { memory, locate }, output);
     if (unit === undefined) await tellRecords(records, failed, raw.out, output, group);
     else {
       for (const record of records) await recordUnit(raw.out, record, options, record);
@@ -119,7 +133,7 @@ export async function segmentScans(
 
 /** Makes the tables over all scans, if they are wanted, and tells what was found. */
 async function tellRecords(
-  records: readonly ScanRecord[],
+  records: readonly SegmentedRecord[],
   failed: readonly FailedScan[],
   out: NodeFolder,
   output: Output,
@@ -129,10 +143,10 @@ async function tellRecords(
   reportScans(output, records, failed, linesOf(records));
 }
 
-function linesOf(records: readonly ScanRecord[]): string[] {
+function linesOf(records: readonly SegmentedRecord[]): string[] {
   return records.map(
     (scan) =>
-      `${scanName(scan)}: ${scan.lesions} lesions, ${formatMl(scan.volumeMl ?? 0)}: ${scan.mask} (${scan.seconds.toFixed(1)} s)`,
+      `${scanName(scan)}: ${[...(scan.found ? [tellSummary(scan.found)] : []), scan.mask].join('; ')} (${scan.seconds.toFixed(1)} s)`,
   );
 }
 
@@ -166,15 +180,15 @@ async function predicted(
   prepared: readonly PreparedScan[],
   { run, model, hash }: OpenedModel,
   { out }: RawInputs,
-  memory: number | undefined,
+  how: Pick<PredictRequest, 'memory' | 'locate'>,
   output: Output,
-): Promise<ScanRecord[]> {
+): Promise<SegmentedRecord[]> {
   if (prepared.length === 0) return [];
   const dataset = preparedDataset(out, prepared);
   const scans = findScans(dataset);
   const bar = output.progress({ label: 'predicting', total: scans.length, unit: 'scan' });
   const done = await predictScans(device.gpu, {
-    ...{ dataset, scans, model, out, memory },
+    ...{ dataset, scans, model, out, ...how },
     maps: false,
     overlap: 0.5,
     kernels: await predictionKernels(run, device.gpu.capabilities),
@@ -201,6 +215,7 @@ async function predicted(
       mask: mask === undefined ? null : `${out.name}/${mask}`,
       volumeMl: found?.VolumeMl ?? null,
       lesions: found?.Count ?? null,
+      found: found ?? null,
       seconds: before.seconds + scan.seconds,
       warnings: [...before.warnings, ...scan.warnings],
     };

@@ -74,6 +74,7 @@ describe('prepare and segment', () => {
         transform: `${anat}_from-T1w_to-FLAIR_mode-image_xfm.txt`,
         volumeMl: expect.any(Number),
         lesions: expect.any(Number),
+        found: expect.objectContaining({ Label: expect.any(String) }),
         seconds: expect.any(Number),
         warnings: expect.any(Array),
       },

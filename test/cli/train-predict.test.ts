@@ -231,13 +231,22 @@ describe('predict', () => {
       const result = await runCli(['predict', run, dataset, out, '--subjects', '02', '--json']);
       expect(result.code, result.stderr).toBe(0);
       const { scans } = JSON.parse(result.stdout);
+      // A phantom may or may not pass for a brain; what is said of it must agree.
+      const isPlaced = scans[0].found[0].Regions !== undefined;
+      expect(scans[0].warnings.join().includes('regions are not given')).toBe(!isPlaced);
+      const regions = join(out, mask.replace('_mask', '_desc-regions_dseg'));
+      expect(existsSync(regions)).toBe(isPlaced);
       expect(scans).toEqual([
         {
           subject: 'training02',
           session: '01',
           mask: join(out, mask),
           probabilities: join(out, mask.replace('_mask', '_probseg')),
-          files: [join(out, mask), join(out, mask.replace('_mask', '_probseg'))],
+          files: [
+            join(out, mask),
+            join(out, mask.replace('_mask', '_probseg')),
+            ...(isPlaced ? [regions] : []),
+          ],
           tables: [join(out, mask.replace('_mask.nii.gz', '_lesions.tsv'))],
           found: [expect.objectContaining({ Label: 'lesion', Count: expect.any(Number), Dropped: null })],
           tissue: null,

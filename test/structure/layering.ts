@@ -21,7 +21,7 @@ const DIRECTLY_BELOW: Readonly<Record<string, readonly string[]>> = {
   'imaging/evaluate': ['imaging/dataset'],
   'imaging/report': ['imaging/evaluate'],
   'imaging/change': ['imaging/evaluate'],
-  'imaging/regions': ['imaging/volume'],
+  'imaging/regions': ['imaging/register'],
   'imaging/synthesize': ['imaging/nifti'],
   'imaging/results': ['imaging/report', 'imaging/regions', 'imaging/change'],
   'imaging/tissue': ['imaging/dataset', 'engine/checkpoint'],

@@ -30,6 +30,10 @@ export type Compare = (samples: Samples, moving: Binned) => Promise<Comparison>;
 export interface RegisterOptions {
   /** 6 (default) turns and shifts, 12 stretches and shears as well. */
   readonly degreesOfFreedom?: DegreesOfFreedom;
+  /** The search ends where it would move a point of the head by less than about this, mm (default 0.02). */
+  readonly precision?: number;
+  /** Voxels of the last level, mm (default 1.5). */
+  readonly finest?: number;
   /** Brain of the fixed image, on its grid: the last level compares this and 2 mm around it. */
   readonly mask?: Uint8Array | undefined;
   onLevel?(done: number, total: number): void;
@@ -83,10 +87,10 @@ export async function registerVolumes(
   moving: Volume<Float32Array | Uint8Array>,
   options: RegisterOptions = {},
 ): Promise<Registration> {
-  const { degreesOfFreedom = 6, mask, signal } = options;
+  const { degreesOfFreedom = 6, precision = 0.02, finest = LEVELS[2], mask, signal } = options;
   let optima: Optimum[] = [];
   const centre = centreOfMass(pyramidLevel(fixed, LEVELS[0]));
-  for (const [at, mm] of LEVELS.entries()) {
+  for (const [at, mm] of [LEVELS[0], LEVELS[1], finest].entries()) {
     signal?.throwIfAborted();
     const images = { fixed: pyramidLevel(fixed, mm), moving: pyramidLevel(moving, mm) };
     const last = at === LEVELS.length - 1;
@@ -104,17 +108,17 @@ export async function registerVolumes(
         optima.sort((a, b) => b.score - a.score);
       };
       if (at === 0) await search(await bestStarts(level, images, centre), 8, 1);
-      else if (!last)
+      else if (!last) {
         await search(
           optima.slice(0, KEPT[1]).map(({ point }) => point),
           4,
           0.5,
         );
-      else {
+        // Heads of two people differ by more than what the last level looks for.
+        if (degreesOfFreedom === 12) await search([affinePoint(optima[0]!.point)], 4, 0.5);
+      } else {
         const [best] = optima;
-        await search([best!.point], 1, 0.02);
-        if (degreesOfFreedom === 12)
-          await search([Float64Array.from({ length: 12 }, (_, i) => optima[0]!.point[i] ?? 0)], 1, 0.02);
+        await search([best!.point], 1, precision);
         const histogram = await level.histogram(optima[0]!.point);
         const zero = await level.histogram(new Float64Array(6));
         return {
@@ -130,6 +134,11 @@ export async function registerVolumes(
     options.onLevel?.(at + 1, LEVELS.length);
   }
   throw new Error('the pyramid has no level');
+}
+
+/** Parameters of 12 degrees of freedom: those of a rigid transform, or of an affine one already, without further stretch. */
+function affinePoint(point: Float64Array): Float64Array {
+  return Float64Array.from({ length: 12 }, (_, i) => point[i] ?? 0);
 }
 
 async function openLevel(

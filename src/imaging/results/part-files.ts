@@ -2,7 +2,7 @@ import { canonicalJson, type Json } from '../../core/json.ts';
 import type { PredictionKind } from '../dataset/prediction-path.ts';
 import type { Cell, Column, Table } from '../evaluate/tables.ts';
 import { dataDictionary, tableTsv } from '../report/table-files.ts';
-import { partWords, SMALL_MM } from './part-words.ts';
+import { partWords, regionWords, SMALL_MM, tellParts } from './part-words.ts';
 import type { Part } from './parts.ts';
 
 /** What was found of one label in one scan. */
@@ -11,6 +11,8 @@ export interface LabelParts {
   readonly parts: readonly Part[];
   /** What a limit of the longest diameter took away; null if there was none. */
   readonly dropped: { readonly belowMm: number; readonly parts: number; readonly ml: number } | null;
+  /** The regions that parts may be in; missing where they are not known. */
+  readonly regions?: readonly string[];
 }
 
 /** What {@link LabelParts} come to: what the table of all scans and the page of a cohort are made from. */
@@ -32,17 +34,16 @@ export function partsKind(label: string): PredictionKind {
 }
 
 /** Sums of a label's parts. @param brainMl volume of the brain mask */
-export function summarise({ label, parts, dropped }: LabelParts, brainMl: number): LabelSummary {
+export function summarise({ label, parts, dropped, regions }: LabelParts, brainMl: number): LabelSummary {
   const sum = (list: readonly Part[]): { Count: number; VolumeMl: number } => ({
     Count: list.length,
     VolumeMl: list.reduce((ml, part) => ml + part.ml, 0),
   });
-  const regions = [...new Set(parts.flatMap(({ region }) => region ?? []))].sort();
   return {
     Label: label,
     ...sum(parts),
     SmallCount: parts.filter(({ diameter }) => diameter < SMALL_MM).length,
-    ...(parts.every(({ region }) => region !== undefined) && parts.length > 0
+    ...(regions
       ? {
           Regions: Object.fromEntries(
             regions.map((name) => [name, sum(parts.filter(({ region }) => region === name))]),
@@ -54,8 +55,18 @@ export function summarise({ label, parts, dropped }: LabelParts, brainMl: number
   };
 }
 
+/** `34 lesions, 25.4 ml: 20 periventricular, 14 deep white matter (2 below 3 mm left out)`. */
+export function tellSummary({ Label, Count, VolumeMl, Regions = {}, Dropped }: LabelSummary): string {
+  const places = Object.entries(Regions)
+    .filter(([, inside]) => inside.Count > 0)
+    .map(([name, inside]) => `${inside.Count} ${regionWords(name)}`);
+  const text = tellParts(Label, Count, VolumeMl);
+  const where = places.length > 0 ? `: ${places.join(', ')}` : '';
+  return `${text}${where}${Dropped ? ` (${Dropped.Count} below ${Dropped.BelowMm} mm left out)` : ''}`;
+}
+
 /** The table of a label's parts as BIDS has it; columns that nothing is known about are left out. */
-export function partsFile({ label, parts }: LabelParts, images: readonly string[]): Table {
+export function partsFile({ label, parts, regions }: LabelParts, images: readonly string[]): Table {
   const { one } = partWords(label);
   const has = (known: (part: Part) => unknown): boolean => parts.some((part) => known(part) !== undefined);
   const place = (axis: string, to: string): Column => ({
@@ -92,7 +103,17 @@ export function partsFile({ label, parts }: LabelParts, images: readonly string[
     place('y', 'front'),
     place('z', 'head'),
     ...(has(({ region }) => region)
-      ? [{ key: 'region', label: 'Region', kind: 'text', description: 'Where in the brain it is' } as const]
+      ? [
+          {
+            key: 'region',
+            label: 'Region',
+            kind: 'text',
+            description: "Where in the brain it is, after McDonald's criteria",
+            ...(regions
+              ? { levels: Object.fromEntries(regions.map((name) => [name, regionWords(name)])) }
+              : {}),
+          } as const,
+        ]
       : []),
     {
       key: 'mean_probability',

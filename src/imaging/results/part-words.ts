@@ -28,6 +28,11 @@ export function tellParts(label: string, count: number, ml: number): string {
   return `${count} ${count === 1 ? one : many}, ${formatMl(ml)}`;
 }
 
+/** A region in a sentence. */
+export function regionWords(region: string): string {
+  return region === 'deep' ? 'deep white matter' : region;
+}
+
 /** Three digits that count, or one decimal from 10 ml on. */
 export function formatMl(ml: number): string {
   return `${ml.toFixed(ml >= 10 || ml === 0 ? 1 : ml >= 1 ? 2 : 3)} ml`;

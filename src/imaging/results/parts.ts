@@ -51,7 +51,7 @@ export function listParts(
   requireMask('listParts, probabilities', probabilities, grid);
   if (truth) requireMask('listParts, truth', truth, grid);
   if (images) requireMask('listParts, brain', images.brain, grid);
-  const members = largestFirst(mask, grid);
+  const members = partVoxels(mask, grid);
   const contrasts = images && surroundingContrasts(mask, members, grid, images.list, images.brain);
   const ml = voxelMl(grid);
   return members.map((voxels, i) => {
@@ -83,7 +83,7 @@ export function listParts(
  * @throws UsageError if there is no such part.
  */
 export function withoutPart(mask: Uint8Array, grid: Grid, number: number): Uint8Array {
-  const members = largestFirst(mask, grid);
+  const members = partVoxels(mask, grid);
   const voxels = members[number - 1];
   if (!voxels)
     throw new UsageError(`there is no part ${number}`, { hint: `The mask has ${members.length} parts.` });
@@ -92,8 +92,8 @@ export function withoutPart(mask: Uint8Array, grid: Grid, number: number): Uint8
   return rest;
 }
 
-/** The voxels of each part, largest first; of equals the one that comes first in memory. */
-function largestFirst(mask: Uint8Array, grid: Grid): Int32Array[] {
+/** The voxels of each part of a mask, in the order of {@link listParts}: largest first; of equals the one that comes first in memory. */
+export function partVoxels(mask: Uint8Array, grid: Grid): Int32Array[] {
   const { labels, sizes } = connectedComponents(mask, grid, CONNECTIVITY);
   return groupVoxels(labels, sizes).sort((a, b) => b.length - a.length);
 }

@@ -5,7 +5,7 @@ import { folderLabel } from '../dataset/bids-name.ts';
 import { scanFolder } from '../dataset/dataset.ts';
 import type { Cell, Column, Table } from '../evaluate/tables.ts';
 import type { LabelSummary } from './part-files.ts';
-import { partWords, SMALL_MM } from './part-words.ts';
+import { partWords, regionWords, SMALL_MM } from './part-words.ts';
 
 /** The table of all scans of a folder of predictions. */
 export const VOLUMES_FILE = 'volumes.tsv';
@@ -110,11 +110,11 @@ export function volumesTable(scans: readonly ScanSummary[]): Table {
         return all?.Regions ? (all.Regions[region] ?? { Count: 0, VolumeMl: 0 }) : undefined;
       };
       add(
-        number(`${region}_count`, `${region}, number`, `Number of ${many}, ${region}`),
+        number(`${region}_count`, `${region}, number`, `Number of ${many}, ${regionWords(region)}`),
         (scan) => inside(scan)?.Count,
       );
       add(
-        number(`${region}_ml`, `${region}, volume`, `Volume of ${many}, ${region}`, 'ml'),
+        number(`${region}_ml`, `${region}, volume`, `Volume of ${many}, ${regionWords(region)}`, 'ml'),
         (scan) => inside(scan)?.VolumeMl,
       );
     }

@@ -113,6 +113,25 @@ function planeOf(
   };
 }
 
+/** A label image of a box as a .nii.gz on the scan's whole grid, in pieces. @param values what its values mean, from 1 */
+export function streamLabels(
+  voxels: Uint8Array,
+  values: readonly string[],
+  box: Box,
+  { grid, header }: Pick<LoadedScan<Voxels>, 'grid' | 'header'>,
+): Iterable<Uint8Array> {
+  return writeNiftiPlanes(
+    { grid, plane: planeOf(voxels, box, grid.shape) },
+    {
+      like: header,
+      datatype: 'uint8',
+      intent: LABEL_INTENT,
+      description: values.join(', ').slice(0, 79),
+      calMax: values.length,
+    },
+  );
+}
+
 /** The label image of a head. */
 export function segmentationKind({ name }: Pick<TaskHead, 'name'>): PredictionKind {
   return { desc: name, suffix: 'dseg' };

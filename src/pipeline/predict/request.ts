@@ -1,11 +1,16 @@
 import type { DeviceLostError } from '../../core/errors.ts';
 import type { FileSink } from '../../core/files.ts';
+import type { Json } from '../../core/json.ts';
 import type { Extents } from '../../core/shape.ts';
 import type { Gpu } from '../../engine/gpu/gpu.ts';
 import type { Element } from '../../engine/tape/tensor.ts';
 import type { Dataset, Scan } from '../../imaging/dataset/dataset.ts';
+import type { LoadedScan } from '../../imaging/dataset/load-scan.ts';
+import type { PredictionKind } from '../../imaging/dataset/prediction-path.ts';
 import type { LabelSummary } from '../../imaging/results/part-files.ts';
+import type { Voxels } from '../../imaging/volume/voxels.ts';
 import type { Model } from '../models/model.ts';
+import type { DecidedBox } from './decide-box.ts';
 import type { MapChoice, MapProvider } from './input-maps.ts';
 import type { SpacingChange } from './voxel-size.ts';
 
@@ -23,6 +28,8 @@ export interface PredictRequest {
   readonly threshold?: number | undefined;
   /** Parts of labels whose longest diameter in mm is smaller are left out of masks, label images and tables. */
   readonly minDiameter?: number | undefined;
+  /** Says in which region each part of a label is (default: nothing does). */
+  readonly locate?: Locate | undefined;
   /** Overlap of neighbouring windows, as a share of their edge; 0 to below 1. */
   readonly overlap: number;
   /** Whether each tile is seen mirrored along every axis too, 8 times in all, and the mean is taken (default false). */
@@ -58,6 +65,30 @@ export interface PredictRequest {
   onTile?(done: number, total: number, scan: Scan): void;
   /** Called after every scan. */
   onScan?(done: number, scan: PredictedScan): void;
+}
+
+/** Says in which region each part of a label is; undefined where the task has no label that it knows. */
+export type Locate = (
+  gpu: Gpu,
+  decided: DecidedBox,
+  scan: LoadedScan<Voxels>,
+) => Promise<LocatedParts | undefined>;
+
+/** What was decided, with the regions of parts, or why they are not known. */
+export interface LocatedParts {
+  readonly decided: DecidedBox;
+  /** A label image of the box that is written beside the others, with its table; missing if regions are not known. */
+  readonly image?: {
+    readonly kind: PredictionKind;
+    readonly voxels: Uint8Array;
+    /** What its values mean, from 1. */
+    readonly values: readonly string[];
+    readonly table: Uint8Array;
+  };
+  /** Why regions are not given, a clause. */
+  readonly reason?: string;
+  /** How they were found, for the sidecars. */
+  readonly method?: Json;
 }
 
 /** What is known of a network that predicts, for the record. */

@@ -28,7 +28,13 @@ import { type DecidedBox, decideBox } from './decide-box.ts';
 import { type EnsembleSnapshot, freshSnapshot, segmentEnsemble, withPredictors } from './ensemble.ts';
 import { hasLabelImage, maskOf } from './head-result.ts';
 import { loadPredictionInput } from './input-maps.ts';
-import { labelTable, segmentationKind, streamSegmentation, valuesPath } from './prediction-files.ts';
+import {
+  labelTable,
+  segmentationKind,
+  streamLabels,
+  streamSegmentation,
+  valuesPath,
+} from './prediction-files.ts';
 import type { Predictor } from './predictor.ts';
 import type { PredictedScan, PredictRequest } from './request.ts';
 import type { BoxSegmentation, SegmentOptions } from './segment.ts';
@@ -54,7 +60,7 @@ export async function predict(gpu: Gpu, request: PredictRequest): Promise<readon
       async (predictors) => {
         for (let scan = scans[done.length]; scan; scan = scans[done.length]) {
           current ??= await startScan(device, scan, request);
-          done.push(await finishScan(predictors, current, request));
+          done.push(await finishScan(device, predictors, current, request));
           current = undefined;
           await writeValues(request, done);
           onScan?.(done.length, done.at(-1)!);
@@ -95,6 +101,7 @@ function membersOf({ model, others = [] }: PredictRequest): readonly Model[] {
 
 /** Runs the network over a scan and writes what comes of it. */
 async function finishScan(
+  gpu: Gpu,
   predictors: readonly Predictor[],
   current: StartedScan,
   request: PredictRequest,
@@ -115,15 +122,18 @@ async function finishScan(
     },
   };
   const segmentation = await segmentEnsemble(predictors, membersOf(request), loaded, how, snapshot);
-  const decided = decideBox(segmentation, loaded, minDiameter);
+  const bare = decideBox(segmentation, loaded, minDiameter);
+  const regions = await request.locate?.(gpu, bare, loaded);
+  const decided = regions?.decided ?? bare;
   const summaries = decided.found.map((found) => summarise(found, brainVolume(loaded)));
   const lacking = missingNote(model.info, scan.modalities.keys());
   const warnings = [
     ...(loaded.warnings ?? []),
     ...(lacking ? [lacking] : []),
     ...implausible(summaries, decided),
+    ...(regions?.reason ? [`regions are not given: ${regions.reason}`] : []),
   ];
-  const facts = await sidecarFacts(current, segmentation, warnings, request);
+  const facts = await sidecarFacts(current, segmentation, warnings, request, regions?.method);
   const describe = async (path: string, kind: PredictionKind, at?: number): Promise<void> => {
     if (facts) await out.write(sidecarPath(path), sidecar(kind, { ...facts, threshold: at }));
   };
@@ -139,6 +149,14 @@ async function finishScan(
     if (value !== undefined) values[head.name] = value;
     if (hasLabelImage(decision))
       await out.write(predictionPath(scan, segmentationKind(head), 'tsv'), labelTable(head, decision));
+  }
+  if (regions?.image) {
+    const { kind, voxels, values: names, table } = regions.image;
+    const path = predictionPath(scan, kind);
+    await out.write(path, streamLabels(voxels, names, decided.box, loaded));
+    await out.write(predictionPath(scan, kind, 'tsv'), table);
+    await describe(path, kind);
+    files.push(path);
   }
   for (const [i, path] of madeMaps.entries())
     await describe(path, { label: model.info.task.maps?.labels[i], suffix: 'probseg' });
@@ -215,6 +233,7 @@ async function sidecarFacts(
   { resampled }: BoxSegmentation,
   warnings: readonly string[],
   request: PredictRequest,
+  regions: Json | undefined,
 ): Promise<SidecarFacts | undefined> {
   const { model, dataset, maps: source, overlap, mirror, precision, resample, minDiameter } = request;
   const { provenance } = request;
@@ -250,6 +269,7 @@ async function sidecarFacts(
           : 'none: the network saw the scan on its own grid',
       Maps: origin ?? undefined,
       SmallestDiameterMm: minDiameter,
+      Regions: regions,
     },
     warnings,
   };
