@@ -44,7 +44,7 @@ export const PREDICTION_ARGS: {
   run: {
     type: 'positional',
     description:
-      'Folder that `voxelgrad train` wrote, a model file, or a name that `models` lists, such as phantoms',
+      'Folder that `voxelgrad train` wrote, a model file, or a name that `models` lists, such as ms-lesions',
   },
   threshold: {
     type: 'string',

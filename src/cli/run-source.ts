@@ -5,6 +5,9 @@ import { RUN_FILES } from '../pipeline/train/run-record.ts';
 import { NodeFolder } from '../platform/node-files.ts';
 import { shippedFolders } from '../platform/terminal.ts';
 
+/** The network that is used if none is named. */
+export const DEFAULT_MODEL = 'ms-lesions';
+
 /** The networks that come with the program, and where their files lie. */
 export interface ShippedModels {
   readonly folder: NodeFolder;

@@ -23,7 +23,7 @@ import { PREDICTION_ARGS } from './prediction-inputs.ts';
 import { predictionKernels } from './prediction-kernels.ts';
 import { openPrepared, preparedOf, reportScans, type ScanRecord, scanRecord } from './prepare.ts';
 import { openRaw, RAW_ARGS, type RawInputs, type RawName } from './raw-inputs.ts';
-import { openRun } from './run-source.ts';
+import { DEFAULT_MODEL, openRun } from './run-source.ts';
 import { gatherExecutor } from './slurm.ts';
 
 /** The page of what was prepared, beside that of the masks. */
@@ -46,8 +46,7 @@ export const segment: Command = command({
     run: {
       type: 'string',
       valueHint: 'DIR',
-      description:
-        'Folder that `voxelgrad train` wrote, a model file, or a name that `models` lists (required)',
+      description: `Folder that \`voxelgrad train\` wrote, a model file, or a name that \`models\` lists (default ${DEFAULT_MODEL})`,
     },
     'no-regions': {
       type: 'boolean',
@@ -151,11 +150,7 @@ function linesOf(records: readonly SegmentedRecord[]): string[] {
 }
 
 async function openModel(place: string | undefined): Promise<OpenedModel> {
-  if (place === undefined)
-    throw new UsageError('--run is missing: there is no network to segment with', {
-      hint: 'Train one with `voxelgrad train` on what `voxelgrad prepare` wrote, and name its folder.',
-    });
-  const run = await openRun(place);
+  const run = await openRun(place ?? DEFAULT_MODEL);
   const bytes = await run.read(RUN_FILES.model);
   return { run, model: decodeModel(bytes, `${run.name}/${RUN_FILES.model}`), hash: await sha256(bytes) };
 }

@@ -117,7 +117,6 @@ describe('prepare and segment', () => {
     const nowhere = join(folder, 'nowhere');
     const lines = async (...words: string[]): Promise<string[]> => errorLines(await runCli(words));
     expect((await lines('prepare', raw))[0]).toContain('OUT is missing');
-    expect((await lines('segment', raw, nowhere))[0]).toContain('--run is missing');
     const unknown = await lines('segment', raw, nowhere, '--run', 'no-such-network');
     expect(unknown[0]).toContain('no-such-network: there is no such folder, and no network of that name');
     expect(unknown[1]).toMatch(/model file .*phantoms/);

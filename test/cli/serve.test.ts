@@ -51,7 +51,11 @@ describe('voxelgrad serve', () => {
     const list = (await (await fetch(`${url}models.json`)).json()) as {
       models: { name: string; file: string }[];
     };
-    expect(list.models.map(({ name }) => name)).toEqual(['my-run (single)', 'Phantoms, 2 mm (small)']);
+    expect(list.models.map(({ name }) => name)).toEqual([
+      'my-run (single)',
+      'MS lesions (ms-lesions)',
+      'Phantoms, 2 mm (small)',
+    ]);
     for (const { file } of list.models) expect((await fetch(url + file)).status).toBe(200);
     expect((await running.stop()).code).toBe(0);
   });

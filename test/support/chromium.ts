@@ -11,6 +11,12 @@ import {
   chromium,
   type Page,
 } from 'playwright-core';
+import {
+  formatModelList,
+  type ListedModel,
+  MODEL_LIST_FILE,
+  parseModelList,
+} from '../../src/engine/checkpoint/model-list.ts';
 import { type RunningServer, readServedFiles, startServer } from '../../src/platform/static-server.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -96,6 +102,14 @@ async function startPlainServer(files: ReadonlyMap<string, Uint8Array>): Promise
   };
 }
 
+/** The list of networks with the phantoms' first, which the app then loads: tests know what it finds. */
+function knownFirst(served: ReadonlyMap<string, Uint8Array>): Uint8Array {
+  const text = new TextDecoder().decode(served.get(`/${MODEL_LIST_FILE}`));
+  const isKnown = ({ file }: ListedModel): number => Number(file.endsWith('phantoms.safetensors'));
+  const models = [...parseModelList(text, MODEL_LIST_FILE)].sort((a, b) => isKnown(b) - isKnown(a));
+  return new TextEncoder().encode(formatModelList(models));
+}
+
 /** A page of the app, and everything that it did that it must not. */
 export interface OpenedPage {
   readonly page: Page;
@@ -139,7 +153,8 @@ export class AppUnderTest {
     host: 'ours' | 'plain' = 'ours',
   ): Promise<AppUnderTest> {
     buildWeb();
-    const files = new Map([...(await readServedFiles(WEB)), ...extra]);
+    const served = await readServedFiles(WEB);
+    const files = new Map([...served, [`/${MODEL_LIST_FILE}`, knownFirst(served)], ...extra]);
     const below = new Map([...files].map(([path, bytes]) => [`/some/where${path}`, bytes]));
     const server = host === 'ours' ? await startServer(below, 0) : await startPlainServer(below);
     // A choice of Vulkan driver for Node would hide the one that comes with the browser.

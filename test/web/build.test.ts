@@ -42,10 +42,13 @@ describe('the built app', () => {
     expect(loadedBytes(/^(index|engine-worker|loaded-models)-/, 4)).toBeLessThan(120_000);
   });
 
-  it('lists models that are there, each below 1 MB', () => {
+  it('lists models that are there, the default first, each below 4 MB', () => {
     const models = parseModelList(read('models.json'), 'models.json');
-    expect(models.length).toBeGreaterThan(0);
-    for (const { file } of models) expect(readFileSync(join(WEB, file)).length).toBeLessThan(1e6);
+    expect(models.map(({ file }) => file)).toEqual([
+      'models/ms-lesions.safetensors',
+      'models/phantoms.safetensors',
+    ]);
+    for (const { file } of models) expect(readFileSync(join(WEB, file)).length).toBeLessThan(4e6);
   });
 
   it('keeps for offline visits every file that the app loads', () => {
