@@ -3,7 +3,12 @@ import { UsageError } from '../core/errors.ts';
 import { type ExperimentOptions, experimentOptions, type Protocol } from '../study/experiment/options.ts';
 import type { Shard } from '../study/experiment/share.ts';
 import { sharedSettings } from '../study/experiment/unit-settings.ts';
-import { PAPER_VARIANTS, VARIANTS, type Variant } from '../study/presets/index.ts';
+import {
+  EXPERIMENT_VARIANTS,
+  PAPER_VARIANTS,
+  PRESET_FAMILIES,
+  type Variant,
+} from '../study/presets/index.ts';
 import { type Options, parseInteger, type SharedName } from './common.ts';
 import { gatherSettings, SETTING_ARGS, type SettingOption } from './settings.ts';
 
@@ -25,6 +30,7 @@ type SharedOption = Exclude<SettingOption, Decided>;
 type OwnOption =
   | 'protocol'
   | 'presets'
+  | 'preset-family'
   | 'losses'
   | 'stage-1-loss'
   | 'folds'
@@ -46,7 +52,12 @@ const OWN_ARGS: Readonly<Record<OwnOption, ArgDef>> = {
   presets: {
     type: 'string',
     valueHint: 'NAME,NAME',
-    description: `Any of ${VARIANTS.join(', ')} (default ${PAPER_VARIANTS.join(',')})`,
+    description: `Any of ${EXPERIMENT_VARIANTS.join(', ')} (default ${PAPER_VARIANTS.join(',')})`,
+  },
+  'preset-family': {
+    type: 'enum',
+    options: Object.keys(PRESET_FAMILIES),
+    description: 'In place of --presets: paper, or sharing for every way to share between tasks',
   },
   losses: {
     type: 'string',
@@ -110,7 +121,7 @@ export function gatherExperiment(
   const config = known && { name: known.name, text: JSON.stringify(known.options.shared) };
   return experimentOptions({
     protocol: (options.text('protocol') as Protocol | undefined) ?? before?.protocol,
-    variants: options.list('presets')?.map(parseVariant) ?? before?.variants,
+    variants: presetsOf(options) ?? before?.variants,
     losses: options.list('losses') ?? before?.losses,
     stage1Loss: options.text('stage-1-loss') ?? before?.stage1Loss,
     folds: folds === undefined ? before?.folds : parseFolds(folds),
@@ -140,10 +151,23 @@ export function parseShard(text: string): Shard {
   });
 }
 
+/** @throws UsageError for presets and a family at once, and for a preset that is not known. */
+function presetsOf(options: Options<ExperimentOption>): readonly Variant[] | undefined {
+  const presets = options.list('presets');
+  const family = options.text('preset-family') as keyof typeof PRESET_FAMILIES | undefined;
+  if (presets && family)
+    throw new UsageError('--presets and --preset-family exclude each other', {
+      hint: 'Give the family, or the names of the presets.',
+    });
+  return family ? PRESET_FAMILIES[family] : presets?.map(parseVariant);
+}
+
 function parseVariant(name: string): Variant {
-  const variant = VARIANTS.find((known) => known === name);
+  const variant = EXPERIMENT_VARIANTS.find((known) => known === name);
   if (variant) return variant;
-  throw new UsageError(`--presets names ${JSON.stringify(name)}; there are ${VARIANTS.join(', ')}`);
+  throw new UsageError(
+    `--presets names ${JSON.stringify(name)}; there are ${EXPERIMENT_VARIANTS.join(', ')}`,
+  );
 }
 
 /** The options without those that mean something of the experiment's own. */

@@ -36,8 +36,10 @@ export {
   writePhantomDataset,
 } from '../study/phantom/index.ts';
 export {
+  EXPERIMENT_VARIANTS,
   lesionsOf,
   PAPER_VARIANTS,
+  PRESET_FAMILIES,
   PRESETS,
   VARIANTS,
   type Variant,

@@ -44,6 +44,27 @@ describe('experiment', () => {
     expect(readdirSync(folder)).not.toContain('planned');
   });
 
+  it('plans every way to share beside the presets of the paper, and not beside presets by name', {
+    timeout: GPU_MS,
+  }, async () => {
+    const run = await experiment('planned', ...TINY, '--preset-family', 'sharing', '--plan', '--json');
+    expect(run.code, run.stderr).toBe(0);
+    const record = parseExperiment(new TextEncoder().encode(run.stdout), 'stdout');
+    expect(record.variants).toEqual([
+      'single',
+      'multi-input',
+      'multi-output',
+      'cross-stitch',
+      'soft',
+      'sluice',
+    ]);
+    for (const { id, kind, needs } of record.units)
+      if (kind === 'net' && !id.startsWith('net_single')) expect(needs).toHaveLength(1);
+    const both = await experiment('planned', ...SETTINGS, '--preset-family', 'paper', '--plan');
+    expect(both.code).not.toBe(0);
+    expect(both.stderr).toContain('--presets and --preset-family exclude each other');
+  });
+
   it('runs in two shards at once, then goes on with nothing left to do', { timeout: GPU_MS }, async () => {
     const shards = await Promise.all(
       ['1/2', '2/2'].map((shard) => experiment('out', ...SETTINGS, '--shard', shard, '--json')),

@@ -5,6 +5,8 @@ export function variantLabel(variant: string): string {
     'multi-input': 'Multi-input',
     'multi-output': 'Multi-output',
     'cross-stitch': 'Cross-stitch',
+    soft: 'Soft',
+    sluice: 'Sluice',
   };
   return labels[variant] ?? variant;
 }

@@ -17,8 +17,21 @@ export const PAPER_VARIANTS = ['single', 'multi-input', 'multi-output'] as const
  * with a U-Net for each task and cross-stitch units (Misra et al. 2016) between them.
  */
 export const VARIANTS = ['single', 'multi-input', 'multi-output', 'cross-stitch'] as const;
-/** The name of one of the {@link PRESETS}. */
-export type Variant = (typeof VARIANTS)[number];
+/** Further ways to share between the tasks of `multi-output`: see `SHARING_PRESETS`. */
+const SHARING_VARIANTS = ['soft', 'sluice'] as const;
+/** The name of a preset that experiments compare. */
+export type Variant = (typeof VARIANTS)[number] | (typeof SHARING_VARIANTS)[number];
+
+/** All that an experiment may compare. */
+export const EXPERIMENT_VARIANTS: readonly Variant[] = [...VARIANTS, ...SHARING_VARIANTS];
+
+/** Presets that answer one question together, by the family's name. */
+export const PRESET_FAMILIES: Readonly<Record<'paper' | 'sharing', readonly Variant[]>> = {
+  /** Does information about tissues help, and where? */
+  paper: PAPER_VARIANTS,
+  /** Does it matter how networks share? Every way to share, with the paper's three. */
+  sharing: EXPERIMENT_VARIANTS,
+};
 
 function task(name: Variant, parts: Partial<Task> = {}): Task {
   return { name, channels: null, maps: null, heads: [LESION_HEAD], centre: null, ...parts };
@@ -67,7 +80,7 @@ registerPresets([...PRESETS, ...SHARING_PRESETS], OLD_SETTINGS);
 
 /** A preset that is one of the paper's set-ups. */
 export function presetOf(variant: Variant): Preset {
-  return PRESETS.find(({ name }) => name === variant)!;
+  return [...PRESETS, ...SHARING_PRESETS].find(({ name }) => name === variant)!;
 }
 
 /** Whether a preset reads tissue maps as input channels. */

@@ -3,6 +3,7 @@ import { markdownText, tableMarkdown } from '../../imaging/report/table-files.ts
 import { type Answer, answerQuestion } from './experiment-answer.ts';
 import { interactions, lossDifferences, variantDifferences } from './experiment-effects.ts';
 import { methodSentences } from './experiment-methods.ts';
+import { networkTable } from './experiment-networks.ts';
 import { type ExperimentResults, hasCell, judgedScans } from './experiment-results.ts';
 import { fileTable, modelTable } from './experiment-sources.ts';
 import {
@@ -53,6 +54,7 @@ export function experimentNumbers(experiment: ExperimentResults): ExperimentNumb
     ['interactions', 'factorial', interactions(plan, scans)],
     ['metrics', 'metrics', metricsTable(plan, scans)],
     ['lesion-sizes', 'metrics', sizeTable(plan, scans)],
+    ['networks', 'nets', networkTable(experiment)],
     ['folds', 'nets', foldTable(plan, scans)],
     ['seeds', 'nets', seedTable(plan, scans)],
     ['progress', 'nets', progressTable(experiment)],

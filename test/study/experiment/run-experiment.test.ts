@@ -222,6 +222,24 @@ describe('an experiment', () => {
     expect(a!.get(own)).not.toBe(b!.get(own));
   });
 
+  it('trains and judges networks that share softly or by sluices', async () => {
+    const planned = await plan(files(), {
+      variants: ['soft', 'sluice'],
+      subjects: ['01', '02'],
+      shared: { ...SHARED, steps: 1, taskWeighting: 'uncertainty' },
+    });
+    const nets = planned.record.units.filter(({ id }) => /^net_.*_01_/.test(id));
+    expect(nets.map(({ id }) => id)).toEqual(['net_soft_dice.ce_01_seed-1', 'net_sluice_dice.ce_01_seed-1']);
+    const out = new MemoryFiles('out');
+    await runUnits(nets, runContext(planned, out), true);
+    for (const { id } of nets) {
+      const result = await readUnitResult(out, id);
+      expect(result?.scans.map(({ subject }) => subject)).toEqual(['01']);
+      const { info } = decodeModel(out.files.get(`units/${id}/run/${RUN_FILES.model}`)!, id);
+      expect(info.network.kind).toBe(id.startsWith('net_soft') ? 'unet-soft' : 'unet-sluice');
+    }
+  });
+
   it('goes on after a stop at whatever step, in shards, and skips what is finished: the same bits', async () => {
     const planned = await plan(files(), { variants: ['single', 'multi-output'], subjects: ['01', '02'] });
     const { units } = planned.record;
