@@ -41,7 +41,7 @@ export function badFiles(): readonly (NamedBytes & { readonly says: RegExp })[] 
       says: /promises/,
     },
     { name: 'scan.dcm', bytes: text('DICM'), says: /dcm2niix/ },
-    { name: 'letter.docx', bytes: text('PK'), says: /no NIfTI file/ },
+    { name: 'letter.docx', bytes: text('PK'), says: /not a NIfTI file/ },
     { name: 'good_FLAIR.nii.gz', bytes: good, says: /^$/ },
     {
       name: 'other_T1w.nii.gz',

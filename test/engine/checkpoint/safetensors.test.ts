@@ -80,7 +80,7 @@ describe('writeSafetensors', () => {
     const wrong = new Map([['w', { shape: [2, 3], data: new Float32Array(5) }]]);
     expect(() => writeSafetensors(wrong)).toThrow('w is 2x3, 6 elements, but has 5 values');
     const reserved = new Map([['__metadata__', { shape: [1], data: new Float32Array(1) }]]);
-    expect(() => writeSafetensors(reserved)).toThrow('__metadata__ is no name');
+    expect(() => writeSafetensors(reserved)).toThrow('__metadata__ is not a name');
   });
 });
 

@@ -100,7 +100,7 @@ describe('a network on a whole volume', () => {
       { dilation: 1 },
       { kernel: 1, channels: 4, norm: undefined },
     ]);
-    expect(() => chain(exportedModel('unet').info.network)).toThrow(/no chain of convolutions.*max_pool3d/);
-    expect(() => chain(exportedModel('nnunet').info.network)).toThrow(/no chain of convolutions/);
+    expect(() => chain(exportedModel('unet').info.network)).toThrow(/not a chain of convolutions.*max_pool3d/);
+    expect(() => chain(exportedModel('nnunet').info.network)).toThrow(/not a chain of convolutions/);
   });
 });
