@@ -39,13 +39,13 @@ export function shippedName({ file }: ListedModel): string {
  * @throws StorageError for what is none of these, with the names that exist; CheckpointError for a damaged list.
  */
 export async function openRun(place: string): Promise<FileSource> {
-  const folder = new NodeFolder(place);
-  if (await folder.exists()) return folder;
   if (place.endsWith('.safetensors')) {
     const cut = Math.max(place.lastIndexOf('/'), place.lastIndexOf('\\')) + 1;
     const name = place.slice(cut);
     return await asRun(name, await new NodeFolder(place.slice(0, cut) || '.').read(name));
   }
+  const folder = new NodeFolder(place);
+  if (await folder.exists()) return folder;
   const shipped = await shippedModels();
   const listed = shipped?.list.find((each) => shippedName(each) === place);
   if (shipped && listed) return await asRun(place, await shipped.folder.read(listed.file));
