@@ -100,7 +100,9 @@ describe('a network on a whole volume', () => {
       { dilation: 1 },
       { kernel: 1, channels: 4, norm: undefined },
     ]);
-    expect(() => chain(exportedModel('unet').info.network)).toThrow(/not a chain of convolutions.*max_pool3d/);
+    expect(() => chain(exportedModel('unet').info.network)).toThrow(
+      /not a chain of convolutions.*max_pool3d/,
+    );
     expect(() => chain(exportedModel('nnunet').info.network)).toThrow(/not a chain of convolutions/);
   });
 });
