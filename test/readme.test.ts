@@ -198,6 +198,11 @@ describe('README and its pages', () => {
     const report = readFileSync(join(readersFolder(PAGES[0]!), 'voxelgrad-demo/report.html'), 'utf8');
     expect(report).toContain(results.adapter.description);
     expect(result.stdout).toContain('voxelgrad-demo/report.html');
+    const predicted = join(readersFolder(PAGES[0]!), 'voxelgrad-demo/predictions/single');
+    const sidecar = readdirSync(predicted, { recursive: true, encoding: 'utf8' }).find((path) =>
+      path.endsWith('_label-L_mask.json'),
+    );
+    expect(readFileSync(join(predicted, sidecar!), 'utf8')).toMatch(/"Type": "Lesion"/);
   });
 
   it('the library examples run as written', { timeout: 300_000 }, () => {

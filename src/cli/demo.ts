@@ -1,3 +1,5 @@
+import { StorageError } from '../core/errors.ts';
+import { hashFile } from '../core/hash-file.ts';
 import { canonicalJson, toJson } from '../core/json.ts';
 import type { Gpu } from '../engine/gpu/gpu.ts';
 import { type Dataset, findScans, type Scan } from '../imaging/dataset/dataset.ts';
@@ -11,6 +13,7 @@ import { formatTable } from '../imaging/evaluate/tables.ts';
 import { readMask, readNifti } from '../imaging/nifti/read.ts';
 import { predict } from '../pipeline/predict/run.ts';
 import { prepareTraining } from '../pipeline/train/prepare.ts';
+import { RUN_FILES, readTrainingFiles } from '../pipeline/train/run-record.ts';
 import { type TrainSettings, trainSettings } from '../pipeline/train/settings.ts';
 import { openNodeGpu } from '../platform/node.ts';
 import { NodeFolder } from '../platform/node-files.ts';
@@ -27,6 +30,7 @@ import { runTraining } from './run-training.ts';
 
 const FOLDER = 'voxelgrad-demo';
 const FILES = { report: 'report.html', results: 'results.json' } as const;
+const FOLDERS = { dataset: 'dataset', runs: 'runs', predictions: 'predictions' } as const;
 const SUBJECTS = 5;
 
 /** Small enough for two processor cores with a software driver, large enough to learn from. */
@@ -67,7 +71,7 @@ export const demo: Command = command({
     const folder = new NodeFolder(options.text('out') ?? FOLDER);
     const steps = options.integer('steps', { min: 1, max: 1e6 }) ?? STEPS;
     const seed = options.seed();
-    await folder.checkWritable();
+    await requireOwn(folder, output);
     const gpu = await openNodeGpu({ quiet: true });
     try {
       const { description, driver } = gpu.capabilities;
@@ -107,8 +111,27 @@ export const demo: Command = command({
   },
 });
 
+/**
+ * A demo goes into a new folder, or in place of an earlier one.
+ * @throws StorageError if the folder holds anything else.
+ */
+async function requireOwn(folder: NodeFolder, output: Output): Promise<void> {
+  await folder.checkWritable();
+  const names = (await folder.list('')).map(({ name }) => name).filter((name) => !name.startsWith('.'));
+  const own: readonly string[] = [...Object.values(FOLDERS), ...Object.values(FILES)];
+  const foreign = names.filter((name) => !own.includes(name));
+  if (foreign.length > 0)
+    throw new StorageError(
+      `${folder.name}: holds files that are not a demo's (${foreign.slice(0, 3).join(', ')})`,
+      {
+        hint: 'Choose a new folder.',
+      },
+    );
+  if (names.length > 0) output.note(`${folder.name}: the demo that it holds is replaced`);
+}
+
 async function writeData(folder: NodeFolder, seed: number, output: Output): Promise<Dataset> {
-  const target = new NodeFolder(`${folder.root}/dataset`);
+  const target = new NodeFolder(`${folder.root}/${FOLDERS.dataset}`);
   const bar = output.progress({ label: 'phantoms', total: SUBJECTS, unit: 'scan' });
   await writePhantomDataset(target, { ...PHANTOM, seed, subjects: SUBJECTS, visits: 1 }, ({ done, scan }) =>
     bar.update(done, scan),
@@ -126,10 +149,10 @@ async function runVariant(
   output: Output,
 ): Promise<DemoVariant> {
   const variant = settings.preset as Variant;
-  const run = new NodeFolder(`${folder.root}/runs/${variant}`);
+  const run = new NodeFolder(`${folder.root}/${FOLDERS.runs}/${variant}`);
   const data = await prepareTraining(dataset, settings);
   const { result, losses } = await runTraining(gpu, data, run, output);
-  const out = new NodeFolder(`${folder.root}/predictions/${variant}`);
+  const out = new NodeFolder(`${folder.root}/${FOLDERS.predictions}/${variant}`);
   const bar = output.progress({ label: `predicting, ${variant}`, total: 1, unit: 'scan' });
   await predict(gpu, {
     model: result.model,
@@ -139,6 +162,11 @@ async function runVariant(
     provider: tissueProvider(),
     overlap: settings.overlap,
     out,
+    provenance: {
+      version: packageVersion(),
+      model: { file: RUN_FILES.model, sha256: await hashFile(run, RUN_FILES.model) },
+      trainingFiles: await readTrainingFiles(run),
+    },
     onTile: (done, total) => bar.update(done / total),
   });
   const prediction = await readPrediction(out, heldOut, 'lesion', 'mask');

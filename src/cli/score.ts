@@ -59,6 +59,7 @@ export const score: Command = command({
     output.result(
       {
         score: result.score,
+        connectivity,
         raters: result.raters.map(({ rater, volumeCorrelation, mean, of, scans }) => ({
           rater,
           volumeCorrelation,
@@ -66,7 +67,7 @@ export const score: Command = command({
           scans: scans.map((scan, i) => ({ subject: of[i]!.subject, session: of[i]!.session, ...scan })),
         })),
       },
-      [formatTable(scoreTable(result)), '', ...lines, all].join('\n'),
+      [formatTable(scoreTable(result, connectivity)), '', ...lines, all].join('\n'),
     );
   },
 });

@@ -8,6 +8,7 @@ import { MemoryFiles } from '../../src/core/files.ts';
 import type { Dataset, Scan } from '../../src/imaging/dataset/dataset.ts';
 import { openDataset } from '../../src/imaging/dataset/open-dataset.ts';
 import { NodeFolder } from '../../src/platform/node-files.ts';
+import { buildCli, runCli } from '../support/cli.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -47,6 +48,17 @@ describe('the folder of outputs', () => {
     await requireNew(out, scans.slice(0, 1), false);
     await out.write('sub-02/anat/sub-02_desc-corrected_mask.nii.gz', new Uint8Array(1));
     await expect(requireNew(out, scans, false)).rejects.toThrow('sub-01_ses-b, sub-02 already');
+  });
+});
+
+describe('the folder of a demo', () => {
+  it('holds nothing else', async () => {
+    buildCli();
+    mkdirSync(join(folder, 'dataset'));
+    mkdirSync(join(folder, 'thesis'));
+    const { code, stderr } = await runCli(['demo', folder]);
+    expect(stderr).toContain(`error: ${folder}: holds files that are not a demo's (thesis)`);
+    expect(code).toBe(1);
   });
 });
 

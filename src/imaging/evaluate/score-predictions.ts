@@ -71,8 +71,17 @@ export async function scorePredictions(
   return { raters, score };
 }
 
-/** The table of `voxelgrad score`: a row a scan and rater, and a mean for each rater. */
-export function scoreTable({ raters }: ChallengeResult): Table {
+const TOUCH: Readonly<Record<Connectivity, string>> = {
+  6: 'faces',
+  18: 'faces or edges',
+  26: 'faces, edges or corners',
+};
+
+/**
+ * The table of `voxelgrad score`: one row per scan and rater, and a mean for each rater.
+ * @param connectivity what the scores were taken with
+ */
+export function scoreTable({ raters }: ChallengeResult, connectivity: Connectivity): Table {
   const row = (rater: string, subject: string, session: string, scan: WeightedScanScore) => ({
     ...{ rater, subject, session },
     ...scan,
@@ -88,7 +97,7 @@ export function scoreTable({ raters }: ChallengeResult): Table {
     rows.push(row(rater, 'mean', '', mean));
   }
   return {
-    caption: 'Metrics of the ISBI 2015 challenge',
+    caption: `Metrics of the ISBI 2015 challenge; voxels of one lesion touch by ${TOUCH[connectivity]} (${connectivity}-connected)`,
     columns: [
       { key: 'rater', label: 'Rater', kind: 'text' },
       { key: 'subject', label: 'Subject', kind: 'text' },
