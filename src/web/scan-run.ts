@@ -177,6 +177,7 @@ export async function reportOf(
     mask: shownMask(run),
     label: shown.label,
     truth,
+    corrected: correction !== null,
     metrics: metrics ?? undefined,
     reference: truthFile ?? undefined,
     lesions,

@@ -175,6 +175,10 @@ describe.skipIf(chromiumPath() === undefined)('correcting', { timeout: 240_000 }
     const report = new TextDecoder().decode(await savedFile(page, 'Save report'));
     expect(report).toContain(`${ml} ml in all`);
     expect(report).toContain('corrected by hand. The correction added');
+    expect(report).toContain('Corrected vol. (ml)');
+    expect(report).toContain('Corrected lesions, largest first');
+    expect(report).not.toContain('Pred');
+    expect(await page.locator('.metrics').textContent()).toContain('Corrected vol. (ml)');
     expect(report).toContain('It is not a reference to judge the model by.');
     expect(report).toContain('p2_lesion_mask.nii.gz');
     expect(report).toContain('not for results');

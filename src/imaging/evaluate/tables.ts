@@ -103,8 +103,11 @@ export function formatTable(table: Table): string {
   return [line(heads), rule, ...lines].join('\n');
 }
 
+/** A column of {@link METRIC_COLUMNS}. */
+export type MetricColumn = Column & { readonly key: keyof ScanMetrics };
+
 /** The columns of {@link ScanMetrics}, in the order that reports show them. */
-export const METRIC_COLUMNS: readonly (Column & { readonly key: keyof ScanMetrics })[] = [
+export const METRIC_COLUMNS: readonly MetricColumn[] = [
   { key: 'dice', label: 'Dice', kind: 'number', digits: 3, better: 'high' },
   { key: 'tpr', label: 'TPR', kind: 'number', digits: 3, better: 'high' },
   { key: 'ppv', label: 'PPV', kind: 'number', digits: 3, better: 'high' },
@@ -114,6 +117,11 @@ export const METRIC_COLUMNS: readonly (Column & { readonly key: keyof ScanMetric
   { key: 'truthMl', label: 'True vol.', unit: 'ml', kind: 'number', digits: 2 },
   { key: 'predictionMl', label: 'Pred. vol.', unit: 'ml', kind: 'number', digits: 2 },
 ];
+
+/** {@link METRIC_COLUMNS} for a mask that somebody corrected: it is no prediction any more. */
+export const CORRECTED_METRIC_COLUMNS: readonly MetricColumn[] = METRIC_COLUMNS.map((column) =>
+  column.key === 'predictionMl' ? { ...column, label: 'Corrected vol.' } : column,
+);
 
 /** One evaluated scan. */
 export interface EvaluatedScan extends ScanMetrics {

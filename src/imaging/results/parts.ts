@@ -151,13 +151,13 @@ function nearestToCentre(voxels: Int32Array, { shape: [nx, ny] }: Grid): [number
   return nearest;
 }
 
-/** The parts as a table for readers. */
-export function partTable(parts: readonly Part[], label = 'lesion'): Table {
+/** The parts as a table for readers. @param corrected whether somebody corrected the mask */
+export function partTable(parts: readonly Part[], label = 'lesion', corrected = false): Table {
   const truth = parts.some(({ found }) => found !== undefined);
   const regions = parts.some(({ region }) => region !== undefined);
   const { title, many } = partWords(label);
   return {
-    caption: `Predicted ${many}, largest first; places in mm to the right, front and top (RAS+)`,
+    caption: `${corrected ? 'Corrected' : 'Predicted'} ${many}, largest first; places in mm to the right, front and top (RAS+)`,
     columns: [
       { key: 'number', label: title, kind: 'text' },
       { key: 'ml', label: 'Volume', unit: 'ml', kind: 'number', digits: 3 },

@@ -1,5 +1,5 @@
 import type { ScanMetrics } from '../evaluate/metrics.ts';
-import { METRIC_COLUMNS } from '../evaluate/tables.ts';
+import { CORRECTED_METRIC_COLUMNS, METRIC_COLUMNS } from '../evaluate/tables.ts';
 import { OVERLAY_COLORS, paintOverlay, pngDataUri } from '../report/figures.ts';
 import { factList, figure, html, legend, page, type Section, tableHtml } from '../report/html.ts';
 import { paintedSlices } from '../report/painted-slices.ts';
@@ -20,6 +20,8 @@ export interface ScanReportData {
   /** What the mask is of (default `lesion`). */
   readonly label?: string | undefined;
   readonly truth?: Uint8Array | undefined;
+  /** Whether somebody corrected the mask: tables then do not call it predicted. */
+  readonly corrected?: boolean | undefined;
   readonly metrics?: ScanMetrics | undefined;
   readonly lesions: readonly Part[];
   /** What made the mask, by name, in this order: model, threshold, adapter, time. */
@@ -47,7 +49,9 @@ export function scanReport(data: ScanReportData): string {
       title: 'Agreement with the true mask',
       body: tableHtml({
         caption: `Agreement with the true mask${reference}, which was given as a file`,
-        columns: METRIC_COLUMNS.map(({ better: _, ...column }) => column),
+        columns: (data.corrected ? CORRECTED_METRIC_COLUMNS : METRIC_COLUMNS).map(
+          ({ better: _, ...column }) => column,
+        ),
         rows: [{ ...metrics }],
       }),
     });
@@ -55,7 +59,10 @@ export function scanReport(data: ScanReportData): string {
   sections.push({
     id: 'lesions',
     title,
-    body: lesions.length > 0 ? tableHtml(partTable(lesions, label)) : html`<p>No ${label} was predicted.</p>`,
+    body:
+      lesions.length > 0
+        ? tableHtml(partTable(lesions, label, data.corrected))
+        : html`<p>No ${label} ${data.corrected ? 'is left' : 'was predicted'}.</p>`,
   });
   if (data.provenance)
     sections.push({ id: 'provenance', title: 'Where this comes from', body: factList(data.provenance) });
@@ -71,11 +78,20 @@ export function scanReport(data: ScanReportData): string {
   });
 }
 
-function overlay({ image, brain, mask, truth, grid, label = 'lesion' }: ScanReportData): Section['body'] {
+function overlay({
+  image,
+  brain,
+  mask,
+  truth,
+  grid,
+  label = 'lesion',
+  corrected = false,
+}: ScanReportData): Section['body'] {
+  const [made, what] = corrected ? ['corrected', 'corrected mask'] : ['predicted', 'prediction'];
   const target = truth ?? new Uint8Array(mask.length);
   const pictures = paintedSlices(image.data, brain, mask, grid).map(({ view, gray, where }) => ({
     source: pngDataUri(paintOverlay(view, gray, target, mask)),
-    alt: `${where}: predicted ${label === 'lesion' ? 'lesions' : label}${truth ? ' and true ones' : ''} on ${image.name}`,
+    alt: `${where}: ${made} ${label === 'lesion' ? 'lesions' : label}${truth ? ' and true ones' : ''} on ${image.name}`,
     width: view.width,
     height: view.height,
     label: where,
@@ -83,12 +99,12 @@ function overlay({ image, brain, mask, truth, grid, label = 'lesion' }: ScanRepo
   const colors = legend(
     truth
       ? [
-          ['found (truth and prediction)', OVERLAY_COLORS.found],
+          [`found (truth and ${what})`, OVERLAY_COLORS.found],
           ['missed (truth only)', OVERLAY_COLORS.missed],
-          ['extra (prediction only)', OVERLAY_COLORS.extra],
+          [`extra (${what} only)`, OVERLAY_COLORS.extra],
         ]
-      : [['prediction', OVERLAY_COLORS.extra]],
+      : [[what, OVERLAY_COLORS.extra]],
   );
-  const caption = `${image.name}, each plane where it holds most predicted ${label}. Radiological view: the patient’s right is on the left of axial and coronal pictures.`;
+  const caption = `${image.name}, each plane where it holds most ${made} ${label}. Radiological view: the patient’s right is on the left of axial and coronal pictures.`;
   return [colors, figure(pictures, caption, 'scans')];
 }

@@ -1,6 +1,11 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import type { ScanMetrics } from '../../imaging/evaluate/metrics.ts';
-import { columnHeading, formatCell, METRIC_COLUMNS } from '../../imaging/evaluate/tables.ts';
+import {
+  CORRECTED_METRIC_COLUMNS,
+  columnHeading,
+  formatCell,
+  METRIC_COLUMNS,
+} from '../../imaging/evaluate/tables.ts';
 import type { Part } from '../../imaging/results/parts.ts';
 import type { App } from '../app.ts';
 import { describeCorrection } from '../correction-text.ts';
@@ -75,7 +80,7 @@ function metricList(metrics: ScanMetrics, { truth, correction }: ResultReport): 
   return html`<h3>Agreement with the true mask</h3>
     ${truth === null ? nothing : html`<p class="hint">The reference is the file ${truth}. ${correction ? 'What is judged is the corrected mask.' : nothing}</p>`}
     <dl class="metrics">
-      ${METRIC_COLUMNS.map(
+      ${(correction ? CORRECTED_METRIC_COLUMNS : METRIC_COLUMNS).map(
         (column) =>
           html`<div><dt>${columnHeading(column)}</dt><dd>${formatCell(metrics[column.key], column)}</dd></div>`,
       )}
