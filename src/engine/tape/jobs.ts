@@ -29,7 +29,7 @@ const MOST_JOBS = 32;
 /** Bindings start at multiples of 256 bytes. */
 const ALIGNMENT = 64;
 /** Bytes of partial results that wait for a shared dispatch at most: what they add to the arena. */
-const MOST_WAITING = 64 * 2 ** 20;
+const MOST_WAITING = 44 * 2 ** 20;
 
 interface Placed {
   readonly job: Job;
