@@ -113,11 +113,11 @@ describe('submission', () => {
     expect(readFileSync(join(out, 'test02_01_us.nii')).equals(before)).toBe(true);
     const other = await runCli([...words.slice(0, 5), 'them', '--subjects', 'test02']);
     expect(other.code).toBe(1);
-    expect(other.stderr).toMatch(/no masks of team them \(test02_01_us.nii\)/);
+    expect(other.stderr).toMatch(/not masks of team them \(test02_01_us.nii\)/);
     writeFileSync(join(folder, 'mine.provenance.json'), '{"notes": 1}');
     const mine = await runCli([...words.slice(0, 3), join(folder, 'mine'), ...words.slice(4)]);
     expect(mine.code).toBe(1);
-    expect(errorLines(mine)[0]).toMatch(/mine\.provenance\.json.*no record of a submission/);
+    expect(errorLines(mine)[0]).toMatch(/mine\.provenance\.json.*not a record of a submission/);
     expect(readFileSync(join(folder, 'mine.provenance.json'), 'utf8')).toBe('{"notes": 1}');
   });
 
