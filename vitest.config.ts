@@ -8,7 +8,8 @@ const config: ViteUserConfig = defineConfig({
     setupFiles: ['src/study/presets/index.ts'],
     pool: 'forks',
     fileParallelism: false,
-    testTimeout: 60_000,
+    // The bundled driver compiles some kernels for most of a minute on a busy machine.
+    testTimeout: 180_000,
     hookTimeout: 120_000,
   },
 });
