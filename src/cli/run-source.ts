@@ -3,7 +3,7 @@ import { type FileSource, MemoryFiles } from '../core/files.ts';
 import { type ListedModel, MODEL_LIST_FILE, parseModelList } from '../engine/checkpoint/model-list.ts';
 import { RUN_FILES } from '../pipeline/train/run-record.ts';
 import { NodeFolder } from '../platform/node-files.ts';
-import { shippedFolders } from '../platform/terminal.ts';
+import { shippedFolders } from '../platform/shipped-models.ts';
 
 /** The network that is used if none is named. */
 export const DEFAULT_MODEL = 'ms-lesions';

@@ -1,21 +1,25 @@
+import { join } from 'node:path';
 import { StorageError } from '../core/errors.ts';
 import { packageFolder } from './checkout.ts';
 import { NodeFolder } from './node-files.ts';
 
-/** Where networks lie that come with the program: in a checkout, and in the app as it is built for the package. */
-const FOLDERS = ['src/web/public/models', 'dist/web/models'];
+/** Folders in which the networks that come with the package may lie, in `models`: the source tree's own first. */
+export function shippedFolders(): readonly string[] {
+  return ['src/web/public', 'dist/web'].map((place) => join(packageFolder(), place));
+}
 
 /**
  * The file of a network that comes with the program, such as `brain`.
- * @throws StorageError where there is no such file.
+ * @throws StorageError if the package does not hold it.
  */
 export async function readShippedModel(name: string): Promise<Uint8Array> {
   const file = `${name}.safetensors`;
-  const folder = new NodeFolder(packageFolder());
-  for (const place of FOLDERS)
-    if ((await folder.list(place).catch(() => [])).some((entry) => entry.name === file))
-      return await folder.read(`${place}/${file}`);
-  throw new StorageError(`${folder.name}: the network ${file} is in neither ${FOLDERS.join(' nor ')}`, {
+  for (const place of shippedFolders()) {
+    const folder = new NodeFolder(join(place, 'models'));
+    if ((await folder.exists()) && (await folder.list('')).some((entry) => entry.name === file))
+      return await folder.read(file);
+  }
+  throw new StorageError(`the network ${file} is in none of ${shippedFolders().join(', ')}`, {
     hint: 'Install the package again, or run `npm run build:web` in a checkout.',
   });
 }

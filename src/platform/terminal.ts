@@ -80,13 +80,6 @@ export function webFolder(): string {
   return fileURLToPath(new URL('../../dist/web', import.meta.url));
 }
 
-/** Folders in which the networks that come with the package may lie, the source tree's own first. */
-export function shippedFolders(): readonly string[] {
-  return ['../../src/web/public', '../../dist/web'].map((place) =>
-    fileURLToPath(new URL(place, import.meta.url)),
-  );
-}
-
 /** Resolves when somebody asks the program to end: Ctrl+C, or a TERM signal. */
 export function untilInterrupted(): Promise<void> {
   return new Promise((resolve) => {

@@ -118,7 +118,7 @@ export const METRIC_COLUMNS: readonly MetricColumn[] = [
   { key: 'predictionMl', label: 'Pred. vol.', unit: 'ml', kind: 'number', digits: 2 },
 ];
 
-/** {@link METRIC_COLUMNS} for a mask that somebody corrected: it is no prediction any more. */
+/** {@link METRIC_COLUMNS} for a mask that somebody corrected: it is not a prediction. */
 export const CORRECTED_METRIC_COLUMNS: readonly MetricColumn[] = METRIC_COLUMNS.map((column) =>
   column.key === 'predictionMl' ? { ...column, label: 'Corrected vol.' } : column,
 );

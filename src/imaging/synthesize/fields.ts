@@ -74,7 +74,7 @@ export function gaussian(data: Float32Array, shape: Shape, deviation: number): F
 
 /** Mean over as many voxels along an axis, odd, as a thick slice measures it. */
 export function boxMean(data: Float32Array, shape: Shape, axis: 0 | 1 | 2, width: number): Float32Array {
-  // A width that is no whole number has its rest at both ends.
+  // The fraction of a width that is not whole counts at both ends.
   const reach = Math.ceil((width - 1) / 2);
   const weights = Float64Array.from({ length: 2 * reach + 1 }, (_, i) =>
     Math.max(0, Math.min(1, width / 2 - Math.abs(i - reach) + 0.5)),

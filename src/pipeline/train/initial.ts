@@ -236,7 +236,7 @@ function describeChange(
         ? `the network to begin from reads none of ${inputs.join(', ')}: its first layer begins at random`
         : `${unknown.join(', ')} is new to the network: it begins with weights of 0`,
     );
-  if (unread.length > 0) notes.push(`${unread.join(', ')} is not read any more`);
+  if (unread.length > 0) notes.push(`${unread.join(', ')} is no longer read`);
   for (const head of task.heads) {
     const rows = labels.get(head.name);
     const first = head.activation === 'softmax' ? 1 : 0;

@@ -71,6 +71,33 @@ describe('like another image', () => {
   } as const;
 
   it.each([
+    [1, [4, 14, 32, 228], [252]],
+    [2, [320], [344]],
+  ] as const)(
+    'NIfTI-%i: what may name a patient in the source is not passed on',
+    async (version, starts, ends) => {
+      const source = rawNifti({ ...las, version, littleEndian: true }).slice();
+      const secret = new TextEncoder().encode('DOE^JOHN');
+      for (const start of starts) source.set(secret.subarray(0, 4), start);
+      source.set(secret.subarray(0, 4), ends[0] - 4);
+      const { header, volume: image } = await readNifti(source, 'x');
+      const out = writeNifti(
+        { grid: image.grid, data: mask.data },
+        {
+          datatype: 'uint8',
+          like: header,
+          gzip: false,
+          intent: LABEL_INTENT,
+          calMax: 1,
+          description: 'mask',
+        },
+      );
+      expect(new TextDecoder('latin1').decode(source)).toContain('DOE^');
+      expect(new TextDecoder('latin1').decode(out)).not.toContain('DOE^');
+    },
+  );
+
+  it.each([
     [1, true],
     [1, false],
     [2, true],

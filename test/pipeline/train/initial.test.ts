@@ -65,7 +65,7 @@ describe('a run that begins from a trained network', () => {
       if (name !== FIRST) expect(values).toEqual(earlier.weights.get(name));
 
     const alone = initialWeights(earlier, settingsFor(earlier, { modalities: [b] }));
-    expect(alone.notes).toEqual([`${a} is not read any more`]);
+    expect(alone.notes).toEqual([`${a} is no longer read`]);
     expect(ofChannel(alone.weights.get(FIRST)!, 1, 0)).toEqual(ofChannel(before, 2, 1));
   });
 
